@@ -1,0 +1,150 @@
+//! The two barriers that keep readers and reclaimers apart, chosen by type.
+//!
+//! A reader stores "I am active" and then loads pointers; a reclaimer unlinks
+//! objects and then loads "is anyone active?". Both store first and load
+//! second, so without a barrier in between each may miss the other's store.
+//! The reader executes [`light`](Barrier::light), the reclaimer
+//! [`heavy`](Barrier::heavy); the pair must make at least one of them see the
+//! other.
+//!
+//! | type | cost of `light` | cost of `heavy` | where it is right |
+//! |---|---|---|---|
+//! | [`Fences`] | a fence | a fence | everywhere |
+//! | [`SingleCore`] | nothing | nothing | all users on one core |
+//! | your own | nothing | an IPI to every core | a kernel |
+
+use crate::sync::{Ordering, compiler_fence};
+
+/// A pair of barriers, one for readers and one for reclaimers.
+///
+/// # Safety
+///
+/// For a thread R that stores to `x`, calls `light()` and loads `y`, and a
+/// thread W that stores to `y`, calls `heavy()` and loads `x`, at least one of
+/// the loads must see the other thread's store, and everything that W did
+/// before `heavy()` must then be visible to R after `light()` (or the other
+/// way round). Two `SeqCst` fences do that. An asymmetric pair does it when
+/// `light()` is a compiler fence and `heavy()` makes every core that may run a
+/// reader execute a full barrier before it returns. `heavy()` must also order
+/// its own thread like a `SeqCst` fence, and two `heavy()` calls must order
+/// two threads as two such fences do.
+///
+/// Both may be called in any context in which the collector is used; neither
+/// may unwind.
+///
+/// # Examples
+///
+/// A kernel's barrier, with the interrupt to the other cores left out:
+///
+/// ```
+/// use core::sync::atomic::{Ordering, compiler_fence, fence};
+/// use hyaline::Barrier;
+///
+/// fn interrupt_all_other_cores_and_wait() { /* each runs a full fence */ }
+///
+/// #[derive(Clone, Copy)]
+/// struct Ipi;
+///
+/// // SAFETY: the interrupt makes every other core execute a full fence at
+/// // some point between the caller's stores and the return of `heavy`.
+/// unsafe impl Barrier for Ipi {
+///     fn light() {
+///         compiler_fence(Ordering::SeqCst);
+///     }
+///     fn heavy() {
+///         fence(Ordering::SeqCst);
+///         interrupt_all_other_cores_and_wait();
+///         fence(Ordering::SeqCst);
+///     }
+/// }
+/// # Ipi::light(); Ipi::heavy();
+/// ```
+pub unsafe trait Barrier: Copy + 'static {
+    /// Between a reader's store of its active flag and its first load.
+    fn light();
+    /// Between a reclaimer's unlinking and its look at the active flags.
+    fn heavy();
+}
+
+/// A sequentially consistent fence on both sides: right on any target with
+/// any number of cores. The default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fences;
+
+// SAFETY: two SeqCst fences have a single total order, and whichever comes
+// second sees what was stored before the first.
+unsafe impl Barrier for Fences {
+    #[inline(always)]
+    fn light() {
+        full_fence();
+    }
+
+    #[inline(always)]
+    fn heavy() {
+        full_fence();
+    }
+}
+
+/// A full fence.
+#[inline(always)]
+fn full_fence() {
+    // `fence(SeqCst)` is `mfence` on x86-64, which waits for much more than
+    // the store buffer. A locked instruction on the stack, what kernels and C
+    // compilers use, drains the store buffer and is about twice as fast. The
+    // tools that watch memory accesses know the fence and not the assembly.
+    #[cfg(all(target_arch = "x86_64", not(any(miri, loom))))]
+    // SAFETY: ORs zero into the word at the top of our own stack, which keeps
+    // its value; memory is not declared untouched, so the compiler keeps the
+    // order of accesses too.
+    unsafe {
+        core::arch::asm!("lock or dword ptr [rsp], 0", options(nostack));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(any(miri, loom)))))]
+    // SeqCst: pairs with every other full fence, see `Barrier`.
+    crate::sync::fence(Ordering::SeqCst);
+}
+
+/// Compiler fences only, for programs whose readers and writers all run on
+/// one core: tasks and the interrupts that preempt them.
+///
+/// ```
+/// use hyaline::{Basic, Collector, Config, SingleCore};
+///
+/// // SAFETY: this program has one core.
+/// static C: Collector<4, Basic<SingleCore>> =
+///     Collector::with_config(Config::new().barrier(unsafe { SingleCore::new() }));
+/// # assert!(C.register().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct SingleCore(());
+
+impl SingleCore {
+    /// The proof that somebody looked.
+    ///
+    /// # Safety
+    ///
+    /// All handles of every collector that is built with this value must be
+    /// used on one and the same core.
+    #[must_use]
+    pub const unsafe fn new() -> Self {
+        Self(())
+    }
+}
+
+// SAFETY: one core sees its own stores in program order, also across an
+// interrupt or a switch of tasks; the compiler is held by the fences. That
+// there is one core only is the promise made to `SingleCore::new`.
+unsafe impl Barrier for SingleCore {
+    #[inline(always)]
+    fn light() {
+        // SeqCst: the compiler must not move the reader's loads above its
+        // store, else an interrupt in between would not see it as active.
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    #[inline(always)]
+    fn heavy() {
+        // SeqCst: as in `light`, for the reclaimer's loads.
+        compiler_fence(Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,147 @@
+//! The collector: a `static` array of slots.
+
+use core::fmt;
+
+use crate::{
+    Basic, Config, Handle, Scheme,
+    raw::{Shared, Slot},
+    sync::const_fn,
+};
+
+/// Tells when retired objects may be reused, for up to `N` users at a time.
+///
+/// Each task, interrupt or CPU that reads or retires claims a slot with
+/// [`register`](Self::register) and works through the [`Handle`] it gets. `N`
+/// is the number of slots; `S` the [`Scheme`], [`Basic`] by default.
+///
+/// A collector can be a `static` and needs no initialisation. When it is
+/// dropped it reclaims everything that was retired and is still waiting.
+///
+/// ```
+/// use hyaline::Collector;
+///
+/// static C: Collector<8> = Collector::new();
+///
+/// let handle = C.register()?;
+/// assert_eq!(handle.slot(), 0);
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
+///
+/// A collector without slots does not compile:
+///
+/// ```compile_fail
+/// static C: hyaline::Collector<0> = hyaline::Collector::new();
+/// ```
+pub struct Collector<const N: usize, S: Scheme = Basic> {
+    shared: Shared<S, [Slot<S>; N]>,
+}
+
+impl<const N: usize> Collector<N> {
+    const_fn! {
+        /// A collector of the default scheme with the default [`Config`].
+        #[must_use]
+        pub const fn new() -> Self {
+            Self::with_config(Config::new())
+        }
+    }
+}
+
+impl<const N: usize, S: Scheme> Collector<N, S> {
+    const_fn! {
+        /// A collector of any scheme.
+        ///
+        /// ```
+        /// use hyaline::{Collector, Config, Robust};
+        ///
+        /// static C: Collector<2, Robust> = Collector::with_config(Config::new());
+        /// # assert!(C.register().is_ok());
+        /// ```
+        #[must_use]
+        pub const fn with_config(config: Config<S::Barrier>) -> Self {
+            const { assert!(N > 0, "a collector has at least one slot") };
+            Self {
+                shared: Shared::new(config.settings),
+            }
+        }
+    }
+
+    /// The number of slots, `N`.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        N
+    }
+
+    /// Claims a slot.
+    ///
+    /// Lock-free; at most `N` attempts. May be called in an interrupt. The
+    /// slot is released when the handle is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`SlotsExhausted`] if all slots are claimed.
+    ///
+    /// ```
+    /// use hyaline::Collector;
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// assert!(collector.register().is_err());
+    /// drop(handle);
+    /// assert!(collector.register().is_ok());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn register(&self) -> Result<Handle<'_, S>, SlotsExhausted> {
+        let shared: &Shared<S> = &self.shared;
+        match shared.register() {
+            Some(local) => Ok(Handle::new(local)),
+            None => Err(SlotsExhausted { capacity: N }),
+        }
+    }
+}
+
+impl<const N: usize> Default for Collector<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const N: usize, S: Scheme> Drop for Collector<N, S> {
+    fn drop(&mut self) {
+        let shared: &mut Shared<S> = &mut self.shared;
+        shared.reclaim_all();
+    }
+}
+
+impl<const N: usize, S: Scheme> fmt::Debug for Collector<N, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector")
+            .field("capacity", &N)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All slots of a collector are claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotsExhausted {
+    capacity: usize,
+}
+
+impl SlotsExhausted {
+    /// The slots that the collector has.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+}
+
+impl fmt::Display for SlotsExhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "all {} slots of the collector are claimed; drop a handle, or make the collector with a larger N",
+            self.capacity
+        )
+    }
+}
+
+impl core::error::Error for SlotsExhausted {}

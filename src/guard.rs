@@ -1,0 +1,235 @@
+//! An open section.
+
+use core::{fmt, marker::PhantomData};
+
+use crate::{AsLink, AtomicPtr, Basic, Link, Reclaimer, Scheme, raw::Local, sync::Ordering};
+
+/// An active critical section of a [`Handle`](crate::Handle).
+///
+/// Pointers that were loaded through the guard stay valid until it is dropped;
+/// to dereference them is the caller's `unsafe`. A guard stays where it was
+/// made:
+///
+/// ```compile_fail,E0277
+/// fn send<T: Send>(_: T) {}
+/// let collector = hyaline::Collector::<1>::new();
+/// let handle = collector.register().unwrap();
+/// send(handle.enter());
+/// ```
+///
+/// Dropping the last guard of a handle ends the section, and reclaims what was
+/// waiting for it alone. A forgotten guard keeps its slot active: what is
+/// retired from then on may stay pinned, and nothing is freed early.
+pub struct Guard<'h, S: Scheme = Basic> {
+    local: Local<'h, S>,
+    /// Neither `Send` nor `Sync`.
+    bound: PhantomData<*mut ()>,
+}
+
+impl<'h, S: Scheme> Guard<'h, S> {
+    pub(crate) fn new(local: Local<'h, S>) -> Self {
+        Self {
+            local,
+            bound: PhantomData,
+        }
+    }
+
+    /// Loads a pointer that stays valid until the guard is dropped or
+    /// refreshed.
+    ///
+    /// The load has the given ordering, made at least `Acquire`. In basic mode
+    /// it is wait-free and costs the load alone. In robust mode it compares
+    /// eras, and loads again when the era went on: lock-free.
+    ///
+    /// # Panics
+    ///
+    /// Never: `Release` and `AcqRel`, which a load cannot have, become
+    /// `Acquire`.
+    ///
+    /// ```
+    /// use core::sync::atomic::Ordering;
+    /// use hyaline::{AtomicPtr, Collector, Linked, reclaim};
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let shared = AtomicPtr::new(Box::into_raw(Box::new(handle.link(7))));
+    ///
+    /// let guard = handle.enter();
+    /// let object = guard.protect(&shared, Ordering::Acquire);
+    /// // SAFETY: not null, and protected while the guard lives.
+    /// assert_eq!(unsafe { **object }, 7);
+    /// drop(guard);
+    /// # // SAFETY: nobody else has it.
+    /// # unsafe { handle.retire(shared.into_inner(), reclaim::boxed::<Linked<i32>>) };
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn protect<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> *mut T {
+        self.local.protect(src, order)
+    }
+
+    /// Swaps a pointer; the old one is protected. `order` is made at least
+    /// `Acquire`. Lock-free.
+    ///
+    /// ```
+    /// use core::{ptr, sync::atomic::Ordering};
+    /// use hyaline::{AtomicPtr, Collector, Linked, reclaim};
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let shared = AtomicPtr::new(Box::into_raw(Box::new(handle.link(7))));
+    ///
+    /// let guard = handle.enter();
+    /// let old = guard.swap(&shared, ptr::null_mut(), Ordering::AcqRel);
+    /// // SAFETY: unlinked by the swap, and it comes from a `Box`.
+    /// unsafe { guard.defer_retire(old, reclaim::boxed::<Linked<i32>>) };
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn swap<T>(&self, src: &AtomicPtr<T>, new: *mut T, order: Ordering) -> *mut T {
+        self.local.swap(src, new, order)
+    }
+
+    /// Stores `new` if the pointer is `current`. On failure the pointer found
+    /// is protected; on success it is `current`, protected if the caller's
+    /// was. `failure` is made at least `Acquire`. Lock-free.
+    ///
+    /// # Errors
+    ///
+    /// The pointer found, if it was not `current`.
+    ///
+    /// ```
+    /// use core::{ptr, sync::atomic::Ordering::{AcqRel, Acquire}};
+    /// use hyaline::{AtomicPtr, Collector};
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let shared = AtomicPtr::<u8>::new(ptr::null_mut());
+    /// let guard = handle.enter();
+    /// let new = ptr::dangling_mut();
+    /// assert!(guard.compare_exchange(&shared, ptr::null_mut(), new, AcqRel, Acquire).is_ok());
+    /// assert_eq!(guard.compare_exchange(&shared, ptr::null_mut(), new, AcqRel, Acquire), Err(new));
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn compare_exchange<T>(
+        &self,
+        src: &AtomicPtr<T>,
+        current: *mut T,
+        new: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        let failure = at_least_acquire(failure);
+        self.local
+            .exchange(|| src.compare_exchange(current, new, success, failure))
+    }
+
+    /// Like [`compare_exchange`](Self::compare_exchange), but may fail for no
+    /// reason, which makes a loop cheaper on some targets.
+    ///
+    /// # Errors
+    ///
+    /// The pointer found.
+    ///
+    /// ```
+    /// use core::{ptr, sync::atomic::Ordering::{AcqRel, Acquire}};
+    /// use hyaline::{AtomicPtr, Collector};
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let shared = AtomicPtr::<u8>::new(ptr::null_mut());
+    /// let guard = handle.enter();
+    /// let new = ptr::dangling_mut();
+    /// while guard.compare_exchange_weak(&shared, ptr::null_mut(), new, AcqRel, Acquire).is_err() {}
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn compare_exchange_weak<T>(
+        &self,
+        src: &AtomicPtr<T>,
+        current: *mut T,
+        new: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        let failure = at_least_acquire(failure);
+        self.local
+            .exchange(|| src.compare_exchange_weak(current, new, success, failure))
+    }
+
+    /// Retires an object that this guard may still use: `reclaim` is not
+    /// called before this guard is dropped, nor while another section can hold
+    /// the object.
+    ///
+    /// Costs a few stores; each time a batch is full, HEAVY, a look at each
+    /// slot, and reclaimers may run.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Handle::retire`](crate::Handle::retire), but this thread may
+    /// use the object until the guard is dropped.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Linked, reclaim};
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let object = Box::into_raw(Box::new(handle.link(7)));
+    /// let guard = handle.enter();
+    /// // SAFETY: it was never shared, and it comes from a `Box`.
+    /// unsafe { guard.defer_retire(object, reclaim::boxed::<Linked<i32>>) };
+    /// // SAFETY: the guard is still there.
+    /// assert_eq!(unsafe { **object }, 7);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub unsafe fn defer_retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
+        // SAFETY: the caller's; `AsLink` makes the cast right.
+        unsafe { self.local.retire(ptr.cast::<Link>(), reclaim) };
+    }
+
+    /// A quiescent point: ends the section and begins a new one, for the price
+    /// of a load when nothing waits. Pointers loaded before are not protected
+    /// any more.
+    ///
+    /// Does nothing if the handle has other guards. May run reclaimers.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let mut guard = handle.enter();
+    /// for _packet in 0..1000 {
+    ///     guard.refresh();
+    /// }
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn refresh(&mut self) {
+        self.local.refresh();
+    }
+}
+
+/// The failure ordering of an exchange whose pointer is to be protected.
+fn at_least_acquire(order: Ordering) -> Ordering {
+    match order {
+        // SeqCst stays; all others become Acquire, see `Guard::protect`.
+        Ordering::SeqCst => Ordering::SeqCst,
+        _ => Ordering::Acquire,
+    }
+}
+
+impl<S: Scheme> Drop for Guard<'_, S> {
+    #[inline]
+    fn drop(&mut self) {
+        self.local.leave();
+    }
+}
+
+impl<S: Scheme> fmt::Debug for Guard<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("slot", &self.local.index())
+            .finish_non_exhaustive()
+    }
+}

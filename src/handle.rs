@@ -1,0 +1,188 @@
+//! A claimed slot.
+
+use core::{fmt, marker::PhantomData};
+
+use crate::{AsLink, Basic, Guard, Link, Linked, Reclaimer, Scheme, raw::Local, sync::Cell};
+
+/// A claimed slot: what a task, an interrupt or a CPU uses a collector through.
+///
+/// A handle can be sent to another thread, but not shared between threads:
+///
+/// ```compile_fail,E0277
+/// fn share<T: Sync>(_: T) {}
+/// let collector = hyaline::Collector::<1>::new();
+/// share(collector.register().unwrap());
+/// ```
+///
+/// Dropping it releases the slot; what it retired and is still waiting is
+/// taken over by the others. A forgotten handle keeps its slot, and nothing
+/// else goes wrong.
+///
+/// Unless said otherwise its methods are lock-free, need a constant amount of
+/// stack and may be called in a task and in an interrupt that has a handle of
+/// its own.
+pub struct Handle<'c, S: Scheme = Basic> {
+    local: Local<'c, S>,
+    /// Not `Sync`: the slot's owner is one thread at a time.
+    not_sync: PhantomData<Cell<()>>,
+}
+
+// SAFETY: the slot's fields are not bound to a thread, and the handle is its
+// only user.
+unsafe impl<S: Scheme> Send for Handle<'_, S> {}
+
+impl<'c, S: Scheme> Handle<'c, S> {
+    pub(crate) fn new(local: Local<'c, S>) -> Self {
+        Self {
+            local,
+            not_sync: PhantomData,
+        }
+    }
+
+    pub(crate) fn local(&self) -> &Local<'c, S> {
+        &self.local
+    }
+
+    /// The number of the slot, below the collector's capacity.
+    #[must_use]
+    pub fn slot(&self) -> usize {
+        self.local.index()
+    }
+
+    /// Opens a section: pointers loaded through the guard stay valid until it
+    /// is dropped.
+    ///
+    /// Wait-free: two plain stores and LIGHT in all, with the drop. Guards
+    /// nest, and may be dropped in any order; the section lasts until the last
+    /// is dropped.
+    ///
+    /// # Panics
+    ///
+    /// If more guards were forgotten than a word can count.
+    ///
+    /// ```
+    /// use hyaline::Collector;
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let outer = handle.enter();
+    /// let inner = handle.enter();
+    /// drop(outer); // still inside
+    /// drop(inner);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn enter(&self) -> Guard<'_, S> {
+        self.local.enter();
+        Guard::new(self.local)
+    }
+
+    /// Gives a value its header, with the birth era of now.
+    ///
+    /// The object is to be shared with users of the same collector only.
+    ///
+    /// ```
+    /// use hyaline::Collector;
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let seven = handle.link(7);
+    /// assert_eq!(*seven, 7);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn link<T>(&self, value: T) -> Linked<T> {
+        let linked = Linked::new(value);
+        self.local.stamp(&linked.link);
+        linked
+    }
+
+    /// Retires an object: `reclaim` is called when no other handle can hold a
+    /// pointer to it; at once if none has an open guard.
+    ///
+    /// Guards of this handle do not count: use
+    /// [`Guard::defer_retire`] if one may still use the object. May run
+    /// reclaimers. Costs HEAVY and a look at each slot.
+    ///
+    /// # Safety
+    ///
+    /// - `ptr` is valid, and no section that is entered from now on can find
+    ///   it: it was unlinked from every shared place, and those who could
+    ///   find it use this collector.
+    /// - It is retired once, and this thread does not use it any more.
+    /// - `reclaim` is sound to be called with it, once, on any thread that
+    ///   uses the collector or drops it, then or at any later time.
+    /// - In robust mode it was made by [`link`](Self::link) or a pool with a
+    ///   handle of this collector, or has a [`Link::new`], and is reached only
+    ///   by way of [`Guard::protect`] and its siblings.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Linked, reclaim};
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let object = Box::into_raw(Box::new(handle.link(7)));
+    /// // SAFETY: it was never shared, and it comes from a `Box`.
+    /// unsafe { handle.retire(object, reclaim::boxed::<Linked<i32>>) };
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub unsafe fn retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
+        // SAFETY: the caller's; `AsLink` makes the cast right.
+        unsafe { self.local.retire_now(ptr.cast::<Link>(), reclaim) };
+    }
+
+    /// Publishes what this handle retired, or hands it over to the others if
+    /// there are fewer objects than active slots; then collects. Returns how
+    /// many objects it reclaimed.
+    ///
+    /// Looks at each slot. Called inside a reclaimer it reclaims nothing and
+    /// returns 0.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Linked, reclaim};
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let guard = handle.enter();
+    /// let object = Box::into_raw(Box::new(handle.link(7)));
+    /// // SAFETY: it was never shared, and it comes from a `Box`.
+    /// unsafe { guard.defer_retire(object, reclaim::boxed::<Linked<i32>>) };
+    /// drop(guard);
+    /// assert_eq!(handle.flush(), 1);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn flush(&self) -> usize {
+        self.local.flush()
+    }
+
+    /// Reclaims what can be reclaimed now, for all: inboxes of slots that are
+    /// not active, and what was handed over. Returns how many objects it
+    /// reclaimed.
+    ///
+    /// Looks at each slot. Called inside a reclaimer it reclaims nothing and
+    /// returns 0.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// assert_eq!(handle.collect(), 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn collect(&self) -> usize {
+        self.local.collect()
+    }
+}
+
+impl<S: Scheme> Drop for Handle<'_, S> {
+    fn drop(&mut self) {
+        self.local.release();
+    }
+}
+
+impl<S: Scheme> fmt::Debug for Handle<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("slot", &self.slot())
+            .finish_non_exhaustive()
+    }
+}

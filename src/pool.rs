@@ -1,0 +1,432 @@
+//! Storage for linked objects without an allocator.
+//!
+//! Each block of a pool has a state word of its own: null while the block is
+//! free. To allocate is to find a free block and claim it with one
+//! compare-and-swap; to give a block back is one store. There is no free list,
+//! so there is no list to be corrupted: a pop that is interrupted between
+//! reading the head and its successor (the ABA problem) does not exist, and a
+//! task that stalls inside `alloc` holds back nothing but the block it took.
+//!
+//! The search goes round the pool from where the last one ended. Handles that
+//! allocate from a pool of 32 or more blocks keep a few of the blocks that
+//! they reclaimed (on targets with caches), and use these first: no atomic
+//! read-modify-write, and no line that others write to.
+//!
+//! # Rejected designs
+//!
+//! - *A free list whose pop is protected by the collector* needs a section in
+//!   every `alloc`. In robust mode it is wrong unless the section covers all
+//!   eras: a popper that stalls with head `A` in hand is older than the era in
+//!   which `A` is born when somebody else pops it, so the publisher of `A`
+//!   skips the popper, and `A` comes back to the list under its eyes.
+//! - *A counter beside the head* wraps, and takes bits or a wider word.
+
+use core::{cell::UnsafeCell, fmt, mem::MaybeUninit, ptr};
+
+use crate::{
+    Handle, Link, Linked, Scheme,
+    sync::{AtomicPtr, AtomicUsize, Init, Ordering, const_fn},
+};
+
+/// Static storage for `K` objects of type [`Linked<T>`].
+///
+/// ```
+/// use hyaline::{Collector, Pool, reclaim};
+///
+/// static C: Collector<2> = Collector::new();
+/// static POOL: Pool<u32, 16> = Pool::new();
+///
+/// let handle = C.register()?;
+/// let object = POOL.alloc(&handle, 7).expect("the pool has room");
+/// // SAFETY: nobody else has it.
+/// assert_eq!(unsafe { **object }, 7);
+/// // SAFETY: it was never shared, and comes from a pool that outlives `C`.
+/// unsafe { handle.retire(object, reclaim::pooled::<u32>) };
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
+///
+/// A pool that is dropped frees its memory, but does not drop the objects in
+/// it.
+pub struct Pool<T, const K: usize> {
+    /// Where the next search begins. Its address tells pools apart.
+    cursor: AtomicUsize,
+    blocks: [Block<T>; K],
+}
+
+/// A place for one object. The object comes first, so that a pointer to it is
+/// one to its block.
+#[repr(C)]
+struct Block<T> {
+    object: UnsafeCell<MaybeUninit<Linked<T>>>,
+    /// The pool's cursor while the block is taken; null while it is free.
+    state: AtomicPtr<AtomicUsize>,
+}
+
+// SAFETY: a block is used by who claimed its state. Objects are made and
+// dropped on any thread, so they must be `Send`; sharing them is up to those
+// who dereference the pointers.
+unsafe impl<T: Send, const K: usize> Sync for Pool<T, K> {}
+// SAFETY: as above.
+unsafe impl<T: Send, const K: usize> Send for Pool<T, K> {}
+
+impl<T> Init for Block<T> {
+    #[cfg(not(loom))]
+    #[allow(clippy::declare_interior_mutable_const)] // copied, never borrowed
+    const INIT: Self = block();
+    #[cfg(loom)]
+    fn init() -> Self {
+        block()
+    }
+}
+
+const_fn! {
+    const fn block<T>() -> Block<T> {
+        Block {
+            object: UnsafeCell::new(MaybeUninit::uninit()),
+            state: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+}
+
+impl<T, const K: usize> Pool<T, K> {
+    /// Blocks that a handle may keep.
+    #[cfg(target_has_atomic = "64")]
+    const KEPT: usize = if K / 32 < 64 { K / 32 } else { 64 };
+
+    const_fn! {
+        /// An empty pool.
+        #[must_use]
+        pub const fn new() -> Self {
+            const { assert!(K > 0, "a pool has at least one block") };
+            Self {
+                cursor: AtomicUsize::new(0),
+                #[cfg(not(loom))]
+                blocks: [const { <Block<T> as Init>::INIT }; K],
+                #[cfg(loom)]
+                blocks: core::array::from_fn(|_| <Block<T> as Init>::init()),
+            }
+        }
+    }
+
+    /// The number of blocks, `K`.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        K
+    }
+
+    /// Stores a value, with its header and the birth era of now. The object is
+    /// the caller's, until it is published.
+    ///
+    /// If there is no free block, flushes the handle, which may run
+    /// reclaimers, and tries once more. Wait-free but for that: at most `2 *
+    /// K` loads. A handle may keep `K / 32` free blocks, at most 64, which
+    /// other handles do not find.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolExhausted`], with the value, if there is still none.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Pool};
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let pool = Pool::<&str, 1>::new();
+    /// let handle = collector.register()?;
+    /// let first = pool.alloc(&handle, "first");
+    /// assert!(first.is_ok());
+    /// let second = pool.alloc(&handle, "second");
+    /// assert_eq!(second.unwrap_err().into_inner(), "second");
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn alloc<S: Scheme>(
+        &self,
+        handle: &Handle<'_, S>,
+        value: T,
+    ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
+        let local = handle.local();
+        #[cfg(target_has_atomic = "64")]
+        let block: *mut Block<T> = local.slot.cache.take(&self.cursor, Self::KEPT).cast();
+        #[cfg(not(target_has_atomic = "64"))]
+        let block: *mut Block<T> = ptr::null_mut();
+        let block = if block.is_null() { self.find() } else { block };
+        let block = if block.is_null() {
+            handle.flush();
+            self.find()
+        } else {
+            block
+        };
+        if block.is_null() {
+            return Err(PoolExhausted { value });
+        }
+        let object = block.cast::<Linked<T>>();
+        // SAFETY: the block is claimed, so its memory is ours; the object is
+        // its first field.
+        unsafe {
+            object.write(Linked::new(value));
+            local.stamp(&(*object).link);
+        }
+        Ok(object)
+    }
+
+    /// Claims a free block; null if it met none on a whole round.
+    fn find(&self) -> *mut Block<T> {
+        // Relaxed, and below: a hint for where to begin.
+        let start = self.cursor.load(Ordering::Relaxed);
+        let (before, from) = self.blocks.split_at(start % K);
+        for (index, block) in from.iter().chain(before).enumerate() {
+            // Relaxed: a look before the exchange.
+            if !block.state.load(Ordering::Relaxed).is_null() {
+                continue;
+            }
+            let taken = ptr::from_ref(&self.cursor).cast_mut();
+            // Acquire: pairs with the Release in `give_back`; what was done
+            // with the block happens before what we do. Relaxed on failure:
+            // it is somebody else's.
+            let claim = block.state.compare_exchange(
+                ptr::null_mut(),
+                taken,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            );
+            if claim.is_ok() {
+                self.cursor
+                    .store((start + index + 1) % K, Ordering::Relaxed);
+                return ptr::from_ref(block).cast_mut();
+            }
+        }
+        ptr::null_mut()
+    }
+
+    /// Gives back an object that was never published, or that nobody else can
+    /// reach any more. Drops the value. Wait-free: one store.
+    ///
+    /// # Safety
+    ///
+    /// `object` came from `alloc` of this pool, is the caller's alone, and is
+    /// not used again.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, Pool};
+    /// # let collector = Collector::<1>::new();
+    /// # let handle = collector.register()?;
+    /// let pool = Pool::<u32, 1>::new();
+    /// let object = pool.alloc(&handle, 7).unwrap();
+    /// // SAFETY: it is from this pool and was not shared.
+    /// unsafe { pool.free(object) };
+    /// assert_eq!(pool.available(), 1);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub unsafe fn free(&self, object: *mut Linked<T>) {
+        // SAFETY: the caller's; the block is not in use, and of this pool.
+        unsafe {
+            ptr::drop_in_place(&raw mut (*object).value);
+            give_back(state_of(object));
+        }
+    }
+
+    /// Free blocks, without those that handles keep. A moment's view; looks at
+    /// each block.
+    ///
+    /// ```
+    /// assert_eq!(hyaline::Pool::<u32, 5>::new().available(), 5);
+    /// ```
+    #[must_use]
+    pub fn available(&self) -> usize {
+        // Relaxed: a count of something that changes.
+        let free = |block: &&Block<T>| block.state.load(Ordering::Relaxed).is_null();
+        self.blocks.iter().filter(free).count()
+    }
+}
+
+impl<T, const K: usize> Default for Pool<T, K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, const K: usize> fmt::Debug for Pool<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("capacity", &K)
+            .field("available", &self.available())
+            .finish()
+    }
+}
+
+/// The state word of the block that holds an object.
+///
+/// # Safety
+///
+/// The object is in a pool.
+unsafe fn state_of<T>(object: *mut Linked<T>) -> *mut State {
+    // SAFETY: the caller's: the object is the first field of its block, and
+    // the pointer was made from one to the block.
+    unsafe { &raw mut (*object.cast::<Block<T>>()).state }
+}
+
+type State = AtomicPtr<AtomicUsize>;
+
+/// Frees a block.
+///
+/// # Safety
+///
+/// `state` is that of a taken block, which the caller owns and does not use
+/// again.
+unsafe fn give_back(state: *mut State) {
+    // SAFETY: the caller's: the pool is still there.
+    // Release: pairs with the Acquire in `find`.
+    unsafe { (*state).store(ptr::null_mut(), Ordering::Release) };
+}
+
+/// The reclaimer of pooled objects: drops the value and gives the block back.
+///
+/// # Safety
+///
+/// The object came from [`Pool::alloc`] of a `Pool<T, K>` that is neither
+/// moved nor dropped before the collector and all its handles are.
+///
+/// ```
+/// use hyaline::{Collector, Pool, reclaim};
+///
+/// let pool = Pool::<String, 4>::new();
+/// let collector = Collector::<1>::new();
+/// let handle = collector.register()?;
+/// let object = pool.alloc(&handle, String::from("seven")).unwrap();
+/// // SAFETY: it was never shared, and `pool` is dropped last.
+/// unsafe { handle.retire(object, reclaim::pooled::<String>) };
+/// assert_eq!(pool.available(), 4);
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
+pub unsafe fn pooled<T>(link: *mut Link) {
+    let object = link.cast::<Linked<T>>();
+    // SAFETY: the caller's; the collector put the cache's address, or null,
+    // into `next`.
+    unsafe {
+        let cache = (*link).next.get().cast::<Cache>();
+        ptr::drop_in_place(&raw mut (*object).value);
+        let state = state_of(object);
+        #[cfg(target_has_atomic = "64")]
+        if !cache.is_null() && (*cache).keep(link, state) {
+            return;
+        }
+        #[cfg(not(target_has_atomic = "64"))]
+        let _ = cache;
+        give_back(state);
+    }
+}
+
+/// Free blocks of one pool that a slot keeps for its next allocations.
+///
+/// They were reclaimed by this slot and their state still says taken, so
+/// nobody else finds them. Owner-only, like the rest of the slot.
+#[cfg(target_has_atomic = "64")]
+pub(crate) struct Cache {
+    /// Which pool: its cursor.
+    pool: Cell<*const AtomicUsize>,
+    /// The blocks, linked by `chain`; `next` leads to the state.
+    first: Cell<*mut Link>,
+    /// How many more may be kept.
+    room: Cell<usize>,
+}
+#[cfg(not(target_has_atomic = "64"))]
+struct Cache;
+
+#[cfg(target_has_atomic = "64")]
+use crate::sync::{Cell, impl_init};
+
+#[cfg(target_has_atomic = "64")]
+impl_init!(
+    Cache = Cache {
+        pool: Cell::new(ptr::null()),
+        first: Cell::new(ptr::null_mut()),
+        room: Cell::new(0),
+    }
+);
+
+#[cfg(target_has_atomic = "64")]
+impl Cache {
+    /// A kept block of the pool, or null. From now on `kept` blocks of it are
+    /// kept.
+    #[inline]
+    fn take(&self, pool: &AtomicUsize, kept: usize) -> *mut Link {
+        if !ptr::eq(self.pool.get(), pool) {
+            self.give_back();
+            self.pool.set(pool);
+            self.room.set(kept);
+        }
+        let link = self.first.get();
+        if !link.is_null() {
+            // SAFETY: kept blocks are ours, and still linked headers.
+            self.first.set(unsafe { (*link).chain.get() });
+            self.room.set(self.room.get() + 1);
+        }
+        link
+    }
+
+    /// Keeps a block whose object was dropped, if it is of the pool and there
+    /// is room.
+    ///
+    /// # Safety
+    ///
+    /// The block is the caller's, with this link and this state.
+    #[inline]
+    unsafe fn keep(&self, link: *mut Link, state: *mut State) -> bool {
+        // SAFETY: the caller's. Relaxed: nobody else writes the state of a
+        // block that is taken.
+        let pool = unsafe { (*state).load(Ordering::Relaxed) };
+        if !ptr::eq(self.pool.get(), pool) || self.room.get() == 0 {
+            return false;
+        }
+        // SAFETY: the caller's; a header is plain data and still there.
+        unsafe {
+            (*link).next.set(state.cast());
+            (*link).chain.set(self.first.get());
+        }
+        self.first.set(link);
+        self.room.set(self.room.get() - 1);
+        true
+    }
+
+    /// Gives all kept blocks back to their pool.
+    pub(crate) fn give_back(&self) {
+        let mut link = self.first.replace(ptr::null_mut());
+        while !link.is_null() {
+            // SAFETY: kept blocks are ours; `next` leads to the state.
+            unsafe {
+                let following = (*link).chain.get();
+                give_back((*link).next.get().cast());
+                link = following;
+            }
+        }
+        self.pool.set(ptr::null());
+    }
+}
+
+/// The pool has no free block. The value that was to be stored comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PoolExhausted<T> {
+    value: T,
+}
+
+impl<T> PoolExhausted<T> {
+    /// The value.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+}
+
+impl<T> fmt::Debug for PoolExhausted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolExhausted").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Display for PoolExhausted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the pool has no free block, also after a flush; drop guards that hold back retired objects, or make the pool larger",
+        )
+    }
+}
+
+impl<T> core::error::Error for PoolExhausted<T> {}

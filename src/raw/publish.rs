@@ -1,0 +1,343 @@
+//! The write side: retire, publish, steal, limbo, flush, release.
+
+use core::ptr;
+
+use super::{Local, Mode, Scheme, Slot, batch};
+use crate::{Barrier, Link, Reclaimer, sync::Ordering};
+
+impl<S: Scheme> Local<'_, S> {
+    /// Retires an object that open guards of this slot may still use.
+    ///
+    /// # Safety
+    ///
+    /// As for `Guard::defer_retire`.
+    #[inline]
+    pub(crate) unsafe fn retire(&self, link: *mut Link, reclaim: Reclaimer) {
+        // SAFETY: the caller's; the object is ours from here on.
+        let birth = unsafe {
+            (*link).reclaim.set(reclaim);
+            if S::ROBUST { (*link).birth() } else { 0 }
+        };
+        if self.is_active() {
+            S::Mode::cover(&self.shared.clock, &self.slot.mark, birth);
+        }
+        // SAFETY: as above.
+        unsafe { self.join(link, birth) };
+        let room = &self.slot.batch.room;
+        room.set(room.get().saturating_sub(1));
+        if room.get() == 0 {
+            self.publish_and_drain();
+        }
+    }
+
+    /// Retires an object that this slot does not use any more: at once if no
+    /// other slot is active.
+    ///
+    /// # Safety
+    ///
+    /// As for `Handle::retire`.
+    pub(crate) unsafe fn retire_now(&self, link: *mut Link, reclaim: Reclaimer) {
+        // HEAVY: the object was unlinked before it; as in `publish`.
+        S::Barrier::heavy();
+        // SAFETY: the caller's.
+        let birth = unsafe { if S::ROBUST { (*link).birth() } else { 0 } };
+        let waiting = |other: &Slot<S>| !ptr::eq(other, self.slot) && other.may_hold(birth);
+        if self.shared.used().iter().any(waiting) {
+            // SAFETY: the caller's.
+            return unsafe { self.retire(link, reclaim) };
+        }
+        // SAFETY: the caller's. No other slot can hold the object (1, 7), and
+        // the caller does not use it: it goes to the queue as a ring of one.
+        unsafe {
+            (*link).reclaim.set(reclaim);
+            (*link).chain.set(link);
+            self.enqueue_ring(link);
+        }
+        if !self.slot.batch.is_empty() {
+            self.publish();
+        }
+        self.drain();
+    }
+
+    /// Puts an object into the local batch.
+    ///
+    /// # Safety
+    ///
+    /// The object is retired and belongs to the caller.
+    #[inline]
+    unsafe fn join(&self, link: *mut Link, birth: u64) {
+        S::Mode::note(&self.slot.log, birth);
+        // SAFETY: the caller's.
+        unsafe { self.slot.batch.push(link) };
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn publish_and_drain(&self) {
+        self.publish();
+        self.drain();
+    }
+
+    /// Publishes the local batch, with what is in limbo. If it has fewer
+    /// objects than slots may hold them, it stays.
+    fn publish(&self) {
+        self.adopt();
+        let counting = self.slot.batch.last();
+        if counting.is_null() {
+            return;
+        }
+        // HEAVY pairs with LIGHT in `enter` and `protect`. If LIGHT comes
+        // first, the scan sees the slot active (with its era); if this comes
+        // first, the reader's loads see everything in the batch unlinked (1).
+        // Without it the scan could miss a reader that found an object.
+        S::Barrier::heavy();
+        let Some(chosen) = self.choose(counting) else {
+            // As many objects as there are slots are enough in any case.
+            self.slot.batch.room.set(self.capacity());
+            return;
+        };
+        self.slot.batch.take();
+        self.slot.batch.room.set(self.shared.settings.batch);
+        S::Mode::clear(&self.slot.log);
+        // SAFETY: the batch was taken, and its first `chosen` cells name slots.
+        let zero = chosen == 0 || unsafe { self.give_out(counting, chosen) };
+        if zero {
+            // SAFETY: no slot has a reference, and none needs one (1, 2, 7).
+            unsafe { self.enqueue_ring(counting) };
+        }
+    }
+
+    /// Notes the slots that may hold objects of the batch, one in each cell
+    /// from the first on, and returns how many; `None` if they are more than
+    /// there are objects. Steals on the way.
+    fn choose(&self, counting: *mut Link) -> Option<usize> {
+        let oldest = S::Mode::oldest(&self.slot.log);
+        // SAFETY: the ring is ours.
+        let first = unsafe { (*counting).chain.get() };
+        let mut cell = first;
+        let mut chosen = 0;
+        for (index, slot) in self.shared.used().iter().enumerate() {
+            if slot.may_hold(oldest) {
+                if chosen > 0 && ptr::eq(cell, first) {
+                    return None;
+                }
+                // SAFETY: as above.
+                unsafe {
+                    (*cell).next.set(ptr::without_provenance_mut(index));
+                    cell = (*cell).chain.get();
+                }
+                chosen += 1;
+            } else if !slot.inbox.seems_empty() {
+                self.steal(slot);
+            }
+        }
+        Some(chosen)
+    }
+
+    /// Pushes the cells onto the inboxes of the slots that they name. Returns
+    /// whether all references are dropped already.
+    ///
+    /// # Safety
+    ///
+    /// `choose` returned `chosen` for this ring, which is not pushed yet.
+    unsafe fn give_out(&self, counting: *mut Link, chosen: usize) -> bool {
+        // SAFETY: the batch is ours until `add_count`, also the cells that are
+        // pushed: their references are dropped, but it is not at zero (6).
+        unsafe {
+            batch::start_count(counting);
+            let mut cell = (*counting).chain.get();
+            let mut pushed = 0;
+            for _ in 0..chosen {
+                let following = (*cell).chain.get();
+                let slot = &self.shared.slots[(*cell).next.get().addr()];
+                // Seen inactive now, it needs no reference (2).
+                if slot.is_active() {
+                    batch::point_to(cell, counting);
+                    slot.inbox.push(cell, cell);
+                    pushed += 1;
+                }
+                cell = following;
+            }
+            batch::add_count(counting, pushed)
+        }
+    }
+
+    /// Drops the references in the inbox of a slot that is not active.
+    #[cold]
+    #[inline(never)]
+    fn steal(&self, slot: &Slot<S>) {
+        while !slot.is_active() {
+            let chain = slot.inbox.take();
+            if chain.is_null() {
+                return;
+            }
+            // HEAVY pairs with LIGHT in `enter`. If LIGHT comes first, the
+            // second look sees the slot active; if this comes first, the new
+            // section's loads see that everything in the chain is unlinked,
+            // and it cannot hold what we drop (3).
+            S::Barrier::heavy();
+            if !slot.is_active() {
+                // SAFETY: (3).
+                unsafe { self.drop_references(chain) };
+                return;
+            }
+            // SAFETY: the chain is ours and not empty.
+            unsafe {
+                let last = last_of_chain(chain);
+                slot.inbox.push(chain, last);
+            }
+            // HEAVY pairs with the one in `collect`, by the slot's owner when
+            // it releases. If ours comes first, it finds the chain; if its
+            // does, we see the slot inactive, and try again.
+            S::Barrier::heavy();
+        }
+    }
+
+    /// Takes over what is in limbo.
+    fn adopt(&self) {
+        // Relaxed: a hint; what it misses is found by the next one.
+        if self.shared.limbo.load(Ordering::Relaxed).is_null() {
+            return;
+        }
+        // Acquire: pairs with the Release in `hand_over`. What those who
+        // retired the objects unlinked happens before our HEAVY.
+        let mut link = self.shared.limbo.swap(ptr::null_mut(), Ordering::Acquire);
+        while !link.is_null() {
+            // SAFETY: the list is ours; `chain` is read before it changes.
+            unsafe {
+                let following = (*link).chain.get();
+                let birth = if S::ROBUST { (*link).birth() } else { 0 };
+                self.join(link, birth);
+                link = following;
+            }
+        }
+    }
+
+    /// Puts the local batch into limbo.
+    fn hand_over(&self) {
+        let last = self.slot.batch.take();
+        if last.is_null() {
+            return;
+        }
+        self.slot.batch.room.set(self.shared.settings.batch);
+        let oldest = S::Mode::oldest(&self.slot.log);
+        S::Mode::clear(&self.slot.log);
+        // SAFETY: the ring is ours until the exchange succeeds.
+        unsafe {
+            let first = (*last).chain.get();
+            if S::ROBUST {
+                // `choose` has written over births: the oldest stands for all.
+                let mut link = first;
+                loop {
+                    (*link).set_birth(oldest);
+                    if ptr::eq(link, last) {
+                        break;
+                    }
+                    link = (*link).chain.get();
+                }
+            }
+            let limbo = &self.shared.limbo;
+            // Relaxed: only linked, not dereferenced.
+            let mut head = limbo.load(Ordering::Relaxed);
+            loop {
+                (*last).chain.set(head);
+                // Release: see `adopt`. Relaxed on failure: as the load.
+                match limbo.compare_exchange_weak(head, first, Ordering::Release, Ordering::Relaxed)
+                {
+                    Ok(_) => return,
+                    Err(now) => head = now,
+                }
+            }
+        }
+    }
+
+    /// Publishes what is local or hands it over, then collects.
+    pub(crate) fn flush(&self) -> usize {
+        self.publish();
+        self.hand_over();
+        self.collect()
+    }
+
+    /// Reclaims what can be reclaimed now; returns how many objects.
+    pub(crate) fn collect(&self) -> usize {
+        // Relaxed: a hint, as in `adopt`.
+        if !self.shared.limbo.load(Ordering::Relaxed).is_null() {
+            self.publish();
+            self.hand_over();
+        }
+        // HEAVY pairs with the ones in `steal` and with the next collect. The
+        // own section, if it is the last one that ended, is seen as ended by
+        // whoever pushes after this; what was pushed before it, we find.
+        S::Barrier::heavy();
+        for slot in self.shared.used() {
+            if !slot.inbox.seems_empty() {
+                self.steal(slot);
+            }
+        }
+        self.drain()
+    }
+
+    /// Gives the slot up, with nothing left behind in it.
+    ///
+    /// If a guard was forgotten the slot stays active and claimed, for ever:
+    /// what it may hold is pinned, the others go on.
+    pub(crate) fn release(&self) {
+        let unclaim = Unclaim(self);
+        loop {
+            self.flush();
+            // A reclaimer may have retired again.
+            self.hand_over();
+            // HEAVY pairs with the one of another slot that is released at the
+            // same time. If ours comes first, it sees what we put into limbo;
+            // if its does, we see that it is not active, and take it back.
+            S::Barrier::heavy();
+            // Relaxed: ordered by HEAVY.
+            let limbo = self.shared.limbo.load(Ordering::Relaxed);
+            let someone = self.shared.used().iter().any(Slot::is_active);
+            if limbo.is_null() || someone {
+                break;
+            }
+        }
+        drop(unclaim);
+    }
+}
+
+/// The end of a release, also when a reclaimer panicked.
+struct Unclaim<'a, 'c, S: Scheme>(&'a Local<'c, S>);
+
+impl<S: Scheme> Drop for Unclaim<'_, '_, S> {
+    fn drop(&mut self) {
+        let local = self.0;
+        // Nothing is queued but after a panic: limbo is the one place from
+        // which others take, and to wait once more does no harm.
+        while let Some(link) = ptr::NonNull::new(local.slot.queue.get()) {
+            // SAFETY: what is queued is ours.
+            unsafe {
+                local.slot.queue.set((*link.as_ptr()).chain.get());
+                local.join(link.as_ptr(), 0);
+            }
+        }
+        local.hand_over();
+        #[cfg(target_has_atomic = "64")]
+        local.slot.cache.give_back();
+        if !local.is_active() {
+            local.slot.unclaim();
+        }
+    }
+}
+
+/// The last cell of a chain that is linked by `next` and not empty.
+///
+/// # Safety
+///
+/// The chain is the caller's.
+unsafe fn last_of_chain(mut cell: *mut Link) -> *mut Link {
+    loop {
+        // SAFETY: the caller's.
+        let next = unsafe { (*cell).next.get() };
+        if next.is_null() {
+            return cell;
+        }
+        cell = next;
+    }
+}

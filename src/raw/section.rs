@@ -1,0 +1,269 @@
+//! The read side: enter, protect, leave, and what a leave may find to do.
+
+use core::ptr;
+
+use super::{Local, Mode, Scheme, batch};
+use crate::{
+    Barrier, Link,
+    sync::{AtomicPtr, Ordering},
+};
+
+impl<S: Scheme> Local<'_, S> {
+    /// Opens a section, or one more guard on the section that is open.
+    #[inline]
+    pub(crate) fn enter(&self) {
+        let slot = self.slot;
+        // Relaxed, here and below: only the owner writes `active`.
+        if slot.active.load(Ordering::Relaxed) != 0 {
+            return self.enter_nested();
+        }
+        S::Mode::enter(&self.shared.clock, &slot.mark);
+        // Relaxed: LIGHT orders it against the loads of the section, which is
+        // all that is asked (1).
+        slot.active.store(1, Ordering::Relaxed);
+        // LIGHT pairs with HEAVY in `publish` and `steal`. If it comes first,
+        // they see us active; if HEAVY comes first, our loads see what was
+        // unlinked before it. Without it our flag could wait in the store
+        // buffer while we load a pointer that is being reclaimed.
+        S::Barrier::light();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter_nested(&self) {
+        // Relaxed: only the owner writes it, and non-zero stays non-zero.
+        let depth = self.slot.active.load(Ordering::Relaxed);
+        let Some(deeper) = depth.checked_add(1) else {
+            too_many_guards()
+        };
+        // Relaxed: as above.
+        self.slot.active.store(deeper, Ordering::Relaxed);
+    }
+
+    /// Closes a guard; the last one ends the section and may reclaim.
+    #[inline]
+    pub(crate) fn leave(&self) {
+        let slot = self.slot;
+        // Relaxed: only the owner writes it.
+        if slot.active.load(Ordering::Relaxed) != 1 {
+            return self.leave_nested();
+        }
+        // Release: pairs with the Acquire in `is_active`. If a publisher or
+        // thief sees this store, our accesses happen before its reclaim (2);
+        // if it does not, it sees us active and gives us a reference.
+        slot.active.store(0, Ordering::Release);
+        if !slot.inbox.seems_empty() {
+            self.settle();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave_nested(&self) {
+        // Relaxed: as in `enter_nested`; the section goes on.
+        let depth = self.slot.active.load(Ordering::Relaxed);
+        self.slot.active.store(depth - 1, Ordering::Relaxed);
+    }
+
+    /// Whether a section is open.
+    pub(crate) fn is_active(&self) -> bool {
+        // Relaxed: for the owner.
+        self.slot.active.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes the own inbox and reclaims what came to zero.
+    #[cold]
+    #[inline(never)]
+    fn settle(&self) {
+        // SAFETY: (4): called with no section open, or at a quiescent point.
+        unsafe { self.drop_references(self.slot.inbox.take()) };
+        self.drain();
+    }
+
+    /// A quiescent point: no pointer loaded before it is used after it.
+    ///
+    /// Does nothing while other guards are open. There is no LIGHT: the slot
+    /// stays active. A batch that we drop here was unlinked before its push,
+    /// which the take acquires; any other still waits for us.
+    #[inline]
+    pub(crate) fn refresh(&self) {
+        // Relaxed: only the owner writes it.
+        let alone = self.slot.active.load(Ordering::Relaxed) == 1;
+        if alone && !self.slot.inbox.seems_empty() {
+            self.settle();
+        }
+    }
+
+    /// Loads a pointer that stays valid until the section ends. `order` is
+    /// the caller's.
+    #[inline]
+    pub(crate) fn protect<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> *mut T {
+        // At least Acquire: the object's contents, and in robust mode the
+        // clock that its birth was read from, are seen by the section.
+        let order = match order {
+            Ordering::SeqCst => Ordering::SeqCst,
+            _ => Ordering::Acquire,
+        };
+        loop {
+            let pointer = src.load(order);
+            if self.covers() {
+                return pointer;
+            }
+        }
+    }
+
+    /// Whether the pointer that was just loaded (Acquire) is protected. If
+    /// not, it must be loaded again.
+    #[inline(always)]
+    fn covers(&self) -> bool {
+        S::Mode::covers::<S::Barrier>(&self.shared.clock, &self.slot.mark)
+    }
+
+    /// Swaps a pointer; the old one is protected.
+    #[inline]
+    pub(crate) fn swap<T>(&self, src: &AtomicPtr<T>, new: *mut T, order: Ordering) -> *mut T {
+        // At least Acquire, as in `protect`, with the caller's Release.
+        let order = match order {
+            Ordering::Relaxed => Ordering::Acquire,
+            Ordering::Release => Ordering::AcqRel,
+            other => other,
+        };
+        if !S::ROBUST {
+            return src.swap(new, order);
+        }
+        loop {
+            // What a swap brings could be younger than the slot's era, and
+            // there is no loading it again. So it is loaded first.
+            // Acquire: as in `protect`; the exchange has the caller's order.
+            let seen = self.protect(src, Ordering::Acquire);
+            // Relaxed on failure: nothing is returned then.
+            if let Ok(old) = src.compare_exchange_weak(seen, new, order, Ordering::Relaxed) {
+                return old;
+            }
+        }
+    }
+
+    /// Runs `exchange` until it succeeds or fails with a protected pointer.
+    /// Its failure ordering is at least Acquire.
+    #[inline]
+    pub(crate) fn exchange<T>(
+        &self,
+        exchange: impl Fn() -> Result<*mut T, *mut T>,
+    ) -> Result<*mut T, *mut T> {
+        loop {
+            let result = exchange();
+            if result.is_ok() || self.covers() {
+                return result;
+            }
+        }
+    }
+
+    /// Drops the reference of each cell in a chain. Batches that come to zero
+    /// are queued.
+    ///
+    /// # Safety
+    ///
+    /// The chain was taken from an inbox by the caller, and no section that
+    /// may hold objects of it is open on that inbox's slot.
+    pub(super) unsafe fn drop_references(&self, mut chain: *mut Link) {
+        while !chain.is_null() {
+            // SAFETY: the cell lives until its reference is dropped; `next` is
+            // read before that.
+            let next = unsafe { (*chain).next.get() };
+            // SAFETY: the cell is ours, once.
+            if let Some(counting) = unsafe { batch::drop_reference(chain) } {
+                // SAFETY: nobody holds a reference to the batch any more.
+                unsafe { self.enqueue_ring(counting) };
+            }
+            chain = next;
+        }
+    }
+
+    /// Queues the ring that `last` is in; null is no ring.
+    ///
+    /// # Safety
+    ///
+    /// The ring is the caller's alone, and nobody can reach its objects.
+    pub(super) unsafe fn enqueue_ring(&self, last: *mut Link) {
+        if last.is_null() {
+            return;
+        }
+        // SAFETY: the caller's.
+        unsafe {
+            let first = (*last).chain.get();
+            (*last).chain.set(self.slot.queue.get());
+            self.slot.queue.set(first);
+        }
+    }
+
+    /// Queues a list that ends with null, object by object.
+    ///
+    /// # Safety
+    ///
+    /// As for `enqueue_ring`.
+    pub(super) unsafe fn enqueue_list(&self, mut link: *mut Link) {
+        while !link.is_null() {
+            // SAFETY: the caller's.
+            unsafe {
+                let following = (*link).chain.get();
+                (*link).chain.set(self.slot.queue.get());
+                self.slot.queue.set(link);
+                link = following;
+            }
+        }
+    }
+
+    /// Runs the reclaimers of what is queued, and of what they queue. Returns
+    /// how many. Called by a reclaimer, it leaves the work to the loop that
+    /// runs that reclaimer.
+    pub(super) fn drain(&self) -> usize {
+        let slot = self.slot;
+        if slot.queue.get().is_null() || slot.draining.replace(true) {
+            return 0;
+        }
+        // Also when a reclaimer panics: the rest stays queued.
+        let _done = Reset(self);
+        let mut reclaimed = 0;
+        loop {
+            let link = slot.queue.get();
+            if link.is_null() {
+                return reclaimed;
+            }
+            // SAFETY: the object is ours; it leaves the queue before its
+            // reclaimer runs, so that it is reclaimed once even after a panic.
+            unsafe {
+                slot.queue.set((*link).chain.get());
+                (*link).next.set(self.cache());
+                let reclaim = (*link).reclaim.get();
+                reclaim(link);
+            }
+            reclaimed += 1;
+        }
+    }
+
+    /// Where a reclaimer of pooled objects finds the slot's cache of blocks.
+    #[inline]
+    fn cache(&self) -> *mut Link {
+        #[cfg(target_has_atomic = "64")]
+        return ptr::from_ref(&self.slot.cache).cast_mut().cast();
+        #[cfg(not(target_has_atomic = "64"))]
+        ptr::null_mut()
+    }
+}
+
+/// Ends a drain.
+struct Reset<'a, 'c, S: Scheme>(&'a Local<'c, S>);
+
+impl<S: Scheme> Drop for Reset<'_, '_, S> {
+    fn drop(&mut self) {
+        self.0.slot.draining.set(false);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn too_many_guards() -> ! {
+    panic!(
+        "more guards are open on one handle than a word can count; drop guards, do not forget them"
+    )
+}

@@ -1,0 +1,105 @@
+//! A slot: one of the collector's `N` places for readers and retirers.
+
+use core::ptr;
+
+use super::{Mode, Scheme, batch::Batch, inbox::Inbox};
+use crate::{
+    Link,
+    sync::{AtomicUsize, Cell, Init, Ordering, init},
+};
+
+/// The state of one task, CPU or interrupt. It lives here and not in the
+/// handle, so that nothing is lost when a handle is forgotten.
+///
+/// The first four fields are shared; the others are the owner's, who is
+/// whoever claimed the slot (or has the whole collector exclusively).
+#[cfg_attr(target_has_atomic = "64", repr(align(128)))]
+pub(crate) struct Slot<S: Scheme> {
+    /// Guards that are open on this slot; 0 is inactive. Stored by the owner.
+    pub(super) active: AtomicUsize,
+    /// The era that the reader is in.
+    pub(super) mark: <S::Mode as Mode>::Mark,
+    /// Batches to which this slot holds a reference.
+    pub(super) inbox: Inbox,
+    /// 1 while somebody owns the slot.
+    pub(super) claimed: AtomicUsize,
+
+    /// Retired objects that are not published yet.
+    pub(super) batch: Batch,
+    /// Eras of those, and of objects to come.
+    pub(super) log: <S::Mode as Mode>::Log,
+    /// Objects that nobody can reach, linked by `chain`, to be reclaimed.
+    pub(super) queue: Cell<*mut Link>,
+    /// A reclaimer is running.
+    pub(super) draining: Cell<bool>,
+    /// Free blocks of a pool. Small targets have no use for it.
+    #[cfg(target_has_atomic = "64")]
+    pub(crate) cache: crate::pool::Cache,
+}
+
+// SAFETY: the owner-only fields are accessed by the owner alone; ownership
+// passes from a release of `claimed` to an acquiring claim.
+unsafe impl<S: Scheme> Sync for Slot<S> {}
+// SAFETY: what the pointers in it lead to is the collector's, not a thread's.
+unsafe impl<S: Scheme> Send for Slot<S> {}
+
+impl<S: Scheme> Init for Slot<S> {
+    #[cfg(not(loom))]
+    #[allow(clippy::declare_interior_mutable_const)] // copied, never borrowed
+    const INIT: Self = slot();
+    #[cfg(loom)]
+    fn init() -> Self {
+        slot()
+    }
+}
+
+crate::sync::const_fn! {
+    const fn slot<S: Scheme>() -> Slot<S> {
+        Slot {
+            active: AtomicUsize::new(0),
+            mark: init!(<S::Mode as Mode>::Mark),
+            inbox: init!(Inbox),
+            claimed: AtomicUsize::new(0),
+            batch: init!(Batch),
+            log: init!(<S::Mode as Mode>::Log),
+            queue: Cell::new(ptr::null_mut()),
+            draining: Cell::new(false),
+            #[cfg(target_has_atomic = "64")]
+            cache: init!(crate::pool::Cache),
+        }
+    }
+}
+
+impl<S: Scheme> Slot<S> {
+    /// Whether a section is open, as somebody else sees it.
+    #[inline]
+    pub(super) fn is_active(&self) -> bool {
+        // Acquire: pairs with the Release in `leave`. Seen inactive, all
+        // accesses of the sections that ended happen before what the caller
+        // does next, which may be the reclaim (raw, 2).
+        self.active.load(Ordering::Acquire) != 0
+    }
+
+    /// Whether a section may hold objects of a batch with this oldest birth.
+    /// Called after HEAVY.
+    #[inline]
+    pub(super) fn may_hold(&self, oldest: u64) -> bool {
+        self.is_active() && S::Mode::holds(&self.mark, oldest)
+    }
+
+    /// Claims a slot that is free.
+    pub(super) fn claim(&self) -> bool {
+        // Acquire: pairs with the Release in `unclaim`; the owner-only fields
+        // are as the last owner left them. Relaxed on failure: another slot is
+        // tried.
+        self.claimed
+            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Gives the slot up.
+    pub(super) fn unclaim(&self) {
+        // Release: see `claim`.
+        self.claimed.store(0, Ordering::Release);
+    }
+}

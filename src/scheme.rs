@@ -1,0 +1,47 @@
+//! Which variant of the algorithm a collector runs.
+
+use core::marker::PhantomData;
+
+use crate::{
+    Barrier, Fences,
+    raw::era::{Eras, Mode, NoEras},
+};
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// Mode and barrier of a collector: [`Basic`] or [`Robust`].
+pub trait Scheme: sealed::Sealed + 'static {
+    /// The pair of barriers.
+    type Barrier: Barrier;
+    #[doc(hidden)]
+    type Mode: Mode;
+    #[doc(hidden)]
+    const ROBUST: bool;
+}
+
+/// Hyaline-1: the fastest. A reader that stalls inside a section holds back
+/// everything that is retired after it entered.
+#[derive(Debug)]
+pub struct Basic<B: Barrier = Fences>(PhantomData<B>);
+
+/// Hyaline-1S: a reader that stalls holds back only objects that were made
+/// before it stalled, so memory is bounded.
+#[derive(Debug)]
+pub struct Robust<B: Barrier = Fences>(PhantomData<B>);
+
+impl<B: Barrier> sealed::Sealed for Basic<B> {}
+impl<B: Barrier> sealed::Sealed for Robust<B> {}
+
+impl<B: Barrier> Scheme for Basic<B> {
+    type Barrier = B;
+    type Mode = NoEras;
+    const ROBUST: bool = false;
+}
+
+impl<B: Barrier> Scheme for Robust<B> {
+    type Barrier = B;
+    type Mode = Eras;
+    const ROBUST: bool = true;
+}

@@ -1,0 +1,102 @@
+//! The one place where atomics and cells are chosen: portable-atomic's and
+//! core's as a rule, loom's under `cfg(loom)`.
+
+#[cfg(not(loom))]
+pub(crate) use core::cell::Cell;
+#[cfg(not(loom))]
+pub use portable_atomic::AtomicPtr;
+#[cfg(not(loom))]
+#[allow(unused_imports)] // x86-64 has a full fence of its own
+pub(crate) use portable_atomic::{AtomicUsize, Ordering, compiler_fence, fence};
+
+#[cfg(loom)]
+pub use loom::sync::atomic::AtomicPtr;
+#[cfg(loom)]
+pub(crate) use loom::{
+    cell::Cell,
+    sync::atomic::{AtomicUsize, Ordering, fence},
+};
+
+/// Loom has no compiler fences, and a model of one core would not need any.
+#[cfg(loom)]
+pub(crate) fn compiler_fence(_: Ordering) {}
+
+/// Adds to the address in an `AtomicPtr` that holds a number.
+///
+/// portable-atomic has these as inherent methods; loom lacks them.
+#[cfg(loom)]
+pub(crate) trait FetchByte {
+    fn fetch_byte_add(&self, bytes: usize, order: Ordering) -> *mut crate::Link;
+    fn fetch_byte_sub(&self, bytes: usize, order: Ordering) -> *mut crate::Link;
+}
+
+#[cfg(loom)]
+impl FetchByte for AtomicPtr<crate::Link> {
+    fn fetch_byte_add(&self, bytes: usize, order: Ordering) -> *mut crate::Link {
+        // The failure ordering is of no matter: the closure never refuses.
+        self.fetch_update(order, Ordering::Relaxed, |p| {
+            Some(p.wrapping_byte_add(bytes))
+        })
+        .unwrap()
+    }
+
+    fn fetch_byte_sub(&self, bytes: usize, order: Ordering) -> *mut crate::Link {
+        // As above.
+        self.fetch_update(order, Ordering::Relaxed, |p| {
+            Some(p.wrapping_byte_sub(bytes))
+        })
+        .unwrap()
+    }
+}
+
+/// A value that a `static` can start with. Loom's atomics are made at run
+/// time, all others at compile time.
+pub trait Init: Sized {
+    #[cfg(not(loom))]
+    const INIT: Self;
+    #[cfg(loom)]
+    fn init() -> Self;
+}
+
+/// `impl Init`, once for both worlds.
+macro_rules! impl_init {
+    ($(<$p:ident: $b:path>)? $t:ty = $e:expr) => {
+        impl$(<$p: $b>)? $crate::sync::Init for $t {
+            #[cfg(not(loom))]
+            #[allow(clippy::declare_interior_mutable_const)] // copied, never borrowed
+            const INIT: Self = $e;
+            #[cfg(loom)]
+            fn init() -> Self {
+                $e
+            }
+        }
+    };
+}
+
+/// The initial value of a type.
+macro_rules! init {
+    ($t:ty) => {{
+        #[cfg(not(loom))]
+        {
+            <$t as $crate::sync::Init>::INIT
+        }
+        #[cfg(loom)]
+        {
+            <$t as $crate::sync::Init>::init()
+        }
+    }};
+}
+
+/// A function that is `const`, but for loom.
+macro_rules! const_fn {
+    ($(#[$m:meta])* $vis:vis const fn $($rest:tt)*) => {
+        #[cfg(not(loom))]
+        $(#[$m])* $vis const fn $($rest)*
+        #[cfg(loom)]
+        $(#[$m])* $vis fn $($rest)*
+    };
+}
+
+pub(crate) use {const_fn, impl_init, init};
+
+impl_init!(() = ());

@@ -1,0 +1,450 @@
+//! What the collector promises, one test a promise. Runs on a host and under
+//! Miri, in both schemes.
+
+#![cfg(not(loom))]
+
+use std::{
+    cell::Cell,
+    ptr,
+    sync::{
+        Barrier as Gate,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use hyaline::{
+    AsLink, AtomicPtr, Basic, Collector, Config, Fences, Guard, Handle, Link, Linked, Pool, Robust,
+    Scheme, SlotsExhausted, reclaim,
+};
+
+/// An object that counts its drops.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+type Object<'a> = Linked<Counted<'a>>;
+
+fn object<'a, S: Scheme>(handle: &Handle<'_, S>, drops: &'a AtomicUsize) -> *mut Object<'a> {
+    Box::into_raw(Box::new(handle.link(Counted(drops))))
+}
+
+fn boxed<'a>() -> hyaline::Reclaimer {
+    reclaim::boxed::<Object<'a>>
+}
+
+fn count(drops: &AtomicUsize) -> usize {
+    drops.load(Ordering::SeqCst)
+}
+
+/// Runs a test in both schemes, with batches of one and of five.
+macro_rules! schemes {
+    ($($name:ident<$n:literal>($collector:ident) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+            fn run<S: Scheme<Barrier = Fences>>($collector: Collector<$n, S>) $body
+            #[test]
+            fn basic() { run::<Basic>(Collector::with_config(Config::new())); }
+            #[test]
+            fn basic_small() { run::<Basic>(Collector::with_config(Config::new().batch::<1>())); }
+            #[test]
+            fn robust() { run::<Robust>(Collector::with_config(Config::new())); }
+            #[test]
+            fn robust_small() {
+                run::<Robust>(Collector::with_config(Config::new().batch::<5>().era_step::<1>()));
+            }
+        }
+    )*};
+}
+
+schemes! {
+    retire_at_once_when_nobody_is_active<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let handle = collector.register().unwrap();
+        let _idle = collector.register().unwrap();
+        // SAFETY: never shared.
+        unsafe { handle.retire(object(&handle, &drops), boxed()) };
+        assert_eq!(count(&drops), 1);
+    }
+
+    retire_inside_own_guard_does_not_wait_for_it<1>(collector) {
+        let drops = AtomicUsize::new(0);
+        let handle = collector.register().unwrap();
+        let guard = handle.enter();
+        // SAFETY: never shared.
+        unsafe { guard.defer_retire(object(&handle, &drops), boxed()) };
+        // SAFETY: never shared.
+        unsafe { handle.retire(object(&handle, &drops), boxed()) };
+        assert_eq!(count(&drops), 1, "the deferred one waits for the guard");
+        drop(guard);
+        handle.flush();
+        assert_eq!(count(&drops), 2);
+    }
+
+    a_guard_holds_back_what_was_shared<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let reader = collector.register().unwrap();
+        let writer = collector.register().unwrap();
+        let shared = AtomicPtr::new(object(&writer, &drops));
+        let guard = reader.enter();
+        let seen = guard.protect(&shared, Ordering::Acquire);
+        let old = shared.swap(ptr::null_mut(), Ordering::AcqRel);
+        assert_eq!(seen, old);
+        // SAFETY: unlinked.
+        unsafe { writer.retire(old, boxed()) };
+        writer.flush();
+        assert_eq!(count(&drops), 0);
+        // SAFETY: protected.
+        assert_eq!(unsafe { &*seen }.0.load(Ordering::SeqCst), 0);
+        drop(guard);
+        writer.flush();
+        assert_eq!(count(&drops), 1);
+    }
+
+    defer_retire_waits_for_its_guard<3>(collector) {
+        let drops = AtomicUsize::new(0);
+        let handle = collector.register().unwrap();
+        let other = collector.register().unwrap();
+        let guard = handle.enter();
+        for _ in 0..200 {
+            // SAFETY: never shared.
+            unsafe { guard.defer_retire(object(&handle, &drops), boxed()) };
+        }
+        handle.flush();
+        other.flush();
+        assert_eq!(count(&drops), 0);
+        drop(guard);
+        handle.flush();
+        assert_eq!(count(&drops), 200);
+    }
+
+    guards_nest_in_any_order<1>(collector) {
+        let drops = AtomicUsize::new(0);
+        let handle = collector.register().unwrap();
+        let first = handle.enter();
+        let second = handle.enter();
+        // SAFETY: never shared.
+        unsafe { first.defer_retire(object(&handle, &drops), boxed()) };
+        drop(first);
+        handle.flush();
+        assert_eq!(count(&drops), 0, "the second guard is still there");
+        let third = handle.enter();
+        drop(second);
+        handle.flush();
+        assert_eq!(count(&drops), 0, "the third guard is still there");
+        drop(third);
+        handle.flush();
+        assert_eq!(count(&drops), 1);
+    }
+
+    refresh_is_a_quiescent_point<1>(collector) {
+        let drops = AtomicUsize::new(0);
+        let handle = collector.register().unwrap();
+        let mut guard = handle.enter();
+        // SAFETY: never shared.
+        unsafe { guard.defer_retire(object(&handle, &drops), boxed()) };
+        handle.flush();
+        let inner = handle.enter();
+        guard.refresh();
+        assert_eq!(count(&drops), 0, "another guard is open");
+        drop(inner);
+        guard.refresh();
+        assert_eq!(count(&drops), 1);
+    }
+
+    the_last_leave_reclaims<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let reader = collector.register().unwrap();
+        let writer = collector.register().unwrap();
+        let guard = reader.enter();
+        for _ in 0..100 {
+            // SAFETY: never shared.
+            unsafe { writer.retire(object(&writer, &drops), boxed()) };
+        }
+        writer.flush();
+        drop(guard);
+        // In robust mode the reader may hold none of them: all are gone then.
+        assert_eq!(count(&drops), 100, "reclaimed by the reader's leave");
+    }
+
+    limbo_is_adopted_by_anyone<4>(collector) {
+        let drops = AtomicUsize::new(0);
+        let handles: Vec<_> = (0..4).map(|_| collector.register().unwrap()).collect();
+        let lone = object(&handles[3], &drops);
+        let guards: Vec<_> = handles[..3].iter().map(Handle::enter).collect();
+        // SAFETY: never shared.
+        unsafe { handles[3].retire(lone, boxed()) };
+        handles[3].flush(); // one object, three active slots
+        assert_eq!(count(&drops), 0);
+        drop(guards);
+        assert_eq!(handles[0].collect(), 1);
+        assert_eq!(count(&drops), 1);
+    }
+
+    a_released_handle_leaves_nothing_behind<4>(collector) {
+        let drops = AtomicUsize::new(0);
+        let writer = collector.register().unwrap();
+        let readers: Vec<_> = (0..3).map(|_| collector.register().unwrap()).collect();
+        let old: Vec<_> = (0..10).map(|_| object(&writer, &drops)).collect();
+        let guards: Vec<_> = readers.iter().map(Handle::enter).collect();
+        for ptr in old {
+            // SAFETY: never shared.
+            unsafe { writer.retire(ptr, boxed()) };
+        }
+        drop(writer);
+        assert_eq!(count(&drops), 0);
+        drop(guards);
+        drop(readers);
+        assert_eq!(count(&drops), 10);
+    }
+
+    dropping_the_collector_reclaims_the_rest<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        {
+            let reader = collector.register().unwrap();
+            let writer = collector.register().unwrap();
+            let old: Vec<_> = (0..7).map(|_| object(&writer, &drops)).collect();
+            std::mem::forget(reader.enter());
+            for ptr in old {
+                // SAFETY: never shared.
+                unsafe { writer.retire(ptr, boxed()) };
+            }
+        }
+        assert_eq!(count(&drops), 0, "the forgotten guard pins them");
+        drop(collector);
+        assert_eq!(count(&drops), 7);
+    }
+
+    a_forgotten_handle_keeps_its_slot_and_no_more<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        std::mem::forget(collector.register().unwrap());
+        let handle = collector.register().unwrap();
+        assert_eq!(collector.register().unwrap_err().capacity(), 2);
+        // SAFETY: never shared.
+        unsafe { handle.retire(object(&handle, &drops), boxed()) };
+        assert_eq!(count(&drops), 1);
+    }
+
+    the_last_slot_is_an_error_and_comes_back<8>(collector) {
+        let mut handles: Vec<_> = (0..8).map(|_| collector.register().unwrap()).collect();
+        assert!(handles.iter().enumerate().all(|(i, h)| h.slot() == i));
+        let error: SlotsExhausted = collector.register().unwrap_err();
+        assert!(error.to_string().contains("all 8 slots"), "{error}");
+        drop(handles.remove(3));
+        assert_eq!(collector.register().unwrap().slot(), 3);
+    }
+
+    values_are_dropped_once_under_threads<4>(collector) {
+        let drops = AtomicUsize::new(0);
+        let (threads, rounds) = (4, if cfg!(miri) { 30 } else { 2000 });
+        let shared = AtomicPtr::new(ptr::null_mut::<Object<'_>>());
+        let gate = Gate::new(threads);
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    let handle = collector.register().unwrap();
+                    gate.wait();
+                    for _ in 0..rounds {
+                        let guard = handle.enter();
+                        let new = object(&handle, &drops);
+                        let old = guard.swap(&shared, new, Ordering::AcqRel);
+                        if !old.is_null() {
+                            // SAFETY: protected by the guard.
+                            assert!(count(unsafe { &*old }.0) < threads * rounds);
+                            // SAFETY: unlinked by the swap.
+                            unsafe { guard.defer_retire(old, boxed()) };
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(count(&drops), threads * rounds - 1, "all handles are released");
+        // SAFETY: all threads are gone.
+        drop(unsafe { Box::from_raw(shared.into_inner()) });
+    }
+
+    recursive_retire<1>(collector) {
+        // Each node, reclaimed, retires its successor through the handle.
+        struct Node<'h, S: Scheme> {
+            next: Cell<*mut Linked<Node<'h, S>>>,
+            handle: *const Handle<'h, S>,
+            drops: *const AtomicUsize,
+        }
+        impl<S: Scheme> Drop for Node<'_, S> {
+            fn drop(&mut self) {
+                // SAFETY: both outlive all nodes.
+                let (handle, drops) = unsafe { (&*self.handle, &*self.drops) };
+                drops.fetch_add(1, Ordering::SeqCst);
+                if !self.next.get().is_null() {
+                    let guard = handle.enter();
+                    // SAFETY: only this node led to it.
+                    unsafe { guard.defer_retire(self.next.get(), reclaim::boxed::<Linked<Node<'_, S>>>) };
+                }
+            }
+        }
+        let drops = AtomicUsize::new(0);
+        let handle = collector.register().unwrap();
+        let mut head = ptr::null_mut();
+        for _ in 0..10 {
+            let node = Node { next: Cell::new(head), handle: &handle, drops: &drops };
+            head = Box::into_raw(Box::new(handle.link(node)));
+        }
+        // SAFETY: never shared.
+        unsafe { handle.retire(head, reclaim::boxed::<Linked<Node<'_, S>>>) };
+        handle.flush();
+        while handle.flush() > 0 {}
+        assert_eq!(count(&drops), 10);
+    }
+}
+
+/// Under a guard of one collector another one is of no matter.
+#[test]
+fn two_schemes_in_one_program() {
+    let drops = AtomicUsize::new(0);
+    let basic = Collector::<2>::new();
+    let robust = Collector::<2, Robust>::with_config(Config::new());
+    let (b, r) = (basic.register().unwrap(), robust.register().unwrap());
+    let _guard: Guard<'_> = b.enter();
+    // SAFETY: never shared.
+    unsafe { r.retire(object(&r, &drops), boxed()) };
+    assert_eq!(count(&drops), 1);
+}
+
+/// A link of one's own, with a reclaimer of one's own.
+#[test]
+fn embedded_link() {
+    #[repr(C)]
+    struct Mine {
+        link: Link,
+        drops: *const AtomicUsize,
+    }
+    // SAFETY: `repr(C)`, and the link comes first.
+    unsafe impl AsLink for Mine {}
+    unsafe fn reclaim_mine(link: *mut Link) {
+        let mine = Link::cast::<Mine>(link);
+        // SAFETY: the test's object.
+        unsafe { (*(*mine).drops).fetch_add(1, Ordering::SeqCst) };
+    }
+    let drops = AtomicUsize::new(0);
+    let collector = Collector::<2, Robust>::with_config(Config::new());
+    let handle = collector.register().unwrap();
+    let reader = collector.register().unwrap();
+    let mut mine = Mine {
+        link: Link::new(),
+        drops: &drops,
+    };
+    let guard = reader.enter();
+    // SAFETY: never shared; `mine` outlives the collector's use of it.
+    unsafe { handle.retire(&raw mut mine, reclaim_mine) };
+    handle.flush();
+    assert_eq!(count(&drops), 0, "without a birth it waits for everyone");
+    drop(guard);
+    handle.flush();
+    assert_eq!(count(&drops), 1);
+}
+
+/// The pool runs dry, gives the value back, and recovers.
+#[test]
+fn pool_runs_dry_and_recovers() {
+    let drops = AtomicUsize::new(0);
+    let pool = Pool::<Counted<'_>, 4>::new();
+    let collector = Collector::<2>::new();
+    let handle = collector.register().unwrap();
+    let reader = collector.register().unwrap();
+    let guard = reader.enter();
+    for _ in 0..4 {
+        let ptr = pool.alloc(&handle, Counted(&drops)).unwrap();
+        // SAFETY: never shared; the pool outlives the collector.
+        unsafe { handle.retire(ptr, reclaim::pooled::<Counted<'_>>) };
+    }
+    let back = pool.alloc(&handle, Counted(&drops)).unwrap_err();
+    assert!(back.to_string().contains("no free block"), "{back}");
+    let value = back.into_inner();
+    assert_eq!(count(&drops), 0);
+    drop(guard);
+    let ptr = pool.alloc(&handle, value).unwrap();
+    assert_eq!(count(&drops), 4);
+    // SAFETY: never shared.
+    unsafe { pool.free(ptr) };
+    assert_eq!((count(&drops), pool.available()), (5, 4));
+}
+
+/// A reclaimer that panics loses its own object and no other.
+#[test]
+fn panic_in_a_reclaimer() {
+    unsafe fn panics(_: *mut Link) {
+        panic!("on purpose");
+    }
+    let drops = AtomicUsize::new(0);
+    let collector = Collector::<2>::new();
+    let writer = collector.register().unwrap();
+    let mut bad = Link::new();
+    let guard = writer.enter();
+    // SAFETY: none was shared.
+    unsafe {
+        for _ in 0..3 {
+            guard.defer_retire(object(&writer, &drops), boxed());
+        }
+        guard.defer_retire(&raw mut bad, panics);
+        for _ in 0..3 {
+            guard.defer_retire(object(&writer, &drops), boxed());
+        }
+    }
+    drop(guard);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.flush()));
+    assert!(panicked.is_err());
+    writer.flush();
+    assert_eq!(count(&drops), 6);
+    // The same while the handle is released: the others find the rest.
+    let last = writer.enter();
+    // SAFETY: none was shared.
+    unsafe {
+        last.defer_retire(&raw mut bad, panics);
+        last.defer_retire(object(&writer, &drops), boxed());
+    }
+    drop(last);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(writer)));
+    assert!(panicked.is_err());
+    assert_eq!(collector.register().unwrap().slot(), 0, "the slot is free");
+    assert_eq!(count(&drops), 7, "found by the next handle");
+}
+
+/// A chain of a million objects, each retiring the next when it is reclaimed,
+/// in a thread with a stack of 64 KiB.
+#[test]
+fn long_chain_on_a_small_stack() {
+    const LENGTH: usize = if cfg!(miri) { 300 } else { 1_000_000 };
+    static C: Collector<1> = Collector::new();
+    thread_local!(static HANDLE: Cell<Option<&'static Handle<'static>>> = const { Cell::new(None) });
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+    struct Node(*mut Linked<Node>);
+    unsafe fn next(link: *mut Link) {
+        // SAFETY: all nodes are boxed.
+        let node = unsafe { Box::from_raw(Link::cast::<Linked<Node>>(link)) };
+        DROPS.fetch_add(1, Ordering::Relaxed);
+        if !node.0.is_null() {
+            let handle = HANDLE.get().unwrap();
+            // SAFETY: only this node led to it.
+            unsafe { handle.retire(node.0, next) };
+        }
+    }
+    let thread = thread::Builder::new().stack_size(64 << 10).spawn(|| {
+        let handle: &'static Handle<'static> = Box::leak(Box::new(C.register().unwrap()));
+        HANDLE.set(Some(handle));
+        let mut head = ptr::null_mut();
+        for _ in 0..LENGTH {
+            head = Box::into_raw(Box::new(handle.link(Node(head))));
+        }
+        // SAFETY: never shared.
+        unsafe { handle.retire(head, next) };
+        // SAFETY: it was leaked above, and nobody uses it any more.
+        HANDLE.set(None);
+        drop(unsafe { Box::from_raw(ptr::from_ref(handle).cast_mut()) });
+    });
+    thread.unwrap().join().unwrap();
+    assert_eq!(DROPS.load(Ordering::Relaxed), LENGTH);
+}

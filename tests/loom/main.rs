@@ -1,0 +1,124 @@
+//! Loom models: one for each step of the safety argument in `src/raw.rs`, and
+//! for the pairs of operations that could get in each other's way.
+//!
+//! Run with `RUSTFLAGS="--cfg loom" cargo test --release --test loom`, and
+//! once more with `--cfg hyaline_narrow_era` added, for the wrap of the eras.
+//!
+//! The search is exhaustive up to the preemption bound in [`model`]. An object
+//! holds a cell that a reader reads and the reclaimer writes: loom reports the
+//! two if nothing orders them, which is a use after free. It also holds an
+//! `Arc`, and loom reports one that is never dropped, which is a leak.
+
+#![cfg(loom)]
+
+mod eras;
+mod pool;
+mod release;
+mod section;
+mod steal;
+
+use hyaline::{AtomicPtr, Collector, Config, Fences, Guard, Handle, Link, Linked, Scheme};
+use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::Ordering};
+
+/// Threads that may be interrupted at any point, so often in one execution.
+const PREEMPTIONS: usize = 3;
+
+/// Runs a model.
+fn model(body: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(PREEMPTIONS);
+    builder.check(body);
+}
+
+/// The contents of an object that is not reclaimed.
+const ALIVE: u32 = 0x600d_600d;
+
+/// An object that shows when it is used after its reclaim, and counts it.
+struct Canary {
+    value: UnsafeCell<u32>,
+    /// Dropped by the reclaimer, else reported as a leak.
+    life: UnsafeCell<Option<Arc<()>>>,
+}
+
+type Object = Linked<Canary>;
+
+/// A new object; the model's `life` counts those that are not reclaimed.
+fn object<S: Scheme>(handle: &Handle<'_, S>, life: &Arc<()>) -> *mut Object {
+    Box::into_raw(Box::new(handle.link(Canary {
+        value: UnsafeCell::new(ALIVE),
+        life: UnsafeCell::new(Some(life.clone())),
+    })))
+}
+
+/// The reclaimer. It leaves the memory, so that a failing model reports what
+/// it saw and does not crash.
+unsafe fn reclaim(link: *mut Link) {
+    // SAFETY: all objects are `Object`s, and never freed.
+    let object = unsafe { &*Link::cast::<Object>(link) };
+    // SAFETY: loom checks that nobody reads it meanwhile.
+    object.value.with_mut(|value| unsafe { *value = 0xdead });
+    // SAFETY: as above.
+    let life = object.life.with_mut(|life| unsafe { (*life).take() });
+    assert!(life.is_some(), "reclaimed twice");
+}
+
+/// Reads an object, as a reader does.
+fn look(object: *mut Object) {
+    if !object.is_null() {
+        // SAFETY: the memory is never freed; loom checks the rest.
+        let value = unsafe { &*object }.value.with(|value| unsafe { *value });
+        assert_eq!(value, ALIVE, "used after its reclaim");
+    }
+}
+
+/// A section that looks at what `shared` points to.
+fn read<S: Scheme>(handle: &Handle<'_, S>, shared: &AtomicPtr<Object>) {
+    let guard = handle.enter();
+    look(guard.protect(shared, Ordering::Acquire));
+}
+
+/// Replaces what `shared` points to, and returns the old one.
+fn replace(shared: &AtomicPtr<Object>, new: *mut Object) -> *mut Object {
+    // AcqRel: the new object is published, the old one is ours.
+    shared.swap(new, Ordering::AcqRel)
+}
+
+/// The stage of a model: a collector that lives as long as its threads, and
+/// two shared pointers.
+struct Stage<const N: usize, S: Scheme> {
+    collector: Collector<N, S>,
+    first: AtomicPtr<Object>,
+    second: AtomicPtr<Object>,
+}
+
+impl<const N: usize, S: Scheme<Barrier = Fences>> Stage<N, S> {
+    fn new(config: Config) -> &'static Self {
+        Box::leak(Box::new(Self {
+            collector: Collector::with_config(config),
+            first: AtomicPtr::new(std::ptr::null_mut()),
+            second: AtomicPtr::new(std::ptr::null_mut()),
+        }))
+    }
+
+    fn register(&'static self) -> Handle<'static, S> {
+        self.collector.register().unwrap()
+    }
+
+    /// Drops the collector, when all threads are joined.
+    fn close(&'static self) {
+        // SAFETY: it was leaked by `new`, and all handles are dropped.
+        drop(unsafe { Box::from_raw(std::ptr::from_ref(self).cast_mut()) });
+    }
+}
+
+/// Retires in the batch of a guard's handle.
+fn defer<S: Scheme>(guard: &Guard<'_, S>, old: *mut Object) {
+    // SAFETY: models unlink an object before they retire it, once.
+    unsafe { guard.defer_retire(old, reclaim) };
+}
+
+/// Retires at once, if nobody else is active.
+fn retire<S: Scheme>(handle: &Handle<'_, S>, old: *mut Object) {
+    // SAFETY: as in `defer`, and the caller does not use it any more.
+    unsafe { handle.retire(old, reclaim) };
+}

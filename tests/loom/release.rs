@@ -1,0 +1,106 @@
+//! Registering and releasing slots against publish, and limbo.
+
+use std::ptr::null_mut;
+
+use hyaline::{Basic, Config};
+use loom::{sync::Arc, thread};
+
+use super::*;
+
+/// A reader registers, reads and goes, while a writer retires and goes.
+#[test]
+fn register_and_release_against_publish() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
+        let writer = stage.register();
+        replace(&stage.first, object(&writer, &life));
+        let reading = thread::spawn(move || {
+            let reader = stage.register();
+            read(&reader, &stage.first);
+        });
+        retire(&writer, replace(&stage.first, null_mut()));
+        drop(writer);
+        reading.join().unwrap();
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+/// Two handles with something pending are released at the same time: each may
+/// leave what it has to the other, and one of them must notice.
+#[test]
+fn two_releases() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, Basic>::new(Config::new());
+        let (one, two) = (stage.register(), stage.register());
+        let (first, second) = (object(&one, &life), object(&two, &life));
+        let releasing = thread::spawn(move || {
+            let guard = two.enter();
+            defer(&guard, second);
+            drop(guard);
+            drop(two);
+        });
+        let guard = one.enter();
+        defer(&guard, first);
+        drop(guard);
+        drop(one);
+        releasing.join().unwrap();
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+/// A slot passes from one owner to the next, with its owner-only fields.
+#[test]
+fn slot_changes_hands() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<1, Basic>::new(Config::new());
+        let use_slot = {
+            let life = life.clone();
+            move || {
+                if let Ok(handle) = stage.collector.register() {
+                    let guard = handle.enter();
+                    defer(&guard, object(&handle, &life));
+                }
+            }
+        };
+        let other = thread::spawn(use_slot.clone());
+        use_slot();
+        other.join().unwrap();
+        drop(use_slot);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+/// Limbo: a batch that is too small for two active slots is handed over by one
+/// thread and adopted by another, while a reader may still hold its object.
+#[test]
+fn limbo_changes_hands() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<3, Basic>::new(Config::new());
+        let (reader, writer, adopter) = (stage.register(), stage.register(), stage.register());
+        replace(&stage.first, object(&writer, &life));
+        let reading = thread::spawn(move || {
+            read(&reader, &stage.first);
+            reader
+        });
+        let writing = thread::spawn(move || {
+            let guard = writer.enter();
+            defer(&guard, replace(&stage.first, null_mut()));
+            writer.flush();
+            drop(guard);
+            writer
+        });
+        adopter.collect();
+        drop(writing.join().unwrap());
+        drop(reading.join().unwrap());
+        drop(adopter);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}

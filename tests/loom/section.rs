@@ -1,0 +1,132 @@
+//! Steps 1, 2, 4 and 6: enter, leave and refresh against publish.
+
+use std::ptr::null_mut;
+
+use hyaline::{Basic, Config, Fences, Robust, Scheme};
+use loom::{sync::Arc, thread};
+
+use super::*;
+
+/// Steps 1 and 2. The reader sees the object or not; the writer sees the
+/// reader or not.
+fn enter_against_retire<S: Scheme<Barrier = Fences>>() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, S>::new(Config::new().batch::<1>());
+        let (reader, writer) = (stage.register(), stage.register());
+        let old = object(&writer, &life);
+        replace(&stage.first, old);
+        let reading = thread::spawn(move || {
+            read(&reader, &stage.first);
+            reader
+        });
+        retire(&writer, replace(&stage.first, null_mut()));
+        drop(reading.join().unwrap());
+        drop(writer);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+#[test]
+fn enter_against_retire_basic() {
+    enter_against_retire::<Basic>();
+}
+
+#[test]
+fn enter_against_retire_robust() {
+    enter_against_retire::<Robust>();
+}
+
+/// Steps 1, 2 and 6, through a batch: the writer is in a section itself, so
+/// the batch counts two slots.
+fn enter_against_publish<S: Scheme<Barrier = Fences>>() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, S>::new(Config::new().batch::<2>());
+        let (reader, writer) = (stage.register(), stage.register());
+        replace(&stage.first, object(&writer, &life));
+        replace(&stage.second, object(&writer, &life));
+        let reading = thread::spawn(move || {
+            let guard = reader.enter();
+            look(guard.protect(&stage.first, Ordering::Acquire));
+            look(guard.protect(&stage.second, Ordering::Acquire));
+            drop(guard);
+            reader
+        });
+        let guard = writer.enter();
+        defer(&guard, replace(&stage.first, null_mut()));
+        defer(&guard, replace(&stage.second, null_mut()));
+        drop(guard);
+        drop(reading.join().unwrap());
+        drop(writer);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+#[test]
+fn enter_against_publish_basic() {
+    enter_against_publish::<Basic>();
+}
+
+#[test]
+fn enter_against_publish_robust() {
+    enter_against_publish::<Robust>();
+}
+
+/// Step 4: a reader that takes its inbox at a quiescent point.
+#[test]
+fn refresh_against_publish() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
+        let (reader, writer) = (stage.register(), stage.register());
+        replace(&stage.first, object(&writer, &life));
+        let reading = thread::spawn(move || {
+            let mut guard = reader.enter();
+            look(guard.protect(&stage.first, Ordering::Acquire));
+            guard.refresh();
+            look(guard.protect(&stage.first, Ordering::Acquire));
+            drop(guard);
+            reader
+        });
+        let new = object(&writer, &life);
+        retire(&writer, replace(&stage.first, new));
+        retire(&writer, replace(&stage.first, null_mut()));
+        drop(reading.join().unwrap());
+        drop(writer);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+/// Step 6: two writers publish to one reader, who drops both references.
+#[test]
+fn two_writers() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<3, Basic>::new(Config::new().batch::<1>());
+        let (reader, one, two) = (stage.register(), stage.register(), stage.register());
+        replace(&stage.first, object(&one, &life));
+        replace(&stage.second, object(&two, &life));
+        let writing = thread::spawn(move || {
+            retire(&two, replace(&stage.second, null_mut()));
+            two
+        });
+        let also_writing = thread::spawn(move || {
+            retire(&one, replace(&stage.first, null_mut()));
+            one
+        });
+        {
+            let guard = reader.enter();
+            look(guard.protect(&stage.first, Ordering::Acquire));
+            look(guard.protect(&stage.second, Ordering::Acquire));
+        }
+        drop(also_writing.join().unwrap());
+        drop(writing.join().unwrap());
+        drop(reader);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}

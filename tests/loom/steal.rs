@@ -1,0 +1,87 @@
+//! Steps 3 and 5: an inbox that is stolen while its owner comes back.
+
+use std::ptr::null_mut;
+
+use hyaline::{Basic, Config};
+use loom::{sync::Arc, thread};
+
+use super::*;
+
+/// A reader that leaves and comes back, while the writer publishes to it and
+/// steals.
+#[test]
+fn owner_comes_back() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
+        let (reader, writer) = (stage.register(), stage.register());
+        replace(&stage.first, object(&writer, &life));
+        replace(&stage.second, object(&writer, &life));
+        let reading = thread::spawn(move || {
+            read(&reader, &stage.first);
+            read(&reader, &stage.second);
+            reader
+        });
+        retire(&writer, replace(&stage.first, null_mut()));
+        retire(&writer, replace(&stage.second, null_mut()));
+        writer.collect();
+        drop(reading.join().unwrap());
+        drop(writer);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+/// Two thieves at one inbox, whose owner comes back.
+#[test]
+fn two_thieves() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<3, Basic>::new(Config::new().batch::<1>());
+        let (reader, writer, thief) = (stage.register(), stage.register(), stage.register());
+        replace(&stage.first, object(&writer, &life));
+        let reading = thread::spawn(move || {
+            read(&reader, &stage.first);
+            read(&reader, &stage.first);
+            reader
+        });
+        let stealing = thread::spawn(move || {
+            thief.collect();
+            thief
+        });
+        retire(&writer, replace(&stage.first, null_mut()));
+        writer.collect();
+        drop(reading.join().unwrap());
+        drop(stealing.join().unwrap());
+        drop(writer);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+/// A thief has the inbox while the owner publishes a second object, retired by
+/// the thief, to itself.
+#[test]
+fn thief_puts_it_back() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
+        let (owner, thief) = (stage.register(), stage.register());
+        replace(&stage.first, object(&owner, &life));
+        replace(&stage.second, object(&owner, &life));
+        let owning = thread::spawn(move || {
+            {
+                let guard = owner.enter();
+                defer(&guard, replace(&stage.first, null_mut()));
+            }
+            read(&owner, &stage.second);
+            owner
+        });
+        retire(&thief, replace(&stage.second, null_mut()));
+        thief.collect();
+        drop(owning.join().unwrap());
+        drop(thief);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}

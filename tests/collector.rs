@@ -240,7 +240,7 @@ schemes! {
 
     values_are_dropped_once_under_threads<4>(collector) {
         let drops = AtomicUsize::new(0);
-        let (threads, rounds) = (4, if cfg!(miri) { 30 } else { 2000 });
+        let (threads, rounds) = (4, if cfg!(miri) { 12 } else { 2000 });
         let shared = AtomicPtr::new(ptr::null_mut::<Object<'_>>());
         let gate = Gate::new(threads);
         thread::scope(|scope| {
@@ -433,7 +433,9 @@ fn long_chain_on_a_small_stack() {
         }
     }
     let thread = thread::Builder::new().stack_size(64 << 10).spawn(|| {
-        let handle: &'static Handle<'static> = Box::leak(Box::new(C.register().unwrap()));
+        let owned = Box::into_raw(Box::new(C.register().unwrap()));
+        // SAFETY: it is freed below, after its last use.
+        let handle: &'static Handle<'static> = unsafe { &*owned };
         HANDLE.set(Some(handle));
         let mut head = ptr::null_mut();
         for _ in 0..LENGTH {
@@ -441,9 +443,9 @@ fn long_chain_on_a_small_stack() {
         }
         // SAFETY: never shared.
         unsafe { handle.retire(head, next) };
-        // SAFETY: it was leaked above, and nobody uses it any more.
         HANDLE.set(None);
-        drop(unsafe { Box::from_raw(ptr::from_ref(handle).cast_mut()) });
+        // SAFETY: made above, and nobody uses it any more.
+        drop(unsafe { Box::from_raw(owned) });
     });
     thread.unwrap().join().unwrap();
     assert_eq!(DROPS.load(Ordering::Relaxed), LENGTH);

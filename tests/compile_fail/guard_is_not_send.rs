@@ -1,0 +1,8 @@
+fn main() {
+    let collector = hyaline::Collector::<1>::new();
+    let handle = collector.register().unwrap();
+    let guard = handle.enter();
+    std::thread::scope(|scope| {
+        scope.spawn(move || drop(guard));
+    });
+}

@@ -1,0 +1,5 @@
+static C: hyaline::Collector<0> = hyaline::Collector::new();
+
+fn main() {
+    let _ = C.register();
+}

@@ -5,6 +5,7 @@
 extern crate alloc;
 
 mod barrier;
+pub mod bound;
 mod collector;
 mod config;
 mod guard;

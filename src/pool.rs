@@ -88,11 +88,19 @@ const_fn! {
     }
 }
 
-impl<T, const K: usize> Pool<T, K> {
-    /// Blocks that a handle may keep.
-    #[cfg(target_has_atomic = "64")]
-    const KEPT: usize = if K / 32 < 64 { K / 32 } else { 64 };
+/// Blocks that a handle may keep, of a pool of this size: none where there are
+/// no caches, and a block's state is next to the block.
+pub(crate) const fn kept(size: usize) -> usize {
+    if !cfg!(target_has_atomic = "64") {
+        0
+    } else if size / 32 < 64 {
+        size / 32
+    } else {
+        64
+    }
+}
 
+impl<T, const K: usize> Pool<T, K> {
     const_fn! {
         /// An empty pool.
         #[must_use]
@@ -145,7 +153,7 @@ impl<T, const K: usize> Pool<T, K> {
     ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
         let local = handle.local();
         #[cfg(target_has_atomic = "64")]
-        let block: *mut Block<T> = local.slot.cache.take(&self.cursor, Self::KEPT).cast();
+        let block: *mut Block<T> = local.slot.cache.take(&self.cursor, kept(K)).cast();
         #[cfg(not(target_has_atomic = "64"))]
         let block: *mut Block<T> = ptr::null_mut();
         let block = if block.is_null() { self.find() } else { block };

@@ -212,10 +212,6 @@ impl<S: Scheme> Local<'_, S> {
         offset / size_of::<Slot<S>>()
     }
 
-    pub(crate) fn capacity(&self) -> usize {
-        self.shared.slots.len()
-    }
-
     /// The birth era of an object that is made now.
     #[inline]
     pub(crate) fn stamp(&self, link: &Link) {

@@ -116,11 +116,11 @@ pub(super) unsafe fn add_count(counting: *mut Link, references: usize) -> bool {
     // SAFETY: the batch lives until its count is zero, which it cannot be
     // before this.
     let refs = unsafe { &(*counting).refs };
-    // Acquire: pairs with the Release of the drops. If the last drop comes
-    // before this, its section's accesses happen before our reclaim; if it
-    // comes after, the reclaim is not ours. No Release: what we wrote to the
-    // batch went out with the push of its cells.
-    let before = refs.fetch_byte_add(references * ONE, Ordering::Acquire);
+    // AcqRel, with the drops. If the last drop comes before this, Acquire:
+    // its section's accesses happen before our reclaim. If it comes after,
+    // Release: this very access of the count happens before the other's
+    // reclaim, which may free it.
+    let before = refs.fetch_byte_add(references * ONE, Ordering::AcqRel);
     before.addr().wrapping_add(references * ONE) == NONE
 }
 

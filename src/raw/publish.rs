@@ -22,10 +22,7 @@ impl<S: Scheme> Local<'_, S> {
             S::Mode::cover(&self.shared.clock, &self.slot.mark, birth);
         }
         // SAFETY: as above.
-        unsafe { self.join(link, birth) };
-        let room = &self.slot.batch.room;
-        room.set(room.get().saturating_sub(1));
-        if room.get() == 0 {
+        if unsafe { self.join(link, birth) } {
             self.publish_and_drain();
         }
     }
@@ -59,16 +56,20 @@ impl<S: Scheme> Local<'_, S> {
         self.drain();
     }
 
-    /// Puts an object into the local batch.
+    /// Puts an object into the local batch. Returns whether it is time to
+    /// publish it.
     ///
     /// # Safety
     ///
     /// The object is retired and belongs to the caller.
     #[inline]
-    unsafe fn join(&self, link: *mut Link, birth: u64) {
+    unsafe fn join(&self, link: *mut Link, birth: u64) -> bool {
         S::Mode::note(&self.slot.log, birth);
         // SAFETY: the caller's.
         unsafe { self.slot.batch.push(link) };
+        let room = self.slot.batch.room.get().saturating_sub(1);
+        self.slot.batch.room.set(room);
+        room == 0
     }
 
     #[cold]
@@ -78,10 +79,15 @@ impl<S: Scheme> Local<'_, S> {
         self.drain();
     }
 
-    /// Publishes the local batch, with what is in limbo. If it has fewer
-    /// objects than slots may hold them, it stays.
+    /// Publishes the local batch, and what is in limbo.
     fn publish(&self) {
         self.adopt();
+        self.publish_local();
+    }
+
+    /// Publishes the local batch. If it has fewer objects than there are
+    /// slots that may hold them, it stays.
+    fn publish_local(&self) {
         let counting = self.slot.batch.last();
         if counting.is_null() {
             return;
@@ -91,10 +97,9 @@ impl<S: Scheme> Local<'_, S> {
         // first, the reader's loads see everything in the batch unlinked (1).
         // Without it the scan could miss a reader that found an object.
         S::Barrier::heavy();
-        let Some(chosen) = self.choose(counting) else {
-            // As many objects as there are slots are enough in any case.
-            self.slot.batch.room.set(self.capacity());
-            return;
+        let chosen = match self.choose(counting) {
+            Ok(chosen) => chosen,
+            Err(missing) => return self.slot.batch.room.set(missing),
         };
         self.slot.batch.take();
         self.slot.batch.room.set(self.shared.settings.batch);
@@ -108,18 +113,20 @@ impl<S: Scheme> Local<'_, S> {
     }
 
     /// Notes the slots that may hold objects of the batch, one in each cell
-    /// from the first on, and returns how many; `None` if they are more than
-    /// there are objects. Steals on the way.
-    fn choose(&self, counting: *mut Link) -> Option<usize> {
+    /// from the first on, and returns how many; or how many objects are
+    /// missing for that. Steals on the way.
+    fn choose(&self, counting: *mut Link) -> Result<usize, usize> {
         let oldest = S::Mode::oldest(&self.slot.log);
         // SAFETY: the ring is ours.
         let first = unsafe { (*counting).chain.get() };
         let mut cell = first;
         let mut chosen = 0;
+        let mut missing = 0;
         for (index, slot) in self.shared.used().iter().enumerate() {
             if slot.may_hold(oldest) {
                 if chosen > 0 && ptr::eq(cell, first) {
-                    return None;
+                    missing += 1;
+                    continue;
                 }
                 // SAFETY: as above.
                 unsafe {
@@ -131,7 +138,11 @@ impl<S: Scheme> Local<'_, S> {
                 self.steal(slot);
             }
         }
-        Some(chosen)
+        if missing == 0 {
+            Ok(chosen)
+        } else {
+            Err(missing)
+        }
     }
 
     /// Pushes the cells onto the inboxes of the slots that they name. Returns
@@ -193,7 +204,8 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
-    /// Takes over what is in limbo.
+    /// Takes over what is in limbo, in batches no larger than those of one's
+    /// own.
     fn adopt(&self) {
         // Relaxed: a hint; what it misses is found by the next one.
         if self.shared.limbo.load(Ordering::Relaxed).is_null() {
@@ -205,10 +217,13 @@ impl<S: Scheme> Local<'_, S> {
         while !link.is_null() {
             // SAFETY: the list is ours; `chain` is read before it changes.
             unsafe {
+                let joining = link;
                 let following = (*link).chain.get();
                 let birth = if S::ROBUST { (*link).birth() } else { 0 };
-                self.join(link, birth);
                 link = following;
+                if self.join(joining, birth) {
+                    self.publish_local();
+                }
             }
         }
     }
@@ -314,7 +329,7 @@ impl<S: Scheme> Drop for Unclaim<'_, '_, S> {
             // SAFETY: what is queued is ours.
             unsafe {
                 local.slot.queue.set((*link.as_ptr()).chain.get());
-                local.join(link.as_ptr(), 0);
+                let _ = local.join(link.as_ptr(), 0);
             }
         }
         local.hand_over();

@@ -235,6 +235,10 @@ impl<S: Scheme> Local<'_, S> {
                 slot.queue.set((*link).chain.get());
                 (*link).next.set(self.cache());
                 let reclaim = (*link).reclaim.get();
+                // The memory is the reclaimer's now. Loom checks that all
+                // others are done with the header, too.
+                #[cfg(loom)]
+                (*link).refs.with_mut(|_| ());
                 reclaim(link);
             }
             reclaimed += 1;

@@ -21,9 +21,9 @@ use crate::sync::{Ordering, compiler_fence};
 ///
 /// For a thread R that stores to `x`, calls `light()` and loads `y`, and a
 /// thread W that stores to `y`, calls `heavy()` and loads `x`, at least one of
-/// the loads must see the other thread's store, and everything that W did
-/// before `heavy()` must then be visible to R after `light()` (or the other
-/// way round). Two `SeqCst` fences do that. An asymmetric pair does it when
+/// the loads must see the other thread's store. The same holds if what is
+/// stored before `heavy()` or loaded after it is done by other threads that
+/// synchronise with W. Two `SeqCst` fences do that. An asymmetric pair does it when
 /// `light()` is a compiler fence and `heavy()` makes every core that may run a
 /// reader execute a full barrier before it returns. `heavy()` must also order
 /// its own thread like a `SeqCst` fence, and two `heavy()` calls must order

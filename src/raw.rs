@@ -42,12 +42,13 @@
 //!    the reader does not find the object.
 //! 2. **A slot seen inactive.** `leave` stores with Release and the scan loads
 //!    with Acquire, so all accesses of the section happen before the reclaim.
-//! 3. **steal.** Everything in an inbox was unlinked before it was pushed. The
-//!    thief takes the inbox, executes HEAVY and looks at the flag again. If
-//!    the slot is inactive then, every section that could hold those objects
-//!    has ended (2), and each later one sees that they are unlinked (1). If it
-//!    is active the chain goes back. A slot has one owner, so the flag needs
-//!    no counter.
+//! 3. **steal.** Everything in an inbox was unlinked, then its publisher
+//!    executed HEAVY, then it was pushed. The thief takes the inbox (Acquire)
+//!    and then looks at the flag again: that look comes after those HEAVYs.
+//!    If the slot is inactive, every section that could hold the objects has
+//!    ended (2), and each later one sees that they are unlinked (1). If it is
+//!    active the chain goes back. A slot has one owner, so the flag needs no
+//!    counter; and the thief needs no barrier of its own.
 //! 4. **The owner and its inbox.** A slot that takes its own inbox while it
 //!    has no section open, or at a quiescent point, holds no pointers.
 //! 5. **What a leave misses** is delayed, not lost: the next leave, publish,

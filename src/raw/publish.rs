@@ -177,31 +177,27 @@ impl<S: Scheme> Local<'_, S> {
     #[cold]
     #[inline(never)]
     fn steal(&self, slot: &Slot<S>) {
-        while !slot.is_active() {
-            let chain = slot.inbox.take();
-            if chain.is_null() {
-                return;
-            }
-            // HEAVY pairs with LIGHT in `enter`. If LIGHT comes first, the
-            // second look sees the slot active; if this comes first, the new
-            // section's loads see that everything in the chain is unlinked,
-            // and it cannot hold what we drop (3).
-            S::Barrier::heavy();
-            if !slot.is_active() {
-                // SAFETY: (3).
-                unsafe { self.drop_references(chain) };
-                return;
-            }
+        if slot.is_active() {
+            return;
+        }
+        let chain = slot.inbox.take();
+        if chain.is_null() {
+            return;
+        }
+        // The second look, after the take. It comes after the HEAVY of
+        // everything in the chain, as the take acquires the pushes: if a
+        // section's LIGHT came before such a HEAVY, we see the slot active;
+        // if it came later, that section cannot find the object (3).
+        if slot.is_active() {
             // SAFETY: the chain is ours and not empty.
             unsafe {
                 let last = last_of_chain(chain);
                 slot.inbox.push(chain, last);
             }
-            // HEAVY pairs with the one in `collect`, by the slot's owner when
-            // it releases. If ours comes first, it finds the chain; if its
-            // does, we see the slot inactive, and try again.
-            S::Barrier::heavy();
+            return;
         }
+        // SAFETY: (3).
+        unsafe { self.drop_references(chain) };
     }
 
     /// Takes over what is in limbo, in batches no larger than those of one's
@@ -280,9 +276,7 @@ impl<S: Scheme> Local<'_, S> {
             self.publish();
             self.hand_over();
         }
-        // HEAVY pairs with the ones in `steal` and with the next collect. The
-        // own section, if it is the last one that ended, is seen as ended by
-        // whoever pushes after this; what was pushed before it, we find.
+        // HEAVY pairs with itself in others that release: see `release`.
         S::Barrier::heavy();
         for slot in self.shared.used() {
             if !slot.inbox.seems_empty() {
@@ -303,17 +297,26 @@ impl<S: Scheme> Local<'_, S> {
             // A reclaimer may have retired again.
             self.hand_over();
             // HEAVY pairs with the one of another slot that is released at the
-            // same time. If ours comes first, it sees what we put into limbo;
-            // if its does, we see that it is not active, and take it back.
+            // same time. If ours comes first, it sees what we put into limbo
+            // or back into an inbox; if its does, we see that it is not
+            // active, and do the work ourselves.
             S::Barrier::heavy();
-            // Relaxed: ordered by HEAVY.
-            let limbo = self.shared.limbo.load(Ordering::Relaxed);
-            let someone = self.shared.used().iter().any(Slot::is_active);
-            if limbo.is_null() || someone {
+            if !self.left_behind() {
                 break;
             }
         }
         drop(unclaim);
+    }
+
+    /// Whether something is left for which nobody active is responsible.
+    fn left_behind(&self) -> bool {
+        let used = self.shared.used();
+        // Relaxed: ordered by the caller's HEAVY.
+        let limbo = !self.shared.limbo.load(Ordering::Relaxed).is_null();
+        limbo && !used.iter().any(Slot::is_active)
+            || used
+                .iter()
+                .any(|slot| !slot.inbox.seems_empty() && !slot.is_active())
     }
 }
 

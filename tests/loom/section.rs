@@ -130,3 +130,53 @@ fn two_writers() {
         stage.close();
     });
 }
+
+/// A swap whose caller asks for nothing still makes the old object readable,
+/// and publishes the new one with the caller's Release.
+fn swap_acquires<S: Scheme<Barrier = Fences>>(order: Ordering) {
+    model(move || {
+        let life = Arc::new(());
+        let stage = Stage::<2, S>::new(Config::new().batch::<1>());
+        let (one, two) = (stage.register(), stage.register());
+        let swapping = {
+            let life = life.clone();
+            thread::spawn(move || {
+                let guard = one.enter();
+                let old = guard.swap(&stage.first, object(&one, &life), Ordering::Release);
+                look(old);
+                drop(guard);
+                if !old.is_null() {
+                    retire(&one, old);
+                }
+                one
+            })
+        };
+        let guard = two.enter();
+        let old = guard.swap(&stage.first, null_mut(), order);
+        look(old);
+        drop(guard);
+        if !old.is_null() {
+            retire(&two, old);
+        }
+        drop(swapping.join().unwrap());
+        let rest = replace(&stage.first, null_mut());
+        if !rest.is_null() {
+            retire(&two, rest);
+        }
+        drop(two);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+#[test]
+fn swap_acquires_basic() {
+    swap_acquires::<Basic>(Ordering::Relaxed);
+    swap_acquires::<Basic>(Ordering::Release);
+}
+
+#[test]
+fn swap_acquires_robust() {
+    swap_acquires::<Robust>(Ordering::Relaxed);
+    swap_acquires::<Robust>(Ordering::Release);
+}

@@ -85,3 +85,25 @@ fn thief_puts_it_back() {
         stage.close();
     });
 }
+
+/// A thief puts a chain back while its owner leaves for good. Both handles are
+/// released in their threads: one of them must find the chain.
+#[test]
+fn owner_goes_while_the_thief_has_it() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
+        let (owner, thief) = (stage.register(), stage.register());
+        replace(&stage.first, object(&owner, &life));
+        let owning = thread::spawn(move || {
+            read(&owner, &stage.first);
+            read(&owner, &stage.first);
+            drop(owner);
+        });
+        retire(&thief, replace(&stage.first, null_mut()));
+        drop(thief);
+        owning.join().unwrap();
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}

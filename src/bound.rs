@@ -41,7 +41,7 @@
 //!
 //! const SLOTS: usize = 4;
 //! const CONFIG: Config = Config::new().batch::<4>().era_step::<1>();
-//! const BLOCKS: usize = 192;
+//! const BLOCKS: usize = 200;
 //! const _: () = assert!(BLOCKS >= CONFIG.pool_size(SLOTS, 1, 16));
 //!
 //! static C: Collector<SLOTS, Robust> = Collector::with_config(CONFIG);

@@ -1,8 +1,19 @@
-//! Safe memory reclamation without `std` and without an allocator.
-#![cfg_attr(not(any(loom, test)), no_std)]
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(loom), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
+
+#[cfg(not(any(
+    target_has_atomic = "ptr",
+    feature = "critical-section",
+    feature = "unsafe-assume-single-core"
+)))]
+compile_error!(
+    "this target has no compare-and-swap: enable the feature `critical-section`, or \
+     `unsafe-assume-single-core` if the program runs on one core in privileged mode"
+);
 
 mod barrier;
 pub mod bound;

@@ -33,8 +33,8 @@ fn object<'a, S: Scheme>(handle: &Handle<'_, S>, drops: &'a AtomicUsize) -> *mut
     Box::into_raw(Box::new(handle.link(Counted(drops))))
 }
 
-fn boxed<'a>() -> hyaline::Reclaimer {
-    reclaim::boxed::<Object<'a>>
+fn boxed() -> hyaline::Reclaimer {
+    reclaim::boxed::<Object<'_>>
 }
 
 fn count(drops: &AtomicUsize) -> usize {

@@ -124,9 +124,9 @@ impl<S: Scheme> Local<'_, S> {
     pub(crate) fn swap<T>(&self, src: &AtomicPtr<T>, new: *mut T, order: Ordering) -> *mut T {
         // At least Acquire, as in `protect`, with the caller's Release.
         let order = match order {
-            Ordering::Relaxed => Ordering::Acquire,
-            Ordering::Release => Ordering::AcqRel,
-            other => other,
+            Ordering::Relaxed | Ordering::Acquire => Ordering::Acquire,
+            Ordering::SeqCst => Ordering::SeqCst,
+            _ => Ordering::AcqRel,
         };
         if !S::ROBUST {
             return src.swap(new, order);
@@ -134,8 +134,8 @@ impl<S: Scheme> Local<'_, S> {
         loop {
             // What a swap brings could be younger than the slot's era, and
             // there is no loading it again. So it is loaded first.
-            // Acquire: as in `protect`; the exchange has the caller's order.
-            let seen = self.protect(src, Ordering::Acquire);
+            // Relaxed: `protect` makes it Acquire.
+            let seen = self.protect(src, Ordering::Relaxed);
             // Relaxed on failure: nothing is returned then.
             if let Ok(old) = src.compare_exchange_weak(seen, new, order, Ordering::Relaxed) {
                 return old;

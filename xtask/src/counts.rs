@@ -1,0 +1,3 @@
+pub fn run(_: lexopt::Parser) -> Result<(), String> {
+    Err("later".into())
+}

@@ -1,0 +1,201 @@
+//! The table of machines.
+
+/// A firmware and the machine that runs it.
+pub struct Machine {
+    pub name: &'static str,
+    /// What is special about it, for `--list`.
+    pub about: &'static str,
+    pub package: &'static str,
+    pub features: &'static [&'static str],
+    pub target: &'static str,
+    pub emulator: &'static str,
+    pub arguments: &'static [&'static str],
+    pub pass: Pass,
+}
+
+/// What a good run looks like, beyond exit code 0. A crash can end with exit code 0
+/// too: a triple fault on x86-64 is a shutdown.
+pub enum Pass {
+    /// The last line is that of the self-test.
+    SelfTest,
+    /// The whole output equals this file in `targets/expected`.
+    Output(&'static str),
+}
+
+/// The last line of a self-test, kept in `targets/selftest`.
+pub const PASSED: &str = "selftest passed";
+
+const SEMIHOSTING: &[&str] = &[
+    "-nographic",
+    "-monitor",
+    "none",
+    "-serial",
+    "none",
+    "-semihosting-config",
+    "enable=on,target=native",
+];
+
+const PLAIN: &[&str] = &[
+    "-nodefaults",
+    "-display",
+    "none",
+    "-serial",
+    "stdio",
+    "-no-reboot",
+    "-device",
+    "isa-debug-exit,iobase=0xf4,iosize=0x04",
+];
+
+impl Machine {
+    /// The arguments that all machines of its kind share.
+    pub fn common(&self) -> &'static [&'static str] {
+        match self.emulator {
+            "qemu-system-x86_64" => PLAIN,
+            _ => SEMIHOSTING,
+        }
+    }
+}
+
+/// An instruction takes 1024 ns of guest time: timers can strike at each one.
+const ICOUNT: &str = "shift=10";
+
+pub const MACHINES: &[Machine] = &[
+    Machine {
+        name: "microbit",
+        about: "Cortex-M0, thumbv6m, no compare-and-swap",
+        package: "cortex-m-boards",
+        features: &["microbit"],
+        target: "thumbv6m-none-eabi",
+        emulator: "qemu-system-arm",
+        arguments: &["-M", "microbit", "-icount", ICOUNT],
+        pass: Pass::SelfTest,
+    },
+    Machine {
+        name: "lm3s6965evb",
+        about: "Cortex-M3, thumbv7m",
+        package: "cortex-m-boards",
+        features: &["lm3s6965evb"],
+        target: "thumbv7m-none-eabi",
+        emulator: "qemu-system-arm",
+        arguments: &["-M", "lm3s6965evb", "-icount", ICOUNT],
+        pass: Pass::SelfTest,
+    },
+    Machine {
+        name: "mps2-an386",
+        about: "Cortex-M4F, thumbv7em",
+        package: "cortex-m-boards",
+        features: &["mps2-an386"],
+        target: "thumbv7em-none-eabihf",
+        emulator: "qemu-system-arm",
+        arguments: &["-M", "mps2-an386", "-icount", ICOUNT],
+        pass: Pass::SelfTest,
+    },
+    Machine {
+        name: "mps2-an505",
+        about: "Cortex-M33, thumbv8m.main",
+        package: "cortex-m-boards",
+        features: &["mps2-an505"],
+        target: "thumbv8m.main-none-eabihf",
+        emulator: "qemu-system-arm",
+        arguments: &["-M", "mps2-an505", "-icount", ICOUNT],
+        pass: Pass::SelfTest,
+    },
+    Machine {
+        name: "riscv32imc",
+        about: "RV32 without the A extension",
+        package: "riscv32",
+        features: &["no-atomics"],
+        target: "riscv32imc-unknown-none-elf",
+        emulator: "qemu-system-riscv32",
+        arguments: &[
+            "-M",
+            "virt",
+            "-cpu",
+            "rv32,a=off",
+            "-bios",
+            "none",
+            "-icount",
+            ICOUNT,
+        ],
+        pass: Pass::SelfTest,
+    },
+    Machine {
+        name: "riscv32imac",
+        about: "RV32 with atomics",
+        package: "riscv32",
+        features: &[],
+        target: "riscv32imac-unknown-none-elf",
+        emulator: "qemu-system-riscv32",
+        arguments: &[
+            "-M", "virt", "-cpu", "rv32", "-bios", "none", "-icount", ICOUNT,
+        ],
+        pass: Pass::SelfTest,
+    },
+    Machine {
+        name: "riscv64-m",
+        about: "4 RV64 harts in M-mode",
+        package: "riscv64",
+        features: &[],
+        target: "riscv64gc-unknown-none-elf",
+        emulator: "qemu-system-riscv64",
+        arguments: &["-M", "virt", "-smp", "4", "-bios", "none"],
+        pass: Pass::SelfTest,
+    },
+    Machine {
+        name: "riscv64-s",
+        about: "4 RV64 harts in S-mode under OpenSBI",
+        package: "riscv64",
+        features: &["s-mode"],
+        target: "riscv64gc-unknown-none-elf",
+        emulator: "qemu-system-riscv64",
+        arguments: &["-M", "virt", "-smp", "4", "-bios", "default"],
+        pass: Pass::SelfTest,
+    },
+    Machine {
+        name: "aarch64-el1",
+        about: "4 AArch64 cores at EL1",
+        package: "aarch64",
+        features: &[],
+        target: "aarch64-unknown-none",
+        emulator: "qemu-system-aarch64",
+        arguments: &["-M", "virt", "-cpu", "cortex-a53", "-smp", "4"],
+        pass: Pass::SelfTest,
+    },
+    Machine {
+        name: "aarch64-el2",
+        about: "the same image on 4 AArch64 cores at EL2",
+        package: "aarch64",
+        features: &[],
+        target: "aarch64-unknown-none",
+        emulator: "qemu-system-aarch64",
+        arguments: &[
+            "-M",
+            "virt,virtualization=on",
+            "-cpu",
+            "cortex-a53",
+            "-smp",
+            "4",
+        ],
+        pass: Pass::SelfTest,
+    },
+    Machine {
+        name: "armv7a",
+        about: "2 ARMv7-A cores",
+        package: "armv7a",
+        features: &[],
+        target: "armv7a-none-eabi",
+        emulator: "qemu-system-arm",
+        arguments: &["-M", "virt", "-cpu", "cortex-a15", "-smp", "2"],
+        pass: Pass::SelfTest,
+    },
+    Machine {
+        name: "x86_64",
+        about: "2 x86-64 cores on q35",
+        package: "x86_64",
+        features: &[],
+        target: "x86_64-unknown-none",
+        emulator: "qemu-system-x86_64",
+        arguments: &["-M", "q35", "-smp", "2"],
+        pass: Pass::SelfTest,
+    },
+];

@@ -1,0 +1,50 @@
+//! What cargo alone cannot do for this project: `cargo xtask COMMAND`.
+
+mod counts;
+mod machines;
+mod orderings;
+mod provide;
+mod qemu;
+mod qemu_user;
+mod shell;
+mod sizes;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND [OPTION…]
+
+  qemu [--list] [--allow-missing] [-v] [NAME…]
+                    boots the self-test and the example firmware under QEMU
+  qemu-user [--allow-missing] [ARCH…]
+                    runs the tests with real threads on aarch64, riscv64, armv7
+  sizes [--markdown]
+                    code and RAM that the crate adds to a firmware
+  counts [--accept] [--allow-missing] [NAME…]
+                    instructions of each operation, compared with the kept ones
+  orderings [--list] [--part K/M] [FILE]
+                    weakens each ordering and barrier, and runs the models
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let parser = lexopt::Parser::from_args(arguments);
+    let result = match command.to_str() {
+        Some("qemu") => qemu::run(parser),
+        Some("qemu-user") => qemu_user::run(parser),
+        Some("sizes") => sizes::run(parser),
+        Some("orderings") => orderings::run(parser),
+        Some("counts") => counts::run(parser),
+        _ => Err(HELP.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            if !message.is_empty() {
+                eprintln!("{message}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Gets what is missing: rustup targets and components, Debian packages.
+
+use crate::shell::{exists, run};
+use std::{process::Command, time::Duration};
+
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// The Debian package of an emulator or a tool.
+fn package(program: &str) -> &str {
+    match program {
+        "qemu-system-arm" | "qemu-system-aarch64" => "qemu-system-arm",
+        "qemu-system-riscv32" | "qemu-system-riscv64" => "qemu-system-misc",
+        "qemu-system-x86_64" => "qemu-system-x86",
+        "qemu-aarch64" | "qemu-riscv64" | "qemu-arm" => "qemu-user",
+        "aarch64-linux-gnu-gcc" => "gcc-aarch64-linux-gnu",
+        "riscv64-linux-gnu-gcc" => "gcc-riscv64-linux-gnu",
+        "arm-linux-gnueabihf-gcc" => "gcc-arm-linux-gnueabihf",
+        other => other,
+    }
+}
+
+/// Makes sure that a program is there; `extra` packages come along with it.
+pub fn program(program: &str, extra: &[&str]) -> Result<(), String> {
+    if exists(program) {
+        return Ok(());
+    }
+    let name = package(program);
+    let tried = debian(&[&[name], extra].concat());
+    if exists(program) {
+        return Ok(());
+    }
+    let why = tried
+        .err()
+        .unwrap_or_else(|| "it is still not there".into());
+    Err(format!(
+        "{program} is missing (Debian package {name}): {why}"
+    ))
+}
+
+/// Installs Debian packages; on failure updates the lists and tries once more.
+fn debian(packages: &[&str]) -> Result<(), String> {
+    if !exists("apt-get") {
+        return Err("no apt-get here, install it by hand".into());
+    }
+    eprintln!("installing {}", packages.join(" "));
+    let mut install = vec!["install", "-y", "--no-install-recommends"];
+    install.extend(packages);
+    if apt(&install).is_ok() {
+        return Ok(());
+    }
+    apt(&["update"])?;
+    apt(&install)
+}
+
+fn apt(arguments: &[&str]) -> Result<(), String> {
+    let root = run(Command::new("id").arg("-u"), LIMIT)?.stdout.trim() == "0";
+    // Never ask for a password: nobody may be there to give it.
+    let mut command = Command::new(if root { "apt-get" } else { "sudo" });
+    if !root {
+        command.args(["-n", "apt-get"]);
+    }
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(arguments);
+    let done = run(&mut command, LIMIT)?;
+    if done.ok() {
+        return Ok(());
+    }
+    let said = done.stderr.lines().last().unwrap_or_default();
+    Err(format!(
+        "apt-get {}: {} ({said})",
+        arguments[0],
+        done.reason()
+    ))
+}
+
+/// Makes sure that the standard library of a target is there.
+pub fn target(name: &str) -> Result<(), String> {
+    rustup("target", name, name)
+}
+
+/// Makes sure that the LLVM tools are there.
+pub fn llvm_tools() -> Result<(), String> {
+    rustup("component", "llvm-tools", "llvm-tools")
+}
+
+fn rustup(kind: &str, name: &str, listed: &str) -> Result<(), String> {
+    let installed = || -> Result<bool, String> {
+        let list = run(
+            Command::new("rustup").args([kind, "list", "--installed"]),
+            LIMIT,
+        )?;
+        Ok(list.ok() && list.stdout.lines().any(|line| line.starts_with(listed)))
+    };
+    if installed()? {
+        return Ok(());
+    }
+    eprintln!("adding the rustup {kind} {name}");
+    for _ in 0..2 {
+        if run(Command::new("rustup").args([kind, "add", name]), LIMIT)?.ok() {
+            return Ok(());
+        }
+    }
+    Err(format!(
+        "rustup {kind} {name} is missing and cannot be added"
+    ))
+}

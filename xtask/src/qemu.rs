@@ -1,0 +1,178 @@
+//! `cargo xtask qemu`: builds and boots every machine.
+
+use crate::{
+    machines::{MACHINES, Machine, PASSED, Pass},
+    provide,
+    shell::{self, Build},
+};
+use lexopt::Arg;
+use std::{
+    fs,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// Far more than any machine needs: a hang is what this is for.
+const LIMIT: Duration = Duration::from_secs(120);
+
+pub enum Outcome {
+    Passed,
+    Failed(String),
+    /// Something that the machine needs cannot be had.
+    Missing(String),
+}
+
+pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
+    let (mut list, mut allow_missing, mut verbose) = (false, false, false);
+    let mut names = Vec::new();
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        match argument {
+            Arg::Long("list") => list = true,
+            Arg::Long("allow-missing") => allow_missing = true,
+            Arg::Short('v') | Arg::Long("verbose") => verbose = true,
+            Arg::Value(name) => names.push(name.to_string_lossy().into_owned()),
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    if list {
+        for machine in MACHINES {
+            println!(
+                "{:<22} {:<28} {}",
+                machine.name, machine.target, machine.about
+            );
+        }
+        return Ok(());
+    }
+    if let Some(name) = names
+        .iter()
+        .find(|name| MACHINES.iter().all(|m| m.name != **name))
+    {
+        return Err(format!(
+            "no machine is called {name}; see cargo xtask qemu --list"
+        ));
+    }
+    let chosen = MACHINES
+        .iter()
+        .filter(|machine| names.is_empty() || names.iter().any(|name| name == machine.name));
+    let mut tally = Tally::new(allow_missing);
+    for machine in chosen {
+        let start = Instant::now();
+        let outcome = boot(machine, verbose).unwrap_or_else(Outcome::Failed);
+        tally.note(machine.name, outcome, start.elapsed());
+    }
+    tally.close()
+}
+
+/// Counts results and prints a line for each.
+pub struct Tally {
+    allow_missing: bool,
+    passed: usize,
+    failed: usize,
+    skipped: Vec<String>,
+}
+
+impl Tally {
+    pub fn new(allow_missing: bool) -> Self {
+        Self {
+            allow_missing,
+            passed: 0,
+            failed: 0,
+            skipped: Vec::new(),
+        }
+    }
+
+    pub fn note(&mut self, name: &str, outcome: Outcome, took: Duration) {
+        let seconds = took.as_secs_f64();
+        match outcome {
+            Outcome::Passed => {
+                self.passed += 1;
+                println!("{name:<22} ok      {seconds:5.1} s");
+            }
+            Outcome::Missing(reason) if self.allow_missing => {
+                println!("{name:<22} skipped          {reason}");
+                self.skipped.push(name.into());
+            }
+            Outcome::Failed(reason) | Outcome::Missing(reason) => {
+                self.failed += 1;
+                println!("{name:<22} FAILED  {seconds:5.1} s  {}", reason.trim_end());
+            }
+        }
+    }
+
+    /// The closing line, and the result of the command.
+    pub fn close(self) -> Result<(), String> {
+        if !self.skipped.is_empty() {
+            println!("skipped: {}", self.skipped.join(", "));
+        }
+        println!("{} passed, {} failed", self.passed, self.failed);
+        // What failed stands above.
+        if self.failed == 0 {
+            Ok(())
+        } else {
+            Err(String::new())
+        }
+    }
+}
+
+/// Provides what a machine needs, builds its firmware and boots it.
+fn boot(machine: &Machine, verbose: bool) -> Result<Outcome, String> {
+    let provided =
+        provide::target(machine.target).and_then(|()| provide::program(machine.emulator, &[]));
+    if let Err(reason) = provided {
+        return Ok(Outcome::Missing(reason));
+    }
+    let image = Build {
+        package: machine.package,
+        features: machine.features,
+        target: machine.target,
+        profile: "release",
+    }
+    .run()?;
+    let mut emulator = Command::new(machine.emulator);
+    emulator
+        .args(machine.arguments)
+        .args(machine.common())
+        .arg("-kernel")
+        .arg(image);
+    let output = shell::run(&mut emulator, LIMIT)?;
+    if verbose {
+        print!("{}", output.stdout);
+    }
+    if !output.ok() {
+        return Err(format!("{}\n{}", output.reason(), output.tail(20)));
+    }
+    match machine.pass {
+        Pass::SelfTest if output.stdout.lines().last() == Some(PASSED) => Ok(Outcome::Passed),
+        Pass::SelfTest => Err(format!(
+            "the last line is not '{PASSED}'\n{}",
+            output.tail(20)
+        )),
+        Pass::Output(file) => compare(file, &output.stdout),
+    }
+}
+
+fn compare(file: &str, actual: &str) -> Result<Outcome, String> {
+    let path = shell::targets().join("expected").join(file);
+    let expected = fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
+    if expected == actual {
+        return Ok(Outcome::Passed);
+    }
+    Err(format!(
+        "the output differs from {file}\n{}",
+        diff(&expected, actual)
+    ))
+}
+
+/// The lines that are in one text only, marked.
+pub fn diff(expected: &str, actual: &str) -> String {
+    let missing = expected
+        .lines()
+        .filter(|line| !actual.lines().any(|other| other == *line));
+    let fresh = actual
+        .lines()
+        .filter(|line| !expected.lines().any(|other| other == *line));
+    let missing = missing.map(|line| format!("    - {line}\n"));
+    missing
+        .chain(fresh.map(|line| format!("    + {line}\n")))
+        .collect()
+}

@@ -1,0 +1,106 @@
+//! `cargo xtask qemu-user`: the hosted tests on other processors, with real threads.
+
+use crate::{
+    provide,
+    qemu::{Outcome, Tally},
+    shell::{self, cargo, root},
+};
+use lexopt::Arg;
+use std::time::{Duration, Instant};
+
+/// Emulated threads are slow, and the first run builds the test dependencies.
+const LIMIT: Duration = Duration::from_secs(1500);
+
+struct Arch {
+    name: &'static str,
+    target: &'static str,
+    linker: &'static str,
+    emulator: &'static str,
+    /// Where the C library of the processor lies.
+    sysroot: &'static str,
+    library: &'static str,
+}
+
+const ARCHES: &[Arch] = &[
+    Arch {
+        name: "aarch64",
+        target: "aarch64-unknown-linux-gnu",
+        linker: "aarch64-linux-gnu-gcc",
+        emulator: "qemu-aarch64",
+        sysroot: "/usr/aarch64-linux-gnu",
+        library: "libc6-dev-arm64-cross",
+    },
+    Arch {
+        name: "riscv64",
+        target: "riscv64gc-unknown-linux-gnu",
+        linker: "riscv64-linux-gnu-gcc",
+        emulator: "qemu-riscv64",
+        sysroot: "/usr/riscv64-linux-gnu",
+        library: "libc6-dev-riscv64-cross",
+    },
+    Arch {
+        name: "armv7",
+        target: "armv7-unknown-linux-gnueabihf",
+        linker: "arm-linux-gnueabihf-gcc",
+        emulator: "qemu-arm",
+        sysroot: "/usr/arm-linux-gnueabihf",
+        library: "libc6-dev-armhf-cross",
+    },
+];
+
+/// The integration tests that make sense here: the library's own and the self-test.
+const TESTS: &[&str] = &["--lib", "--test", "selftest"];
+
+pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
+    let mut allow_missing = false;
+    let mut names = Vec::new();
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        match argument {
+            Arg::Long("allow-missing") => allow_missing = true,
+            Arg::Value(name) => names.push(name.to_string_lossy().into_owned()),
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    if let Some(name) = names
+        .iter()
+        .find(|name| ARCHES.iter().all(|a| a.name != **name))
+    {
+        return Err(format!(
+            "no architecture is called {name}: aarch64, riscv64, armv7"
+        ));
+    }
+    let mut tally = Tally::new(allow_missing);
+    for arch in ARCHES {
+        if names.is_empty() || names.iter().any(|name| name == arch.name) {
+            let start = Instant::now();
+            let outcome = test(arch).unwrap_or_else(Outcome::Failed);
+            tally.note(arch.name, outcome, start.elapsed());
+        }
+    }
+    tally.close()
+}
+
+fn test(arch: &Arch) -> Result<Outcome, String> {
+    let provided = provide::target(arch.target)
+        .and_then(|()| provide::program(arch.linker, &[arch.library]))
+        .and_then(|()| provide::program(arch.emulator, &[]));
+    if let Err(reason) = provided {
+        return Ok(Outcome::Missing(reason));
+    }
+    let variable = arch.target.to_uppercase().replace('-', "_");
+    let mut command = cargo();
+    command
+        .current_dir(root())
+        .env(format!("CARGO_TARGET_{variable}_LINKER"), arch.linker)
+        .env(
+            format!("CARGO_TARGET_{variable}_RUNNER"),
+            format!("{} -L {}", arch.emulator, arch.sysroot),
+        )
+        .args(["test", "--quiet", "--release", "--target", arch.target])
+        .args(TESTS);
+    let output = shell::run(&mut command, LIMIT)?;
+    if output.ok() {
+        return Ok(Outcome::Passed);
+    }
+    Err(format!("{}\n{}", output.reason(), output.tail(30)))
+}

@@ -2,7 +2,7 @@
 
 use core::{fmt, marker::PhantomData};
 
-use crate::{AsLink, AtomicPtr, Basic, Link, Reclaimer, Scheme, raw::Local, sync::Ordering};
+use crate::{AsLink, AtomicPtr, Basic, Handle, Link, Reclaimer, Scheme, sync::Ordering};
 
 /// An active critical section of a [`Handle`](crate::Handle).
 ///
@@ -21,15 +21,16 @@ use crate::{AsLink, AtomicPtr, Basic, Link, Reclaimer, Scheme, raw::Local, sync:
 /// waiting for it alone. A forgotten guard keeps its slot active: what is
 /// retired from then on may stay pinned, and nothing is freed early.
 pub struct Guard<'h, S: Scheme = Basic> {
-    local: Local<'h, S>,
+    handle: &'h Handle<'h, S>,
     /// Neither `Send` nor `Sync`.
     bound: PhantomData<*mut ()>,
 }
 
 impl<'h, S: Scheme> Guard<'h, S> {
-    pub(crate) fn new(local: Local<'h, S>) -> Self {
+    #[inline]
+    pub(crate) fn new(handle: &'h Handle<'h, S>) -> Self {
         Self {
-            local,
+            handle,
             bound: PhantomData,
         }
     }
@@ -65,7 +66,7 @@ impl<'h, S: Scheme> Guard<'h, S> {
     /// ```
     #[inline]
     pub fn protect<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> *mut T {
-        self.local.protect(src, order)
+        self.handle.local().protect(src, order)
     }
 
     /// Swaps a pointer; the old one is protected. `order` is made at least
@@ -87,7 +88,7 @@ impl<'h, S: Scheme> Guard<'h, S> {
     /// ```
     #[inline]
     pub fn swap<T>(&self, src: &AtomicPtr<T>, new: *mut T, order: Ordering) -> *mut T {
-        self.local.swap(src, new, order)
+        self.handle.local().swap(src, new, order)
     }
 
     /// Stores `new` if the pointer is `current`. On failure the pointer found
@@ -121,7 +122,8 @@ impl<'h, S: Scheme> Guard<'h, S> {
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
         let failure = at_least_acquire(failure);
-        self.local
+        self.handle
+            .local()
             .exchange(|| src.compare_exchange(current, new, success, failure))
     }
 
@@ -154,7 +156,8 @@ impl<'h, S: Scheme> Guard<'h, S> {
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
         let failure = at_least_acquire(failure);
-        self.local
+        self.handle
+            .local()
             .exchange(|| src.compare_exchange_weak(current, new, success, failure))
     }
 
@@ -186,7 +189,7 @@ impl<'h, S: Scheme> Guard<'h, S> {
     #[inline]
     pub unsafe fn defer_retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
         // SAFETY: the caller's; `AsLink` makes the cast right.
-        unsafe { self.local.retire(ptr.cast::<Link>(), reclaim) };
+        unsafe { self.handle.local().retire(ptr.cast::<Link>(), reclaim) };
     }
 
     /// A quiescent point: ends the section and begins a new one, for the price
@@ -206,7 +209,7 @@ impl<'h, S: Scheme> Guard<'h, S> {
     /// ```
     #[inline]
     pub fn refresh(&mut self) {
-        self.local.refresh();
+        self.handle.refresh();
     }
 }
 
@@ -222,14 +225,14 @@ fn at_least_acquire(order: Ordering) -> Ordering {
 impl<S: Scheme> Drop for Guard<'_, S> {
     #[inline]
     fn drop(&mut self) {
-        self.local.leave();
+        self.handle.leave();
     }
 }
 
 impl<S: Scheme> fmt::Debug for Guard<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
-            .field("slot", &self.local.index())
+            .field("slot", &self.handle.slot())
             .finish_non_exhaustive()
     }
 }

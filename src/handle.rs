@@ -1,6 +1,6 @@
 //! A claimed slot.
 
-use core::{fmt, marker::PhantomData};
+use core::fmt;
 
 use crate::{AsLink, Basic, Guard, Link, Linked, Reclaimer, Scheme, raw::Local, sync::Cell};
 
@@ -23,8 +23,9 @@ use crate::{AsLink, Basic, Guard, Link, Linked, Reclaimer, Scheme, raw::Local, s
 /// its own.
 pub struct Handle<'c, S: Scheme = Basic> {
     local: Local<'c, S>,
-    /// Not `Sync`: the slot's owner is one thread at a time.
-    not_sync: PhantomData<Cell<()>>,
+    /// Guards that are open. Not in the slot, so that it can be in a register;
+    /// and not `Sync`: the slot's owner is one thread at a time.
+    guards: Cell<usize>,
 }
 
 // SAFETY: the slot's fields are not bound to a thread, and the handle is its
@@ -35,10 +36,11 @@ impl<'c, S: Scheme> Handle<'c, S> {
     pub(crate) fn new(local: Local<'c, S>) -> Self {
         Self {
             local,
-            not_sync: PhantomData,
+            guards: Cell::new(0),
         }
     }
 
+    #[inline(always)]
     pub(crate) fn local(&self) -> &Local<'c, S> {
         &self.local
     }
@@ -73,8 +75,33 @@ impl<'c, S: Scheme> Handle<'c, S> {
     /// ```
     #[inline]
     pub fn enter(&self) -> Guard<'_, S> {
-        self.local.enter();
-        Guard::new(self.local)
+        let guards = self.guards.get();
+        if guards == 0 {
+            self.local.enter();
+        }
+        let Some(more) = guards.checked_add(1) else {
+            too_many_guards()
+        };
+        self.guards.set(more);
+        Guard::new(self)
+    }
+
+    /// A guard is dropped.
+    #[inline]
+    pub(crate) fn leave(&self) {
+        let fewer = self.guards.get() - 1;
+        self.guards.set(fewer);
+        if fewer == 0 {
+            self.local.leave();
+        }
+    }
+
+    /// A quiescent point of one of the guards.
+    #[inline]
+    pub(crate) fn refresh(&self) {
+        if self.guards.get() == 1 {
+            self.local.settle();
+        }
     }
 
     /// Gives a value its header, with the birth era of now.
@@ -175,8 +202,18 @@ impl<'c, S: Scheme> Handle<'c, S> {
 
 impl<S: Scheme> Drop for Handle<'_, S> {
     fn drop(&mut self) {
-        self.local.release();
+        // By value: the handle's address stays unknown, see `guards`.
+        let local = self.local;
+        local.release();
     }
+}
+
+#[cold]
+#[inline(never)]
+fn too_many_guards() -> ! {
+    panic!(
+        "more guards are open on one handle than a word can count; drop guards, do not forget them"
+    )
 }
 
 impl<S: Scheme> fmt::Debug for Handle<'_, S> {
@@ -184,5 +221,21 @@ impl<S: Scheme> fmt::Debug for Handle<'_, S> {
         f.debug_struct("Handle")
             .field("slot", &self.slot())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::Collector;
+
+    /// The count of guards never wraps.
+    #[test]
+    #[should_panic(expected = "more guards are open")]
+    fn guards_are_counted() {
+        let collector = Collector::<1>::new();
+        let handle = collector.register().unwrap();
+        core::mem::forget(handle.enter());
+        handle.guards.set(usize::MAX);
+        core::mem::forget(handle.enter());
     }
 }

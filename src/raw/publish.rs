@@ -2,8 +2,18 @@
 
 use core::ptr;
 
-use super::{Local, Mode, Scheme, Slot, batch};
+use super::{Local, Mode, Scheme, Shared, Slot, batch};
 use crate::{Barrier, Link, Reclaimer, sync::Ordering};
+
+impl<S: Scheme> Shared<S> {
+    #[cold]
+    #[inline(never)]
+    fn publish_and_drain(&self, slot: &Slot<S>) {
+        let local = Local { shared: self, slot };
+        local.publish();
+        local.drain();
+    }
+}
 
 impl<S: Scheme> Local<'_, S> {
     /// Retires an object that open guards of this slot may still use.
@@ -23,7 +33,7 @@ impl<S: Scheme> Local<'_, S> {
         }
         // SAFETY: as above.
         if unsafe { self.join(link, birth) } {
-            self.publish_and_drain();
+            self.shared.publish_and_drain(self.slot);
         }
     }
 
@@ -70,13 +80,6 @@ impl<S: Scheme> Local<'_, S> {
         let room = self.slot.batch.room.get().saturating_sub(1);
         self.slot.batch.room.set(room);
         room == 0
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn publish_and_drain(&self) {
-        self.publish();
-        self.drain();
     }
 
     /// Publishes the local batch, and what is in limbo.

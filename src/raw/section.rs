@@ -2,95 +2,66 @@
 
 use core::ptr;
 
-use super::{Local, Mode, Scheme, batch};
+use super::{Local, Mode, Scheme, Shared, Slot, batch};
 use crate::{
     Barrier, Link,
     sync::{AtomicPtr, Ordering},
 };
 
+// The functions that are out of line take what they need, and not `&Local`:
+// the guard, whose part it is, then stays in registers.
+impl<S: Scheme> Shared<S> {
+    #[cold]
+    #[inline(never)]
+    fn settle(&self, slot: &Slot<S>) {
+        let local = Local { shared: self, slot };
+        // SAFETY: (4), see `Local::settle`.
+        unsafe { local.drop_references(slot.inbox.take()) };
+        local.drain();
+    }
+}
+
 impl<S: Scheme> Local<'_, S> {
-    /// Opens a section, or one more guard on the section that is open.
-    #[inline]
+    /// Opens a section. None is open.
+    #[inline(always)]
     pub(crate) fn enter(&self) {
-        let slot = self.slot;
-        // Relaxed, here and below: only the owner writes `active`.
-        if slot.active.load(Ordering::Relaxed) != 0 {
-            return self.enter_nested();
-        }
-        S::Mode::enter(&self.shared.clock, &slot.mark);
+        S::Mode::enter(&self.shared.clock, &self.slot.mark);
         // Relaxed: LIGHT orders it against the loads of the section, which is
         // all that is asked (1).
-        slot.active.store(1, Ordering::Relaxed);
-        // LIGHT pairs with HEAVY in `publish` and `steal`. If it comes first,
-        // they see us active; if HEAVY comes first, our loads see what was
-        // unlinked before it. Without it our flag could wait in the store
+        self.slot.active.store(1, Ordering::Relaxed);
+        // LIGHT pairs with HEAVY in `publish` and `retire_now`. If it comes
+        // first, they see us active; if HEAVY comes first, our loads see what
+        // was unlinked before it. Without it our flag could wait in the store
         // buffer while we load a pointer that is being reclaimed.
         S::Barrier::light();
     }
 
-    #[cold]
-    #[inline(never)]
-    fn enter_nested(&self) {
-        // Relaxed: only the owner writes it, and non-zero stays non-zero.
-        let depth = self.slot.active.load(Ordering::Relaxed);
-        let Some(deeper) = depth.checked_add(1) else {
-            too_many_guards()
-        };
-        // Relaxed: as above.
-        self.slot.active.store(deeper, Ordering::Relaxed);
-    }
-
-    /// Closes a guard; the last one ends the section and may reclaim.
-    #[inline]
+    /// Ends the section, and may reclaim.
+    #[inline(always)]
     pub(crate) fn leave(&self) {
-        let slot = self.slot;
-        // Relaxed: only the owner writes it.
-        if slot.active.load(Ordering::Relaxed) != 1 {
-            return self.leave_nested();
-        }
         // Release: pairs with the Acquire in `is_active`. If a publisher or
         // thief sees this store, our accesses happen before its reclaim (2);
         // if it does not, it sees us active and gives us a reference.
-        slot.active.store(0, Ordering::Release);
-        if !slot.inbox.seems_empty() {
-            self.settle();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn leave_nested(&self) {
-        // Relaxed: as in `enter_nested`; the section goes on.
-        let depth = self.slot.active.load(Ordering::Relaxed);
-        self.slot.active.store(depth - 1, Ordering::Relaxed);
+        self.slot.active.store(0, Ordering::Release);
+        self.settle();
     }
 
     /// Whether a section is open.
     pub(crate) fn is_active(&self) -> bool {
-        // Relaxed: for the owner.
+        // Relaxed: for the owner, the only one to write it.
         self.slot.active.load(Ordering::Relaxed) != 0
     }
 
-    /// Takes the own inbox and reclaims what came to zero.
-    #[cold]
-    #[inline(never)]
-    fn settle(&self) {
-        // SAFETY: (4): called with no section open, or at a quiescent point.
-        unsafe { self.drop_references(self.slot.inbox.take()) };
-        self.drain();
-    }
-
-    /// A quiescent point: no pointer loaded before it is used after it.
+    /// Takes the own inbox, if there is something in it, and reclaims what
+    /// comes to zero. Called with no section open, or at a quiescent point.
     ///
-    /// Does nothing while other guards are open. There is no LIGHT: the slot
-    /// stays active. A batch that we drop here was unlinked before its push,
-    /// which the take acquires; any other still waits for us.
-    #[inline]
-    pub(crate) fn refresh(&self) {
-        // Relaxed: only the owner writes it.
-        let alone = self.slot.active.load(Ordering::Relaxed) == 1;
-        if alone && !self.slot.inbox.seems_empty() {
-            self.settle();
+    /// A quiescent point needs no LIGHT: the slot stays active. A batch that
+    /// is dropped was unlinked before its push, which the take acquires; any
+    /// other still waits for us.
+    #[inline(always)]
+    pub(crate) fn settle(&self) {
+        if !self.slot.inbox.seems_empty() {
+            self.shared.settle(self.slot);
         }
     }
 
@@ -262,12 +233,4 @@ impl<S: Scheme> Drop for Reset<'_, '_, S> {
     fn drop(&mut self) {
         self.0.slot.draining.set(false);
     }
-}
-
-#[cold]
-#[inline(never)]
-fn too_many_guards() -> ! {
-    panic!(
-        "more guards are open on one handle than a word can count; drop guards, do not forget them"
-    )
 }

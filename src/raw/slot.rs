@@ -15,7 +15,7 @@ use crate::{
 /// whoever claimed the slot (or has the whole collector exclusively).
 #[cfg_attr(target_has_atomic = "64", repr(align(128)))]
 pub(crate) struct Slot<S: Scheme> {
-    /// Guards that are open on this slot; 0 is inactive. Stored by the owner.
+    /// 1 while a section is open. Stored by the owner.
     pub(super) active: AtomicUsize,
     /// The era that the reader is in.
     pub(super) mark: <S::Mode as Mode>::Mark,

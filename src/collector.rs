@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::{
-    Basic, Config, Handle, Scheme,
+    Basic, Config, Deferred, Handle, Role, Scheme,
     raw::{Shared, Slot},
     sync::const_fn,
 };
@@ -91,6 +91,39 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn register(&self) -> Result<Handle<'_, S>, SlotsExhausted> {
+        self.claim()
+    }
+
+    /// Claims a slot for a context in which no reclaimer may run: an
+    /// interrupt, code with a deadline, code that must not free.
+    ///
+    /// The end of a section is one store. What the handle retires goes to the
+    /// collector in batches, without a look at other slots and without a lock;
+    /// the other handles reclaim it. A collector with deferred handles only
+    /// reclaims nothing before it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`SlotsExhausted`] if all slots are claimed.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Linked, reclaim};
+    ///
+    /// let collector = Collector::<2>::new();
+    /// let task = collector.register()?;
+    /// let interrupt = collector.register_deferred()?;
+    /// let object = Box::into_raw(Box::new(interrupt.link(7)));
+    /// // SAFETY: it was never shared, and it comes from a `Box`.
+    /// unsafe { interrupt.retire(object, reclaim::boxed::<Linked<i32>>) };
+    /// assert_eq!(interrupt.flush(), 0);
+    /// assert_eq!(task.collect(), 1);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn register_deferred(&self) -> Result<Handle<'_, S, Deferred>, SlotsExhausted> {
+        self.claim()
+    }
+
+    fn claim<R: Role>(&self) -> Result<Handle<'_, S, R>, SlotsExhausted> {
         let shared: &Shared<S> = &self.shared;
         match shared.register() {
             Some(local) => Ok(Handle::new(local)),

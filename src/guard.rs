@@ -2,7 +2,9 @@
 
 use core::{fmt, marker::PhantomData};
 
-use crate::{AsLink, AtomicPtr, Basic, Handle, Link, Reclaimer, Scheme, sync::Ordering};
+use crate::{
+    AsLink, AtomicPtr, Basic, Eager, Handle, Link, Reclaimer, Role, Scheme, sync::Ordering,
+};
 
 /// An active critical section of a [`Handle`](crate::Handle).
 ///
@@ -20,15 +22,15 @@ use crate::{AsLink, AtomicPtr, Basic, Handle, Link, Reclaimer, Scheme, sync::Ord
 /// Dropping the last guard of a handle ends the section, and reclaims what was
 /// waiting for it alone. A forgotten guard keeps its slot active: what is
 /// retired from then on may stay pinned, and nothing is freed early.
-pub struct Guard<'h, S: Scheme = Basic> {
-    handle: &'h Handle<'h, S>,
+pub struct Guard<'h, S: Scheme = Basic, R: Role = Eager> {
+    handle: &'h Handle<'h, S, R>,
     /// Neither `Send` nor `Sync`.
     bound: PhantomData<*mut ()>,
 }
 
-impl<'h, S: Scheme> Guard<'h, S> {
+impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     #[inline]
-    pub(crate) fn new(handle: &'h Handle<'h, S>) -> Self {
+    pub(crate) fn new(handle: &'h Handle<'h, S, R>) -> Self {
         Self {
             handle,
             bound: PhantomData,
@@ -188,8 +190,14 @@ impl<'h, S: Scheme> Guard<'h, S> {
     /// ```
     #[inline]
     pub unsafe fn defer_retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
-        // SAFETY: the caller's; `AsLink` makes the cast right.
-        unsafe { self.handle.local().retire(ptr.cast::<Link>(), reclaim) };
+        let link = ptr.cast::<Link>();
+        if R::RECLAIMS {
+            // SAFETY: the caller's; `AsLink` makes the cast right.
+            unsafe { self.handle.local().retire(link, reclaim) };
+        } else {
+            // SAFETY: as above.
+            unsafe { self.handle.local().retire_deferred(link, reclaim) };
+        }
     }
 
     /// A quiescent point: ends the section and begins a new one, for the price
@@ -222,14 +230,14 @@ fn at_least_acquire(order: Ordering) -> Ordering {
     }
 }
 
-impl<S: Scheme> Drop for Guard<'_, S> {
+impl<S: Scheme, R: Role> Drop for Guard<'_, S, R> {
     #[inline]
     fn drop(&mut self) {
         self.handle.leave();
     }
 }
 
-impl<S: Scheme> fmt::Debug for Guard<'_, S> {
+impl<S: Scheme, R: Role> fmt::Debug for Guard<'_, S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
             .field("slot", &self.handle.slot())

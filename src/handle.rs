@@ -1,8 +1,10 @@
 //! A claimed slot.
 
-use core::fmt;
+use core::{fmt, marker::PhantomData, num::NonZeroU16};
 
-use crate::{AsLink, Basic, Guard, Link, Linked, Reclaimer, Scheme, raw::Local, sync::Cell};
+use crate::{
+    AsLink, Basic, Eager, Guard, Link, Linked, Reclaimer, Role, Scheme, raw::Local, sync::Cell,
+};
 
 /// A claimed slot: what a task, an interrupt or a CPU uses a collector through.
 ///
@@ -21,22 +23,24 @@ use crate::{AsLink, Basic, Guard, Link, Linked, Reclaimer, Scheme, raw::Local, s
 /// Unless said otherwise its methods are lock-free, need a constant amount of
 /// stack and may be called in a task and in an interrupt that has a handle of
 /// its own.
-pub struct Handle<'c, S: Scheme = Basic> {
+pub struct Handle<'c, S: Scheme = Basic, R: Role = Eager> {
     local: Local<'c, S>,
     /// Guards that are open. Not in the slot, so that it can be in a register;
     /// and not `Sync`: the slot's owner is one thread at a time.
     guards: Cell<usize>,
+    role: PhantomData<R>,
 }
 
 // SAFETY: the slot's fields are not bound to a thread, and the handle is its
 // only user.
-unsafe impl<S: Scheme> Send for Handle<'_, S> {}
+unsafe impl<S: Scheme, R: Role> Send for Handle<'_, S, R> {}
 
-impl<'c, S: Scheme> Handle<'c, S> {
+impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     pub(crate) fn new(local: Local<'c, S>) -> Self {
         Self {
             local,
             guards: Cell::new(0),
+            role: PhantomData,
         }
     }
 
@@ -74,7 +78,7 @@ impl<'c, S: Scheme> Handle<'c, S> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     #[inline]
-    pub fn enter(&self) -> Guard<'_, S> {
+    pub fn enter(&self) -> Guard<'_, S, R> {
         let guards = self.guards.get();
         if guards == 0 {
             self.local.enter();
@@ -93,14 +97,18 @@ impl<'c, S: Scheme> Handle<'c, S> {
         self.guards.set(fewer);
         if fewer == 0 {
             self.local.leave();
+            if R::RECLAIMS {
+                self.local.settle_if(|| true);
+            }
         }
     }
 
     /// A quiescent point of one of the guards.
     #[inline]
     pub(crate) fn refresh(&self) {
-        if self.guards.get() == 1 {
-            self.local.settle();
+        if R::RECLAIMS {
+            // One load when nothing waits.
+            self.local.settle_if(|| self.guards.get() == 1);
         }
     }
 
@@ -154,8 +162,14 @@ impl<'c, S: Scheme> Handle<'c, S> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub unsafe fn retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
-        // SAFETY: the caller's; `AsLink` makes the cast right.
-        unsafe { self.local.retire_now(ptr.cast::<Link>(), reclaim) };
+        let link = ptr.cast::<Link>();
+        if R::RECLAIMS {
+            // SAFETY: the caller's; `AsLink` makes the cast right.
+            unsafe { self.local.retire_now(link, reclaim) };
+        } else {
+            // SAFETY: as above.
+            unsafe { self.local.retire_deferred(link, reclaim) };
+        }
     }
 
     /// Publishes what this handle retired, or hands it over to the others if
@@ -163,7 +177,7 @@ impl<'c, S: Scheme> Handle<'c, S> {
     /// many objects it reclaimed.
     ///
     /// Looks at each slot. Called inside a reclaimer it reclaims nothing and
-    /// returns 0.
+    /// returns 0. A deferred handle hands everything over, and returns 0.
     ///
     /// ```
     /// use hyaline::{Collector, Linked, reclaim};
@@ -179,9 +193,16 @@ impl<'c, S: Scheme> Handle<'c, S> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn flush(&self) -> usize {
-        self.local.flush()
+        if R::RECLAIMS {
+            self.local.flush()
+        } else {
+            self.local.hand_over();
+            0
+        }
     }
+}
 
+impl<S: Scheme> Handle<'_, S> {
     /// Reclaims what can be reclaimed now, for all: inboxes of slots that are
     /// not active, and what was handed over. Returns how many objects it
     /// reclaimed.
@@ -198,13 +219,48 @@ impl<'c, S: Scheme> Handle<'c, S> {
     pub fn collect(&self) -> usize {
         self.local.collect()
     }
+
+    /// [`collect`](Self::collect), but runs at most so many reclaimers. The
+    /// remainder stays queued in the slot for its next call.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// assert_eq!(handle.collect_at_most(10), 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn collect_at_most(&self, reclaimers: usize) -> usize {
+        self.local.collect_at_most(reclaimers)
+    }
+
+    /// Sets how many reclaimers a single call on this handle may run, from the
+    /// drop of a guard to `flush`; `None`, as at the start, is any number. The
+    /// remainder stays queued in the slot for its next call that reclaims.
+    /// Dropping the handle is not limited.
+    ///
+    /// ```
+    /// use core::num::NonZeroU16;
+    ///
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// handle.limit_reclaims(NonZeroU16::new(4));
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn limit_reclaims(&self, reclaimers: Option<NonZeroU16>) {
+        let limit = reclaimers.map_or(0, NonZeroU16::get);
+        self.local.slot.limit.set(limit);
+    }
 }
 
-impl<S: Scheme> Drop for Handle<'_, S> {
+impl<S: Scheme, R: Role> Drop for Handle<'_, S, R> {
     fn drop(&mut self) {
         // By value: the handle's address stays unknown, see `guards`.
         let local = self.local;
-        local.release();
+        if R::RECLAIMS {
+            local.release();
+        } else {
+            local.release_deferred();
+        }
     }
 }
 
@@ -216,7 +272,7 @@ fn too_many_guards() -> ! {
     )
 }
 
-impl<S: Scheme> fmt::Debug for Handle<'_, S> {
+impl<S: Scheme, R: Role> fmt::Debug for Handle<'_, S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")
             .field("slot", &self.slot())

@@ -25,6 +25,7 @@ mod link;
 mod pool;
 mod raw;
 pub mod reclaim;
+mod role;
 mod scheme;
 mod sync;
 
@@ -35,6 +36,7 @@ pub use guard::Guard;
 pub use handle::Handle;
 pub use link::{AsLink, Link, Linked, Reclaimer};
 pub use pool::{Pool, PoolExhausted};
+pub use role::{Deferred, Eager, Role};
 pub use scheme::{Basic, Robust, Scheme};
 #[doc(no_inline)]
 pub use sync::AtomicPtr;

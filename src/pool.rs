@@ -24,7 +24,7 @@
 use core::{cell::UnsafeCell, fmt, mem::MaybeUninit, ptr};
 
 use crate::{
-    Handle, Link, Linked, Scheme,
+    Handle, Link, Linked, Role, Scheme,
     sync::{AtomicPtr, AtomicUsize, Init, Ordering, const_fn},
 };
 
@@ -126,7 +126,7 @@ impl<T, const K: usize> Pool<T, K> {
     /// the caller's, until it is published.
     ///
     /// If there is no free block, flushes the handle, which may run
-    /// reclaimers, and tries once more. Wait-free but for that: at most `2 *
+    /// reclaimers (but for a deferred handle), and tries once more. Wait-free but for that: at most `2 *
     /// K` loads. A handle may keep `K / 32` free blocks, at most 64, which
     /// other handles do not find.
     ///
@@ -146,9 +146,9 @@ impl<T, const K: usize> Pool<T, K> {
     /// assert_eq!(second.unwrap_err().into_inner(), "second");
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
-    pub fn alloc<S: Scheme>(
+    pub fn alloc<S: Scheme, R: Role>(
         &self,
-        handle: &Handle<'_, S>,
+        handle: &Handle<'_, S, R>,
         value: T,
     ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
         let local = handle.local();

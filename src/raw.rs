@@ -150,6 +150,7 @@ impl<S: Scheme> Shared<S> {
         self.used.fetch_max(index + 1, Ordering::Relaxed);
         let slot = &self.slots[index];
         slot.batch.room.set(self.settings.batch);
+        slot.limit.set(0);
         Some(Local { shared: self, slot })
     }
 
@@ -176,7 +177,8 @@ impl<S: Scheme> Shared<S> {
         let limbo = shared.limbo.swap(ptr::null_mut(), Ordering::Relaxed);
         // SAFETY: as above.
         unsafe { local.enqueue_list(limbo) };
-        local.slot.draining.set(false);
+        slot.draining.set(false);
+        slot.limit.set(0);
         let rest = DrainOnUnwind(local);
         local.drain();
         core::mem::forget(rest);

@@ -450,3 +450,69 @@ fn long_chain_on_a_small_stack() {
     thread.unwrap().join().unwrap();
     assert_eq!(DROPS.load(Ordering::Relaxed), LENGTH);
 }
+
+/// A deferred handle never runs a reclaimer, whatever it does; the others do.
+#[test]
+fn deferred_handles_leave_the_work_to_others() {
+    let drops = AtomicUsize::new(0);
+    let collector = Collector::<3>::with_config(Config::new().batch::<4>());
+    let task = collector.register().unwrap();
+    let interrupt = collector.register_deferred().unwrap();
+    let retired = 10;
+    for _ in 0..retired {
+        let new = Box::into_raw(Box::new(interrupt.link(Counted(&drops))));
+        let mut guard = interrupt.enter();
+        // SAFETY: never shared.
+        unsafe { guard.defer_retire(new, boxed()) };
+        guard.refresh();
+    }
+    // What the task retires while the interrupt is active reaches its inbox.
+    let guard = interrupt.enter();
+    // SAFETY: never shared.
+    unsafe { task.retire(object(&task, &drops), boxed()) };
+    task.flush();
+    drop(guard);
+    assert_eq!(interrupt.flush(), 0);
+    let before = count(&drops);
+    drop(interrupt);
+    assert_eq!(count(&drops), before, "nor when it is released");
+    task.collect();
+    assert_eq!(count(&drops), retired + 1);
+}
+
+/// Ten thousand objects wait; no call runs more reclaimers than it may, and in
+/// the end all have run.
+#[test]
+fn budgets_are_kept() {
+    const PENDING: usize = if cfg!(miri) { 100 } else { 10_000 };
+    let drops = AtomicUsize::new(0);
+    let collector = Collector::<2>::new();
+    let writer = collector.register().unwrap();
+    let reader = collector.register().unwrap();
+    let fill = || {
+        let guard = reader.enter();
+        for _ in 0..PENDING {
+            // SAFETY: never shared.
+            unsafe { writer.retire(object(&writer, &drops), boxed()) };
+        }
+        writer.flush();
+        guard
+    };
+    // In the leave of the reader, who then has all of it in its inbox.
+    reader.limit_reclaims(std::num::NonZeroU16::new(7));
+    drop(fill());
+    assert_eq!(count(&drops), 7);
+    while count(&drops) < PENDING {
+        let before = count(&drops);
+        let reclaimed = reader.collect_at_most(3);
+        assert_eq!(count(&drops) - before, reclaimed);
+        assert!((1..=3).contains(&reclaimed));
+        let reclaimed = reader.flush();
+        assert_eq!(count(&drops) - before - reclaimed, 3.min(PENDING - before));
+        assert!(reclaimed <= 7);
+    }
+    // What is left of a budget is not left behind by a released handle.
+    drop(fill());
+    drop(reader);
+    assert_eq!(count(&drops), 2 * PENDING);
+}

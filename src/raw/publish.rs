@@ -23,6 +23,33 @@ impl<S: Scheme> Local<'_, S> {
     /// As for `Guard::defer_retire`.
     #[inline]
     pub(crate) unsafe fn retire(&self, link: *mut Link, reclaim: Reclaimer) {
+        // SAFETY: the caller's.
+        if unsafe { self.take_over(link, reclaim) } {
+            self.shared.publish_and_drain(self.slot);
+        }
+    }
+
+    /// Retires without looking at other slots and without running a
+    /// reclaimer: a full batch goes to limbo.
+    ///
+    /// # Safety
+    ///
+    /// As for `retire`.
+    pub(crate) unsafe fn retire_deferred(&self, link: *mut Link, reclaim: Reclaimer) {
+        // SAFETY: the caller's.
+        if unsafe { self.take_over(link, reclaim) } {
+            self.hand_over();
+        }
+    }
+
+    /// Puts an object that is retired into the local batch. Returns whether it
+    /// is full.
+    ///
+    /// # Safety
+    ///
+    /// As for `retire`.
+    #[inline]
+    unsafe fn take_over(&self, link: *mut Link, reclaim: Reclaimer) -> bool {
         // SAFETY: the caller's; the object is ours from here on.
         let birth = unsafe {
             (*link).reclaim.set(reclaim);
@@ -32,9 +59,7 @@ impl<S: Scheme> Local<'_, S> {
             S::Mode::cover(&self.shared.clock, &self.slot.mark, birth);
         }
         // SAFETY: as above.
-        if unsafe { self.join(link, birth) } {
-            self.shared.publish_and_drain(self.slot);
-        }
+        unsafe { self.join(link, birth) }
     }
 
     /// Retires an object that this slot does not use any more: at once if no
@@ -228,7 +253,7 @@ impl<S: Scheme> Local<'_, S> {
     }
 
     /// Puts the local batch into limbo.
-    fn hand_over(&self) {
+    pub(crate) fn hand_over(&self) {
         let last = self.slot.batch.take();
         if last.is_null() {
             return;
@@ -272,8 +297,21 @@ impl<S: Scheme> Local<'_, S> {
         self.collect()
     }
 
-    /// Reclaims what can be reclaimed now; returns how many objects.
+    /// Reclaims what can be reclaimed now, up to the slot's limit; returns how
+    /// many objects.
     pub(crate) fn collect(&self) -> usize {
+        self.gather();
+        self.drain()
+    }
+
+    /// `collect`, up to a limit of the caller's.
+    pub(crate) fn collect_at_most(&self, limit: usize) -> usize {
+        self.gather();
+        self.drain_at_most(limit)
+    }
+
+    /// Queues what can be reclaimed now.
+    fn gather(&self) {
         // Relaxed: a hint, as in `adopt`.
         if !self.shared.limbo.load(Ordering::Relaxed).is_null() {
             self.publish();
@@ -286,7 +324,12 @@ impl<S: Scheme> Local<'_, S> {
                 self.steal(slot);
             }
         }
-        self.drain()
+    }
+
+    /// Gives the slot up without running a reclaimer. What is in its inbox is
+    /// left for thieves.
+    pub(crate) fn release_deferred(&self) {
+        drop(Unclaim(self));
     }
 
     /// Gives the slot up, with nothing left behind in it.
@@ -295,6 +338,8 @@ impl<S: Scheme> Local<'_, S> {
     /// what it may hold is pinned, the others go on.
     pub(crate) fn release(&self) {
         let unclaim = Unclaim(self);
+        // The last call leaves nothing for a next one.
+        self.slot.limit.set(0);
         loop {
             self.flush();
             // A reclaimer may have retired again.

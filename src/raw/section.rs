@@ -15,7 +15,7 @@ impl<S: Scheme> Shared<S> {
     #[inline(never)]
     fn settle(&self, slot: &Slot<S>) {
         let local = Local { shared: self, slot };
-        // SAFETY: (4), see `Local::settle`.
+        // SAFETY: (4), see `Local::settle_if`.
         unsafe { local.drop_references(slot.inbox.take()) };
         local.drain();
     }
@@ -36,14 +36,13 @@ impl<S: Scheme> Local<'_, S> {
         S::Barrier::light();
     }
 
-    /// Ends the section, and may reclaim.
+    /// Ends the section.
     #[inline(always)]
     pub(crate) fn leave(&self) {
         // Release: pairs with the Acquire in `is_active`. If a publisher or
         // thief sees this store, our accesses happen before its reclaim (2);
         // if it does not, it sees us active and gives us a reference.
         self.slot.active.store(0, Ordering::Release);
-        self.settle();
     }
 
     /// Whether a section is open.
@@ -53,14 +52,15 @@ impl<S: Scheme> Local<'_, S> {
     }
 
     /// Takes the own inbox, if there is something in it, and reclaims what
-    /// comes to zero. Called with no section open, or at a quiescent point.
+    /// comes to zero; `quiescent` says whether no section is open, or this is
+    /// a quiescent point.
     ///
     /// A quiescent point needs no LIGHT: the slot stays active. A batch that
     /// is dropped was unlinked before its push, which the take acquires; any
     /// other still waits for us.
     #[inline(always)]
-    pub(crate) fn settle(&self) {
-        if !self.slot.inbox.seems_empty() {
+    pub(crate) fn settle_if(&self, quiescent: impl FnOnce() -> bool) {
+        if !self.slot.inbox.seems_empty() && quiescent() {
             self.shared.settle(self.slot);
         }
     }
@@ -184,12 +184,20 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
-    /// Runs the reclaimers of what is queued, and of what they queue. Returns
-    /// how many. Called by a reclaimer, it leaves the work to the loop that
-    /// runs that reclaimer.
+    /// Runs the reclaimers of what is queued, and of what they queue, up to
+    /// the slot's limit. Returns how many. Called by a reclaimer, it leaves
+    /// the work to the loop that runs that reclaimer.
     pub(super) fn drain(&self) -> usize {
+        match self.slot.limit.get() {
+            0 => self.drain_at_most(usize::MAX),
+            limit => self.drain_at_most(limit.into()),
+        }
+    }
+
+    /// `drain`, up to a limit of the caller's.
+    pub(super) fn drain_at_most(&self, limit: usize) -> usize {
         let slot = self.slot;
-        if slot.queue.get().is_null() || slot.draining.replace(true) {
+        if slot.queue.get().is_null() || limit == 0 || slot.draining.replace(true) {
             return 0;
         }
         // Also when a reclaimer panics: the rest stays queued.
@@ -197,7 +205,7 @@ impl<S: Scheme> Local<'_, S> {
         let mut reclaimed = 0;
         loop {
             let link = slot.queue.get();
-            if link.is_null() {
+            if link.is_null() || reclaimed == limit {
                 return reclaimed;
             }
             // SAFETY: the object is ours; it leaves the queue before its

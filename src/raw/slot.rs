@@ -32,10 +32,16 @@ pub(crate) struct Slot<S: Scheme> {
     pub(super) queue: Cell<*mut Link>,
     /// A reclaimer is running.
     pub(super) draining: Cell<bool>,
+    /// Reclaimers that one call may run; 0 is any number.
+    pub(crate) limit: Cell<u16>,
     /// Free blocks of a pool. Small targets have no use for it.
     #[cfg(target_has_atomic = "64")]
     pub(crate) cache: crate::pool::Cache,
 }
+
+// On microcontrollers a slot is at most 12 words.
+#[cfg(not(any(target_has_atomic = "64", loom)))]
+const _: () = assert!(size_of::<Slot<crate::Robust>>() <= 12 * size_of::<usize>());
 
 // SAFETY: the owner-only fields are accessed by the owner alone; ownership
 // passes from a release of `claimed` to an acquiring claim.
@@ -64,6 +70,7 @@ crate::sync::const_fn! {
             log: init!(<S::Mode as Mode>::Log),
             queue: Cell::new(ptr::null_mut()),
             draining: Cell::new(false),
+            limit: Cell::new(0),
             #[cfg(target_has_atomic = "64")]
             cache: init!(crate::pool::Cache),
         }

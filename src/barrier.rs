@@ -13,7 +13,7 @@
 //! | [`SingleCore`] | nothing | nothing | all users on one core |
 //! | your own | nothing | an IPI to every core | a kernel |
 
-use crate::sync::{Ordering, compiler_fence};
+use crate::sync::{Ordering, compiler_fence, fence};
 
 /// A pair of barriers, one for readers and one for reclaimers.
 ///
@@ -76,32 +76,15 @@ pub struct Fences;
 unsafe impl Barrier for Fences {
     #[inline(always)]
     fn light() {
-        full_fence();
+        // SeqCst: pairs with `heavy`, see the trait.
+        fence(Ordering::SeqCst);
     }
 
     #[inline(always)]
     fn heavy() {
-        full_fence();
+        // SeqCst: pairs with `light`, and with itself.
+        fence(Ordering::SeqCst);
     }
-}
-
-/// A full fence.
-#[inline(always)]
-fn full_fence() {
-    // `fence(SeqCst)` is `mfence` on x86-64, which waits for much more than
-    // the store buffer. A locked instruction on the stack, what kernels and C
-    // compilers use, drains the store buffer and is about twice as fast. The
-    // tools that watch memory accesses know the fence and not the assembly.
-    #[cfg(all(target_arch = "x86_64", not(any(miri, loom))))]
-    // SAFETY: ORs zero into the word at the top of our own stack, which keeps
-    // its value; memory is not declared untouched, so the compiler keeps the
-    // order of accesses too.
-    unsafe {
-        core::arch::asm!("lock or dword ptr [rsp], 0", options(nostack));
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(any(miri, loom)))))]
-    // SeqCst: pairs with every other full fence, see `Barrier`.
-    crate::sync::fence(Ordering::SeqCst);
 }
 
 /// Compiler fences only, for programs whose readers and writers all run on

@@ -6,7 +6,6 @@ pub(crate) use core::cell::Cell;
 #[cfg(not(loom))]
 pub use portable_atomic::AtomicPtr;
 #[cfg(not(loom))]
-#[allow(unused_imports)] // x86-64 has a full fence of its own
 pub(crate) use portable_atomic::{AtomicUsize, Ordering, compiler_fence, fence};
 
 #[cfg(loom)]

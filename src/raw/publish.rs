@@ -312,18 +312,38 @@ impl<S: Scheme> Local<'_, S> {
 
     /// Queues what can be reclaimed now.
     fn gather(&self) {
-        // Relaxed: a hint, as in `adopt`.
-        if !self.shared.limbo.load(Ordering::Relaxed).is_null() {
-            self.publish();
-            self.hand_over();
-        }
-        // HEAVY pairs with itself in others that release: see `release`.
-        S::Barrier::heavy();
-        for slot in self.shared.used() {
-            if !slot.inbox.seems_empty() {
-                self.steal(slot);
+        loop {
+            // Relaxed: a hint, as in `adopt`.
+            if !self.shared.limbo.load(Ordering::Relaxed).is_null() {
+                self.publish();
+                self.hand_over();
+            }
+            for slot in self.shared.used() {
+                if !slot.inbox.seems_empty() {
+                    self.steal(slot);
+                }
+            }
+            // HEAVY pairs with itself in another handle's flush. If ours comes
+            // first, it sees what we put into limbo or an inbox; if its does,
+            // we see that its section has ended, and do the work ourselves.
+            // So when all have flushed after their last section, nothing is
+            // left.
+            S::Barrier::heavy();
+            if !self.left_behind() {
+                return;
             }
         }
+    }
+
+    /// Whether something is left for which nobody active is responsible.
+    fn left_behind(&self) -> bool {
+        let used = self.shared.used();
+        // Relaxed: ordered by the caller's HEAVY.
+        let limbo = !self.shared.limbo.load(Ordering::Relaxed).is_null();
+        limbo && !used.iter().any(Slot::is_active)
+            || used
+                .iter()
+                .any(|slot| !slot.inbox.seems_empty() && !slot.is_active())
     }
 
     /// Gives the slot up without running a reclaimer. What is in its inbox is
@@ -343,28 +363,11 @@ impl<S: Scheme> Local<'_, S> {
         loop {
             self.flush();
             // A reclaimer may have retired again.
-            self.hand_over();
-            // HEAVY pairs with the one of another slot that is released at the
-            // same time. If ours comes first, it sees what we put into limbo
-            // or back into an inbox; if its does, we see that it is not
-            // active, and do the work ourselves.
-            S::Barrier::heavy();
-            if !self.left_behind() {
+            if self.slot.batch.is_empty() {
                 break;
             }
         }
         drop(unclaim);
-    }
-
-    /// Whether something is left for which nobody active is responsible.
-    fn left_behind(&self) -> bool {
-        let used = self.shared.used();
-        // Relaxed: ordered by the caller's HEAVY.
-        let limbo = !self.shared.limbo.load(Ordering::Relaxed).is_null();
-        limbo && !used.iter().any(Slot::is_active)
-            || used
-                .iter()
-                .any(|slot| !slot.inbox.seems_empty() && !slot.is_active())
     }
 }
 

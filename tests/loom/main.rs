@@ -44,10 +44,14 @@ type Object = Linked<Canary>;
 
 /// A new object; the model's `life` counts those that are not reclaimed.
 fn object<S: Scheme>(handle: &Handle<'_, S>, life: &Arc<()>) -> *mut Object {
-    Box::into_raw(Box::new(handle.link(Canary {
-        value: UnsafeCell::new(ALIVE),
+    let object = handle.link(Canary {
+        value: UnsafeCell::new(0),
         life: UnsafeCell::new(Some(life.clone())),
-    })))
+    });
+    // Here and not above, so that loom knows of a write that readers must see.
+    // SAFETY: the object is not shared yet.
+    object.value.with_mut(|value| unsafe { *value = ALIVE });
+    Box::into_raw(Box::new(object))
 }
 
 /// The reclaimer. It leaves the memory, so that a failing model reports what

@@ -77,7 +77,7 @@ fn slot_changes_hands() {
 }
 
 /// Limbo: a batch that is too small for two active slots is handed over by one
-/// thread and adopted by another, while a reader may still hold its object.
+/// thread and adopted by another, while a reader holds its object.
 #[test]
 fn limbo_changes_hands() {
     model(|| {
@@ -85,10 +85,9 @@ fn limbo_changes_hands() {
         let stage = Stage::<3, Basic>::new(Config::new());
         let (reader, writer, adopter) = (stage.register(), stage.register(), stage.register());
         replace(&stage.first, object(&writer, &life));
-        let reading = thread::spawn(move || {
-            read(&reader, &stage.first);
-            reader
-        });
+        // In a section from the start, so that the batch is always too small.
+        let guard = reader.enter();
+        let held = guard.protect(&stage.first, Ordering::Acquire);
         let writing = thread::spawn(move || {
             let guard = writer.enter();
             defer(&guard, replace(&stage.first, null_mut()));
@@ -96,10 +95,37 @@ fn limbo_changes_hands() {
             drop(guard);
             writer
         });
-        adopter.collect();
+        let adopting = thread::spawn(move || {
+            adopter.collect();
+            adopter
+        });
+        look(held);
+        drop(guard);
         drop(writing.join().unwrap());
-        drop(reading.join().unwrap());
-        drop(adopter);
+        drop(adopting.join().unwrap());
+        drop(reader);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+/// The same from a deferred handle, which hands over whatever it retires.
+#[test]
+fn deferred_handle_hands_over() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
+        let task = stage.register();
+        let interrupt = stage.collector.register_deferred().unwrap();
+        replace(&stage.first, object(&task, &life));
+        let retiring = thread::spawn(move || {
+            // SAFETY: unlinked by the replacement.
+            unsafe { interrupt.retire(replace(&stage.first, null_mut()), reclaim) };
+        });
+        read(&task, &stage.first);
+        task.collect();
+        retiring.join().unwrap();
+        drop(task);
         assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });

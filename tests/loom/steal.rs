@@ -107,3 +107,52 @@ fn owner_goes_while_the_thief_has_it() {
         stage.close();
     });
 }
+
+/// A thief that saw the slot before its owner entered must look again: what it
+/// took was pushed since.
+#[test]
+fn thief_looks_again() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<3, Basic>::new(Config::new().batch::<1>());
+        let (reader, writer, thief) = (stage.register(), stage.register(), stage.register());
+        replace(&stage.first, object(&writer, &life));
+        let writing = thread::spawn(move || {
+            retire(&writer, replace(&stage.first, null_mut()));
+            writer
+        });
+        let stealing = thread::spawn(move || {
+            thief.collect();
+            thief
+        });
+        read(&reader, &stage.first);
+        drop(writing.join().unwrap());
+        drop(stealing.join().unwrap());
+        drop(reader);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+/// When both have flushed after their sections, nothing is left, though
+/// neither handle is released.
+#[test]
+fn two_flushes() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
+        let (reader, writer) = (stage.register(), stage.register());
+        replace(&stage.first, object(&writer, &life));
+        let reading = thread::spawn(move || {
+            read(&reader, &stage.first);
+            reader.flush();
+            reader
+        });
+        retire(&writer, replace(&stage.first, null_mut()));
+        writer.flush();
+        let reader = reading.join().unwrap();
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        drop((reader, writer));
+        stage.close();
+    });
+}

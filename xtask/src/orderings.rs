@@ -40,7 +40,7 @@ const LOOKS: [(&str, &str, &str, &str); 3] = [
         "src/raw/publish.rs",
         "if !self.left_behind() {",
         "if true {",
-        "the last look of a release",
+        "the last look of a flush",
     ),
     (
         "src/raw/era.rs",

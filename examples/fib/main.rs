@@ -1,0 +1,179 @@
+//! An IPv4 forwarding table that is read while it changes: what the virtual
+//! switch of a hypervisor does for every packet.
+//!
+//! `cargo run --release --example fib` needs nothing else; `--help` says more.
+//! `trie` is the data structure, `fib` puts it under hyaline (and under a lock
+//! to compare), `oracle` knows the right answers, `run` sets threads at it.
+
+#[path = "../common/args.rs"]
+mod args;
+mod fib;
+mod options;
+mod oracle;
+#[path = "../common/progress.rs"]
+mod progress;
+mod report;
+#[path = "../common/rng.rs"]
+mod rng;
+mod run;
+mod table;
+mod trie;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use hyaline::{Collector, Config, Robust, Scheme};
+
+use crate::args::Command;
+use crate::fib::{Fib, GuardedFib, LockedFib, Reclamation, SLOTS, Writer};
+use crate::options::{Options, USAGE};
+use crate::oracle::Oracle;
+use crate::report::Report;
+use crate::run::Load;
+use crate::table::{RouteId, Table, TableError};
+use crate::trie::{NODES, POOL};
+
+/// Nodes that a table leaves to the writers, for those retired and pending.
+const RESERVE: usize = NODES / 6;
+
+fn main() -> ExitCode {
+    let options = match Options::parse(lexopt::Parser::from_env()) {
+        Ok(Command::Run(options)) => options,
+        Ok(Command::Help) => return print(USAGE.into(), 0),
+        Err(error) => {
+            eprintln!("fib: {error}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let report = if options.robust {
+        static ROBUST: Collector<SLOTS, Robust> = Collector::with_config(Config::new());
+        session(&ROBUST, &options)
+    } else {
+        static BASIC: Collector<SLOTS> = Collector::new();
+        session(&BASIC, &options)
+    };
+    match report {
+        Ok(report) => {
+            let failures = report.failures();
+            for failure in &failures {
+                eprintln!("fib: {failure}");
+            }
+            let text = if options.json {
+                report.json()
+            } else {
+                report.text()
+            };
+            print(text, u8::from(!failures.is_empty()))
+        }
+        Err(error) => {
+            eprintln!("fib: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn print(text: String, status: u8) -> ExitCode {
+    match writeln!(io::stdout(), "{text}") {
+        Ok(()) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("fib: cannot write the result: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Loads the table, and runs and checks it under hyaline and under the lock.
+fn session<S: Scheme + 'static>(
+    collector: &'static Collector<SLOTS, S>,
+    options: &Options,
+) -> Result<Report, TableError>
+where
+    Collector<SLOTS, S>: Sync,
+{
+    let table = Table::read(&options.table)?;
+    let oracle = Oracle::new(&table);
+    let load = Load {
+        readers: options.readers,
+        writers: options.writers,
+        time: options.time / 2,
+        seed: options.seed,
+        planted: options.plant_error.then_some(0),
+    };
+
+    let mut fib = GuardedFib::new(collector);
+    announce_all(&fib, &table, &load).map_err(|error| TableError {
+        file: options.table.display().to_string(),
+        ..error
+    })?;
+    let nodes = fib.nodes();
+
+    fib.flush();
+    let start = Reclamation::so_far();
+    let guarded = run::run(&fib, &oracle, &load, "under hyaline");
+    fib.flush();
+    let reclamation = Reclamation::so_far().since(&start);
+    let guarded_check = run::check(&fib, &oracle, load.seed);
+    let nodes_after = fib.nodes();
+    let available = POOL.available();
+
+    let fib = LockedFib::from(fib);
+    let locked = run::run(&fib, &oracle, &load, "under a lock");
+    let locked_check = run::check(&fib, &oracle, load.seed);
+    let left_over = withdraw_all(fib, &table);
+
+    Ok(Report {
+        table: options.table.display().to_string(),
+        robust: options.robust,
+        prefixes: table.routes.len() + table.repeated,
+        repeated: table.repeated,
+        nested: oracle.nested(),
+        nodes,
+        // A node too many counts as lost as well.
+        lost: nodes.abs_diff(nodes_after) + NODES.abs_diff(nodes_after + available),
+        left_over,
+        reclamation,
+        checked: guarded_check.lookups + locked_check.lookups,
+        guarded: guarded.add_mismatches(guarded_check),
+        locked: locked.add_mismatches(locked_check),
+    })
+}
+
+/// Announces the whole table, or says at which line the pool was too small.
+fn announce_all(fib: &impl Fib, table: &Table, load: &Load) -> Result<(), TableError> {
+    let bar = progress::bar(table.routes.len() as u64, "loading");
+    let mut writer = fib.writer();
+    let mut nodes = 0;
+    for (id, route) in table.routes.iter().enumerate() {
+        let answer = load.answer(id as RouteId);
+        let growth = writer.set(route.prefix, Some(answer)).ok();
+        nodes += growth.unwrap_or(0);
+        if growth.is_none() || nodes > (NODES - RESERVE) as isize {
+            let room = NODES - RESERVE;
+            let fits = format!("{id} of the {} prefixes fit", table.routes.len());
+            return Err(TableError {
+                file: String::new(),
+                line: route.line,
+                reason: format!("the table is larger than the pool: {fits} into {room} nodes"),
+            });
+        }
+        if id.is_multiple_of(4096) {
+            bar.set_position(id as u64);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// Empties the table; returns how many nodes did not come back to the pool.
+fn withdraw_all<S: Scheme + 'static>(fib: LockedFib<S>, table: &Table) -> usize
+where
+    Collector<SLOTS, S>: Sync,
+{
+    let mut writer = fib.writer();
+    for route in &table.routes {
+        // Only a pool without a free node can refuse; what stays is counted.
+        _ = writer.set(route.prefix, None);
+    }
+    drop(writer);
+    NODES - POOL.available()
+}

@@ -68,6 +68,14 @@ pub unsafe trait Barrier: Copy + 'static {
 
 /// A sequentially consistent fence on both sides: right on any target with
 /// any number of cores. The default.
+///
+/// ```
+/// use hyaline::{Basic, Collector, Config, Fences};
+///
+/// // The same as `Collector<2>`.
+/// static C: Collector<2, Basic<Fences>> = Collector::with_config(Config::new());
+/// # assert!(C.register().is_ok());
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fences;
 
@@ -108,6 +116,12 @@ impl SingleCore {
     ///
     /// All handles of every collector that is built with this value must be
     /// used on one and the same core.
+    ///
+    /// ```
+    /// // SAFETY: this program has one core.
+    /// const BARRIER: hyaline::SingleCore = unsafe { hyaline::SingleCore::new() };
+    /// # let _ = BARRIER;
+    /// ```
     #[must_use]
     pub const unsafe fn new() -> Self {
         Self(())

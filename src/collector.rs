@@ -39,6 +39,11 @@ pub struct Collector<const N: usize, S: Scheme = Basic> {
 impl<const N: usize> Collector<N> {
     const_fn! {
         /// A collector of the default scheme with the default [`Config`].
+        ///
+        /// ```
+        /// static C: hyaline::Collector<8> = hyaline::Collector::new();
+        /// # assert!(C.register().is_ok());
+        /// ```
         #[must_use]
         pub const fn new() -> Self {
             Self::with_config(Config::new())
@@ -66,6 +71,10 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     }
 
     /// The number of slots, `N`.
+    ///
+    /// ```
+    /// assert_eq!(hyaline::Collector::<8>::new().capacity(), 8);
+    /// ```
     #[must_use]
     pub const fn capacity(&self) -> usize {
         N
@@ -154,6 +163,14 @@ impl<const N: usize, S: Scheme> fmt::Debug for Collector<N, S> {
 }
 
 /// All slots of a collector are claimed.
+///
+/// ```
+/// let collector = hyaline::Collector::<1>::new();
+/// let handle = collector.register()?;
+/// let error = collector.register().unwrap_err();
+/// assert!(error.to_string().starts_with("all 1 slots of the collector are claimed"));
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotsExhausted {
     capacity: usize,
@@ -161,6 +178,13 @@ pub struct SlotsExhausted {
 
 impl SlotsExhausted {
     /// The slots that the collector has.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// assert_eq!(collector.register().unwrap_err().capacity(), 1);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.capacity

@@ -34,6 +34,13 @@ pub struct Config<B: Barrier = Fences> {
 impl Config {
     /// The defaults: batches of 64 objects on 64-bit targets and 16 on
     /// others, an era step of a quarter of that, and [`Fences`].
+    ///
+    /// ```
+    /// use hyaline::{Collector, Config, Robust};
+    ///
+    /// static C: Collector<2, Robust> = Collector::with_config(Config::new());
+    /// # assert!(C.register().is_ok());
+    /// ```
     pub const fn new() -> Self {
         let batch = if size_of::<usize>() == 8 { 64 } else { 16 };
         Self {
@@ -56,6 +63,11 @@ impl<B: Barrier> Config<B> {
     /// Objects that a handle retires before it publishes them: larger batches
     /// cost less per object and keep more objects waiting.
     ///
+    /// ```
+    /// const SMALL: hyaline::Config = hyaline::Config::new().batch::<4>();
+    /// # let _ = SMALL;
+    /// ```
+    ///
     /// A batch of 0 does not compile:
     ///
     /// ```compile_fail
@@ -71,6 +83,11 @@ impl<B: Barrier> Config<B> {
     /// stalled reader can hold what was made in the era in which it stalled,
     /// so a small pool needs a small step. Basic mode has no eras.
     ///
+    /// ```
+    /// const SMALL: hyaline::Config = hyaline::Config::new().era_step::<1>();
+    /// # let _ = SMALL;
+    /// ```
+    ///
     /// A step of 0 does not compile:
     ///
     /// ```compile_fail
@@ -83,6 +100,14 @@ impl<B: Barrier> Config<B> {
     }
 
     /// Another pair of barriers. The value is the proof that it may be used.
+    ///
+    /// ```
+    /// use hyaline::{Config, SingleCore};
+    ///
+    /// // SAFETY: this program has one core.
+    /// const CONFIG: Config<SingleCore> = Config::new().barrier(unsafe { SingleCore::new() });
+    /// # let _ = CONFIG;
+    /// ```
     pub const fn barrier<C: Barrier>(self, barrier: C) -> Config<C> {
         Config {
             settings: self.settings,

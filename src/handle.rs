@@ -50,6 +50,12 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     }
 
     /// The number of the slot, below the collector's capacity.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<2>::new();
+    /// assert_eq!(collector.register()?.slot(), 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
     #[must_use]
     pub fn slot(&self) -> usize {
         self.local.index()

@@ -18,6 +18,14 @@ use crate::sync::{AtomicPtr, Cell, const_fn};
 /// collector, through a handle that it finds by itself: what it retires is
 /// queued, not nested. It may panic on a host: its own object is then leaked
 /// and nothing else.
+///
+/// ```
+/// use hyaline::{Link, Reclaimer};
+///
+/// /// For objects in static memory that need no cleaning up.
+/// unsafe fn nothing(_: *mut Link) {}
+/// const NOTHING: Reclaimer = nothing;
+/// ```
 pub type Reclaimer = unsafe fn(*mut Link);
 
 /// The header: four words at the start of every object that can be retired.
@@ -59,6 +67,10 @@ impl Link {
         /// A header without a birth era: in robust mode the object counts as
         /// older than any reader, which is right and never skipped. Use
         /// [`Handle::link`](crate::Handle::link) for a stamped one.
+        ///
+        /// ```
+        /// static LINK: hyaline::Link = hyaline::Link::new();
+        /// ```
         #[must_use]
         pub const fn new() -> Self {
             Self {
@@ -73,6 +85,17 @@ impl Link {
     /// The object that this header belongs to: what a reclaimer does first.
     ///
     /// No access is made; using the result is as safe as the pointer is.
+    ///
+    /// ```
+    /// use hyaline::{Link, Linked};
+    ///
+    /// unsafe fn print(link: *mut Link) {
+    ///     let object = Link::cast::<Linked<u32>>(link);
+    ///     // SAFETY: it is a reclaimer for `Linked<u32>`.
+    ///     println!("{}", unsafe { **object });
+    /// }
+    /// # let _: hyaline::Reclaimer = print;
+    /// ```
     #[must_use]
     pub const fn cast<T: AsLink>(link: *mut Link) -> *mut T {
         link.cast()
@@ -175,6 +198,14 @@ unsafe impl AsLink for Link {}
 
 /// A value with its header. Made by [`Handle::link`](crate::Handle::link) and
 /// [`Pool::alloc`](crate::Pool::alloc); dereferences to the value.
+///
+/// ```
+/// let collector = hyaline::Collector::<1>::new();
+/// let mut seven = collector.register()?.link(7);
+/// *seven += 1;
+/// assert_eq!(*seven, 8);
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
 #[repr(C)]
 #[derive(Debug)]
 pub struct Linked<T> {
@@ -194,6 +225,12 @@ impl<T> Linked<T> {
     }
 
     /// The value, for an object that was never shared.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// assert_eq!(collector.register()?.link(7).into_inner(), 7);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
     pub fn into_inner(self) -> T {
         self.value
     }

@@ -103,6 +103,11 @@ pub(crate) const fn kept(size: usize) -> usize {
 impl<T, const K: usize> Pool<T, K> {
     const_fn! {
         /// An empty pool.
+        ///
+        /// ```
+        /// static POOL: hyaline::Pool<u32, 16> = hyaline::Pool::new();
+        /// # assert_eq!(POOL.available(), 16);
+        /// ```
         #[must_use]
         pub const fn new() -> Self {
             const { assert!(K > 0, "a pool has at least one block") };
@@ -117,6 +122,10 @@ impl<T, const K: usize> Pool<T, K> {
     }
 
     /// The number of blocks, `K`.
+    ///
+    /// ```
+    /// assert_eq!(hyaline::Pool::<u32, 16>::new().capacity(), 16);
+    /// ```
     #[must_use]
     pub const fn capacity(&self) -> usize {
         K
@@ -411,6 +420,16 @@ impl Cache {
 }
 
 /// The pool has no free block. The value that was to be stored comes back.
+///
+/// ```
+/// let collector = hyaline::Collector::<1>::new();
+/// let handle = collector.register()?;
+/// let pool = hyaline::Pool::<u32, 1>::new();
+/// let first = pool.alloc(&handle, 1);
+/// let error = pool.alloc(&handle, 2).unwrap_err();
+/// assert!(error.to_string().starts_with("the pool has no free block"));
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PoolExhausted<T> {
     value: T,
@@ -418,6 +437,15 @@ pub struct PoolExhausted<T> {
 
 impl<T> PoolExhausted<T> {
     /// The value.
+    ///
+    /// ```
+    /// # let collector = hyaline::Collector::<1>::new();
+    /// # let handle = collector.register()?;
+    /// # let pool = hyaline::Pool::<u32, 1>::new();
+    /// # let first = pool.alloc(&handle, 1);
+    /// assert_eq!(pool.alloc(&handle, 2).unwrap_err().into_inner(), 2);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
     pub fn into_inner(self) -> T {
         self.value
     }

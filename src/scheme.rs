@@ -12,6 +12,15 @@ mod sealed {
 }
 
 /// Mode and barrier of a collector: [`Basic`] or [`Robust`].
+///
+/// ```
+/// use hyaline::{Guard, Scheme};
+///
+/// /// Works with any collector.
+/// fn read<S: Scheme>(guard: &Guard<'_, S>) {
+///     let _ = guard;
+/// }
+/// ```
 pub trait Scheme: sealed::Sealed + 'static {
     /// The pair of barriers.
     type Barrier: Barrier;
@@ -23,11 +32,27 @@ pub trait Scheme: sealed::Sealed + 'static {
 
 /// Hyaline-1: the fastest. A reader that stalls inside a section holds back
 /// everything that is retired after it entered.
+///
+/// ```
+/// use hyaline::{Basic, Collector, Config, SingleCore};
+///
+/// // SAFETY: this program has one core.
+/// const CONFIG: Config<SingleCore> = Config::new().barrier(unsafe { SingleCore::new() });
+/// static C: Collector<4, Basic<SingleCore>> = Collector::with_config(CONFIG);
+/// # assert!(C.register().is_ok());
+/// ```
 #[derive(Debug)]
 pub struct Basic<B: Barrier = Fences>(PhantomData<B>);
 
 /// Hyaline-1S: a reader that stalls holds back only objects that were made
-/// before it stalled, so memory is bounded.
+/// before it stalled, so memory is bounded: see [`bound`](crate::bound).
+///
+/// ```
+/// use hyaline::{Collector, Config, Robust};
+///
+/// static C: Collector<4, Robust> = Collector::with_config(Config::new());
+/// # assert!(C.register().is_ok());
+/// ```
 #[derive(Debug)]
 pub struct Robust<B: Barrier = Fences>(PhantomData<B>);
 

@@ -11,7 +11,14 @@
 //! |---|---|---|---|
 //! | [`Fences`] | a fence | a fence | everywhere |
 //! | [`SingleCore`] | nothing | nothing | all users on one core |
+//! | `Membarrier` (feature `std`) | a load that is predicted | a system call | Linux, read-mostly data |
 //! | your own | nothing | an IPI to every core | a kernel |
+
+#[cfg(feature = "std")]
+mod membarrier;
+
+#[cfg(feature = "std")]
+pub use membarrier::Membarrier;
 
 use crate::sync::{Ordering, compiler_fence, fence};
 

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 #[cfg(not(any(
     target_has_atomic = "ptr",
@@ -29,6 +31,8 @@ mod role;
 mod scheme;
 mod sync;
 
+#[cfg(feature = "std")]
+pub use barrier::Membarrier;
 pub use barrier::{Barrier, Fences, SingleCore};
 pub use collector::{Collector, SlotsExhausted};
 pub use config::Config;

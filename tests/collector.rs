@@ -14,8 +14,8 @@ use std::{
 };
 
 use hyaline::{
-    AsLink, AtomicPtr, Basic, Collector, Config, Fences, Guard, Handle, Link, Linked, Pool, Robust,
-    Scheme, SlotsExhausted, reclaim,
+    AsLink, AtomicPtr, Basic, Collector, Config, Guard, Handle, Link, Linked, Membarrier, Pool,
+    Robust, Scheme, SlotsExhausted, reclaim,
 };
 
 /// An object that counts its drops.
@@ -46,11 +46,15 @@ macro_rules! schemes {
     ($($name:ident<$n:literal>($collector:ident) $body:block)*) => {$(
         mod $name {
             use super::*;
-            fn run<S: Scheme<Barrier = Fences>>($collector: Collector<$n, S>) $body
+            fn run<S: Scheme>($collector: Collector<$n, S>) $body
             #[test]
             fn basic() { run::<Basic>(Collector::with_config(Config::new())); }
             #[test]
             fn basic_small() { run::<Basic>(Collector::with_config(Config::new().batch::<1>())); }
+            #[test]
+            fn membarrier() {
+                run::<Basic<Membarrier>>(Collector::with_config(Config::new().barrier(Membarrier)));
+            }
             #[test]
             fn robust() { run::<Robust>(Collector::with_config(Config::new())); }
             #[test]

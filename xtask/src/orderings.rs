@@ -300,8 +300,10 @@ impl Copy {
             &folder.join("Cargo.toml"),
             &format!("{package}[workspace]\n"),
         )?;
-        fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))
-            .map_err(|error| format!("Cargo.lock: {error}"))?;
+        for file in ["Cargo.lock", "README.md"] {
+            fs::copy(root.join(file), folder.join(file))
+                .map_err(|error| format!("{file}: {error}"))?;
+        }
         Ok(Self(folder))
     }
 

@@ -335,6 +335,45 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
+    /// Pushes a link onto the inbox of the first slot from `next` on that is
+    /// active, and moves `next` past it. Returns whether there was one; its
+    /// reclaimer is then called once the slot's section has ended.
+    ///
+    /// Only a slot that is active after the HEAVY at the start of the grace
+    /// period counts: one that is seen inactive has ended all earlier sections
+    /// (1, 2).
+    ///
+    /// # Safety
+    ///
+    /// The link is the caller's, with its reclaimer set, and stays valid until
+    /// that is called.
+    pub(crate) unsafe fn probe(&self, link: *mut Link, next: &mut usize) -> bool {
+        while let Some(slot) = self.shared.used().get(*next) {
+            let index = *next;
+            *next += 1;
+            if slot.is_active() {
+                // SAFETY: the caller's: a ring of one, that names its slot.
+                let gone = unsafe {
+                    (*link).chain.set(link);
+                    (*link).next.set(ptr::without_provenance_mut(index));
+                    self.give_out(link, 1)
+                };
+                if !gone {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// HEAVY, at the start of a grace period.
+    pub(crate) fn heavy(&self) {
+        // Pairs with LIGHT in `enter`. If LIGHT comes first, `probe` sees the
+        // slot active; if this comes first, the section sees what its caller
+        // did before the grace period, and need not be waited for.
+        S::Barrier::heavy();
+    }
+
     /// Whether something is left for which nobody active is responsible.
     fn left_behind(&self) -> bool {
         let used = self.shared.used();

@@ -51,6 +51,11 @@ impl<S: Scheme> Local<'_, S> {
         self.slot.active.load(Ordering::Relaxed) != 0
     }
 
+    /// Whether a reclaimer runs on this slot.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.slot.draining.get()
+    }
+
     /// Takes the own inbox, if there is something in it, and reclaims what
     /// comes to zero; `quiescent` says whether no section is open, or this is
     /// a quiescent point.

@@ -12,6 +12,7 @@
 #![cfg(loom)]
 
 mod eras;
+mod grace;
 mod pool;
 mod release;
 mod section;

@@ -1,0 +1,400 @@
+//! Grace periods: to know when every section that is active now has ended.
+//!
+//! For things that are not objects: an index, a descriptor, a DMA channel, a
+//! module to be unloaded. Three forms, as in the kernel's RCU:
+//!
+//! | here | kernel | |
+//! |---|---|---|
+//! | [`Handle::synchronize`] | `synchronize_rcu` | waits |
+//! | [`Grace::start`], [`Token::poll`] | `start_poll_synchronize_rcu`, `poll_state_synchronize_rcu` | never waits |
+//! | [`Callback::call_later`] | `call_rcu` | calls a function |
+//!
+//! There is no counter of sections or of periods, so nothing wraps: a token
+//! may be polled after any time. A link, in memory of the caller's, is pushed
+//! onto the inbox of one active slot after the other, as if it were a batch of
+//! one object with one reference; whoever drops the reference sets the state.
+
+use core::fmt;
+
+use crate::{
+    AsLink, Eager, Handle, Link, Role, Scheme,
+    sync::{AtomicUsize, Cell, Ordering, const_fn},
+};
+
+/// Nobody uses it.
+const FREE: usize = 0;
+/// A token has it, and its link is nowhere.
+const HELD: usize = 1;
+/// A token has it, and its link is in an inbox.
+const WAITING: usize = 2;
+/// Its link is in an inbox, and its token was dropped.
+const ABANDONED: usize = 3;
+
+/// The memory of a token: a `static`, or part of one.
+#[repr(C)]
+pub struct Grace {
+    link: Link,
+    state: AtomicUsize,
+}
+
+// SAFETY: `repr(C)`, and the link comes first.
+unsafe impl AsLink for Grace {}
+
+/// The reclaimer of a grace period's link: the reference is dropped.
+unsafe fn reached(link: *mut Link) {
+    // SAFETY: only links of `Grace` have this reclaimer; the memory stays
+    // until the state says so, which is the last access.
+    let state = unsafe { &(*Link::cast::<Grace>(link)).state };
+    // Release: pairs with the Acquire in `poll` and `start`: the section's
+    // accesses happen before what the caller does next, and our use of the
+    // link before the next.
+    // Relaxed on failure: the other state is tried.
+    if state
+        .compare_exchange(WAITING, HELD, Ordering::Release, Ordering::Relaxed)
+        .is_err()
+    {
+        // Release: as above.
+        state.store(FREE, Ordering::Release);
+    }
+}
+
+impl Grace {
+    const_fn! {
+        /// Memory for one token at a time.
+        ///
+        /// ```
+        /// static GRACE: hyaline::Grace = hyaline::Grace::new();
+        /// ```
+        #[must_use]
+        pub const fn new() -> Self {
+            Self {
+                link: Link::new(),
+                state: AtomicUsize::new(FREE),
+            }
+        }
+    }
+
+    /// Starts a grace period: a token that can be polled until every section
+    /// that is active now has ended. Costs HEAVY; never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`] if a token has this memory, or a dropped token's grace period
+    /// is not over.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Grace};
+    ///
+    /// static C: Collector<2> = Collector::new();
+    /// static GRACE: Grace = Grace::new();
+    ///
+    /// let (reader, writer) = (C.register().unwrap(), C.register().unwrap());
+    /// let guard = reader.enter();
+    /// let mut token = GRACE.start(&writer).unwrap();
+    /// assert!(!token.poll(&writer));
+    /// drop(guard);
+    /// assert!(token.poll(&writer));
+    /// ```
+    pub fn start<S: Scheme>(&'static self, handle: &Handle<'_, S>) -> Result<Token, Busy> {
+        self.hold()?;
+        handle.local().heavy();
+        Ok(Token {
+            grace: self,
+            next: 0,
+        })
+    }
+
+    fn hold(&self) -> Result<(), Busy> {
+        // Acquire: pairs with the Release in `reached` and in the token's
+        // drop; the link is ours. Relaxed on failure: it is not.
+        self.state
+            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
+            .map_or(Err(Busy), |_| Ok(()))
+    }
+
+    /// Goes on with slots from `next`; true when all are done.
+    fn advance<S: Scheme>(&self, next: &mut usize, handle: &Handle<'_, S>) -> bool {
+        loop {
+            // Acquire: pairs with the Release in `reached`.
+            if self.state.load(Ordering::Acquire) == WAITING {
+                return false;
+            }
+            // Relaxed: the push of the link publishes it.
+            self.state.store(WAITING, Ordering::Relaxed);
+            self.link.reclaim.set(reached);
+            let link = (&raw const self.link).cast_mut();
+            // SAFETY: the link is ours while the state is HELD, as it was, and
+            // it stays where it is until `reached` was called.
+            if !unsafe { handle.local().probe(link, next) } {
+                // Relaxed: the link was not pushed.
+                self.state.store(HELD, Ordering::Relaxed);
+                return true;
+            }
+        }
+    }
+}
+
+impl Default for Grace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Grace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Grace")
+    }
+}
+
+/// A grace period that was started.
+#[derive(Debug)]
+#[must_use = "a grace period is of use when it is polled"]
+pub struct Token {
+    grace: &'static Grace,
+    /// Slots before it are done.
+    next: usize,
+}
+
+impl Token {
+    /// Whether every section that was active at the start has ended. May be
+    /// called at any later time, with any handle of the collector. Never
+    /// waits; may run reclaimers; looks at each slot at most once between the
+    /// start and the end.
+    ///
+    /// Each call that finds a slot active leaves the link there, so it takes
+    /// at most as many unsuccessful calls as there are slots active.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Grace};
+    ///
+    /// static C: Collector<1> = Collector::new();
+    /// static GRACE: Grace = Grace::new();
+    /// let handle = C.register().unwrap();
+    /// let mut token = GRACE.start(&handle).unwrap();
+    /// assert!(token.poll(&handle));
+    /// ```
+    pub fn poll<S: Scheme>(&mut self, handle: &Handle<'_, S>) -> bool {
+        if self.grace.advance(&mut self.next, handle) {
+            return true;
+        }
+        // The section may have ended without seeing the link.
+        handle.collect();
+        self.grace.advance(&mut self.next, handle)
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        let state = &self.grace.state;
+        // Relaxed, both: nothing is passed on; `reached` makes it free.
+        if state
+            .compare_exchange(WAITING, ABANDONED, Ordering::Relaxed, Ordering::Relaxed)
+            .is_err()
+        {
+            // Release: pairs with the Acquire in `hold`; our use of the link
+            // happens before the next token's.
+            state.store(FREE, Ordering::Release);
+        }
+    }
+}
+
+impl<S: Scheme> Handle<'_, S, Eager> {
+    /// Waits until every section that is active now has ended. Calls `relax`
+    /// whenever there is nothing to do but to wait: spin, yield, `wfe`, a
+    /// delay of the RTOS. Runs reclaimers meanwhile.
+    ///
+    /// Blocking; constant stack.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldDeadlock`] under a guard of this handle, or in a reclaimer that
+    /// runs on it: it would wait for itself.
+    ///
+    /// ```
+    /// use hyaline::Collector;
+    /// use spin::relax::{RelaxStrategy, Spin};
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// assert!(handle.synchronize(Spin::relax).is_ok());
+    /// let guard = handle.enter();
+    /// assert!(handle.synchronize(Spin::relax).is_err());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn synchronize(&self, mut relax: impl FnMut()) -> Result<(), WouldDeadlock> {
+        if self.local().is_active() || self.local().is_draining() {
+            return Err(WouldDeadlock);
+        }
+        self.local().heavy();
+        let grace = Grace::new();
+        // Relaxed: nobody else has it.
+        grace.state.store(HELD, Ordering::Relaxed);
+        let mut wait = Wait {
+            grace: &grace,
+            handle: self,
+            next: 0,
+        };
+        while !wait.over() {
+            relax();
+        }
+        Ok(())
+    }
+}
+
+/// The wait of `synchronize`. Its memory is on the stack, so also when a
+/// reclaimer or `relax` panics it must not go before the link is back.
+struct Wait<'a, 'c, S: Scheme> {
+    grace: &'a Grace,
+    handle: &'a Handle<'c, S>,
+    next: usize,
+}
+
+impl<S: Scheme> Wait<'_, '_, S> {
+    fn over(&mut self) -> bool {
+        self.grace.advance(&mut self.next, self.handle) || {
+            self.handle.collect();
+            self.grace.advance(&mut self.next, self.handle)
+        }
+    }
+}
+
+impl<S: Scheme> Drop for Wait<'_, '_, S> {
+    fn drop(&mut self) {
+        // Acquire: pairs with the Release in `reached`, whose access to the
+        // memory is the last.
+        while self.grace.state.load(Ordering::Acquire) == WAITING {
+            self.handle.collect();
+            core::hint::spin_loop();
+        }
+    }
+}
+
+/// A function to be called, with a word, when every section that is active at
+/// the time of the call has ended.
+#[repr(C)]
+pub struct Callback {
+    link: Link,
+    /// FREE, or HELD while it is under way.
+    state: AtomicUsize,
+    call: Cell<(fn(usize), usize)>,
+}
+
+// SAFETY: `repr(C)`, and the link comes first.
+unsafe impl AsLink for Callback {}
+
+// SAFETY: `call` is accessed by who moved the state from FREE, and then by the
+// reclaimer, which comes after.
+unsafe impl Sync for Callback {}
+
+/// The reclaimer of a callback.
+unsafe fn call(link: *mut Link) {
+    // SAFETY: only links of callbacks, which are statics, have this reclaimer.
+    let callback = unsafe { &*Link::cast::<Callback>(link) };
+    let (function, word) = callback.call.get();
+    // Release: pairs with the Acquire in `call_later`; we are done with it, so
+    // the function may use it again.
+    callback.state.store(FREE, Ordering::Release);
+    function(word);
+}
+
+impl Callback {
+    const_fn! {
+        /// Memory for one call at a time.
+        ///
+        /// ```
+        /// static CALLBACK: hyaline::Callback = hyaline::Callback::new();
+        /// ```
+        #[must_use]
+        pub const fn new() -> Self {
+            Self {
+                link: Link::new(),
+                state: AtomicUsize::new(FREE),
+                call: Cell::new((nothing, 0)),
+            }
+        }
+    }
+
+    /// Calls `function(word)`, once, when every section that is active now has
+    /// ended: where reclaimers run, and in batches with them. The function may
+    /// retire, register, flush, and use the callback again.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`] if an earlier call is under way.
+    ///
+    /// ```
+    /// use core::sync::atomic::{AtomicUsize, Ordering};
+    /// use hyaline::{Callback, Collector};
+    ///
+    /// static C: Collector<1> = Collector::new();
+    /// static CHANNEL_IS_FREE: Callback = Callback::new();
+    /// static FREED: AtomicUsize = AtomicUsize::new(0);
+    ///
+    /// let handle = C.register().unwrap();
+    /// CHANNEL_IS_FREE
+    ///     .call_later(&handle, |channel| FREED.store(channel, Ordering::Relaxed), 3)
+    ///     .unwrap();
+    /// handle.flush();
+    /// assert_eq!(FREED.load(Ordering::Relaxed), 3);
+    /// ```
+    pub fn call_later<S: Scheme, R: Role>(
+        &'static self,
+        handle: &Handle<'_, S, R>,
+        function: fn(usize),
+        word: usize,
+    ) -> Result<(), Busy> {
+        // Acquire: pairs with the Release in `call`. Relaxed on failure: it is
+        // under way.
+        self.state
+            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
+            .map_err(|_| Busy)?;
+        self.call.set((function, word));
+        // Older than any era: it waits for every section.
+        self.link.set_birth(0);
+        let this = core::ptr::from_ref(self).cast_mut();
+        // SAFETY: the link is ours, was never shared, and is a static.
+        unsafe { handle.enter().defer_retire(this, call) };
+        Ok(())
+    }
+}
+
+/// What a callback holds before its first use.
+fn nothing(_: usize) {}
+
+impl Default for Callback {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Callback")
+    }
+}
+
+/// The memory is in use: by a token, or by a call that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "an earlier grace period uses this memory; poll it to its end, or use another static",
+        )
+    }
+}
+
+impl core::error::Error for Busy {}
+
+/// `synchronize` would wait for its own caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WouldDeadlock;
+
+impl fmt::Display for WouldDeadlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("synchronize would wait for its own caller; drop the handle's guards first, and do not call it in a reclaimer")
+    }
+}
+
+impl core::error::Error for WouldDeadlock {}

@@ -1,0 +1,211 @@
+//! Grace periods in their three forms, and sections that move.
+
+#![cfg(not(loom))]
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
+    sync::{
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use hyaline::{
+    AtomicPtr, Busy, Callback, Collector, Config, Grace, Link, Linked, Robust, WouldDeadlock,
+    reclaim,
+};
+
+#[test]
+fn synchronize_waits_for_each_section() {
+    const READERS: usize = 3;
+    let collector = Collector::<4>::new();
+    let ended = AtomicUsize::new(0);
+    let (entered, wait) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..READERS {
+            let entered = entered.clone();
+            let (collector, ended) = (&collector, &ended);
+            scope.spawn(move || {
+                let handle = collector.register().unwrap();
+                let guard = handle.enter();
+                entered.send(()).unwrap();
+                thread::yield_now();
+                ended.fetch_add(1, Ordering::Relaxed);
+                drop(guard);
+                // Sections that begin later are not waited for.
+                handle.enter();
+            });
+        }
+        for _ in 0..READERS {
+            wait.recv().unwrap();
+        }
+        let handle = collector.register().unwrap();
+        handle.synchronize(thread::yield_now).unwrap();
+        assert_eq!(ended.load(Ordering::Relaxed), READERS);
+    });
+}
+
+#[test]
+fn synchronize_under_a_guard_is_an_error() {
+    static C: Collector<2> = Collector::new();
+    let handle = C.register().unwrap();
+    let guard = handle.enter();
+    let error = handle.synchronize(|| ()).unwrap_err();
+    assert_eq!(error, WouldDeadlock);
+    assert!(error.to_string().contains("drop the handle's guards"));
+    drop(guard);
+    assert_eq!(handle.synchronize(|| ()), Ok(()));
+
+    // In a reclaimer that runs on the same handle.
+    struct InReclaimer(*const hyaline::Handle<'static>, *const AtomicBool);
+    impl Drop for InReclaimer {
+        fn drop(&mut self) {
+            // SAFETY: both outlive the object.
+            let (handle, seen) = unsafe { (&*self.0, &*self.1) };
+            seen.store(handle.synchronize(|| ()).is_err(), Ordering::Relaxed);
+        }
+    }
+    let seen = AtomicBool::new(false);
+    let object = Box::into_raw(Box::new(handle.link(InReclaimer(&handle, &seen))));
+    // SAFETY: never shared.
+    unsafe { handle.retire(object, reclaim::boxed::<Linked<InReclaimer>>) };
+    assert!(seen.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_panic_does_not_end_the_wait_early() {
+    let collector = Collector::<2>::new();
+    let handle = collector.register().unwrap();
+    let (entered, wait) = mpsc::channel();
+    let (leave, wait_to_leave) = mpsc::channel::<()>();
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (collector, ended) = (&collector, &ended);
+        scope.spawn(move || {
+            let reader = collector.register().unwrap();
+            let guard = reader.enter();
+            entered.send(()).unwrap();
+            let _ = wait_to_leave.recv();
+            ended.store(true, Ordering::Relaxed);
+            drop(guard);
+        });
+        wait.recv().unwrap();
+        let mut leave = Some(leave);
+        let relax = || {
+            drop(leave.take());
+            panic!("on purpose");
+        };
+        assert!(catch_unwind(AssertUnwindSafe(|| handle.synchronize(relax))).is_err());
+        assert!(ended.load(Ordering::Relaxed));
+    });
+}
+
+#[test]
+fn tokens_are_polled() {
+    static C: Collector<3, Robust> = Collector::with_config(Config::new());
+    static GRACE: Grace = Grace::new();
+    let [one, two, three] = [(); 3].map(|()| C.register().unwrap());
+    let (first, second) = (one.enter(), two.enter());
+    let mut token = GRACE.start(&three).unwrap();
+    assert_eq!(GRACE.start(&three).unwrap_err(), Busy);
+    assert!(!token.poll(&three));
+    drop(first);
+    assert!(!token.poll(&three));
+    // Billions of sections later it would be the same: nothing is counted.
+    for _ in 0..if cfg!(miri) { 10 } else { 100_000 } {
+        one.enter();
+    }
+    assert!(!token.poll(&three));
+    drop(second);
+    assert!(token.poll(&three));
+    assert!(token.poll(&three), "it stays so");
+    drop(token);
+
+    // A token that is dropped while it waits: the memory comes back later.
+    let guard = one.enter();
+    let mut token = GRACE.start(&three).unwrap();
+    assert!(!token.poll(&three));
+    drop(token);
+    assert_eq!(GRACE.start(&three).unwrap_err(), Busy);
+    drop(guard);
+    three.collect();
+    assert!(GRACE.start(&three).unwrap().poll(&three));
+}
+
+#[test]
+fn one_s_own_section_counts() {
+    static C: Collector<1> = Collector::new();
+    static GRACE: Grace = Grace::new();
+    let handle = C.register().unwrap();
+    let guard = handle.enter();
+    let mut token = GRACE.start(&handle).unwrap();
+    assert!(!token.poll(&handle));
+    drop(guard);
+    assert!(token.poll(&handle));
+}
+
+#[test]
+fn callbacks_are_called_once_and_may_use_the_collector() {
+    // The function registers while it is called from a release: a slot each time.
+    static C: Collector<8> = Collector::new();
+    static CALLBACK: Callback = Callback::new();
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    fn again(word: usize) {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        let handle = C.register().unwrap();
+        let object = Box::into_raw(Box::new(handle.link(7)));
+        // SAFETY: never shared.
+        unsafe { handle.retire(object, reclaim::boxed::<Linked<i32>>) };
+        handle.flush();
+        if word > 0 {
+            CALLBACK.call_later(&handle, again, word - 1).unwrap();
+        }
+    }
+    let (reader, writer) = (C.register().unwrap(), C.register().unwrap());
+    let guard = reader.enter();
+    CALLBACK.call_later(&writer, again, 2).unwrap();
+    assert_eq!(CALLBACK.call_later(&writer, again, 0), Err(Busy));
+    writer.flush();
+    assert_eq!(CALLS.load(Ordering::Relaxed), 0);
+    drop(guard);
+    for _ in 0..4 {
+        writer.flush();
+    }
+    assert_eq!(CALLS.load(Ordering::Relaxed), 3);
+}
+
+#[test]
+fn a_section_moves_between_threads() {
+    let collector = Collector::<2>::new();
+    let writer = collector.register().unwrap();
+    let shared = AtomicPtr::new(Box::into_raw(Box::new(writer.link(7))));
+    let section = collector.register().unwrap().into_section();
+    let seen = section.protect(&shared, Ordering::Acquire);
+    unsafe fn poison(link: *mut Link) {
+        // SAFETY: boxed below.
+        let mut object = unsafe { Box::from_raw(Link::cast::<Linked<i32>>(link)) };
+        **object = 0;
+    }
+    // SAFETY: unlinked by the swap.
+    unsafe { writer.retire(shared.swap(ptr::null_mut(), Ordering::AcqRel), poison) };
+    writer.flush();
+    struct Sent(*mut Linked<i32>);
+    // SAFETY: the section protects it.
+    unsafe impl Send for Sent {}
+    let sent = Sent(seen);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let sent = sent;
+            // SAFETY: protected by the section, which came along.
+            assert_eq!(unsafe { **sent.0 }, 7);
+            let mut section = section;
+            drop(section.guard());
+            section.refresh();
+            let handle = section.leave();
+            handle.flush();
+        });
+    });
+    writer.flush();
+}

@@ -1,0 +1,82 @@
+//! Grace periods: what a section does happens before what comes after.
+
+use hyaline::{Basic, Callback, Config, Grace};
+use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::AtomicUsize, thread};
+
+use super::*;
+
+/// A reader uses something that is not an object, if it finds it; the writer
+/// takes it away, waits, and destroys it.
+#[test]
+fn synchronize_against_enter() {
+    model(|| {
+        let stage = Stage::<2, Basic>::new(Config::new());
+        let (reader, writer) = (stage.register(), stage.register());
+        let thing = Arc::new((AtomicUsize::new(1), UnsafeCell::new(ALIVE)));
+        let reading = {
+            let thing = thing.clone();
+            thread::spawn(move || {
+                let guard = reader.enter();
+                // Acquire: as `protect`.
+                if thing.0.load(Ordering::Acquire) == 1 {
+                    // SAFETY: loom checks it.
+                    let seen = thing.1.with(|value| unsafe { *value });
+                    assert_eq!(seen, ALIVE, "destroyed while it was used");
+                }
+                drop(guard);
+                reader
+            })
+        };
+        // Release: nobody finds it from here on.
+        thing.0.store(0, Ordering::Release);
+        writer.synchronize(thread::yield_now).unwrap();
+        // SAFETY: the section has ended.
+        thing.1.with_mut(|value| unsafe { *value = 0 });
+        drop(reading.join().unwrap());
+        drop(writer);
+        stage.close();
+    });
+}
+
+/// The memory of a token goes from one user to the next.
+#[test]
+fn token_changes_hands() {
+    model(|| {
+        let stage = Stage::<3, Basic>::new(Config::new());
+        let grace: &'static Grace = Box::leak(Box::new(Grace::new()));
+        let (reader, one, two) = (stage.register(), stage.register(), stage.register());
+        let poll_once = |handle: &Handle<'_, Basic>| {
+            if let Ok(mut token) = grace.start(handle) {
+                token.poll(handle);
+            }
+        };
+        let polling = thread::spawn(move || {
+            poll_once(&one);
+            one
+        });
+        let guard = reader.enter();
+        poll_once(&two);
+        drop(guard);
+        drop(polling.join().unwrap());
+        drop((reader, two));
+        stage.close();
+    });
+}
+
+/// A callback is used again, while it is called or after it.
+#[test]
+fn callback_changes_hands() {
+    model(|| {
+        let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
+        let callback: &'static Callback = Box::leak(Box::new(Callback::new()));
+        let (one, two) = (stage.register(), stage.register());
+        let calling = thread::spawn(move || {
+            let _ = callback.call_later(&one, |_| (), 1);
+            one
+        });
+        let _ = callback.call_later(&two, |_| (), 2);
+        drop(calling.join().unwrap());
+        drop(two);
+        stage.close();
+    });
+}

@@ -67,6 +67,10 @@ use crate::sync::{Ordering, compiler_fence, fence};
 /// # Ipi::light(); Ipi::heavy();
 /// ```
 pub unsafe trait Barrier: Copy + 'static {
+    /// Whether `light` costs so little that it is not worth a branch to skip
+    /// it when guards nest.
+    const LIGHT_IS_FREE: bool = false;
+
     /// Between a reader's store of its active flag and its first load.
     fn light();
     /// Between a reclaimer's unlinking and its look at the active flags.
@@ -139,6 +143,8 @@ impl SingleCore {
 // interrupt or a switch of tasks; the compiler is held by the fences. That
 // there is one core only is the promise made to `SingleCore::new`.
 unsafe impl Barrier for SingleCore {
+    const LIGHT_IS_FREE: bool = true;
+
     #[inline(always)]
     fn light() {
         // SeqCst: the compiler must not move the reader's loads above its

@@ -3,7 +3,7 @@
 use core::{fmt, marker::PhantomData};
 
 use crate::{
-    AsLink, AtomicPtr, Basic, Eager, Handle, Link, Reclaimer, Role, Scheme, sync::Ordering,
+    AsLink, AtomicPtr, Basic, Eager, Link, Reclaimer, Role, Scheme, raw::Local, sync::Ordering,
 };
 
 /// An active critical section of a [`Handle`](crate::Handle).
@@ -23,16 +23,16 @@ use crate::{
 /// waiting for it alone. A forgotten guard keeps its slot active: what is
 /// retired from then on may stay pinned, and nothing is freed early.
 pub struct Guard<'h, S: Scheme = Basic, R: Role = Eager> {
-    handle: &'h Handle<'h, S, R>,
+    local: Local<'h, S>,
     /// Neither `Send` nor `Sync`.
-    bound: PhantomData<*mut ()>,
+    bound: PhantomData<(R, *mut ())>,
 }
 
 impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     #[inline]
-    pub(crate) fn new(handle: &'h Handle<'h, S, R>) -> Self {
+    pub(crate) fn new(local: Local<'h, S>) -> Self {
         Self {
-            handle,
+            local,
             bound: PhantomData,
         }
     }
@@ -68,7 +68,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     pub fn protect<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> *mut T {
-        self.handle.local().protect(src, order)
+        self.local.protect(src, order)
     }
 
     /// Swaps a pointer; the old one is protected. `order` is made at least
@@ -90,7 +90,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     pub fn swap<T>(&self, src: &AtomicPtr<T>, new: *mut T, order: Ordering) -> *mut T {
-        self.handle.local().swap(src, new, order)
+        self.local.swap(src, new, order)
     }
 
     /// Stores `new` if the pointer is `current`. On failure the pointer found
@@ -124,8 +124,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
         let failure = at_least_acquire(failure);
-        self.handle
-            .local()
+        self.local
             .exchange(|| src.compare_exchange(current, new, success, failure))
     }
 
@@ -158,8 +157,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
         let failure = at_least_acquire(failure);
-        self.handle
-            .local()
+        self.local
             .exchange(|| src.compare_exchange_weak(current, new, success, failure))
     }
 
@@ -193,10 +191,10 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         let link = ptr.cast::<Link>();
         if R::RECLAIMS {
             // SAFETY: the caller's; `AsLink` makes the cast right.
-            unsafe { self.handle.local().retire(link, reclaim) };
+            unsafe { self.local.retire(link, reclaim) };
         } else {
             // SAFETY: as above.
-            unsafe { self.handle.local().retire_deferred(link, reclaim) };
+            unsafe { self.local.retire_deferred(link, reclaim) };
         }
     }
 
@@ -217,7 +215,10 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     pub fn refresh(&mut self) {
-        self.handle.refresh();
+        if R::RECLAIMS {
+            // One load when nothing waits.
+            self.local.settle(1);
+        }
     }
 }
 
@@ -233,14 +234,17 @@ fn at_least_acquire(order: Ordering) -> Ordering {
 impl<S: Scheme, R: Role> Drop for Guard<'_, S, R> {
     #[inline]
     fn drop(&mut self) {
-        self.handle.leave();
+        self.local.leave();
+        if R::RECLAIMS {
+            self.local.settle(0);
+        }
     }
 }
 
 impl<S: Scheme, R: Role> fmt::Debug for Guard<'_, S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
-            .field("slot", &self.handle.slot())
+            .field("slot", &self.local.index())
             .finish_non_exhaustive()
     }
 }

@@ -25,10 +25,8 @@ use crate::{
 /// its own.
 pub struct Handle<'c, S: Scheme = Basic, R: Role = Eager> {
     local: Local<'c, S>,
-    /// Guards that are open. Not in the slot, so that it can be in a register;
-    /// and not `Sync`: the slot's owner is one thread at a time.
-    guards: Cell<usize>,
-    role: PhantomData<R>,
+    /// Not `Sync`: the slot's owner is one thread at a time.
+    not_sync: PhantomData<(R, Cell<()>)>,
 }
 
 // SAFETY: the slot's fields are not bound to a thread, and the handle is its
@@ -39,8 +37,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     pub(crate) fn new(local: Local<'c, S>) -> Self {
         Self {
             local,
-            guards: Cell::new(0),
-            role: PhantomData,
+            not_sync: PhantomData,
         }
     }
 
@@ -85,37 +82,8 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// ```
     #[inline]
     pub fn enter(&self) -> Guard<'_, S, R> {
-        let guards = self.guards.get();
-        if guards == 0 {
-            self.local.enter();
-        }
-        let Some(more) = guards.checked_add(1) else {
-            too_many_guards()
-        };
-        self.guards.set(more);
-        Guard::new(self)
-    }
-
-    /// A guard is dropped.
-    #[inline]
-    pub(crate) fn leave(&self) {
-        let fewer = self.guards.get() - 1;
-        self.guards.set(fewer);
-        if fewer == 0 {
-            self.local.leave();
-            if R::RECLAIMS {
-                self.local.settle_if(|| true);
-            }
-        }
-    }
-
-    /// A quiescent point of one of the guards.
-    #[inline]
-    pub(crate) fn refresh(&self) {
-        if R::RECLAIMS {
-            // One load when nothing waits.
-            self.local.settle_if(|| self.guards.get() == 1);
-        }
+        self.local.enter();
+        Guard::new(self.local)
     }
 
     /// Gives a value its header, with the birth era of now.
@@ -260,7 +228,6 @@ impl<S: Scheme> Handle<'_, S> {
 
 impl<S: Scheme, R: Role> Drop for Handle<'_, S, R> {
     fn drop(&mut self) {
-        // By value: the handle's address stays unknown, see `guards`.
         let local = self.local;
         if R::RECLAIMS {
             local.release();
@@ -270,34 +237,10 @@ impl<S: Scheme, R: Role> Drop for Handle<'_, S, R> {
     }
 }
 
-#[cold]
-#[inline(never)]
-fn too_many_guards() -> ! {
-    panic!(
-        "more guards are open on one handle than a word can count; drop guards, do not forget them"
-    )
-}
-
 impl<S: Scheme, R: Role> fmt::Debug for Handle<'_, S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")
             .field("slot", &self.slot())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use crate::Collector;
-
-    /// The count of guards never wraps.
-    #[test]
-    #[should_panic(expected = "more guards are open")]
-    fn guards_are_counted() {
-        let collector = Collector::<1>::new();
-        let handle = collector.register().unwrap();
-        core::mem::forget(handle.enter());
-        handle.guards.set(usize::MAX);
-        core::mem::forget(handle.enter());
     }
 }

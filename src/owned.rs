@@ -88,7 +88,9 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     /// ```
     #[inline]
     pub fn refresh(&mut self) {
-        self.handle.refresh();
+        if R::RECLAIMS {
+            self.handle.local().settle(1);
+        }
     }
 
     /// Ends the section and gives the handle back.
@@ -100,7 +102,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     /// ```
     pub fn leave(self) -> Handle<'c, S, R> {
         let this = core::mem::ManuallyDrop::new(self);
-        this.handle.leave();
+        drop(Guard::<S, R>::new(*this.handle.local()));
         // SAFETY: `this` is not used or dropped again.
         unsafe { core::ptr::read(&raw const this.handle) }
     }
@@ -108,7 +110,8 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
 
 impl<S: Scheme, R: Role> Drop for Section<'_, S, R> {
     fn drop(&mut self) {
-        self.handle.leave();
+        // The guard that `into_section` forgot.
+        drop(Guard::<S, R>::new(*self.handle.local()));
     }
 }
 

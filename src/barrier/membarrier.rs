@@ -60,6 +60,8 @@ fn mode() -> u8 {
 // executes one when it is scheduled. A `light` that does not know the mode yet
 // is a full fence, which is right with either kind of `heavy`.
 unsafe impl Barrier for Membarrier {
+    const LIGHT_IS_FREE: bool = true;
+
     #[inline(always)]
     fn light() {
         // Relaxed: see `mode`.

@@ -11,38 +11,59 @@ use crate::{
 // The functions that are out of line take what they need, and not `&Local`:
 // the guard, whose part it is, then stays in registers.
 impl<S: Scheme> Shared<S> {
+    /// Takes the own inbox and reclaims what comes to zero, if there are no
+    /// more than `guards` open: none, or one that is at a quiescent point.
     #[cold]
     #[inline(never)]
-    fn settle(&self, slot: &Slot<S>) {
-        let local = Local { shared: self, slot };
-        // SAFETY: (4), see `Local::settle_if`.
-        unsafe { local.drop_references(slot.inbox.take()) };
-        local.drain();
+    fn settle(&self, slot: &Slot<S>, guards: usize) {
+        // Relaxed: for the owner, the only one to write it.
+        if slot.active.load(Ordering::Relaxed) <= guards {
+            let local = Local { shared: self, slot };
+            // SAFETY: (4).
+            unsafe { local.drop_references(slot.inbox.take()) };
+            local.drain();
+        }
     }
 }
 
 impl<S: Scheme> Local<'_, S> {
-    /// Opens a section. None is open.
+    /// Opens a section, or one more guard on the section that is open.
     #[inline(always)]
     pub(crate) fn enter(&self) {
-        S::Mode::enter(&self.shared.clock, &self.slot.mark);
+        let active = &self.slot.active;
+        // Relaxed: only the owner writes it.
+        let guards = active.load(Ordering::Relaxed);
+        if cfg!(not(target_pointer_width = "64")) && guards == usize::MAX {
+            // 64 bits take centuries to count.
+            too_many_guards();
+        }
+        if guards == 0 {
+            S::Mode::enter(&self.shared.clock, &self.slot.mark);
+        }
         // Relaxed: LIGHT orders it against the loads of the section, which is
         // all that is asked (1).
-        self.slot.active.store(1, Ordering::Relaxed);
-        // LIGHT pairs with HEAVY in `publish` and `retire_now`. If it comes
-        // first, they see us active; if HEAVY comes first, our loads see what
-        // was unlinked before it. Without it our flag could wait in the store
-        // buffer while we load a pointer that is being reclaimed.
-        S::Barrier::light();
+        active.store(guards.wrapping_add(1), Ordering::Relaxed);
+        if guards == 0 || S::Barrier::LIGHT_IS_FREE {
+            // LIGHT pairs with HEAVY in `publish` and `retire_now`. If it
+            // comes first, they see us active; if HEAVY comes first, our loads
+            // see what was unlinked before it. Without it our flag could wait
+            // in the store buffer while we load a pointer that is being
+            // reclaimed.
+            S::Barrier::light();
+        }
     }
 
-    /// Ends the section.
+    /// Closes a guard; the last one ends the section. Then only what is in the
+    /// inbox may be reclaimed, by `settle`.
     #[inline(always)]
     pub(crate) fn leave(&self) {
+        let active = &self.slot.active;
+        // Relaxed: only the owner writes it.
+        let guards = active.load(Ordering::Relaxed);
         // Release: pairs with the Acquire in `is_active`. If a publisher or
         // thief sees this store, our accesses happen before its reclaim (2);
         // if it does not, it sees us active and gives us a reference.
-        self.slot.active.store(0, Ordering::Release);
+        active.store(guards.wrapping_sub(1), Ordering::Release);
     }
 
     /// Whether a section is open.
@@ -57,16 +78,16 @@ impl<S: Scheme> Local<'_, S> {
     }
 
     /// Takes the own inbox, if there is something in it, and reclaims what
-    /// comes to zero; `quiescent` says whether no section is open, or this is
-    /// a quiescent point.
+    /// comes to zero; but not if more than `guards` are open: 0 after a leave,
+    /// 1 at a quiescent point.
     ///
     /// A quiescent point needs no LIGHT: the slot stays active. A batch that
     /// is dropped was unlinked before its push, which the take acquires; any
     /// other still waits for us.
     #[inline(always)]
-    pub(crate) fn settle_if(&self, quiescent: impl FnOnce() -> bool) {
-        if !self.slot.inbox.seems_empty() && quiescent() {
-            self.shared.settle(self.slot);
+    pub(crate) fn settle(&self, guards: usize) {
+        if !self.slot.inbox.seems_empty() {
+            self.shared.settle(self.slot, guards);
         }
     }
 
@@ -245,5 +266,29 @@ struct Reset<'a, 'c, S: Scheme>(&'a Local<'c, S>);
 impl<S: Scheme> Drop for Reset<'_, '_, S> {
     fn drop(&mut self) {
         self.0.slot.draining.set(false);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn too_many_guards() -> ! {
+    panic!(
+        "more guards are open on one handle than a word can count; drop guards, do not forget them"
+    )
+}
+
+#[cfg(all(test, not(any(loom, target_pointer_width = "64"))))]
+mod tests {
+    /// The count of guards never wraps. `cargo xtask miri` runs this on 32
+    /// bits.
+    #[test]
+    #[should_panic(expected = "more guards are open")]
+    fn guards_are_counted() {
+        let collector = crate::Collector::<1>::new();
+        let handle = collector.register().unwrap();
+        core::mem::forget(handle.enter());
+        let active = &handle.local().slot.active;
+        active.store(usize::MAX, crate::sync::Ordering::Relaxed);
+        core::mem::forget(handle.enter());
     }
 }

@@ -15,7 +15,8 @@ use crate::{
 /// whoever claimed the slot (or has the whole collector exclusively).
 #[cfg_attr(target_has_atomic = "64", repr(align(128)))]
 pub(crate) struct Slot<S: Scheme> {
-    /// 1 while a section is open. Stored by the owner.
+    /// Guards that are open; the slot is active while it is not 0. Stored by
+    /// the owner.
     pub(super) active: AtomicUsize,
     /// The era that the reader is in.
     pub(super) mark: <S::Mode as Mode>::Mark,

@@ -30,6 +30,7 @@ mod pool;
 mod raw;
 pub mod reclaim;
 mod role;
+pub mod safe;
 mod scheme;
 mod sync;
 

@@ -16,6 +16,14 @@ pub(crate) use loom::{
     sync::atomic::{AtomicUsize, Ordering, fence},
 };
 
+/// A word that is loaded and stored, never exchanged: core's, which every
+/// target has. Without compare-and-swap portable-atomic's masks interrupts in
+/// loads and stores too, when it is built with `critical-section`.
+#[cfg(not(loom))]
+pub(crate) use core::sync::atomic::AtomicUsize as Flag;
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::AtomicUsize as Flag;
+
 /// Loom has no compiler fences, and a model of one core would not need any.
 #[cfg(loom)]
 pub(crate) fn compiler_fence(_: Ordering) {}

@@ -5,7 +5,7 @@ use core::ptr;
 use super::{Mode, Scheme, batch::Batch, inbox::Inbox};
 use crate::{
     Link,
-    sync::{AtomicUsize, Cell, Init, Ordering, init},
+    sync::{AtomicUsize, Cell, Flag, Init, Ordering, init},
 };
 
 /// The state of one task, CPU or interrupt. It lives here and not in the
@@ -17,7 +17,7 @@ use crate::{
 pub(crate) struct Slot<S: Scheme> {
     /// Guards that are open; the slot is active while it is not 0. Stored by
     /// the owner.
-    pub(super) active: AtomicUsize,
+    pub(super) active: Flag,
     /// The era that the reader is in.
     pub(super) mark: <S::Mode as Mode>::Mark,
     /// Batches to which this slot holds a reference.
@@ -63,7 +63,7 @@ impl<S: Scheme> Init for Slot<S> {
 crate::sync::const_fn! {
     const fn slot<S: Scheme>() -> Slot<S> {
         Slot {
-            active: AtomicUsize::new(0),
+            active: Flag::new(0),
             mark: init!(<S::Mode as Mode>::Mark),
             inbox: init!(Inbox),
             claimed: AtomicUsize::new(0),

@@ -15,6 +15,7 @@ mod eras;
 mod grace;
 mod pool;
 mod release;
+mod safe;
 mod section;
 mod steal;
 

@@ -2,6 +2,7 @@
 
 mod counts;
 mod machines;
+mod miri;
 mod orderings;
 mod provide;
 mod qemu;
@@ -18,10 +19,11 @@ usage: cargo xtask COMMAND [OPTION…]
                     boots the self-test and the example firmware under QEMU
   qemu-user [--allow-missing] [ARCH…]
                     runs the tests with real threads on aarch64, riscv64, armv7
-  sizes [--markdown]
-                    code and RAM that the crate adds to a firmware
+  sizes
+                    code and RAM that the crate adds to a firmware; checks enter and leave
   counts [--accept] [--allow-missing] [NAME…]
                     instructions of each operation, compared with the kept ones
+  miri [--seeds N]  the suite under Miri: memory models, targets, many seeds
   orderings [--list] [--part K/M] [FILE]
                     weakens each ordering and barrier, and runs the models
 ";
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Some("qemu") => qemu::run(parser),
         Some("qemu-user") => qemu_user::run(parser),
         Some("sizes") => sizes::run(parser),
+        Some("miri") => miri::run(parser),
         Some("orderings") => orderings::run(parser),
         Some("counts") => counts::run(parser),
         _ => Err(HELP.into()),

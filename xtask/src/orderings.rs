@@ -52,7 +52,7 @@ const LOOKS: [(&str, &str, &str, &str); 3] = [
 ];
 
 /// The longest that one model may take.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// One weakening.
 struct Change {
@@ -272,7 +272,9 @@ impl Models {
         for name in names {
             let ran = shell::run(Command::new(&program).args(["--exact", name]), LIMIT)?;
             if ran.timed_out {
-                return Err(format!("{name} takes longer than {} s", LIMIT.as_secs()));
+                // It says nothing: the other models go on.
+                println!("{name} takes longer than {} s", LIMIT.as_secs());
+                continue;
             }
             if !ran.ok() {
                 *self.score.entry(name.to_owned()).or_default() += 1;
@@ -297,6 +299,10 @@ impl Copy {
         // The members of the workspace and the examples stay behind.
         let manifest = read(&root.join("Cargo.toml"))?;
         let package = manifest.split("[workspace]").next().unwrap_or_default();
+        let package: String = package
+            .split_inclusive('\n')
+            .filter(|line| !line.starts_with("selftest"))
+            .collect();
         write(
             &folder.join("Cargo.toml"),
             &format!("{package}[workspace]\n"),
@@ -331,7 +337,13 @@ impl Copy {
                 "CARGO_TARGET_DIR",
                 self.0.join(if narrow { "narrow" } else { "loom" }),
             )
-            .args(["test", "--release", "--test", "loom", "--no-run"]);
+            .args(["test", "--release", "--no-run"])
+            // The clock has models of its own beside it.
+            .args(if narrow {
+                &["--lib"][..]
+            } else {
+                &["--test", "loom"]
+            });
         let built = shell::run(&mut command, Duration::from_secs(900))?;
         if !built.ok() {
             return Err(format!("does not build:\n{}", built.tail(30)));

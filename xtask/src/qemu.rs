@@ -123,7 +123,9 @@ fn boot(machine: &Machine, verbose: bool) -> Result<Outcome, String> {
     }
     let image = Build {
         package: machine.package,
+        bin: machine.bin,
         features: machine.features,
+        cfg: machine.cfg,
         target: machine.target,
         profile: "release",
     }

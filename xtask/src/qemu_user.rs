@@ -48,8 +48,19 @@ const ARCHES: &[Arch] = &[
     },
 ];
 
-/// The integration tests that make sense here: the library's own and the self-test.
-const TESTS: &[&str] = &["--lib", "--test", "selftest"];
+/// The library's own tests, those of the interface, of grace periods and of the bound,
+/// and the self-test with threads for cores. The others look at the host's compiler or examples.
+const TESTS: &[&str] = &[
+    "--lib",
+    "--test",
+    "collector",
+    "--test",
+    "grace",
+    "--test",
+    "bound",
+    "--test",
+    "selftest",
+];
 
 pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
     let mut allow_missing = false;

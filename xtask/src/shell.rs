@@ -115,7 +115,10 @@ pub fn cargo() -> Command {
 /// A build of the firmware workspace.
 pub struct Build<'a> {
     pub package: &'a str,
+    pub bin: &'a str,
     pub features: &'a [&'a str],
+    /// Conditions for the compiler; such a build has a folder of its own.
+    pub cfg: &'a [&'a str],
     pub target: &'a str,
     /// A cargo profile, also the folder of the result.
     pub profile: &'a str,
@@ -125,19 +128,35 @@ impl Build<'_> {
     /// Builds and returns the path of the ELF file, or what the compiler said.
     pub fn run(&self) -> Result<PathBuf, String> {
         let folder = targets();
-        let output_folder = folder.join("target");
+        let output_folder = self
+            .cfg
+            .iter()
+            .fold(folder.join("target"), |folder, name| folder.join(name));
         let mut command = cargo();
         command
             .current_dir(&folder)
             // The outer cargo's environment would redirect or re-profile the build.
             .env_remove("CARGO_TARGET_DIR")
             .env_remove("RUSTFLAGS")
-            .args(["build", "--quiet", "--package", self.package])
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                self.package,
+                "--bin",
+                self.bin,
+            ])
             .args(["--profile", self.profile, "--target", self.target])
             .arg("--target-dir")
             .arg(&output_folder);
         for feature in self.features {
             command.args(["--features", feature]);
+        }
+        for name in self.cfg {
+            // Of the target, beside what the firmware's own configuration says.
+            let flags = format!("target.{}.rustflags=['--cfg={name}']", self.target);
+            command.args(["--config", &flags]);
         }
         let built = run(&mut command, Duration::from_secs(900))?;
         if !built.ok() {
@@ -147,10 +166,9 @@ impl Build<'_> {
                 built.tail(40)
             ));
         }
-        let package = self.package;
         Ok(output_folder
             .join(self.target)
             .join(self.profile)
-            .join(package))
+            .join(self.bin))
     }
 }

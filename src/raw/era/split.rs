@@ -33,7 +33,7 @@
 //! tests and models pass the wrap within a few steps.
 
 use super::{O, Word};
-use crate::sync::impl_init;
+use crate::sync::{Flag, impl_init};
 
 /// Bits of the low word.
 const BITS: u32 = if cfg!(hyaline_narrow_era) { 3 } else { 32 };
@@ -56,8 +56,8 @@ pub struct Clock {
 
 /// A slot's era: written by its owner, read by publishers.
 pub struct Mark {
-    low: Word,
-    high: Word,
+    low: Flag,
+    high: Flag,
 }
 
 // Era 0 is older than every clock: the birth of a link that was not stamped.
@@ -69,8 +69,8 @@ impl_init!(
 );
 impl_init!(
     Mark = Mark {
-        low: Word::new(0),
-        high: Word::new(0),
+        low: Flag::new(0),
+        high: Flag::new(0),
     }
 );
 
@@ -150,3 +150,7 @@ impl Mark {
         join(low, self.high.load(O::Relaxed))
     }
 }
+
+#[cfg(all(test, loom, hyaline_narrow_era))]
+#[path = "models.rs"]
+mod models;

@@ -2,17 +2,17 @@
 //! lasts for 584 years.
 
 use super::{O, Word};
-use crate::sync::impl_init;
+use crate::sync::{Flag, impl_init};
 
 /// The collector's era.
 pub struct Clock(Word);
 
 /// A slot's era: written by its owner, read by publishers.
-pub struct Mark(Word);
+pub struct Mark(Flag);
 
 // Era 0 is older than every clock: the birth of a link that was not stamped.
 impl_init!(Clock = Clock(Word::new(1)));
-impl_init!(Mark = Mark(Word::new(0)));
+impl_init!(Mark = Mark(Flag::new(0)));
 
 impl Clock {
     /// An era that is not later than now.

@@ -1,0 +1,111 @@
+//! The collector without `unsafe`: a cell that many read and one replaces, a
+//! stack, a queue, a map; and typed pointers for structures of your own.
+//!
+//! | type | what it is | place |
+//! |---|---|---|
+//! | [`RcuCell`] | a record that many read and few replace | `VERSIONS` and the first |
+//! | [`Stack`] | last in, first out; a free list | `K` |
+//! | [`Queue`] | first in, first out, many producers and consumers | `K` |
+//! | [`Map`] | keys to values, in a fixed number of buckets | `CAP` |
+//! | [`Atomic`], [`Owned`], [`Shared`] | pointers to build with | a [`Pool`](crate::Pool) |
+//!
+//! All are `const`-constructible, use no memory but their own, are lock-free,
+//! and work with each [`Scheme`](crate::Scheme) and each
+//! [`Role`](crate::Role). A task, an interrupt or a CPU uses them through a
+//! [`Handle`] of its own:
+//!
+//! ```
+//! #![forbid(unsafe_code)]
+//! use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+//!
+//! domain!(App: Collector<8> = Collector::new()); // 8 tasks, interrupts or CPUs
+//! static CALIBRATION: RcuCell<[u16; 2], 4, App> = RcuCell::new([1, 0]);
+//!
+//! let handle = App::register()?; // once a task
+//! CALIBRATION.replace(&handle, [3, 4])?;
+//! let guard = handle.enter();
+//! assert_eq!(CALIBRATION.read(&guard), &[3, 4]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What gives out references takes a [`Guard`], and the references live as
+//! long as it does. All else takes a [`Handle`] and opens a section of its
+//! own, so that nothing is held back for longer than the call.
+//!
+//! # Why a guard of another collector is refused
+//!
+//! A guard protects what is retired to its own collector. A reference that
+//! was read under a guard of another one would dangle. So every type here has
+//! a parameter `D`, a [`Domain`]: a type that names one collector in a
+//! `static`. There is one way to a `Guard<D>`, which leads through that
+//! collector, and a structure of domain `D` takes nothing else. The check is
+//! done by the compiler and costs nothing when the program runs:
+//!
+//! ```compile_fail,E0308
+//! use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+//!
+//! domain!(Here: Collector<2> = Collector::new());
+//! domain!(Elsewhere: Collector<2> = Collector::new());
+//! static CELL: RcuCell<u32, 4, Here> = RcuCell::new(0);
+//!
+//! let handle = Elsewhere::register().unwrap();
+//! CELL.read(&handle.enter()); // expected `Here`, found `Elsewhere`
+//! ```
+//!
+//! [`Domain`] is a safe trait. Its collector is an associated *constant* of
+//! type `&'static Collector`. A constant has one value, and the compiler
+//! refuses a constant that borrows a collector other than a `static`. An
+//! implementation cannot lie.
+//!
+//! # Why values go into a `static`
+//!
+//! What is retired waits in the collector, and the collector is a `static`: a
+//! structure that is dropped earlier would leave it pointers into freed
+//! memory. So all calls that may retire take `&'static self`; a host without a
+//! suitable `static` can use `Box::leak`. A structure that was never shared
+//! in this way can be dropped, and drops the values in it.
+//!
+//! # Rejected designs
+//!
+//! - *A trait with a function* that returns the collector: it could return
+//!   another one each time, so it would have to be an `unsafe trait`, or
+//!   hidden behind a macro. The constant needs neither.
+//! - *A run-time check*, of an address in the structure against that in the
+//!   guard: a load, a comparison and a branch in each read, and an error that
+//!   the caller has to deal with.
+//! - *A check once*, when a structure and a handle meet, which yields a view
+//!   of the structure: right and cheap, but then a task holds a view for each
+//!   structure it uses, and none of them fits into a `static`.
+//! - *A generative lifetime* (`collector.scope(|brand| ...)`): as free as the
+//!   type, but a lifetime that belongs to a closure cannot be written down in
+//!   the type of a `static`.
+//! - *A collector in each structure*, which hands out its own handles: needs
+//!   no brand and no `'static`, but costs an array of slots and a registration
+//!   for each structure, and a section each for two structures that are used
+//!   together.
+//! - *One collector for the crate*, as crossbeam-epoch has by default: who
+//!   chooses its `N`, its barrier, its batch?
+//! - *`Drop` that waits* for what is retired, instead of `&'static self`: it
+//!   blocks for as long as a reader likes, and for ever if the reader is the
+//!   one who drops.
+
+mod atomic;
+mod cell;
+mod domain;
+mod error;
+mod handle;
+mod map;
+mod node;
+mod pointer;
+mod queue;
+mod stack;
+
+pub use atomic::{Atomic, Changed};
+pub use cell::RcuCell;
+pub use domain::{AnyCollector, Domain};
+pub use error::{Full, Refused};
+pub use handle::{Guard, Handle};
+pub use map::{Iter, Map};
+pub use pointer::{Owned, Pointer, Shared};
+pub use queue::Queue;
+pub use stack::Stack;

@@ -1,0 +1,238 @@
+//! A place that leads to an object.
+
+use core::{fmt, marker::PhantomData, ptr};
+
+use super::{Domain, Guard, Owned, Pointer, Shared, domain::Brand};
+use crate::{
+    Linked, Role,
+    sync::{AtomicPtr, Ordering, const_fn},
+};
+
+/// A pointer to an object, or null, that can be loaded and changed by several
+/// threads: what linked structures are made of.
+///
+/// Loads are acquiring and changes are releasing too: a weaker ordering would
+/// show an object before its contents, and that would not be safe. Whoever
+/// needs another ordering needs the [raw layer](crate::Guard::protect).
+///
+/// All methods may be called in any context. `load` and `swap` are wait-free
+/// in basic mode and lock-free in robust mode, where they repeat if the era
+/// goes on meanwhile; `compare_exchange` the same.
+///
+/// Dropping an `Atomic` leaks the object it leads to: somebody else may have
+/// it too. See [`into_owned`](Self::into_owned).
+///
+/// ```
+/// use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned, Shared}};
+///
+/// domain!(App: Collector<4> = Collector::new());
+/// static POOL: Pool<&str, 8> = Pool::new();
+/// static GREETING: Atomic<&str, App> = Atomic::null();
+///
+/// let handle = App::register()?;
+/// let hello = Owned::new(&POOL, &handle, "hello").expect("there is room");
+/// let guard = handle.enter();
+/// assert!(GREETING.compare_exchange(Shared::null(), hello, &guard).is_ok());
+/// assert_eq!(GREETING.load(&guard).as_ref(), Some(&"hello"));
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
+pub struct Atomic<T, D: Domain> {
+    /// Null, or an object that was an `Owned<T, D>`, and is not retired.
+    pointer: AtomicPtr<Linked<T>>,
+    of: PhantomData<(T, Brand<D>)>,
+}
+
+// SAFETY: it gives `&T` to several threads, and `T` to any of them.
+unsafe impl<T: Send + Sync, D: Domain> Send for Atomic<T, D> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync, D: Domain> Sync for Atomic<T, D> {}
+
+impl<T, D: Domain> Atomic<T, D> {
+    const_fn! {
+        /// Leads to nothing.
+        #[must_use]
+        pub const fn null() -> Self {
+            Self {
+                pointer: AtomicPtr::new(ptr::null_mut()),
+                of: PhantomData,
+            }
+        }
+    }
+
+    /// Leads to an object.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// # static POOL: Pool<u32, 1> = Pool::new();
+    /// # let handle = App::register()?;
+    /// let place = Atomic::new(Owned::<_, App>::new(&POOL, &handle, 7).unwrap());
+    /// assert_eq!(place.load(&handle.enter()).as_ref(), Some(&7));
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn new(object: Owned<T, D>) -> Self {
+        Self {
+            pointer: AtomicPtr::new(object.into_raw()),
+            of: PhantomData,
+        }
+    }
+
+    /// Loads the pointer.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Atomic, Domain}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// static PLACE: Atomic<u32, App> = Atomic::null();
+    /// let handle = App::register()?;
+    /// assert!(PLACE.load(&handle.enter()).is_null());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn load<'g, R: Role>(&self, guard: &'g Guard<'_, D, R>) -> Shared<'g, T, D> {
+        // Acquire: pairs with the Release of the exchanges below; without it
+        // the object's contents might not be there yet.
+        let object = guard.protect(&self.pointer, Ordering::Acquire);
+        // SAFETY: protected by a guard of the collector to which such objects
+        // are retired.
+        unsafe { Shared::from_object(object) }
+    }
+
+    /// Puts another pointer, and returns the old one.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// # static POOL: Pool<u32, 1> = Pool::new();
+    /// # static PLACE: Atomic<u32, App> = Atomic::null();
+    /// # let handle = App::register()?;
+    /// let seven = Owned::new(&POOL, &handle, 7).unwrap();
+    /// assert!(PLACE.swap(seven, &handle.enter()).is_null());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn swap<'g, P: Pointer<T, D>, R: Role>(
+        &self,
+        new: P,
+        guard: &'g Guard<'_, D, R>,
+    ) -> Shared<'g, T, D> {
+        // AcqRel. Release: pairs with the Acquire in `load`. Acquire: we may
+        // look at the old object.
+        let old = guard.swap(&self.pointer, new.into_raw(), Ordering::AcqRel);
+        // SAFETY: as in `load`.
+        unsafe { Shared::from_object(old) }
+    }
+
+    /// Puts another pointer if this one is `current`, which it returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Changed`], with the pointer found and with `new`, if it is not.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned, Shared}};
+    ///
+    /// domain!(App: Collector<2> = Collector::new());
+    /// static POOL: Pool<u32, 2> = Pool::new();
+    /// static PLACE: Atomic<u32, App> = Atomic::null();
+    ///
+    /// let handle = App::register()?;
+    /// let seven = Owned::new(&POOL, &handle, 7).unwrap();
+    /// let guard = handle.enter();
+    /// assert!(PLACE.compare_exchange(Shared::null(), seven, &guard).is_ok());
+    /// let eight = Owned::new(&POOL, &handle, 8).unwrap();
+    /// let refused = PLACE.compare_exchange(Shared::null(), eight, &guard).unwrap_err();
+    /// assert_eq!(refused.current.as_ref(), Some(&7));
+    /// assert_eq!(*refused.new, 8);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn compare_exchange<'g, P: Pointer<T, D>, R: Role>(
+        &self,
+        current: Shared<'g, T, D>,
+        new: P,
+        guard: &'g Guard<'_, D, R>,
+    ) -> Result<Shared<'g, T, D>, Changed<'g, T, D, P>> {
+        let new = new.into_raw();
+        // AcqRel and Acquire: as in `swap` and `load`.
+        let result = guard.compare_exchange(
+            &self.pointer,
+            current.as_raw(),
+            new,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        match result {
+            // SAFETY: protected, as `current` was.
+            Ok(old) => Ok(unsafe { Shared::from_object(old) }),
+            Err(found) => Err(Changed {
+                // SAFETY: as in `load`.
+                current: unsafe { Shared::from_object(found) },
+                // SAFETY: it was not published.
+                new: unsafe { P::from_raw(new) },
+            }),
+        }
+    }
+
+    /// The object, or `None` for null.
+    ///
+    /// # Safety
+    ///
+    /// No other `Atomic` leads to the object, and no [`Shared`] to it is used
+    /// again.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// # static POOL: Pool<u32, 1> = Pool::new();
+    /// # let handle = App::register()?;
+    /// let place = Atomic::new(Owned::<_, App>::new(&POOL, &handle, 7).unwrap());
+    /// // SAFETY: nobody ever saw it.
+    /// let seven = unsafe { place.into_owned() };
+    /// assert_eq!(seven.as_deref(), Some(&7));
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    pub unsafe fn into_owned(self) -> Option<Owned<T, D>> {
+        // Relaxed: we have the place alone, and came by it in some way that
+        // orders us after all others.
+        let object = self.pointer.load(Ordering::Relaxed);
+        // SAFETY: the caller's: there is no other way to the object.
+        (!object.is_null()).then(|| unsafe { Owned::from_object(object) })
+    }
+}
+
+impl<T, D: Domain> Default for Atomic<T, D> {
+    fn default() -> Self {
+        Self::null()
+    }
+}
+
+impl<T, D: Domain> fmt::Debug for Atomic<T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Atomic").finish_non_exhaustive()
+    }
+}
+
+/// An [`Atomic`] did not have the pointer that was expected.
+pub struct Changed<'g, T, D: Domain, P> {
+    /// The pointer that it has.
+    pub current: Shared<'g, T, D>,
+    /// The pointer that was to be put.
+    pub new: P,
+}
+
+impl<T, D: Domain, P> fmt::Debug for Changed<'_, T, D, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changed").finish_non_exhaustive()
+    }
+}
+
+impl<T, D: Domain, P> fmt::Display for Changed<'_, T, D, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the pointer is not the expected one any more; look at the current one and try again",
+        )
+    }
+}
+
+impl<T, D: Domain, P> core::error::Error for Changed<'_, T, D, P> {}

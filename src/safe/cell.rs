@@ -1,0 +1,345 @@
+//! A record that many read and few replace.
+
+use core::{
+    cell::UnsafeCell,
+    fmt,
+    marker::PhantomData,
+    mem::{ManuallyDrop, MaybeUninit},
+    ptr,
+};
+
+use super::{
+    Domain, Full, Guard, Handle, Refused,
+    domain::Brand,
+    node::{Blank, reach},
+};
+use crate::{
+    Link, Linked, Pool, Role, reclaim,
+    sync::{AtomicPtr, Ordering, const_fn},
+};
+
+/// A record that many read, and that is replaced as a whole: a configuration,
+/// a calibration, a routing or device table.
+///
+/// Readers see one version, whole, for as long as they like, and wait for
+/// nobody. Writers put a new version; the old one is dropped when its last
+/// reader has gone. `VERSIONS` is how many there is room for beside the first,
+/// which has a place of its own.
+///
+/// | call | progress | in an interrupt |
+/// |---|---|---|
+/// | [`read`](Self::read), [`snapshot`](Self::snapshot) | wait-free (robust mode: lock-free) | yes |
+/// | [`replace`](Self::replace), [`compare_exchange`](Self::compare_exchange) | lock-free | yes; with a deferred handle no value is dropped in it |
+/// | [`update`](Self::update) | lock-free; runs the closure again if another writer was faster | as above |
+///
+/// # Memory
+///
+/// `VERSIONS` blocks, whatever readers do. Besides the current version there
+/// are those that somebody can still hold, or that wait in the batch of a
+/// handle. A call for which there is no block flushes its handle; if there is
+/// still none, the answer is [`Full`], with the value. In robust mode
+/// [`Config::pool_size`](crate::Config::pool_size) with `live = 1 + writers`
+/// says which `VERSIONS` is never exhausted. In basic mode a reader that
+/// stalls holds back all versions that were replaced since, and writers get
+/// `Full` until it goes on. A writer's own guard counts as a reader, so drop it
+/// before you write.
+///
+/// # Values that are left
+///
+/// A cell in a `static` is never dropped, nor is its current value. One that is
+/// dropped drops it.
+///
+/// ```
+/// #![forbid(unsafe_code)]
+/// use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+///
+/// #[derive(Clone)]
+/// struct Filter { low: i16, high: i16 }
+///
+/// domain!(App: Collector<4> = Collector::new());
+/// static FILTER: RcuCell<Filter, 4, App> = RcuCell::new(Filter { low: -10, high: 10 });
+///
+/// let handle = App::register()?;
+/// FILTER.update(&handle, |old| Filter { high: 20, ..old.clone() })?;
+///
+/// let guard = handle.enter();
+/// let filter = FILTER.read(&guard);
+/// assert!((filter.low..filter.high).contains(&15));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct RcuCell<T, const VERSIONS: usize, D: Domain> {
+    /// The current version; null while it is the first.
+    current: AtomicPtr<Linked<T>>,
+    /// The first version: a constant cannot hold a pointer into itself, so it
+    /// is stored beside the pool and found by a null pointer.
+    first: UnsafeCell<ManuallyDrop<Linked<T>>>,
+    versions: Pool<MaybeUninit<T>, VERSIONS>,
+    of: PhantomData<Brand<D>>,
+}
+
+// SAFETY: gives out `&T`, and drops values on any thread.
+unsafe impl<T: Send + Sync, const VERSIONS: usize, D: Domain> Sync for RcuCell<T, VERSIONS, D> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync, const VERSIONS: usize, D: Domain> Send for RcuCell<T, VERSIONS, D> {}
+
+impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
+    const_fn! {
+        /// A cell with its first value.
+        ///
+        /// One without room for a second version does not compile.
+        #[must_use]
+        pub const fn new(value: T) -> Self {
+            let first = Linked {
+                link: Link::new(),
+                value,
+            };
+            Self {
+                current: AtomicPtr::new(ptr::null_mut()),
+                first: UnsafeCell::new(ManuallyDrop::new(first)),
+                versions: Pool::new(),
+                of: PhantomData,
+            }
+        }
+    }
+
+    /// The version that `current` leads to.
+    #[inline]
+    fn version(&self, current: *mut Linked<T>) -> *mut Linked<T> {
+        if current.is_null() {
+            self.first.get().cast()
+        } else {
+            current
+        }
+    }
+
+    /// The current value. It stays as it is for as long as the guard lives,
+    /// also if it is replaced meanwhile.
+    ///
+    /// ```
+    /// use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+    ///
+    /// domain!(App: Collector<4> = Collector::new());
+    /// static LIMIT: RcuCell<u32, 4, App> = RcuCell::new(10);
+    ///
+    /// let handle = App::register()?;
+    /// let guard = handle.enter();
+    /// let limit = LIMIT.read(&guard);
+    /// LIMIT.replace(&handle, 20)?;
+    /// assert_eq!(*limit, 10);
+    /// assert_eq!(*LIMIT.read(&guard), 20);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn read<'g, R: Role>(&'g self, guard: &'g Guard<'_, D, R>) -> &'g T {
+        // Acquire: pairs with the Release of `put` and `exchange`; without it
+        // the value might not be there yet.
+        let version = self.version(guard.protect(&self.current, Ordering::Acquire));
+        // SAFETY: a version is retired after it was replaced, to the collector
+        // of D, whose guard this is. The first has no birth era, so it is
+        // protected in robust mode, too. Values are not changed.
+        unsafe { &(*version).value }
+    }
+
+    /// A copy of the current value, which needs no guard.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// static ORIGIN: RcuCell<(i32, i32), 4, App> = RcuCell::new((1, 2));
+    /// let handle = App::register()?;
+    /// let origin = ORIGIN.snapshot(&handle);
+    /// assert_eq!(origin, (1, 2));
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn snapshot<R: Role>(&self, handle: &Handle<D, R>) -> T
+    where
+        T: Copy,
+    {
+        *self.read(&handle.enter())
+    }
+
+    /// Puts a new value.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`], with the value, if there is no block for it.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// static NAME: RcuCell<String, 4, App> = RcuCell::new(String::new());
+    /// let handle = App::register()?;
+    /// NAME.replace(&handle, String::from("left pump"))?;
+    /// assert_eq!(NAME.read(&handle.enter()), "left pump");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn replace<R: Role>(&'static self, handle: &Handle<D, R>, value: T) -> Result<(), Full<T>>
+    where
+        T: Send,
+    {
+        let Some(blank) = Blank::claim(&self.versions, handle) else {
+            return Err(Full(value));
+        };
+        let guard = handle.enter();
+        // AcqRel. Release: see `read`. Acquire: the old version's maker wrote
+        // its header before we retire it.
+        let old = guard.swap(&self.current, blank.fill(value), Ordering::AcqRel);
+        // SAFETY: the swap unlinked it.
+        unsafe { self.retire(&guard, old) };
+        Ok(())
+    }
+
+    /// Puts a value that is made from the current one. If another writer was
+    /// faster the closure runs again, with the other's value.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`], if there is no block; the closure has not run then.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// static COUNT: RcuCell<u32, 4, App> = RcuCell::new(0);
+    /// let handle = App::register()?;
+    /// for _ in 0..100 {
+    ///     COUNT.update(&handle, |count| count + 1)?;
+    /// }
+    /// assert_eq!(COUNT.snapshot(&handle), 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn update<R: Role>(
+        &'static self,
+        handle: &Handle<D, R>,
+        mut make: impl FnMut(&T) -> T,
+    ) -> Result<(), Full<()>>
+    where
+        T: Send,
+    {
+        let mut blank = Blank::claim(&self.versions, handle).ok_or(Full(()))?;
+        let guard = handle.enter();
+        // Acquire: as in `read`.
+        let mut current = guard.protect(&self.current, Ordering::Acquire);
+        loop {
+            // SAFETY: as in `read`.
+            let value = make(unsafe { &(*self.version(current)).value });
+            match self.exchange(&guard, current, blank, value) {
+                Ok(()) => return Ok(()),
+                Err((found, unused, _)) => (current, blank) = (found, unused),
+            }
+        }
+    }
+
+    /// Puts a new value if the current one is still `current`: the same
+    /// version, that is, not an equal one.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the value: `Mismatch` if another version is current,
+    /// `Full` if there is no block.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell, Refused}};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// static STATE: RcuCell<&str, 4, App> = RcuCell::new("idle");
+    /// let handle = App::register()?;
+    /// let guard = handle.enter();
+    /// let state = STATE.read(&guard);
+    /// STATE.compare_exchange(&handle, state, "busy")?;
+    /// let late = STATE.compare_exchange(&handle, state, "done");
+    /// assert_eq!(late, Err(Refused::Mismatch("done")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn compare_exchange<R: Role>(
+        &'static self,
+        handle: &Handle<D, R>,
+        current: &T,
+        new: T,
+    ) -> Result<(), Refused<T>>
+    where
+        T: Send,
+    {
+        let Some(blank) = Blank::claim(&self.versions, handle) else {
+            return Err(Refused::Full(new));
+        };
+        let guard = handle.enter();
+        // Acquire: as in `read`.
+        let seen = guard.protect(&self.current, Ordering::Acquire);
+        // SAFETY: protected; no access.
+        let value = unsafe { &raw const (*self.version(seen)).value };
+        if !ptr::eq(value, current) {
+            return Err(Refused::Mismatch(new));
+        }
+        let exchanged = self.exchange(&guard, seen, blank, new);
+        exchanged.map_err(|(_, _, value)| Refused::Mismatch(value))
+    }
+
+    /// Publishes a version if `current` is still there; else returns what is,
+    /// protected, with block and value.
+    #[inline]
+    fn exchange<'p, R: Role>(
+        &'static self,
+        guard: &Guard<'_, D, R>,
+        current: *mut Linked<T>,
+        blank: Blank<'p, T>,
+        value: T,
+    ) -> Result<(), (*mut Linked<T>, Blank<'p, T>, T)> {
+        let new = blank.fill(value);
+        // AcqRel: as in `replace`. Acquire on failure: as in `read`.
+        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+        match guard.compare_exchange(&self.current, current, new, success, failure) {
+            Ok(old) => {
+                // SAFETY: the exchange unlinked it.
+                unsafe { self.retire(guard, old) };
+                Ok(())
+            }
+            Err(found) => {
+                // SAFETY: it was filled above, and not published.
+                let (blank, value) = unsafe { Blank::empty(new) };
+                Err((found, blank, value))
+            }
+        }
+    }
+
+    /// Retires the version that `old` leads to.
+    ///
+    /// # Safety
+    ///
+    /// The caller has replaced `old` by something else.
+    #[inline]
+    unsafe fn retire<R: Role>(&'static self, guard: &Guard<'_, D, R>, old: *mut Linked<T>) {
+        let reclaim = if old.is_null() {
+            reclaim::in_place::<Linked<T>>
+        } else {
+            reclaim::pooled::<T>
+        };
+        // SAFETY: `current` is the one way to a version, never leads to it
+        // again, and belongs to the collector of D; so it is retired once. The
+        // pool and the first version are in a static, and `pooled::<T>` is
+        // right for a block of the same layout. The first version has a
+        // `Link::new`, the others were stamped by `alloc`.
+        unsafe { guard.defer_retire(self.version(old), reclaim) };
+    }
+}
+
+impl<T, const VERSIONS: usize, D: Domain> Drop for RcuCell<T, VERSIONS, D> {
+    fn drop(&mut self) {
+        // Relaxed: we have the cell alone.
+        let current = self.current.load(Ordering::Relaxed);
+        let version = if current.is_null() {
+            self.first.get().cast()
+        } else {
+            reach(&mut self.versions, current)
+        };
+        // SAFETY: nobody can read it any more, and it is not retired.
+        unsafe { ptr::drop_in_place(&raw mut (*version).value) };
+    }
+}
+
+impl<T, const VERSIONS: usize, D: Domain> fmt::Debug for RcuCell<T, VERSIONS, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RcuCell")
+            .field("versions", &VERSIONS)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,108 @@
+//! Why a call is refused. The value always comes back.
+
+use core::fmt;
+
+/// All places are taken, or wait until nobody can hold them. The value that
+/// was to be stored comes back.
+///
+/// ```
+/// use hyaline::{Collector, domain, safe::{Domain, Stack}};
+///
+/// domain!(App: Collector<2> = Collector::new());
+/// static STACK: Stack<&str, 1, App> = Stack::new();
+///
+/// let handle = App::register()?;
+/// assert!(STACK.push(&handle, "first").is_ok());
+/// let full = STACK.push(&handle, "second").unwrap_err();
+/// assert_eq!(full.into_inner(), "second");
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Full<T>(pub(super) T);
+
+impl<T> Full<T> {
+    /// The value.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+const FULL: &str = "no place is free: all are in use, or held back by open guards, also after a \
+     flush; take something out, drop guards, or make it larger";
+
+impl<T> fmt::Debug for Full<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Full").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Display for Full<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(FULL)
+    }
+}
+
+impl<T> core::error::Error for Full<T> {}
+
+/// Nothing was changed, and why not. The value that was to be stored comes
+/// back.
+///
+/// ```
+/// use hyaline::{Collector, domain, safe::{Domain, Map, Refused}};
+///
+/// domain!(App: Collector<2> = Collector::new());
+/// static MAP: Map<u32, &str, 4, 8, App> = Map::new();
+///
+/// let handle = App::register()?;
+/// assert!(MAP.insert(&handle, 1, "one").is_ok());
+/// match MAP.insert(&handle, 1, "uno").unwrap_err() {
+///     Refused::Mismatch((key, value)) => assert_eq!((key, value), (1, "uno")),
+///     Refused::Full(_) => unreachable!("there is room"),
+/// }
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Refused<T> {
+    /// As [`Full`].
+    Full(T),
+    /// What is there is not what the call asks for: another version than the
+    /// expected one, a key that is there already, or one that is not.
+    Mismatch(T),
+}
+
+impl<T> Refused<T> {
+    /// The value.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(value) | Self::Mismatch(value) => value,
+        }
+    }
+}
+
+impl<T> From<Full<T>> for Refused<T> {
+    fn from(full: Full<T>) -> Self {
+        Self::Full(full.0)
+    }
+}
+
+impl<T> fmt::Debug for Refused<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Mismatch(_) => "Mismatch(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for Refused<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => FULL,
+            Self::Mismatch(_) => {
+                "what is there is not what was expected; read it again and decide anew"
+            }
+        })
+    }
+}
+
+impl<T> core::error::Error for Refused<T> {}

@@ -1,0 +1,95 @@
+//! From a key to its bucket: FxHash, of one word, which needs a
+//! multiplication for each word of the key and no table.
+
+use core::hash::{Hash, Hasher};
+
+/// Golden ratio, made odd.
+const FACTOR: usize = if size_of::<usize>() == 8 {
+    0x9e37_79b9_7f4a_7c15_u64 as usize
+} else {
+    0x9e37_79b9
+};
+
+struct Fx(usize);
+
+impl Fx {
+    #[inline]
+    fn add(&mut self, word: usize) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(FACTOR);
+    }
+}
+
+impl Hasher for Fx {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(size_of::<usize>()) {
+            let mut word = [0; size_of::<usize>()];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.add(usize::from_le_bytes(word));
+        }
+    }
+
+    #[inline]
+    fn write_u8(&mut self, number: u8) {
+        self.add(number.into());
+    }
+
+    #[inline]
+    fn write_u16(&mut self, number: u16) {
+        self.add(number.into());
+    }
+
+    #[inline]
+    fn write_u32(&mut self, number: u32) {
+        self.add(number as usize);
+    }
+
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        self.add(number as usize);
+        if size_of::<usize>() < 8 {
+            self.add((number >> 32) as usize);
+        }
+    }
+
+    #[inline]
+    fn write_usize(&mut self, number: usize) {
+        self.add(number);
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0 as u64
+    }
+}
+
+/// The number of a key's bucket, below `buckets`.
+#[inline]
+pub(super) fn bucket<K: Hash>(key: &K, buckets: usize) -> usize {
+    let mut hasher = Fx(0);
+    key.hash(&mut hasher);
+    // The upper bits are the good ones: scaled, not divided.
+    let upper = (hasher.0 >> (usize::BITS - 32)) as u32;
+    ((u64::from(upper) * buckets as u64) >> 32) as usize
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::bucket;
+
+    /// Numbers, addresses and text spread: no bucket has four times its share.
+    #[test]
+    fn keys_spread() {
+        let mut counts = [[0; 16]; 4];
+        for n in 0..1600_u32 {
+            counts[0][bucket(&n, 16)] += 1;
+            counts[1][bucket(&(n << 8), 16)] += 1;
+            counts[2][bucket(&[10_u8, 0, (n >> 8) as u8, n as u8], 16)] += 1;
+            counts[3][bucket(&std::format!("device {n}"), 16)] += 1;
+        }
+        for count in counts.as_flattened() {
+            assert!((25..400).contains(count), "{counts:?}");
+        }
+        assert_eq!(bucket(&7, 1), 0);
+    }
+}

@@ -1,0 +1,61 @@
+//! Iteration.
+
+use core::fmt;
+
+use super::{
+    super::{Domain, Guard},
+    list::List,
+};
+use crate::{Eager, Role};
+
+/// The keys of a [`Map`](super::Map) with their values; made by
+/// [`Map::iter`](super::Map::iter).
+///
+/// It keeps no place in a list, which may be gone, but the last key: the next
+/// step looks for the first one that is greater. So it is right in robust mode,
+/// and gives no key twice.
+pub struct Iter<'g, K: 'static, V: 'static, D: Domain, R: Role = Eager> {
+    /// Those that are left, the one in work first.
+    buckets: &'static [List<K, V>],
+    guard: &'g Guard<'g, D, R>,
+    /// The last key of the first bucket.
+    last: Option<&'g K>,
+}
+
+impl<'g, K: 'static, V: 'static, D: Domain, R: Role> Iter<'g, K, V, D, R> {
+    pub(super) fn new(buckets: &'static [List<K, V>], guard: &'g Guard<'_, D, R>) -> Self {
+        Self {
+            buckets,
+            guard,
+            last: None,
+        }
+    }
+}
+
+impl<'g, K, V, D, R> Iterator for Iter<'g, K, V, D, R>
+where
+    K: Ord + Send + 'static,
+    V: Send + 'static,
+    D: Domain,
+    R: Role,
+{
+    type Item = (&'g K, &'g V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (bucket, others) = self.buckets.split_first()?;
+            if let Some((key, value)) = bucket.after(self.guard, self.last) {
+                self.last = Some(key);
+                return Some((key, value));
+            }
+            self.buckets = others;
+            self.last = None;
+        }
+    }
+}
+
+impl<K: 'static, V: 'static, D: Domain, R: Role> fmt::Debug for Iter<'_, K, V, D, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iter").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,94 @@
+//! Blocks of the structures' own pools.
+
+use core::{
+    marker::PhantomData,
+    mem::{self, ManuallyDrop, MaybeUninit},
+    ptr,
+};
+
+use super::{Domain, Handle};
+use crate::{Link, Linked, Pool, Role, reclaim};
+
+/// Gives a block back, and leaves the value in it alone.
+///
+/// # Safety
+///
+/// `object` came from a pool that is still there, is the caller's alone, and is
+/// not used again.
+pub(super) unsafe fn give_back<T>(object: *mut Linked<T>) {
+    let link = object.cast::<Link>();
+    // SAFETY: the caller's. `pooled` looks into `next` for a cache, and there
+    // is none. `ManuallyDrop` is transparent, so that the block has the layout
+    // that `pooled` takes it to have, and nothing is dropped.
+    unsafe {
+        (*link).next.set(ptr::null_mut());
+        reclaim::pooled::<ManuallyDrop<T>>(link);
+    }
+}
+
+/// The same object, by way of its pool, which the caller has alone. Pointers
+/// from before that are not valid any more: they do not come from the one
+/// exclusive reference.
+pub(super) fn reach<P, T>(pool: &mut P, object: *mut Linked<T>) -> *mut Linked<T> {
+    ptr::from_mut(pool)
+        .cast::<Linked<T>>()
+        .with_addr(object.addr())
+}
+
+/// A block that is claimed and has no value yet. Dropped, it goes back.
+///
+/// It is claimed before a section is opened: a pool that is exhausted flushes
+/// the handle, and a section of the same handle would hold back the very
+/// blocks that are looked for.
+pub(super) struct Blank<'p, T> {
+    object: *mut Linked<MaybeUninit<T>>,
+    pool: PhantomData<&'p ()>,
+}
+
+impl<'p, T> Blank<'p, T> {
+    #[inline]
+    pub(super) fn claim<const K: usize, D: Domain, R: Role>(
+        pool: &'p Pool<MaybeUninit<T>, K>,
+        handle: &Handle<D, R>,
+    ) -> Option<Self> {
+        let object = pool.alloc(handle, MaybeUninit::uninit()).ok()?;
+        Some(Self {
+            object,
+            pool: PhantomData,
+        })
+    }
+
+    /// Puts a value, and hands out the object. `Linked<T>` has the layout of
+    /// `Linked<MaybeUninit<T>>`, which is transparent.
+    #[inline]
+    pub(super) fn fill(self, value: T) -> *mut Linked<T> {
+        let object = self.object.cast::<Linked<T>>();
+        mem::forget(self);
+        // SAFETY: the block is ours.
+        unsafe { (&raw mut (*object).value).write(value) };
+        object
+    }
+
+    /// Takes the value of an object back, which was not published.
+    ///
+    /// # Safety
+    ///
+    /// `object` came from `fill`, is the caller's alone, and is used no more.
+    #[inline]
+    pub(super) unsafe fn empty(object: *mut Linked<T>) -> (Self, T) {
+        // SAFETY: the caller's.
+        let value = unsafe { (&raw const (*object).value).read() };
+        let blank = Self {
+            object: object.cast(),
+            pool: PhantomData,
+        };
+        (blank, value)
+    }
+}
+
+impl<T> Drop for Blank<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: from a pool that is borrowed, ours, and without a value.
+        unsafe { give_back(self.object) };
+    }
+}

@@ -1,0 +1,311 @@
+//! Pointers to objects: one's own, and shared ones that a guard protects.
+
+use core::{
+    fmt,
+    marker::PhantomData,
+    mem,
+    ops::{Deref, DerefMut},
+    ptr::{self, NonNull},
+};
+
+use super::{Domain, Guard, Handle, domain::Brand, node};
+use crate::{Linked, Pool, PoolExhausted, Role, reclaim, sync::AtomicPtr, sync::Ordering};
+
+/// An object in a pool that nobody else has. Dereferences to its value.
+///
+/// Dropped, it drops the value and gives the block back: wait-free, in any
+/// context in which the value may be dropped.
+pub struct Owned<T, D: Domain> {
+    /// Valid, in a pool that is a static, made with a handle of `D`, and ours
+    /// alone.
+    object: NonNull<Linked<T>>,
+    of: PhantomData<(T, Brand<D>)>,
+}
+
+// SAFETY: it is the value's only owner, wherever that is.
+unsafe impl<T: Send, D: Domain> Send for Owned<T, D> {}
+// SAFETY: a shared one gives out `&T`.
+unsafe impl<T: Sync, D: Domain> Sync for Owned<T, D> {}
+
+impl<T, D: Domain> Owned<T, D> {
+    /// Puts a value into a pool. Costs and contexts as
+    /// [`Pool::alloc`](crate::Pool::alloc): wait-free but for the flush of an
+    /// exhausted pool, which may run reclaimers.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolExhausted`], with the value.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Pool, domain, safe::{Domain, Owned}};
+    ///
+    /// domain!(App: Collector<2> = Collector::new());
+    /// static POOL: Pool<u32, 1> = Pool::new();
+    ///
+    /// let handle = App::register()?;
+    /// let seven: Owned<u32, App> = Owned::new(&POOL, &handle, 7).unwrap();
+    /// assert_eq!(*seven, 7);
+    /// assert!(Owned::new(&POOL, &handle, 8).is_err());
+    /// drop(seven);
+    /// assert!(Owned::new(&POOL, &handle, 9).is_ok());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn new<const K: usize, R: Role>(
+        pool: &'static Pool<T, K>,
+        handle: &Handle<D, R>,
+        value: T,
+    ) -> Result<Self, PoolExhausted<T>>
+    where
+        T: Send,
+    {
+        let object = pool.alloc(handle, value)?;
+        // SAFETY: `alloc` returns an object that is valid and ours.
+        Ok(unsafe { Self::from_object(object) })
+    }
+
+    /// # Safety
+    ///
+    /// As the field says.
+    pub(super) unsafe fn from_object(object: *mut Linked<T>) -> Self {
+        Self {
+            // SAFETY: the caller's: valid, so not null.
+            object: unsafe { NonNull::new_unchecked(object) },
+            of: PhantomData,
+        }
+    }
+
+    /// The object, which is not dropped any more.
+    fn into_object(self) -> *mut Linked<T> {
+        let object = self.object.as_ptr();
+        mem::forget(self);
+        object
+    }
+
+    /// The object, which is still the caller's.
+    #[inline]
+    pub(super) fn as_object(&self) -> *mut Linked<T> {
+        self.object.as_ptr()
+    }
+
+    /// The value. The block goes back to its pool. Wait-free.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, Pool, domain, safe::{Domain, Owned}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// # static POOL: Pool<u32, 1> = Pool::new();
+    /// # let handle = App::register()?;
+    /// let seven: Owned<u32, App> = Owned::new(&POOL, &handle, 7).unwrap();
+    /// assert_eq!(seven.into_inner(), 7);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    pub fn into_inner(self) -> T {
+        let object = self.into_object();
+        // SAFETY: the object is ours, and not used again.
+        unsafe {
+            let value = ptr::read(&raw const (*object).value);
+            node::give_back(object);
+            value
+        }
+    }
+
+    /// Makes it shared, protected by the guard. It is leaked if it is not put
+    /// into an [`Atomic`](super::Atomic) or retired. Wait-free in basic mode,
+    /// lock-free in robust mode.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned, Shared}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// # static POOL: Pool<u32, 1> = Pool::new();
+    /// # static PLACE: Atomic<u32, App> = Atomic::null();
+    /// # let handle = App::register()?;
+    /// let seven = Owned::new(&POOL, &handle, 7).unwrap();
+    /// let guard = handle.enter();
+    /// let seven = seven.into_shared(&guard);
+    /// PLACE.swap(seven, &guard);
+    /// assert_eq!(seven.as_ref(), Some(&7)); // whatever others do with it
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn into_shared<'g, R: Role>(self, guard: &'g Guard<'_, D, R>) -> Shared<'g, T, D> {
+        // In robust mode it may be younger than the section's era, and others
+        // may retire it once it is published: `protect` sets that right.
+        let place = AtomicPtr::new(self.into_object());
+        let object = guard.protect(&place, Ordering::Acquire);
+        // SAFETY: valid, in a static pool, and protected.
+        unsafe { Shared::from_object(object) }
+    }
+}
+
+impl<T, D: Domain> Deref for Owned<T, D> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: valid and ours.
+        unsafe { &(*self.object.as_ptr()).value }
+    }
+}
+
+impl<T, D: Domain> DerefMut for Owned<T, D> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: valid and ours.
+        unsafe { &mut (*self.object.as_ptr()).value }
+    }
+}
+
+impl<T, D: Domain> Drop for Owned<T, D> {
+    fn drop(&mut self) {
+        let link = self.object.as_ptr().cast::<crate::Link>();
+        // SAFETY: the object is ours and from a pool; `pooled` looks into
+        // `next` for a cache, and there is none.
+        unsafe {
+            (*link).next.set(ptr::null_mut());
+            reclaim::pooled::<T>(link);
+        }
+    }
+}
+
+impl<T: fmt::Debug, D: Domain> fmt::Debug for Owned<T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Owned").field(&**self).finish()
+    }
+}
+
+/// A pointer to an object, or null, that a guard protects. `Copy`; two are
+/// equal if they point to the same object.
+pub struct Shared<'g, T, D: Domain> {
+    /// Null, or an object that was an `Owned<T, D>` and is protected for `'g`.
+    object: *mut Linked<T>,
+    of: PhantomData<(&'g T, Brand<D>)>,
+}
+
+impl<'g, T, D: Domain> Shared<'g, T, D> {
+    /// The pointer to nothing.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, Shared}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// assert!(Shared::<u32, App>::null().is_null());
+    /// ```
+    #[must_use]
+    pub const fn null() -> Self {
+        Self {
+            object: ptr::null_mut(),
+            of: PhantomData,
+        }
+    }
+
+    /// Whether it points to nothing.
+    #[inline]
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        self.object.is_null()
+    }
+
+    /// The value; `None` for null.
+    ///
+    /// This is safe, because who retires an object promises that nobody can
+    /// come by it without protection, see [`Guard::retire`].
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Atomic, Domain}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// static PLACE: Atomic<u32, App> = Atomic::null();
+    /// let handle = App::register()?;
+    /// assert_eq!(PLACE.load(&handle.enter()).as_ref(), None);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn as_ref(self) -> Option<&'g T> {
+        if self.object.is_null() {
+            return None;
+        }
+        // SAFETY: valid and protected for 'g, by the promise to `retire`.
+        // Nobody has a `&mut` to the value once it is shared.
+        Some(unsafe { &(*self.object).value })
+    }
+
+    /// The raw pointer, for the collector's own interface.
+    #[inline]
+    #[must_use]
+    pub fn as_raw(self) -> *mut Linked<T> {
+        self.object
+    }
+
+    /// # Safety
+    ///
+    /// As the field says.
+    #[inline]
+    pub(super) unsafe fn from_object(object: *mut Linked<T>) -> Self {
+        Self {
+            object,
+            of: PhantomData,
+        }
+    }
+}
+
+impl<T, D: Domain> Clone for Shared<'_, T, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, D: Domain> Copy for Shared<'_, T, D> {}
+
+impl<T, D: Domain> PartialEq for Shared<'_, T, D> {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(self.object, other.object)
+    }
+}
+
+impl<T, D: Domain> Eq for Shared<'_, T, D> {}
+
+impl<T: fmt::Debug, D: Domain> fmt::Debug for Shared<'_, T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Shared").field(&self.as_ref()).finish()
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+impl<T, D: Domain> sealed::Sealed for Owned<T, D> {}
+impl<T, D: Domain> sealed::Sealed for Shared<'_, T, D> {}
+
+/// What can be put into an [`Atomic`](super::Atomic): an [`Owned`] or a
+/// [`Shared`].
+pub trait Pointer<T, D: Domain>: sealed::Sealed {
+    #[doc(hidden)]
+    fn into_raw(self) -> *mut Linked<T>;
+    /// # Safety
+    ///
+    /// `object` came from `into_raw` of the same type and lifetime, once.
+    #[doc(hidden)]
+    unsafe fn from_raw(object: *mut Linked<T>) -> Self;
+}
+
+impl<T, D: Domain> Pointer<T, D> for Owned<T, D> {
+    fn into_raw(self) -> *mut Linked<T> {
+        self.into_object()
+    }
+
+    unsafe fn from_raw(object: *mut Linked<T>) -> Self {
+        // SAFETY: the caller's.
+        unsafe { Self::from_object(object) }
+    }
+}
+
+impl<T, D: Domain> Pointer<T, D> for Shared<'_, T, D> {
+    fn into_raw(self) -> *mut Linked<T> {
+        self.object
+    }
+
+    unsafe fn from_raw(object: *mut Linked<T>) -> Self {
+        // SAFETY: the caller's.
+        unsafe { Self::from_object(object) }
+    }
+}

@@ -1,0 +1,298 @@
+//! A queue: Michael and Scott's (PODC 1996).
+//!
+//! A list with a *dummy* in front: `head` leads to the dummy, whose successor
+//! has the first value; `tail` to the last node or one before. A push links a
+//! node after the last one and then swings the tail; a pop swings the head to
+//! the successor, takes its value, and retires the old dummy. Whoever finds a
+//! tail that lags behind helps it on. The tail never lags behind the head, so
+//! a node is retired when neither leads to it.
+//!
+//! A constant cannot hold a pointer into itself. So the first dummy is stored
+//! beside the pool, and a null `head` or `tail` leads to it. Neither is ever
+//! null again after it moved, and the first dummy is never reused.
+//!
+//! **Robust mode.** The last node is looked into by a push, and comes out of
+//! `protect` from `tail`. A pop looks into the dummy, out of `protect` from
+//! `head`, and into its successor, which is read from the dummy: this is
+//! where care is needed. A successor that is loaded from a dummy that was
+//! popped meanwhile may be reclaimed, and `protect` cannot know. But the
+//! successor is not looked into before the exchange of the head has
+//! succeeded; then the dummy was still in front after its successor was
+//! protected, so the successor was in the queue at that time. All others only
+//! compare or store the address.
+
+use core::{cell::UnsafeCell, fmt, marker::PhantomData, mem::MaybeUninit, ptr};
+
+use super::{Domain, Full, Handle, domain::Brand, node::reach};
+use crate::{
+    Link, Linked, Pool, Role, reclaim,
+    sync::{AtomicPtr, Ordering, const_fn},
+};
+
+/// A queue of at most `K` values, for any number of producers and consumers:
+/// tasks and interrupts.
+///
+/// | call | progress | in an interrupt |
+/// |---|---|---|
+/// | [`push`](Self::push), [`pop`](Self::pop) | lock-free: repeats if another call was faster | yes |
+///
+/// A push for which there is no block flushes its handle, which looks at each
+/// slot and may run reclaimers of others; with a deferred handle it does not.
+/// The reclaimer of a node only frees its block: a value that was popped is
+/// the caller's.
+///
+/// # Memory
+///
+/// `K` blocks. A block is in use from the push until its value *and the next
+/// one* were popped and no section can hold its node any more: so after the
+/// first pop one block is taken also when the queue is empty. What is held back
+/// by open guards, in a handle's unpublished batch, or as spare blocks (`K /
+/// 32` a handle, at most 64, on targets with caches) is missing until then.
+/// For `live` values the robust mode needs
+/// [`Config::pool_size`](crate::Config::pool_size) of `live + 1` blocks; in
+/// basic mode a section that stalls holds back all that is popped from then
+/// on.
+///
+/// # Values that are left
+///
+/// A queue in a `static` is never dropped, nor are the values in it. One that
+/// is dropped drops them.
+///
+/// ```
+/// #![forbid(unsafe_code)]
+/// use hyaline::{Collector, domain, safe::{Domain, Queue}};
+///
+/// domain!(App: Collector<4> = Collector::new());
+/// static EVENTS: Queue<&str, 16, App> = Queue::new();
+///
+/// let interrupt = App::register_deferred()?;
+/// EVENTS.push(&interrupt, "button")?;
+/// EVENTS.push(&interrupt, "timer")?;
+///
+/// let task = App::register()?;
+/// assert_eq!(EVENTS.pop(&task), Some("button"));
+/// assert_eq!(EVENTS.pop(&task), Some("timer"));
+/// assert_eq!(EVENTS.pop(&task), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Queue<T, const K: usize, D: Domain> {
+    head: Wide<AtomicPtr<Linked<Node<T>>>>,
+    tail: Wide<AtomicPtr<Linked<Node<T>>>>,
+    /// The first dummy. In a cell: its header counts as written to.
+    first: UnsafeCell<Linked<Node<T>>>,
+    nodes: Pool<Node<T>, K>,
+    of: PhantomData<Brand<D>>,
+}
+
+/// On a cache line of its own, where there are caches: producers and
+/// consumers do not get in each other's way.
+#[cfg_attr(target_has_atomic = "64", repr(align(128)))]
+struct Wide<T>(T);
+
+struct Node<T> {
+    next: AtomicPtr<Linked<Node<T>>>,
+    /// There until the node becomes the dummy.
+    value: MaybeUninit<T>,
+}
+
+// SAFETY: values go from thread to thread, and are never shared.
+unsafe impl<T: Send, const K: usize, D: Domain> Sync for Queue<T, K, D> {}
+// SAFETY: as above.
+unsafe impl<T: Send, const K: usize, D: Domain> Send for Queue<T, K, D> {}
+
+impl<T, const K: usize, D: Domain> Queue<T, K, D> {
+    const_fn! {
+        /// An empty queue.
+        #[must_use]
+        pub const fn new() -> Self {
+            let dummy = Node {
+                next: AtomicPtr::new(ptr::null_mut()),
+                value: MaybeUninit::uninit(),
+            };
+            Self {
+                head: Wide(AtomicPtr::new(ptr::null_mut())),
+                tail: Wide(AtomicPtr::new(ptr::null_mut())),
+                first: UnsafeCell::new(Linked {
+                    link: Link::new(),
+                    value: dummy,
+                }),
+                nodes: Pool::new(),
+                of: PhantomData,
+            }
+        }
+    }
+
+    /// The successor's place in the node that `head` or `tail` leads to.
+    ///
+    /// # Safety
+    ///
+    /// The pointer is null, or valid for as long as the result is used.
+    #[inline]
+    unsafe fn next_of(&self, node: *mut Linked<Node<T>>) -> &AtomicPtr<Linked<Node<T>>> {
+        let node = if node.is_null() {
+            self.first.get()
+        } else {
+            node
+        };
+        // SAFETY: the caller's.
+        unsafe { &(*node).value.next }
+    }
+
+    /// Adds a value at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`], with the value, if there is no block for it.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, Queue}};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// static QUEUE: Queue<u32, 1, App> = Queue::new();
+    /// let handle = App::register()?;
+    /// assert!(QUEUE.push(&handle, 1).is_ok());
+    /// assert_eq!(QUEUE.push(&handle, 2).unwrap_err().into_inner(), 2);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn push<R: Role>(&'static self, handle: &Handle<D, R>, value: T) -> Result<(), Full<T>>
+    where
+        T: Send,
+    {
+        let node = Node {
+            next: AtomicPtr::new(ptr::null_mut()),
+            value: MaybeUninit::new(value),
+        };
+        let new = match self.nodes.alloc(handle, node) {
+            Ok(new) => new,
+            // SAFETY: it has the value from above.
+            Err(full) => return Err(Full(unsafe { full.into_inner().value.assume_init() })),
+        };
+        let guard = handle.enter();
+        // Acquire: pairs with the Release of `help`; the node's `next` is
+        // there, null or not.
+        let mut tail = guard.protect(&self.tail.0, Ordering::Acquire);
+        loop {
+            // SAFETY: protected: the tail does not lag behind the head, so the
+            // node was not retired when it was loaded.
+            let place = unsafe { self.next_of(tail) };
+            // Release: pairs with the Acquire of the load in `pop`, and of
+            // this exchange in `help`'s callers: the node's contents are seen
+            // by whoever finds it. Acquire on failure: for `help`.
+            // Not through the guard: what is found is not looked into.
+            let linked =
+                place.compare_exchange(ptr::null_mut(), new, Ordering::Release, Ordering::Acquire);
+            match linked {
+                Ok(_) => {
+                    self.help(tail, new);
+                    return Ok(());
+                }
+                Err(next) => {
+                    self.help(tail, next);
+                    // Acquire: as above.
+                    tail = guard.protect(&self.tail.0, Ordering::Acquire);
+                }
+            }
+        }
+    }
+
+    /// Swings the tail from a node to its successor, if nobody else did.
+    /// Afterwards the tail is past the node.
+    #[inline]
+    fn help(&self, tail: *mut Linked<Node<T>>, next: *mut Linked<Node<T>>) {
+        // Release: who finds `next` by way of the tail sees its contents,
+        // which we acquired. Acquire, also on failure: a pop that retires
+        // `tail` must come after the exchange that moved the tail on, so that
+        // its HEAVY covers it.
+        let _ = (self.tail.0).compare_exchange(tail, next, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Takes the first value.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, Queue}};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// static QUEUE: Queue<u32, 2, App> = Queue::new();
+    /// let handle = App::register()?;
+    /// assert_eq!(QUEUE.pop(&handle), None);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn pop<R: Role>(&'static self, handle: &Handle<D, R>) -> Option<T>
+    where
+        T: Send,
+    {
+        let guard = handle.enter();
+        // Acquire, and on failure below: the dummy's `next` is there.
+        let mut head = guard.protect(&self.head.0, Ordering::Acquire);
+        loop {
+            // Acquire: read after the head, so it is not behind it; and if it
+            // is past it, the exchange that moved it comes before our HEAVY,
+            // as in `help`.
+            let tail = self.tail.0.load(Ordering::Acquire);
+            // SAFETY: protected, out of `head`.
+            let place = unsafe { self.next_of(head) };
+            // Acquire: pairs with the Release in `push`; the value is there.
+            let next = guard.protect(place, Ordering::Acquire);
+            if next.is_null() {
+                // The dummy has no successor, so it is in front: empty.
+                return None;
+            }
+            if ptr::eq(tail, head) {
+                self.help(tail, next);
+            }
+            // Release: who finds `next` by way of the head sees its contents,
+            // and a tail that is past the old dummy. Acquire: see above.
+            let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+            match guard.compare_exchange(&self.head.0, head, next, success, failure) {
+                Ok(_) => {
+                    // SAFETY: protected, see the module. The exchange made the
+                    // value ours: others look into `next.next` only.
+                    let value = unsafe { (&raw const (*next).value.value).read().assume_init() };
+                    if !head.is_null() {
+                        // SAFETY: the exchange unlinked the old dummy, once;
+                        // the tail is past it; older dummies lead to it, but
+                        // nobody who stands there looks into it. It is from a
+                        // pool in a static, stamped by a handle of this
+                        // collector. (The first dummy stays where it is.)
+                        unsafe { guard.defer_retire(head, reclaim::pooled::<Node<T>>) };
+                    }
+                    return Some(value);
+                }
+                Err(found) => head = found,
+            }
+        }
+    }
+}
+
+impl<T, const K: usize, D: Domain> Default for Queue<T, K, D> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, const K: usize, D: Domain> Drop for Queue<T, K, D> {
+    fn drop(&mut self) {
+        // Relaxed, and below: we have the queue alone.
+        let mut dummy = self.head.0.load(Ordering::Relaxed);
+        loop {
+            if !dummy.is_null() {
+                dummy = reach(&mut self.nodes, dummy);
+            }
+            // SAFETY: linked nodes are valid.
+            let next = unsafe { self.next_of(dummy) }.load(Ordering::Relaxed);
+            if next.is_null() {
+                return;
+            }
+            dummy = reach(&mut self.nodes, next);
+            // SAFETY: a node after the dummy has a value, which is dropped
+            // once: it is the dummy now.
+            unsafe { (&raw mut (*dummy).value.value).cast::<T>().drop_in_place() };
+        }
+    }
+}
+
+impl<T, const K: usize, D: Domain> fmt::Debug for Queue<T, K, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("capacity", &K)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,229 @@
+//! A stack: Treiber's (IBM RJ 5118, 1986).
+//!
+//! A pop reads the top node and swings the top to the one below. If the node
+//! could be reused in between, the exchange would succeed with a wrong
+//! successor (the ABA problem). The section prevents it: a node that was
+//! loaded through the guard is not reused before the guard is dropped.
+//!
+//! **Robust mode.** The one node that is looked into is the top, and it comes
+//! out of `protect`, from a place that never goes away. The node below is not
+//! looked into: its address is put on top if the top is still the same. So
+//! the algorithm is right as it is.
+
+use core::{fmt, marker::PhantomData, mem::MaybeUninit, ptr};
+
+use super::{Domain, Full, Handle, domain::Brand, node::reach};
+use crate::{
+    Linked, Pool, Role, reclaim,
+    sync::{AtomicPtr, Cell, Ordering, const_fn},
+};
+
+/// A stack of at most `K` values, for any number of tasks and interrupts. Of
+/// indices or of boxes of a static pool it is a free list.
+///
+/// | call | progress | in an interrupt |
+/// |---|---|---|
+/// | [`push`](Self::push), [`pop`](Self::pop) | lock-free: repeats if another call changed the top | yes |
+/// | [`is_empty`](Self::is_empty) | wait-free | yes |
+///
+/// A push for which there is no block flushes its handle, which looks at each
+/// slot and may run reclaimers of others; with a deferred handle it does not.
+/// The reclaimer of a node only frees its block: a value that was popped is
+/// the caller's.
+///
+/// # Memory
+///
+/// `K` blocks. A block is in use from the push until no section can hold its
+/// node any more: so a push may be refused though there are fewer than `K`
+/// values, namely if popped nodes are held back by open guards, or by handles
+/// in an unpublished batch or as spare blocks (`K / 32` each, at most 64, on
+/// targets with caches). For `live` values the robust mode needs
+/// [`Config::pool_size`](crate::Config::pool_size) blocks; in basic mode a
+/// section that stalls holds back all that is popped from then on.
+///
+/// # Values that are left
+///
+/// A stack in a `static` is never dropped, nor are the values in it. One that
+/// is dropped drops them.
+///
+/// ```
+/// #![forbid(unsafe_code)]
+/// use hyaline::{Collector, domain, safe::{Domain, Stack}};
+///
+/// domain!(App: Collector<4> = Collector::new());
+/// static FREE: Stack<u16, 32, App> = Stack::new(); // descriptors
+///
+/// let handle = App::register()?;
+/// for descriptor in 0..16 {
+///     FREE.push(&handle, descriptor)?;
+/// }
+/// assert_eq!(FREE.pop(&handle), Some(15));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Stack<T, const K: usize, D: Domain> {
+    top: AtomicPtr<Linked<Node<T>>>,
+    nodes: Pool<Node<T>, K>,
+    of: PhantomData<Brand<D>>,
+}
+
+struct Node<T> {
+    /// Written before the node is published, and not after.
+    below: Cell<*mut Linked<Node<T>>>,
+    /// There until the node is popped.
+    value: MaybeUninit<T>,
+}
+
+// SAFETY: values go from thread to thread, and are never shared. What a node
+// points to is the stack's, and only read once the node is published.
+unsafe impl<T: Send, const K: usize, D: Domain> Sync for Stack<T, K, D> {}
+// SAFETY: as above.
+unsafe impl<T: Send, const K: usize, D: Domain> Send for Stack<T, K, D> {}
+
+impl<T, const K: usize, D: Domain> Stack<T, K, D> {
+    const_fn! {
+        /// An empty stack.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self {
+                top: AtomicPtr::new(ptr::null_mut()),
+                nodes: Pool::new(),
+                of: PhantomData,
+            }
+        }
+    }
+
+    /// Puts a value on top.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`], with the value, if there is no block for it.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, Stack}};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// static STACK: Stack<u32, 1, App> = Stack::new();
+    /// let handle = App::register()?;
+    /// assert!(STACK.push(&handle, 1).is_ok());
+    /// assert_eq!(STACK.push(&handle, 2).unwrap_err().into_inner(), 2);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn push<R: Role>(&'static self, handle: &Handle<D, R>, value: T) -> Result<(), Full<T>>
+    where
+        T: Send,
+    {
+        let node = Node {
+            below: Cell::new(ptr::null_mut()),
+            value: MaybeUninit::new(value),
+        };
+        let new = match self.nodes.alloc(handle, node) {
+            Ok(new) => new,
+            // SAFETY: it has the value from above.
+            Err(full) => return Err(Full(unsafe { full.into_inner().value.assume_init() })),
+        };
+        // No section: nothing is looked into here, and if the top is what it
+        // was, it does not matter what it has been in between.
+        // Relaxed: the address only.
+        let mut top = self.top.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: the node is not published yet.
+            unsafe { (*new).value.below.set(top) };
+            // Release: pairs with the Acquire in `pop`; without it the node's
+            // contents might not be there yet. Relaxed on failure: as above.
+            match (self.top).compare_exchange_weak(top, new, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(found) => top = found,
+            }
+        }
+    }
+
+    /// Takes the value on top.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, Stack}};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// static STACK: Stack<u32, 2, App> = Stack::new();
+    /// let handle = App::register()?;
+    /// assert_eq!(STACK.pop(&handle), None);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn pop<R: Role>(&'static self, handle: &Handle<D, R>) -> Option<T>
+    where
+        T: Send,
+    {
+        let guard = handle.enter();
+        // Acquire, and on failure below: see `push`.
+        let mut top = guard.protect(&self.top, Ordering::Acquire);
+        loop {
+            if top.is_null() {
+                return None;
+            }
+            // SAFETY: protected; `below` is not written any more.
+            let below = unsafe { (*top).value.below.get() };
+            // Relaxed: the top was acquired above. All that is done to `top`
+            // is read-modify-write, so this continues the release sequences of
+            // all pushes before it, and who loads `below` from here acquires
+            // its contents from the push that released them.
+            let (success, failure) = (Ordering::Relaxed, Ordering::Acquire);
+            match guard.compare_exchange_weak(&self.top, top, below, success, failure) {
+                Ok(_) => break,
+                Err(found) => top = found,
+            }
+        }
+        // SAFETY: the exchange made the node ours; others may still read
+        // `below`, but not the value.
+        let value = unsafe { (&raw const (*top).value.value).read().assume_init() };
+        // SAFETY: it was unlinked by the exchange, once; `top` was the one way
+        // to it, as nobody follows the `below` of a node that was popped: that
+        // exchange fails. It is from a pool in a static, stamped by a handle
+        // of this collector.
+        unsafe { guard.defer_retire(top, reclaim::pooled::<Node<T>>) };
+        Some(value)
+    }
+
+    /// Whether there was nothing in it a moment ago.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::Stack};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// assert!(Stack::<u32, 2, App>::new().is_empty());
+    /// ```
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        // Relaxed: a moment's view.
+        self.top.load(Ordering::Relaxed).is_null()
+    }
+}
+
+impl<T, const K: usize, D: Domain> Default for Stack<T, K, D> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, const K: usize, D: Domain> Drop for Stack<T, K, D> {
+    fn drop(&mut self) {
+        loop {
+            // Relaxed, and below: we have the stack alone.
+            let top = self.top.load(Ordering::Relaxed);
+            if top.is_null() {
+                return;
+            }
+            let top = reach(&mut self.nodes, top);
+            // SAFETY: linked nodes have a value, and nobody else is here. The
+            // node leaves the stack before its value is dropped, so that it
+            // is dropped once even if that panics.
+            unsafe {
+                self.top.store((*top).value.below.get(), Ordering::Relaxed);
+                (&raw mut (*top).value.value).cast::<T>().drop_in_place();
+            }
+        }
+    }
+}
+
+impl<T, const K: usize, D: Domain> fmt::Debug for Stack<T, K, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stack")
+            .field("capacity", &K)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,6 @@
+//! Link arguments: no start-up code and no memory map, for the image is never run.
+
+fn main() {
+    println!("cargo:rustc-link-arg=-e_start");
+    println!("cargo:rustc-link-arg=--gc-sections");
+}

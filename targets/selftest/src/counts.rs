@@ -1,0 +1,105 @@
+//! Executed instructions of each operation, on machines that can count them.
+
+use crate::{Board, node::shelve, world::World};
+use core::hint::black_box;
+use hyaline::{Basic, Config, Fences, Robust, Scheme, SingleCore};
+use portable_atomic::Ordering;
+
+/// A free-running count that instructions can be read off.
+pub trait Counter {
+    fn read() -> u32;
+
+    /// Instructions between two readings.
+    fn instructions(from: u32, to: u32) -> u32;
+}
+
+/// Prints a line for each operation of each scheme.
+///
+/// # Safety
+///
+/// As for [`single_core`](crate::single_core).
+pub unsafe fn count<C: Counter>(board: &impl Board) {
+    // SAFETY: the caller vouches for the one core.
+    const SINGLE: SingleCore = unsafe { SingleCore::new() };
+    static SINGLE_WORLD: World<Basic<SingleCore>, 1> = World::new(Config::new().barrier(SINGLE));
+    static BASIC: World<Basic<Fences>, 1> = World::new(Config::new());
+    static ROBUST: World<Robust<Fences>, 1> = World::new(Config::new());
+    operations::<C, _>(&SINGLE_WORLD, board, "Basic<SingleCore>");
+    operations::<C, _>(&BASIC, board, "Basic<Fences>");
+    operations::<C, _>(&ROBUST, board, "Robust<Fences>");
+    board.print(format_args!("{}", crate::PASSED));
+}
+
+#[inline(never)]
+fn operations<C: Counter, S: Scheme>(world: &'static World<S, 1>, board: &impl Board, label: &str) {
+    /// Counts an expression and yields its value.
+    macro_rules! counted {
+        ($name:literal, $operation:expr) => {{
+            let (start, empty) = (C::read(), C::read());
+            let from = C::read();
+            let value = black_box($operation);
+            let to = C::read();
+            // All arithmetic stays behind the last reading.
+            let [start, empty, from, to] = black_box([start, empty, from, to]);
+            // What two readings in a row show is the cost of reading.
+            let own = C::instructions(start, empty);
+            let count = C::instructions(from, to).saturating_sub(own);
+            board.print(format_args!("{label} {}: {count}", $name));
+            value
+        }};
+    }
+    let [reader, second, writer] = core::array::from_fn(|_| world.register());
+    let (reader, second, writer) = (&reader, &second, &writer);
+    let make = || {
+        black_box(
+            world.shelves[0]
+                .make(writer, &world.ledger)
+                .expect("a node"),
+        )
+    };
+    // The first use of everything may take a longer way.
+    world.replace(writer, 0);
+    world.read(reader, 1);
+
+    let guard = counted!("enter", reader.enter());
+    // Acquire: as every reader.
+    counted!("protect", guard.protect(&world.cell, Ordering::Acquire));
+    counted!("leave", drop(guard));
+    counted!("enter and leave", drop(reader.enter()));
+    // SAFETY, here and below: nodes of the shelf that were never published, each
+    // retired once.
+    let node = make();
+    counted!("retire, nobody active", unsafe {
+        writer.retire(node, shelve)
+    });
+
+    let guard = reader.enter();
+    world.look(&guard, 1);
+    let node = make();
+    world.look(&guard, 1);
+    counted!("retire into the batch", unsafe {
+        writer.retire(node, shelve)
+    });
+    drop(guard);
+    counted!("publish, nobody active", writer.flush());
+
+    let guard = reader.enter();
+    let node = make();
+    world.look(&guard, 1);
+    // SAFETY: as above.
+    unsafe { writer.retire(node, shelve) };
+    counted!("publish, one active reader", writer.flush());
+    counted!("leave and reclaim one", drop(guard));
+
+    // Two readers and one object: it goes to limbo, and a later collect takes it.
+    let guards = (reader.enter(), second.enter());
+    let node = make();
+    world.look(&guards.0, 1);
+    world.look(&guards.1, 1);
+    // SAFETY: as above.
+    unsafe { writer.retire(node, shelve) };
+    writer.flush();
+    drop(guards);
+    counted!("collect one", writer.collect());
+    counted!("collect nothing", writer.collect());
+}

@@ -1,0 +1,407 @@
+//! The structures of the safe layer: the pairs of calls that could get in
+//! each other's way.
+//!
+//! A value is a [`Tracked`]: loom reports it if it is read while it is dropped
+//! or before it is there, and the model counts those that are not dropped.
+
+use hyaline::{
+    Basic, Collector, Config, Pool, Robust,
+    safe::{Atomic, Domain, Handle, Map, Owned, Queue, RcuCell, Shared, Stack},
+};
+use loom::{cell::UnsafeCell, sync::Arc, thread};
+
+use super::model;
+
+/// A number whose accesses loom checks, and whose drop the model sees.
+struct Tracked {
+    number: UnsafeCell<u32>,
+    life: Arc<()>,
+}
+
+// SAFETY: the cell is written by its maker and by `drop`, and loom checks that.
+unsafe impl Send for Tracked {}
+// SAFETY: as above.
+unsafe impl Sync for Tracked {}
+
+impl Tracked {
+    fn new(number: u32, life: &Arc<()>) -> Self {
+        let cell = UnsafeCell::new(0);
+        // So that loom knows of a write that readers must see.
+        // SAFETY: not shared yet.
+        cell.with_mut(|place| unsafe { *place = number });
+        let life = life.clone();
+        Self { number: cell, life }
+    }
+
+    fn get(&self) -> u32 {
+        // SAFETY: loom checks that nobody writes it meanwhile.
+        self.number.with(|place| unsafe { *place })
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        // SAFETY: loom checks that nobody reads it any more.
+        self.number.with_mut(|place| unsafe { *place = 0xdead });
+        let _ = &self.life;
+    }
+}
+
+/// How many values are alive.
+fn alive(life: &Arc<()>) -> usize {
+    Arc::strong_count(life) - 1
+}
+
+/// Each model runs in both schemes, with a domain `D` of its own.
+macro_rules! schemes {
+    ($($name:ident<$slots:literal, $batch:literal> $body:block)*) => {$(
+        mod $name {
+            use super::*;
+            schemes!(basic: Basic, $slots, $batch, $body);
+            schemes!(robust: Robust, $slots, $batch, $body);
+        }
+    )*};
+    ($test:ident: $scheme:ty, $slots:literal, $batch:literal, $body:block) => {
+        #[test]
+        fn $test() {
+            loom::lazy_static! {
+                static ref COLLECTOR: Collector<$slots, $scheme> =
+                    Collector::with_config(Config::new().batch::<$batch>().era_step::<1>());
+            }
+            struct D;
+            impl Domain for D {
+                type Collector = Collector<$slots, $scheme>;
+                fn collector() -> &'static Self::Collector {
+                    &COLLECTOR
+                }
+            }
+            model(|| $body);
+        }
+    };
+}
+
+/// A structure that lives as long as the threads of a model.
+struct Leaked<T: 'static>(&'static T);
+
+impl<T> Leaked<T> {
+    fn new(structure: T) -> Self {
+        Self(Box::leak(Box::new(structure)))
+    }
+
+    /// Drops it, when all threads are joined and all handles dropped: then
+    /// nothing of it waits to be reclaimed.
+    fn close(self) {
+        // SAFETY: it was leaked by `new`, and nobody uses it.
+        drop(unsafe { Box::from_raw(std::ptr::from_ref(self.0).cast_mut()) });
+    }
+}
+
+/// Joins threads, which return their handles, and then releases the slots.
+fn join<D: Domain, const N: usize>(threads: [thread::JoinHandle<Handle<D>>; N]) {
+    let handles = threads.map(|thread| thread.join().unwrap());
+    drop(handles);
+}
+
+schemes! {
+    // A version is read while it is replaced and retired.
+    cell_read_against_replace<2, 1> {
+        let life = Arc::new(());
+        let cell = Leaked::new(RcuCell::<_, 2, D>::new(Tracked::new(1, &life)));
+        let shared = cell.0;
+        let (reader, writer) = (D::register().unwrap(), D::register().unwrap());
+        let reading = thread::spawn(move || {
+            let guard = reader.enter();
+            let first = shared.read(&guard);
+            let second = shared.read(&guard);
+            assert!(first.get() <= second.get());
+            drop(guard);
+            reader
+        });
+        assert!(shared.replace(&writer, Tracked::new(2, &life)).is_ok());
+        assert!(shared.replace(&writer, Tracked::new(3, &life)).is_ok());
+        drop(writer);
+        join([reading]);
+        assert_eq!(alive(&life), 1);
+        cell.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // Two updates: neither is lost, and no version is dropped twice.
+    cell_updates<2, 1> {
+        let life = Arc::new(());
+        let cell = Leaked::new(RcuCell::<_, 3, D>::new(Tracked::new(0, &life)));
+        let shared = cell.0;
+        let handles = [D::register().unwrap(), D::register().unwrap()];
+        let threads = handles.map(|handle| {
+            let life = life.clone();
+            thread::spawn(move || {
+                let next = |old: &Tracked| Tracked::new(old.get() + 1, &life);
+                assert!(shared.update(&handle, next).is_ok());
+                handle
+            })
+        });
+        join(threads);
+        assert_eq!(alive(&life), 1);
+        let handle = D::register().unwrap();
+        assert_eq!(shared.read(&handle.enter()).get(), 2);
+        drop(handle);
+        cell.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // `into_shared` protects an object that another thread retires.
+    atomic_publish_against_retire<2, 1> {
+        let life = Arc::new(());
+        let pool: &'static Pool<Tracked, 2> = Box::leak(Box::new(Pool::new()));
+        let place: &'static Atomic<Tracked, D> = Box::leak(Box::new(Atomic::null()));
+        let (maker, taker) = (D::register().unwrap(), D::register().unwrap());
+        let guard = maker.enter();
+        // The object is made by a later era than the section's.
+        let object = Owned::new(pool, &taker, Tracked::new(7, &life)).ok().unwrap();
+        let taking = thread::spawn(move || {
+            let guard = taker.enter();
+            let old = place.swap(Shared::null(), &guard);
+            // SAFETY: unlinked, and nobody stores what they load.
+            unsafe { guard.retire(old) };
+            drop(guard);
+            taker
+        });
+        let shared = object.into_shared(&guard);
+        place.swap(shared, &guard);
+        assert_eq!(shared.as_ref().unwrap().get(), 7);
+        let rest = place.swap(Shared::null(), &guard);
+        // SAFETY: as above; it is null if the other thread was first.
+        unsafe { guard.retire(rest) };
+        drop(guard);
+        join([taking]);
+        drop(maker);
+        assert_eq!(alive(&life), 0);
+        // SAFETY: all threads are joined.
+        unsafe {
+            drop(Box::from_raw(std::ptr::from_ref(pool).cast_mut()));
+            drop(Box::from_raw(std::ptr::from_ref(place).cast_mut()));
+        }
+    }
+
+    // The ABA pair: one pop stalls with the top in hand, while the other thread
+    // takes both nodes and pushes a new one, into a block that came back.
+    stack_pop_against_pops_and_push<2, 1> {
+        let life = Arc::new(());
+        let stack = Leaked::new(Stack::<_, 2, D>::new());
+        let shared = stack.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        for n in 1..=2 {
+            assert!(shared.push(&one, Tracked::new(n, &life)).is_ok());
+        }
+        let popping = thread::spawn(move || {
+            let seen = shared.pop(&two).map(|value| value.get());
+            (two, seen)
+        });
+        let mut seen = [shared.pop(&one), shared.pop(&one)].map(|v| v.map(|v| v.get())).to_vec();
+        let pushed = shared.push(&one, Tracked::new(3, &life)).is_ok();
+        let (two, other) = popping.join().unwrap();
+        seen.push(other);
+        seen.push(shared.pop(&two).map(|value| value.get()));
+        assert!(shared.pop(&two).is_none());
+        let mut seen: Vec<_> = seen.into_iter().flatten().collect();
+        seen.sort_unstable();
+        assert_eq!(seen, if pushed { vec![1, 2, 3] } else { vec![1, 2] });
+        drop((one, two));
+        stack.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // A push and a pop meet on an empty stack.
+    stack_push_against_pop<2, 1> {
+        let life = Arc::new(());
+        let stack = Leaked::new(Stack::<_, 2, D>::new());
+        let shared = stack.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        let value = Tracked::new(7, &life);
+        let pushing = thread::spawn(move || {
+            assert!(shared.push(&two, value).is_ok());
+            two
+        });
+        let seen = shared.pop(&one).map(|value| value.get());
+        assert!(seen.is_none_or(|number| number == 7));
+        drop(one);
+        join([pushing]);
+        assert_eq!(alive(&life), usize::from(seen.is_none()));
+        stack.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // A push meets pops that empty the queue: on the last node, and on the
+    // tail.
+    queue_push_against_pops<2, 1> {
+        let life = Arc::new(());
+        let queue = Leaked::new(Queue::<_, 4, D>::new());
+        let shared = queue.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.push(&one, Tracked::new(1, &life)).is_ok());
+        let value = Tracked::new(2, &life);
+        let pushing = thread::spawn(move || {
+            assert!(shared.push(&two, value).is_ok());
+            two
+        });
+        let seen = [(), ()].map(|()| shared.pop(&one).map(|value| value.get()));
+        let two = pushing.join().unwrap();
+        let last = shared.pop(&two).map(|value| value.get());
+        match seen {
+            [Some(1), Some(2)] => assert_eq!(last, None),
+            [Some(1), None] => assert_eq!(last, Some(2)),
+            other => panic!("{other:?}"),
+        }
+        drop((one, two));
+        queue.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // Two pops and a block that comes back: a push that stalls with the last
+    // node in hand must not link to it when it is a node of later.
+    queue_push_against_reuse<2, 1> {
+        let life = Arc::new(());
+        let queue = Leaked::new(Queue::<_, 3, D>::new());
+        let shared = queue.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.push(&one, Tracked::new(1, &life)).is_ok());
+        assert_eq!(shared.pop(&one).unwrap().get(), 1);
+        let value = Tracked::new(3, &life);
+        let pushing = thread::spawn(move || {
+            let pushed = shared.push(&two, value).is_ok();
+            (two, pushed)
+        });
+        let mut seen = Vec::new();
+        assert!(shared.push(&one, Tracked::new(2, &life)).is_ok());
+        seen.extend(shared.pop(&one).map(|value| value.get()));
+        seen.extend(shared.pop(&one).map(|value| value.get()));
+        let (two, pushed) = pushing.join().unwrap();
+        seen.extend(shared.pop(&two).map(|value| value.get()));
+        seen.sort_unstable();
+        assert_eq!(seen, if pushed { vec![2, 3] } else { vec![2] });
+        drop((one, two));
+        queue.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // A walk meets the removal of the node it stands on, and of the one after.
+    map_get_against_removes<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        let guard = two.enter(); // older than the nodes, in eras
+        for key in 1..=2 {
+            assert!(shared.insert(&one, key, Tracked::new(key, &life)).is_ok());
+        }
+        drop(guard);
+        let walking = thread::spawn(move || {
+            let guard = two.enter();
+            let seen = shared.get(&guard, &2).map(Tracked::get);
+            assert!(seen.is_none_or(|number| number == 2));
+            drop(guard);
+            two
+        });
+        for key in 1..=2 {
+            assert_eq!(shared.remove(&one.enter(), &key).unwrap().get(), key);
+        }
+        drop(one);
+        join([walking]);
+        assert_eq!(alive(&life), 0);
+        map.close();
+    }
+
+    // The nodes are younger than the walk: robust mode has to protect them one
+    // by one.
+    map_get_against_set_and_removes<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
+        let walking = thread::spawn(move || {
+            let guard = two.enter();
+            let seen = shared.get(&guard, &2).map(Tracked::get);
+            assert!(seen.is_none_or(|number| number == 2));
+            drop(guard);
+            two
+        });
+        assert!(shared.insert(&one, 2, Tracked::new(2, &life)).is_ok());
+        for key in 1..=2 {
+            assert_eq!(shared.remove(&one.enter(), &key).unwrap().get(), key);
+        }
+        drop(one);
+        join([walking]);
+        assert_eq!(alive(&life), 0);
+        map.close();
+    }
+
+    // Neighbours go and come: the insert must not hang on a node that goes.
+    map_insert_against_remove<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
+        let value = Tracked::new(2, &life);
+        let inserting = thread::spawn(move || {
+            assert!(shared.insert(&two, 2, value).is_ok());
+            two
+        });
+        assert_eq!(shared.remove(&one.enter(), &1).unwrap().get(), 1);
+        let two = inserting.join().unwrap();
+        let guard = two.enter();
+        assert_eq!(shared.get(&guard, &2).map(Tracked::get), Some(2));
+        assert!(shared.get(&guard, &1).is_none());
+        drop(guard);
+        drop((one, two));
+        assert_eq!(alive(&life), 1);
+        map.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // A key is replaced while it is read and while another one is replaced:
+    // it is never missing.
+    map_get_against_replace<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
+        let reading = thread::spawn(move || {
+            let guard = two.enter();
+            let first = shared.get(&guard, &1).expect("there").get();
+            let (_, second) = shared.iter(&guard).next().expect("there");
+            assert!(first <= second.get());
+            drop(guard);
+            two
+        });
+        assert!(shared.replace(&one, 1, Tracked::new(2, &life)).is_ok());
+        drop(one);
+        join([reading]);
+        assert_eq!(alive(&life), 1);
+        map.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // A replace and a remove of one key: one comes first.
+    map_replace_against_remove<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
+        let value = Tracked::new(2, &life);
+        let replacing = thread::spawn(move || {
+            let replaced = shared.replace(&two, 1, value).is_ok();
+            (two, replaced)
+        });
+        let removed = shared.remove(&one.enter(), &1).map(Tracked::get);
+        let (two, replaced) = replacing.join().unwrap();
+        assert_eq!(removed, Some(if replaced { 2 } else { 1 }));
+        assert!(shared.get(&two.enter(), &1).is_none());
+        drop((one, two));
+        assert_eq!(alive(&life), 0);
+        map.close();
+    }
+}

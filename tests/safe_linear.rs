@@ -1,0 +1,378 @@
+//! Stack, queue, map and cell are linearizable: small histories are recorded
+//! while threads run, and a sequential order that explains them is looked for
+//! (Wing and Gong 1993, with memory of what was tried, Lowe 2017).
+//!
+//! A call is stamped before it begins and after it returned. An order is
+//! right if a call that returned before another began comes before it, and if
+//! each call answers what the sequential structure answers.
+
+#![cfg(not(loom))]
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    fmt::Debug,
+    hash::Hash,
+    sync::{
+        Barrier,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    thread,
+};
+
+use hyaline::{
+    Collector, Config, Robust, domain,
+    safe::{Domain, Handle, Map, Queue, RcuCell, Stack},
+};
+
+const THREADS: usize = 3;
+const CALLS: usize = 4;
+/// Histories of each kind.
+const SEEDS: u64 = if cfg!(miri) { 2 } else { 1500 };
+
+/// A sequential structure.
+trait Model: Clone + Eq + Hash + Default {
+    type Call: Copy + Debug + Send;
+    type Answer: Copy + Eq + Debug + Send;
+    fn apply(&mut self, call: Self::Call) -> Self::Answer;
+}
+
+/// A call that was made.
+struct Event<M: Model> {
+    began: usize,
+    returned: usize,
+    call: M::Call,
+    answer: M::Answer,
+}
+
+/// Whether there is an order that explains a history.
+fn is_linearizable<M: Model>(start: &M, history: &[Event<M>]) -> bool {
+    fn search<M: Model>(
+        model: &M,
+        done: u64,
+        history: &[Event<M>],
+        tried: &mut HashSet<(u64, M)>,
+    ) -> bool {
+        if done.count_ones() as usize == history.len() {
+            return true;
+        }
+        if !tried.insert((done, model.clone())) {
+            return false;
+        }
+        let left = || (0..history.len()).filter(|index| done & 1 << index == 0);
+        // What began after another one returned cannot come before it.
+        let limit = left().map(|index| history[index].returned).min();
+        left().any(|index| {
+            let event = &history[index];
+            let mut next = model.clone();
+            limit.is_some_and(|limit| event.began < limit)
+                && next.apply(event.call) == event.answer
+                && search(&next, done | 1 << index, history, tried)
+        })
+    }
+    search(start, 0, history, &mut HashSet::new())
+}
+
+/// Pseudo-random numbers (xorshift).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// Records histories and checks them. The structure goes on from one to the
+/// next; `settle` brings it and the model to the same state.
+fn check<M: Model, D: Domain>(
+    choose: impl Fn(&mut Random, u64) -> M::Call + Sync,
+    run: impl Fn(&Handle<D>, M::Call) -> M::Answer + Sync,
+    settle: impl Fn(&Handle<D>) -> M,
+) {
+    let (choose, run) = (&choose, &run);
+    let clock = &AtomicUsize::new(0);
+    let gate = &Barrier::new(THREADS + 1);
+    thread::scope(|scope| {
+        let mut results = Vec::new();
+        for thread in 0..THREADS {
+            let (send, receive) = std::sync::mpsc::channel();
+            results.push(receive);
+            scope.spawn(move || {
+                let handle = D::register().unwrap();
+                for seed in 1..=SEEDS {
+                    let mut random = Random(seed * 1_000_003 + thread as u64);
+                    gate.wait();
+                    for call in 0..CALLS {
+                        let unique = (thread * CALLS + call) as u64;
+                        let call = choose(&mut random, unique);
+                        // A different start each time.
+                        (0..random.below(60)).for_each(|_| std::hint::spin_loop());
+                        let began = clock.fetch_add(1, SeqCst);
+                        let answer = run(&handle, call);
+                        let returned = clock.fetch_add(1, SeqCst);
+                        let event = Event::<M> {
+                            began,
+                            returned,
+                            call,
+                            answer,
+                        };
+                        send.send(event).unwrap();
+                    }
+                    gate.wait();
+                }
+            });
+        }
+        let handle = D::register().unwrap();
+        for seed in 1..=SEEDS {
+            let start = settle(&handle);
+            gate.wait();
+            gate.wait();
+            let mut history: Vec<_> = (results.iter())
+                .flat_map(|receive| receive.try_iter())
+                .collect();
+            history.sort_by_key(|event| event.began);
+            assert_eq!(history.len(), THREADS * CALLS);
+            let show = |e: &Event<M>| (e.began, e.returned, e.call, e.answer);
+            assert!(
+                is_linearizable(&start, &history),
+                "seed {seed}: {:#?}",
+                history.iter().map(show).collect::<Vec<_>>()
+            );
+        }
+    });
+}
+
+/// Of stack and queue: put a value or take one.
+#[derive(Clone, Copy, Debug)]
+enum Move {
+    Put(u64),
+    Take,
+}
+
+fn choose_move(random: &mut Random, unique: u64) -> Move {
+    if random.below(2) == 0 {
+        Move::Put(unique)
+    } else {
+        Move::Take
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+struct StackModel(Vec<u64>);
+
+impl Model for StackModel {
+    type Call = Move;
+    type Answer = Option<u64>;
+    fn apply(&mut self, call: Move) -> Option<u64> {
+        match call {
+            Move::Put(value) => self.0.push(value),
+            Move::Take => return self.0.pop(),
+        }
+        None
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+struct QueueModel(VecDeque<u64>);
+
+impl Model for QueueModel {
+    type Call = Move;
+    type Answer = Option<u64>;
+    fn apply(&mut self, call: Move) -> Option<u64> {
+        match call {
+            Move::Put(value) => self.0.push_back(value),
+            Move::Take => return self.0.pop_front(),
+        }
+        None
+    }
+}
+
+/// Of the map: what to do with a key.
+#[derive(Clone, Copy, Debug)]
+enum Keyed {
+    Get(u64),
+    Insert(u64, u64),
+    Replace(u64, u64),
+    Set(u64, u64),
+    Remove(u64),
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+struct MapModel(BTreeMap<u64, u64>);
+
+impl Model for MapModel {
+    type Call = Keyed;
+    /// What was found; 1 or 0 for yes and no.
+    type Answer = Option<u64>;
+    fn apply(&mut self, call: Keyed) -> Option<u64> {
+        let map = &mut self.0;
+        match call {
+            Keyed::Get(key) => map.get(&key).copied(),
+            Keyed::Remove(key) => map.remove(&key),
+            Keyed::Set(key, value) => Some(map.insert(key, value).is_some().into()),
+            Keyed::Insert(key, value) if !map.contains_key(&key) => {
+                map.insert(key, value);
+                Some(1)
+            }
+            Keyed::Replace(key, value) if map.contains_key(&key) => {
+                map.insert(key, value);
+                Some(1)
+            }
+            Keyed::Insert(..) | Keyed::Replace(..) => Some(0),
+        }
+    }
+}
+
+fn choose_keyed(random: &mut Random, unique: u64) -> Keyed {
+    let key = random.below(3);
+    match random.below(5) {
+        0 => Keyed::Get(key),
+        1 => Keyed::Insert(key, unique),
+        2 => Keyed::Replace(key, unique),
+        3 => Keyed::Set(key, unique),
+        _ => Keyed::Remove(key),
+    }
+}
+
+/// Of the cell: read it, replace it, or double it and add one.
+#[derive(Clone, Copy, Debug)]
+enum Version {
+    Read,
+    Replace(u64),
+    Update,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+struct CellModel(u64);
+
+impl Model for CellModel {
+    type Call = Version;
+    type Answer = u64;
+    fn apply(&mut self, call: Version) -> u64 {
+        match call {
+            Version::Read => return self.0,
+            Version::Replace(value) => self.0 = value,
+            Version::Update => self.0 = 2 * self.0 + 1,
+        }
+        0
+    }
+}
+
+macro_rules! schemes {
+    ($($name:ident $body:block)*) => {
+        mod basic {
+            use super::*;
+            $(#[test] fn $name() {
+                domain!(D: Collector<4> = Collector::new());
+                $body
+            })*
+        }
+        mod robust {
+            use super::*;
+            $(#[test] fn $name() {
+                domain!(D: Collector<4, Robust> =
+                    Collector::with_config(Config::new().batch::<1>().era_step::<1>()));
+                $body
+            })*
+        }
+    };
+}
+
+schemes! {
+    stack {
+        static STACK: Stack<u64, 256, D> = Stack::new();
+        check::<StackModel, D>(
+            choose_move,
+            |handle, call| match call {
+                Move::Put(value) => STACK.push(handle, value).map_or_else(|_| panic!("full"), |()| None),
+                Move::Take => STACK.pop(handle),
+            },
+            |handle| {
+                while STACK.pop(handle).is_some() {}
+                handle.flush();
+                StackModel::default()
+            },
+        );
+    }
+
+    queue {
+        static QUEUE: Queue<u64, 256, D> = Queue::new();
+        check::<QueueModel, D>(
+            choose_move,
+            |handle, call| match call {
+                Move::Put(value) => QUEUE.push(handle, value).map_or_else(|_| panic!("full"), |()| None),
+                Move::Take => QUEUE.pop(handle),
+            },
+            |handle| {
+                while QUEUE.pop(handle).is_some() {}
+                handle.flush();
+                QueueModel::default()
+            },
+        );
+    }
+
+    map {
+        static MAP: Map<u64, u64, 1, 512, D> = Map::new();
+        check::<MapModel, D>(
+            choose_keyed,
+            |handle, call| {
+                let yes = |done: bool| Some(done.into());
+                match call {
+                    Keyed::Get(key) => MAP.get(&handle.enter(), &key).copied(),
+                    Keyed::Remove(key) => MAP.remove(&handle.enter(), &key).copied(),
+                    Keyed::Insert(key, value) => yes(MAP.insert(handle, key, value).is_ok()),
+                    Keyed::Replace(key, value) => yes(MAP.replace(handle, key, value).is_ok()),
+                    Keyed::Set(key, value) => yes(MAP.set(handle, key, value).unwrap()),
+                }
+            },
+            |handle| MapModel(MAP.iter(&handle.enter()).map(|(k, v)| (*k, *v)).collect()),
+        );
+    }
+
+    cell {
+        static CELL: RcuCell<u64, 256, D> = RcuCell::new(0);
+        check::<CellModel, D>(
+            |random, unique| match random.below(3) {
+                0 => Version::Read,
+                1 => Version::Replace(unique),
+                _ => Version::Update,
+            },
+            |handle, call| match call {
+                Version::Read => CELL.snapshot(handle),
+                Version::Replace(value) => CELL.replace(handle, value).map_or_else(|_| panic!("full"), |()| 0),
+                Version::Update => CELL.update(handle, |old| 2 * old + 1).map_or_else(|_| panic!("full"), |()| 0),
+            },
+            |handle| {
+                CELL.replace(handle, 0).unwrap();
+                CellModel(0)
+            },
+        );
+    }
+}
+
+/// The checker itself refuses what it must: a value from nowhere, and one that
+/// comes too late.
+#[test]
+fn the_checker_refuses() {
+    let event = |began, returned, call, answer| Event::<QueueModel> {
+        began,
+        returned,
+        call,
+        answer,
+    };
+    let empty = QueueModel::default();
+    let nowhere = [event(0, 1, Move::Take, Some(7))];
+    assert!(!is_linearizable(&empty, &nowhere));
+    let late = [
+        event(0, 1, Move::Put(1), None),
+        event(2, 3, Move::Take, None),
+    ];
+    assert!(!is_linearizable(&empty, &late));
+    let overlapping = [
+        event(0, 3, Move::Put(1), None),
+        event(1, 2, Move::Take, None),
+    ];
+    assert!(is_linearizable(&empty, &overlapping));
+}

@@ -155,6 +155,7 @@ impl<T, const K: usize> Pool<T, K> {
     /// assert_eq!(second.unwrap_err().into_inner(), "second");
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
+    #[inline]
     pub fn alloc<S: Scheme, R: Role>(
         &self,
         handle: &Handle<'_, S, R>,
@@ -162,16 +163,33 @@ impl<T, const K: usize> Pool<T, K> {
     ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
         let local = handle.local();
         #[cfg(target_has_atomic = "64")]
-        let block: *mut Block<T> = local.slot.cache.take(&self.cursor, kept(K)).cast();
+        let kept: *mut Linked<T> = local.slot.cache.take(&self.cursor, kept(K)).cast();
         #[cfg(not(target_has_atomic = "64"))]
-        let block: *mut Block<T> = ptr::null_mut();
-        let block = if block.is_null() { self.find() } else { block };
-        let block = if block.is_null() {
+        let kept: *mut Linked<T> = ptr::null_mut();
+        if kept.is_null() {
+            return self.alloc_new(handle, value);
+        }
+        // SAFETY: the block is ours, with a header from its last use.
+        unsafe {
+            (&raw mut (*kept).value).write(value);
+            local.stamp(&(*kept).link);
+        }
+        Ok(kept)
+    }
+
+    /// `alloc` with a block that the handle did not keep.
+    #[cold]
+    #[inline(never)]
+    fn alloc_new<S: Scheme, R: Role>(
+        &self,
+        handle: &Handle<'_, S, R>,
+        value: T,
+    ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
+        let mut block = self.find();
+        if block.is_null() {
             handle.flush();
-            self.find()
-        } else {
-            block
-        };
+            block = self.find();
+        }
         if block.is_null() {
             return Err(PoolExhausted { value });
         }
@@ -180,7 +198,7 @@ impl<T, const K: usize> Pool<T, K> {
         // its first field.
         unsafe {
             object.write(Linked::new(value));
-            local.stamp(&(*object).link);
+            handle.local().stamp(&(*object).link);
         }
         Ok(object)
     }

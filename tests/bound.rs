@@ -158,7 +158,11 @@ fn adversary<const N: usize>(
 ) -> (usize, usize) {
     let live = if cfg!(miri) { 8 } else { live };
     let bound = config.most_pending(N, readers * stalls, live);
-    let schedules = if cfg!(miri) { 2 } else { 1500 };
+    let schedules = match (cfg!(miri), cfg!(debug_assertions)) {
+        (true, _) => 2,
+        (_, true) => 300,
+        _ => 1500,
+    };
     let peaks = (1..=schedules).map(|seed| schedule::<N>(config, live, readers, stalls, seed));
     (bound, peaks.max().unwrap())
 }

@@ -28,7 +28,7 @@
 
 use crate::{
     Barrier,
-    sync::{AtomicUsize, Cell, Init, Ordering, impl_init},
+    sync::{AtomicUsize, Cell, Init, Ordering, impl_init, init},
 };
 
 #[cfg(any(not(target_pointer_width = "64"), hyaline_narrow_era))]
@@ -119,16 +119,38 @@ pub struct Eras;
 
 /// The owner's notes in robust mode.
 pub struct Log {
-    /// The oldest birth in the local batch, in two words so that it needs no
-    /// alignment of eight.
-    oldest: [Cell<u32>; 2],
+    /// The oldest birth in the local batch.
+    oldest: Oldest,
     /// Objects to make before the clock goes on.
     countdown: Cell<usize>,
 }
 
+/// An era in a cell of the owner's.
+#[cfg(target_pointer_width = "64")]
+type Oldest = Cell<u64>;
+#[cfg(target_pointer_width = "64")]
+impl_init!(Oldest = Cell::new(u64::MAX));
+
+/// The same in two words, which need no alignment of eight.
+#[cfg(not(target_pointer_width = "64"))]
+struct Oldest([Cell<u32>; 2]);
+#[cfg(not(target_pointer_width = "64"))]
+impl_init!(Oldest = Oldest([Cell::new(u32::MAX), Cell::new(u32::MAX)]));
+#[cfg(not(target_pointer_width = "64"))]
+impl Oldest {
+    fn get(&self) -> u64 {
+        u64::from(self.0[0].get()) | u64::from(self.0[1].get()) << 32
+    }
+
+    fn set(&self, era: u64) {
+        self.0[0].set(era as u32);
+        self.0[1].set((era >> 32) as u32);
+    }
+}
+
 impl_init!(
     Log = Log {
-        oldest: [Cell::new(u32::MAX), Cell::new(u32::MAX)],
+        oldest: init!(Oldest),
         countdown: Cell::new(0),
     }
 );
@@ -178,21 +200,19 @@ impl Mode for Eras {
 
     #[inline]
     fn note(log: &Log, birth: u64) {
-        if birth < Self::oldest(log) {
-            log.oldest[0].set(birth as u32);
-            log.oldest[1].set((birth >> 32) as u32);
+        if birth < log.oldest.get() {
+            log.oldest.set(birth);
         }
     }
 
     #[inline]
     fn oldest(log: &Log) -> u64 {
-        u64::from(log.oldest[0].get()) | u64::from(log.oldest[1].get()) << 32
+        log.oldest.get()
     }
 
     #[inline]
     fn clear(log: &Log) {
-        log.oldest[0].set(u32::MAX);
-        log.oldest[1].set(u32::MAX);
+        log.oldest.set(u64::MAX);
     }
 }
 

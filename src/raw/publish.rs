@@ -55,9 +55,8 @@ impl<S: Scheme> Local<'_, S> {
             (*link).reclaim.set(reclaim);
             if S::ROBUST { (*link).birth() } else { 0 }
         };
-        if self.is_active() {
-            S::Mode::cover(&self.shared.clock, &self.slot.mark, birth);
-        }
+        // Of no matter if no section is open.
+        S::Mode::cover(&self.shared.clock, &self.slot.mark, birth);
         // SAFETY: as above.
         unsafe { self.join(link, birth) }
     }
@@ -102,7 +101,8 @@ impl<S: Scheme> Local<'_, S> {
         S::Mode::note(&self.slot.log, birth);
         // SAFETY: the caller's.
         unsafe { self.slot.batch.push(link) };
-        let room = self.slot.batch.room.get().saturating_sub(1);
+        // Never 0 here, but for a release that puts a queue back.
+        let room = self.slot.batch.room.get().wrapping_sub(1);
         self.slot.batch.room.set(room);
         room == 0
     }

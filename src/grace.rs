@@ -122,7 +122,8 @@ impl Grace {
             // Relaxed: the push of the link publishes it.
             self.state.store(WAITING, Ordering::Relaxed);
             self.link.reclaim.set(reached);
-            let link = (&raw const self.link).cast_mut();
+            // From the whole, which the reclaimer casts it back to.
+            let link = core::ptr::from_ref(self).cast_mut().cast::<Link>();
             // SAFETY: the link is ours while the state is HELD, as it was, and
             // it stays where it is until `reached` was called.
             if !unsafe { handle.local().probe(link, next) } {

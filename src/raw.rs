@@ -144,6 +144,7 @@ impl<S: Scheme> Shared<S> {
     }
 
     /// Claims a slot.
+    #[inline(never)]
     pub(crate) fn register(&self) -> Option<Local<'_, S>> {
         let index = self.slots.iter().position(Slot::claim)?;
         // Relaxed: see `used`.

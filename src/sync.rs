@@ -6,7 +6,11 @@ pub(crate) use core::cell::Cell;
 #[cfg(not(loom))]
 pub use portable_atomic::AtomicPtr;
 #[cfg(not(loom))]
-pub(crate) use portable_atomic::{AtomicUsize, Ordering, compiler_fence, fence};
+pub(crate) use portable_atomic::AtomicUsize;
+// Core's fence is a locked OR below the stack on x86-64; portable-atomic's an
+// exchange with a word on it, which is slower where the word is in use.
+#[cfg(not(loom))]
+pub(crate) use core::sync::atomic::{Ordering, compiler_fence, fence};
 
 #[cfg(loom)]
 pub use loom::sync::atomic::AtomicPtr;

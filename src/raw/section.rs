@@ -40,9 +40,15 @@ impl<S: Scheme> Local<'_, S> {
         if guards == 0 {
             S::Mode::enter(&self.shared.clock, &self.slot.mark);
         }
+        // A constant where LIGHT waits for the store: it does not wait for the
+        // load.
+        let more = match guards {
+            0 if !S::Barrier::LIGHT_IS_FREE => 1,
+            _ => guards.wrapping_add(1),
+        };
         // Relaxed: LIGHT orders it against the loads of the section, which is
         // all that is asked (1).
-        active.store(guards.wrapping_add(1), Ordering::Relaxed);
+        active.store(more, Ordering::Relaxed);
         if guards == 0 || S::Barrier::LIGHT_IS_FREE {
             // LIGHT pairs with HEAVY in `publish` and `retire_now`. If it
             // comes first, they see us active; if HEAVY comes first, our loads

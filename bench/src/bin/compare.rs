@@ -1,0 +1,200 @@
+//! Compares all contestants in all rows: prints the tables, and writes
+//! `docs/performance.md` and its plots.
+//!
+//! `compare [--quick] [--only ROW,ROW] [--out FOLDER]`
+
+use std::{
+    env,
+    error::Error,
+    fs,
+    io::{IsTerminal, Write as _, stderr},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
+
+use hyaline_bench::{
+    child, memory, plot,
+    report::{self, Measured},
+    rows::{self, Row},
+    runner::{Effort, Figure},
+};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    match child::roomy(|| run(&args).map_err(|error| error.to_string())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("compare: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+struct Options {
+    quick: bool,
+    only: Option<Vec<String>>,
+    out: PathBuf,
+}
+
+fn options(args: &[String]) -> Result<Options, String> {
+    let mut options = Options {
+        quick: false,
+        only: None,
+        out: PathBuf::from("docs"),
+    };
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+        match arg.as_str() {
+            "--quick" => options.quick = true,
+            "--only" => options.only = Some(value()?.split(',').map(str::to_owned).collect()),
+            "--out" => options.out = PathBuf::from(value()?),
+            _ => return Err(format!("unknown option {arg}")),
+        }
+    }
+    Ok(options)
+}
+
+fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
+    if child::serve(args) {
+        return Ok(());
+    }
+    let options = options(args)?;
+    let (processes, effort) = if options.quick {
+        (3, effort(9, 300))
+    } else {
+        (7, effort(31, 1500))
+    };
+    let mut rows = rows::all();
+    if let Some(only) = &options.only {
+        if let Some(id) = only.iter().find(|id| rows.iter().all(|row| row.id != **id)) {
+            return Err(format!("there is no row {id}").into());
+        }
+        rows.retain(|row| only.iter().any(|id| id == row.id));
+    }
+    let mut all = Vec::new();
+    for row in &rows {
+        progress(&format!("{}: timing", row.id));
+        let figures = times(row.id, processes, effort)?;
+        let counted = row.countable && (!options.quick || ["read-1", "swap"].contains(&row.id));
+        if counted {
+            progress(&format!("{}: counting", row.id));
+        }
+        let measured = Measured {
+            id: row.id,
+            title: row.title,
+            figures,
+            instructions: if counted { counts(row) } else { Vec::new() },
+        };
+        progress("");
+        println!("{}\n\n{}", measured.title, measured.table());
+        all.push(measured);
+    }
+    let targets = report::targets(&all);
+    println!("{targets}");
+    if options.only.is_some() {
+        return Ok(());
+    }
+    fs::create_dir_all(&options.out)?;
+    let peaks = peaks(&options)?;
+    println!("{peaks}");
+    plots(&options.out, &all)?;
+    let how = format!(
+        "Each row ran in {processes} processes of {} rounds; in each round every contestant has a turn of {} µs, in changing order.",
+        effort.rounds,
+        effort.turn.as_micros()
+    );
+    let page = report::page(&all, &targets, &peaks, &how);
+    fs::write(options.out.join("performance.md"), page)?;
+    Ok(())
+}
+
+fn effort(rounds: usize, micros: u64) -> Effort {
+    Effort {
+        rounds,
+        turn: Duration::from_micros(micros),
+    }
+}
+
+/// Says what is being done, on a terminal.
+fn progress(what: &str) {
+    if stderr().is_terminal() {
+        eprint!("\r\x1b[K{what}");
+        let _ = stderr().flush();
+    }
+}
+
+/// The rounds of all processes, one after the other.
+fn times(id: &str, processes: usize, effort: Effort) -> Result<Vec<Figure>, String> {
+    let mut all = child::row(id, effort)?;
+    for _ in 1..processes {
+        for (figure, more) in all.iter_mut().zip(child::row(id, effort)?) {
+            figure.rounds.extend(more.rounds);
+        }
+    }
+    Ok(all)
+}
+
+/// Instruction counts, two at a time.
+fn counts(row: &Row) -> Vec<Option<f64>> {
+    let count = |name| child::instructions(row.id, name);
+    let names: Vec<&str> = row.contestants.iter().map(|one| one.name).collect();
+    let mut all = Vec::new();
+    for pair in names.chunks(2) {
+        thread::scope(|scope| {
+            let both: Vec<_> = (pair.iter())
+                .map(|&name| scope.spawn(move || count(name)))
+                .collect();
+            all.extend(both.into_iter().map(|one| one.join().unwrap_or(None)));
+        });
+    }
+    all
+}
+
+/// Peaks of memory, and the plot of the stalled reader.
+fn peaks(options: &Options) -> Result<String, Box<dyn Error>> {
+    let replacements = if options.quick { 20_000 } else { 200_000 };
+    let mut courses = Vec::new();
+    for one in memory::contestants() {
+        progress(&format!("{}: memory", one.name));
+        let going = child::course(one.name, replacements, false)?;
+        courses.push((going, child::course(one.name, replacements, true)?));
+    }
+    progress("");
+    let lines: Vec<plot::Line<'_>> = (courses.iter())
+        .map(|(_, stalled)| (stalled.name.as_str(), stalled.points.as_slice()))
+        .collect();
+    plot::lines(
+        &options.out.join("stalled.svg"),
+        "Retired and not reclaimed while one reader is stalled",
+        &lines,
+    )?;
+    Ok(report::peaks(&courses, replacements))
+}
+
+fn plots(out: &Path, all: &[Measured]) -> Result<(), Box<dyn Error>> {
+    let plots: [(&str, &[&str]); 3] = [
+        (
+            "performance-read.svg",
+            &["read-1", "read-8", "read-1-two", "reads-beside"],
+        ),
+        (
+            "performance-write.svg",
+            &["swap", "swap-two", "writes-beside", "stack-one"],
+        ),
+        (
+            "performance-structures.svg",
+            &["stack", "queue", "list-50", "list-90", "map-50", "map-90"],
+        ),
+    ];
+    for (file, ids) in plots {
+        let rows = ids
+            .iter()
+            .filter_map(|id| all.iter().find(|row| row.id == *id));
+        let charts: Vec<plot::Bars> = rows.map(Measured::chart).collect();
+        plot::bars(&out.join(file), &charts)?;
+    }
+    Ok(())
+}

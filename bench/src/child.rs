@@ -1,0 +1,142 @@
+//! The binaries run themselves again: each row in several processes, because
+//! the addresses that a process happens to get can make a contestant slower
+//! by half; each course of memory in one of its own; and each instruction
+//! count under callgrind.
+
+use std::{
+    env,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use crate::{
+    memory::{self, Course},
+    rows,
+    runner::{Effort, Figure, run},
+};
+
+/// Does what the parent asked for, if there is one. Returns whether it did.
+pub fn serve(args: &[String]) -> bool {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match *args.as_slice() {
+        ["--row", id, rounds, micros] => {
+            let rows = rows::all();
+            let row = rows.iter().find(|row| row.id == id).expect("a row");
+            let effort = Effort {
+                rounds: rounds.parse().expect("a number"),
+                turn: Duration::from_micros(micros.parse().expect("a number")),
+            };
+            for figure in run(&row.contestants, effort) {
+                let rounds: Vec<String> = figure.rounds.iter().map(f64::to_string).collect();
+                println!("{}\t{}", figure.name, rounds.join("\t"));
+            }
+        }
+        ["--count", id, name, operations] => {
+            let rows = rows::all();
+            let row = rows.iter().find(|row| row.id == id).expect("a row");
+            let one = row.contestants.iter().find(|one| one.name == name);
+            (one.expect("a contestant").make)()(operations.parse().expect("a number"));
+        }
+        ["--course", name, replacements, stalled] => {
+            let all = memory::contestants();
+            let one = all.iter().find(|one| one.name == name);
+            let replacements = replacements.parse().expect("a number");
+            let course = (one.expect("a contestant").run)(replacements, stalled == "true");
+            println!("{}", course.peak);
+            for (count, waiting) in course.points {
+                println!("{count}\t{waiting}");
+            }
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Runs on a thread with room for pools on its stack.
+pub fn roomy<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(256 << 20);
+        let thread = thread.spawn_scoped(scope, work).expect("a thread");
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// The standard output of this program with other arguments.
+fn output(args: &[&str]) -> Result<String, String> {
+    let this = env::current_exe().map_err(|error| error.to_string())?;
+    let output = Command::new(this)
+        .args(args)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(format!("{} failed: {}", args.join(" "), output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|error| error.to_string())
+}
+
+/// Times a row in a process of its own.
+pub fn row(id: &str, effort: Effort) -> Result<Vec<Figure>, String> {
+    let (rounds, micros) = (
+        effort.rounds.to_string(),
+        effort.turn.as_micros().to_string(),
+    );
+    let text = output(&["--row", id, &rounds, &micros])?;
+    text.lines()
+        .map(|line| {
+            let mut words = line.split('\t');
+            let name = words.next().unwrap_or_default().to_owned();
+            let rounds: Result<Vec<f64>, _> = words.map(str::parse).collect();
+            let rounds = rounds.map_err(|error| format!("{line}: {error}"))?;
+            Ok(Figure { name, rounds })
+        })
+        .collect()
+}
+
+/// Follows a contestant's unreclaimed objects in a process of its own.
+pub fn course(name: &str, replacements: u64, stalled: bool) -> Result<Course, String> {
+    let text = output(&[
+        "--course",
+        name,
+        &replacements.to_string(),
+        &stalled.to_string(),
+    ])?;
+    let wrong = || format!("no course for {name}");
+    let mut lines = text.lines();
+    let peak = lines.next().and_then(|line| line.parse().ok());
+    let points: Option<Vec<(u64, i64)>> = lines
+        .map(|line| {
+            let (count, waiting) = line.split_once('\t')?;
+            Some((count.parse().ok()?, waiting.parse().ok()?))
+        })
+        .collect();
+    Ok(Course {
+        name: name.to_owned(),
+        points: points.ok_or_else(wrong)?,
+        peak: peak.ok_or_else(wrong)?,
+    })
+}
+
+/// Instructions for one operation, by callgrind: the difference of two runs.
+/// `None` if callgrind is not there.
+pub fn instructions(id: &str, name: &str) -> Option<f64> {
+    // A multiple of each batch size, so that all batches are whole.
+    let (few, many) = (6_400, 19_200);
+    let (low, high) = (count(id, name, few)?, count(id, name, many)?);
+    Some((high as f64 - low as f64) / (many - few) as f64)
+}
+
+fn count(id: &str, name: &str, operations: u64) -> Option<u64> {
+    let this = env::current_exe().ok()?;
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(this)
+        .args(["--count", id, name, &operations.to_string()])
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let words = text.split("Collected :").nth(1)?;
+    words.split_whitespace().next()?.parse().ok()
+}

@@ -1,0 +1,14 @@
+//! hyaline next to its peers, on the same work.
+
+pub mod child;
+pub mod machine;
+pub mod memory;
+pub mod plot;
+pub mod random;
+pub mod report;
+pub mod rows;
+pub mod runner;
+pub mod scheme;
+pub mod schemes;
+pub mod shelf;
+pub mod structures;

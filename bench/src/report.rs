@@ -1,0 +1,197 @@
+//! The table, as text and as the page `docs/performance.md`.
+
+use std::fmt::Write as _;
+
+use crate::{machine, memory::Course, plot::Bars, runner::Figure};
+
+/// What was measured of a row.
+pub struct Measured {
+    pub id: &'static str,
+    pub title: &'static str,
+    pub figures: Vec<Figure>,
+    /// Instructions for one operation, beside each figure.
+    pub instructions: Vec<Option<f64>>,
+}
+
+/// A scheme of somebody else's. The lock and the `Arc` swap are none.
+pub fn is_peer(name: &str) -> bool {
+    ["sdd", "kovan", "crossbeam-epoch", "seize", "haphazard"]
+        .iter()
+        .any(|peer| name.starts_with(peer))
+}
+
+impl Measured {
+    fn named(&self, name: &str) -> Option<&Figure> {
+        self.figures.iter().find(|figure| figure.name == name)
+    }
+
+    fn fastest_peer(&self) -> Option<&Figure> {
+        let peers = self.figures.iter().filter(|figure| is_peer(&figure.name));
+        peers.min_by(|a, b| a.quartiles()[1].total_cmp(&b.quartiles()[1]))
+    }
+
+    /// The figures with their instructions, the fastest first.
+    fn sorted(&self) -> Vec<(&Figure, Option<f64>)> {
+        let counts = self
+            .instructions
+            .iter()
+            .copied()
+            .chain([None].into_iter().cycle());
+        let mut all: Vec<_> = self.figures.iter().zip(counts).collect();
+        all.sort_by(|a, b| a.0.quartiles()[1].total_cmp(&b.0.quartiles()[1]));
+        all
+    }
+
+    /// The figures as a chart.
+    pub fn chart(&self) -> Bars {
+        Bars {
+            title: self.title.to_owned(),
+            bars: (self.sorted().iter())
+                .map(|(figure, _)| (figure.name.clone(), figure.quartiles()[1]))
+                .collect(),
+        }
+    }
+
+    /// The row as a table.
+    pub fn table(&self) -> String {
+        let (floor, peer) = (self.named("floor"), self.fastest_peer());
+        let ratio = |figure: &Figure, other: Option<&Figure>| match other {
+            Some(other) => {
+                let [low, middle, high] = figure.ratio(other);
+                format!("{middle:.2} ({low:.2} to {high:.2})")
+            }
+            None => String::new(),
+        };
+        let mut text = format!(
+            "| {} | ns | quartiles | / floor | / fastest peer | instructions |\n|---|--:|--:|--:|--:|--:|\n",
+            self.id
+        );
+        for (figure, instructions) in self.sorted() {
+            let [low, middle, high] = figure.quartiles();
+            let instructions = instructions.map_or(String::new(), |count| format!("{count:.1}"));
+            let _ = writeln!(
+                text,
+                "| {} | {middle:.2} | {low:.2} to {high:.2} | {} | {} | {instructions} |",
+                figure.name,
+                ratio(figure, floor),
+                ratio(figure, peer),
+            );
+        }
+        text
+    }
+}
+
+/// What a figure is held against.
+#[derive(Clone, Copy)]
+enum Against {
+    Peer,
+    Named(&'static str),
+}
+
+use Against::{Named, Peer};
+
+/// Row, contestant, reference, and the largest ratio that was aimed at.
+const TARGETS: &[(&str, &str, Against, f64)] = &[
+    ("read-1", "hyaline", Peer, 0.95),
+    ("read-1", "hyaline single core", Named("floor"), 1.1),
+    ("read-1", "hyaline robust", Named("hyaline"), 1.3),
+    ("read-1", "hyaline robust", Named("kovan"), 0.9),
+    ("read-1", "hyaline", Named("haphazard, new"), 1.0 / 6.0),
+    ("read-1-own", "hyaline", Peer, 0.95),
+    ("read-1-own", "hyaline single core", Named("floor"), 1.1),
+    ("read-1-own", "hyaline membarrier", Named("floor"), 1.1),
+    ("quiescent", "hyaline", Named("floor"), 1.05),
+    ("swap", "hyaline", Named("sdd"), 0.5),
+    ("swap", "hyaline", Peer, 0.5),
+    ("swap", "hyaline, Box", Named("sdd"), 0.95),
+    ("swap", "hyaline robust", Named("hyaline"), 1.25),
+    ("read-1-two", "hyaline", Peer, 1.0 / 1.5),
+    ("reads-beside", "hyaline", Peer, 1.0),
+    ("writes-beside", "hyaline", Peer, 1.0),
+    ("swap-two", "hyaline", Peer, 1.0),
+    ("stack", "hyaline", Peer, 1.0),
+    ("queue", "hyaline", Peer, 1.0),
+    ("list-50", "hyaline", Peer, 1.0),
+    ("list-90", "hyaline", Peer, 1.0),
+    ("map-50", "hyaline", Peer, 1.0),
+    ("map-90", "hyaline", Peer, 1.0),
+];
+
+/// The targets, and whether they were met.
+pub fn targets(all: &[Measured]) -> String {
+    let mut text = String::from(
+        "| row | contestant | against | aim | ratio (quartiles) | |\n|---|---|---|--:|--:|---|\n",
+    );
+    for &(id, name, against, aim) in TARGETS {
+        let Some(row) = all.iter().find(|row| row.id == id) else {
+            continue;
+        };
+        let other = match against {
+            Peer => row.fastest_peer(),
+            Named(name) => row.named(name),
+        };
+        let (Some(figure), Some(other)) = (row.named(name), other) else {
+            continue;
+        };
+        let [low, middle, high] = figure.ratio(other);
+        let verdict = if middle <= aim { "met" } else { "**missed**" };
+        let _ = writeln!(
+            text,
+            "| {id} | {name} | {} | {aim:.2} | {middle:.2} ({low:.2} to {high:.2}) | {verdict} |",
+            other.name
+        );
+    }
+    text
+}
+
+/// Peaks of memory: beside a reader that goes on, and beside a stalled one.
+pub fn peaks(courses: &[(Course, Course)], replacements: u64) -> String {
+    let mut text = format!(
+        "| most objects retired and not reclaimed, {replacements} replaced | reader goes on | reader stalled |\n|---|--:|--:|\n"
+    );
+    for (going, stalled) in courses {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} |",
+            going.name, going.peak, stalled.peak
+        );
+    }
+    text
+}
+
+/// The page.
+pub fn page(all: &[Measured], targets: &str, peaks: &str, how: &str) -> String {
+    let versions: Vec<String> = [
+        "crossbeam-epoch",
+        "seize",
+        "haphazard",
+        "sdd",
+        "kovan",
+        "spin",
+        "arc-swap",
+    ]
+    .iter()
+    .map(|package| format!("{package} {}", machine::version(package)))
+    .collect();
+    let mut page = format!(
+        "{}\n## Where and how\n\n- Processor: {}.\n- Compiler: {}, `lto = \"fat\"`, `codegen-units = 1`; 128-bit compare-and-swap {}.\n- Peers: {}.\n- {how}\n\n## What was aimed at\n\n{targets}\n## Rows\n\nThe fastest first. A ratio is the median over the rounds of the ratio within a round, and its quartiles; below 1 is faster. Instructions are counted by callgrind, as the difference of two runs, and repeat exactly.\n\n![read](performance-read.svg)\n\n![write](performance-write.svg)\n\n![structures](performance-structures.svg)\n",
+        include_str!("preface.md"),
+        machine::processor(),
+        machine::compiler(),
+        if cfg!(target_feature = "cmpxchg16b") {
+            "compiled in, as kovan asks for"
+        } else {
+            "found at run time"
+        },
+        versions.join(", "),
+    );
+    for row in all {
+        let _ = write!(page, "\n### {}\n\n{}", row.title, row.table());
+    }
+    let _ = write!(
+        page,
+        "\n## Memory\n\n{peaks}\n![stalled](stalled.svg)\n\n{}",
+        include_str!("remarks.md")
+    );
+    page
+}

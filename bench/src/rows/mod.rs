@@ -1,0 +1,143 @@
+//! The rows of the table: the work that is timed.
+
+mod mix;
+mod register;
+mod shelf;
+
+use hyaline::{Basic, Membarrier, Robust, SingleCore};
+
+use crate::{
+    runner::Contestant,
+    schemes::{
+        crossbeam::Crossbeam,
+        floor::{Bare, Exchange, Fence, Floor, LockBelow, LockTop},
+        haphazard::Haphazard,
+        hyaline::Hyaline,
+        kovan::Kovan,
+        lock::Lock,
+        sdd::Sdd,
+        seize::Seize,
+    },
+    shelf::{ArcSwaps, Of, Shelf},
+    structures::{list::List, map::Map, queue::Queue, stack::Stack},
+};
+
+/// A row of the table.
+pub struct Row {
+    pub id: &'static str,
+    pub title: &'static str,
+    /// Which instruction counts are the same in each run.
+    pub countable: bool,
+    pub contestants: Vec<Contestant>,
+}
+
+/// The name on a shelf.
+const fn name<S: Shelf<1>>() -> &'static str {
+    S::NAME
+}
+
+/// Contestants of rows over a shelf. `one` adds those for one thread only.
+macro_rules! shelf {
+    (@list $f:ident $p:literal $($t:ty,)*) => {
+        vec![$(Contestant { name: name::<$t>(), make: shelf::$f::<$t, $p> },)*]
+    };
+    (one $f:ident $p:literal) => {{
+        let mut all = shelf!(@list $f $p Of<Floor>, Of<Hyaline<Basic<SingleCore>, true>>,);
+        all.extend(shelf!(two $f $p));
+        all
+    }};
+    (two $f:ident $p:literal) => {
+        shelf!(@list $f $p
+            Of<Hyaline<Basic, true>>,
+            Of<Hyaline<Robust, true>>,
+            Of<Hyaline<Basic<Membarrier>, true>>,
+            Of<Hyaline<Basic, false>>,
+            Of<Hyaline<Robust, false>>,
+            Of<Sdd>,
+            Of<Kovan<true>>,
+            Of<Kovan<false>>,
+            Of<Crossbeam<true>>,
+            Of<Crossbeam<false>>,
+            Of<Seize>,
+            Of<Haphazard<true>>,
+            Of<Haphazard<false>>,
+            Of<Lock>,
+            ArcSwaps,
+        )
+    };
+}
+
+/// Contestants of rows over a structure.
+macro_rules! mix {
+    (@list $d:ident, $threads:literal, $reads:literal, $($s:ty,)*) => {
+        vec![$(Contestant {
+            name: name::<Of<$s>>(),
+            make: mix::mix::<$s, $d<$s>, $threads, $reads>,
+        },)*]
+    };
+    ($d:ident, $threads:literal, $reads:literal) => {
+        mix!(@list $d, $threads, $reads,
+            Hyaline<Basic, true>,
+            Hyaline<Robust, true>,
+            Hyaline<Basic<Membarrier>, true>,
+            Hyaline<Basic, false>,
+            Hyaline<Robust, false>,
+            Sdd,
+            Kovan<true>,
+            Kovan<false>,
+            Crossbeam<true>,
+            Crossbeam<false>,
+            Seize,
+            Haphazard<true>,
+            Lock,
+        )
+    };
+}
+
+/// All rows.
+#[rustfmt::skip] // a table
+pub fn all() -> Vec<Row> {
+    let row = |id, title, countable, contestants| Row { id, title, countable, contestants };
+    vec![
+        row("read-1", "Enter, read 1 object, leave", true, shelf!(one read 1)),
+        row("read-1-own", "Enter, read 1 object, leave, with the thread's handle on its stack", true, shelf!(one read_own 1)),
+        row("read-8", "Enter, read 8 objects, leave", true, shelf!(one read 8)),
+        row("read-64", "Enter, read 64 objects, leave", true, shelf!(one read 64)),
+        row("swap", "Enter, make an object, swap it in, retire the old one, leave", true, shelf!(one swap 1)),
+        row("read-1-two", "Read 1 object, 2 threads", false, shelf!(two read_two 1)),
+        row("read-8-two", "Read 8 objects, 2 threads", false, shelf!(two read_two 8)),
+        row("read-64-two", "Read 64 objects, 2 threads", false, shelf!(two read_two 64)),
+        row("swap-two", "Swap and retire, 2 threads, 1 pointer", false, shelf!(two swap_two 1)),
+        row("reads-beside", "Read 1 object beside a thread that swaps it", false, shelf!(two reads_beside 1)),
+        row("writes-beside", "Swap and retire beside a thread that reads", false, shelf!(two writes_beside 1)),
+        row("stack", "Treiber stack, push and pop, 2 threads", false, mix!(Stack, 2, 0)),
+        row("queue", "Michael-Scott queue, enqueue and dequeue, 2 threads", false, mix!(Queue, 2, 0)),
+        row("list-50", "Harris-Michael list, half inserts, half removals, 2 threads", false, mix!(List, 2, 0)),
+        row("list-90", "Harris-Michael list, 90 % look-ups, 2 threads", false, mix!(List, 2, 90)),
+        row("map-50", "Hash map, half inserts, half removals, 2 threads", false, mix!(Map, 2, 0)),
+        row("map-90", "Hash map, 90 % look-ups, 2 threads", false, mix!(Map, 2, 90)),
+        row("stack-one", "Treiber stack, push and pop, 1 thread", true, mix!(Stack, 1, 0)),
+        row("queue-one", "Michael-Scott queue, enqueue and dequeue, 1 thread", true, mix!(Queue, 1, 0)),
+        row("list-one", "Harris-Michael list, 90 % look-ups, 1 thread", true, mix!(List, 1, 90)),
+        row("map-one", "Hash map, 90 % look-ups, 1 thread", true, mix!(Map, 1, 90)),
+        row("register", "Register and release", true, vec![
+            Contestant { name: "hyaline", make: register::basic },
+            Contestant { name: "hyaline robust", make: register::robust },
+            Contestant { name: "crossbeam-epoch", make: register::crossbeam },
+            Contestant { name: "seize", make: register::seize },
+            Contestant { name: "haphazard", make: register::haphazard },
+        ]),
+        row("quiescent", "Read 1 object and pass a quiescent point, under one guard", true, vec![
+            Contestant { name: "floor", make: register::bare_load },
+            Contestant { name: "hyaline", make: register::quiescent::<Basic> },
+            Contestant { name: "hyaline robust", make: register::quiescent::<Robust> },
+        ]),
+        row("light", "Light barriers in a bare loop", true, vec![
+            Contestant { name: "floor", make: shelf::read::<Of<Floor>, 1> },
+            Contestant { name: name::<Of<Bare<Fence>>>(), make: shelf::read::<Of<Bare<Fence>>, 1> },
+            Contestant { name: name::<Of<Bare<LockTop>>>(), make: shelf::read::<Of<Bare<LockTop>>, 1> },
+            Contestant { name: name::<Of<Bare<LockBelow>>>(), make: shelf::read::<Of<Bare<LockBelow>>, 1> },
+            Contestant { name: name::<Of<Bare<Exchange>>>(), make: shelf::read::<Of<Bare<Exchange>>, 1> },
+        ]),
+    ]
+}

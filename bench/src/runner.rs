@@ -1,0 +1,235 @@
+//! Times the contestants of a row by turns, so that what disturbs the machine
+//! disturbs all of them.
+
+use std::{
+    hint::{black_box, spin_loop},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::*},
+    thread,
+    time::Duration,
+};
+
+/// Does so many operations, and says how long they took.
+pub type Run = Box<dyn FnMut(u64) -> Duration>;
+
+/// A contestant in a row.
+#[derive(Clone, Copy)]
+pub struct Contestant {
+    pub name: &'static str,
+    /// Prepares it.
+    pub make: fn() -> Run,
+}
+
+/// What came out for one contestant.
+#[derive(Clone, Debug, Default)]
+pub struct Figure {
+    pub name: String,
+    /// Nanoseconds for one operation, in each round.
+    pub rounds: Vec<f64>,
+}
+
+impl Figure {
+    /// The quartiles over the rounds.
+    pub fn quartiles(&self) -> [f64; 3] {
+        quartiles(self.rounds.clone())
+    }
+
+    /// The quartiles, over the rounds, of the ratio to another contestant in
+    /// the same round.
+    pub fn ratio(&self, other: &Figure) -> [f64; 3] {
+        let rounds = self.rounds.iter().zip(&other.rounds);
+        quartiles(rounds.map(|(mine, its)| mine / its).collect())
+    }
+}
+
+fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    match values.len().checked_sub(1) {
+        None => [f64::NAN; 3],
+        Some(last) => [1, 2, 3].map(|quarter| values[(last * quarter + 2) / 4]),
+    }
+}
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Rounds in which each contestant has a turn.
+    pub rounds: usize,
+    /// How long a turn takes.
+    pub turn: Duration,
+}
+
+/// Times all contestants.
+pub fn run(contestants: &[Contestant], effort: Effort) -> Vec<Figure> {
+    let mut runs: Vec<Run> = contestants.iter().map(|c| (c.make)()).collect();
+    let operations: Vec<u64> = (runs.iter_mut())
+        .map(|run| calibrate(run, effort.turn))
+        .collect();
+    let mut figures: Vec<Figure> = (contestants.iter())
+        .map(|contestant| Figure {
+            name: contestant.name.to_owned(),
+            rounds: Vec::with_capacity(effort.rounds),
+        })
+        .collect();
+    for round in 0..effort.rounds {
+        // Who comes first changes with the round.
+        for turn in 0..runs.len() {
+            let index = (round + turn) % runs.len();
+            let n = operations[index];
+            let time = runs[index](n);
+            figures[index]
+                .rounds
+                .push(time.as_nanos() as f64 / n as f64);
+        }
+    }
+    figures
+}
+
+/// How many operations fill a turn.
+fn calibrate(run: &mut Run, turn: Duration) -> u64 {
+    let mut n = 1;
+    loop {
+        let time = run(n);
+        if time * 2 >= turn || n > 1 << 40 {
+            let per_turn = n as f64 * turn.as_secs_f64() / time.as_secs_f64();
+            return (per_turn as u64).max(1);
+        }
+        n *= 2;
+    }
+}
+
+/// A stopwatch that runs while its thread does. What other programs take of
+/// the processor is not the contestant's.
+struct Stopwatch(Duration);
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self(thread_time())
+    }
+
+    fn read(&self) -> Duration {
+        thread_time() - self.0
+    }
+}
+
+/// How long this thread has run.
+#[cfg(unix)]
+fn thread_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes to the structure, which lives.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    assert_eq!(failed, 0, "the thread has a clock");
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// How long this thread has run, and waited.
+#[cfg(not(unix))]
+fn thread_time() -> Duration {
+    static START: std::sync::LazyLock<std::time::Instant> =
+        std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed()
+}
+
+/// How long it takes.
+pub fn timed<R>(work: impl FnOnce() -> R) -> Duration {
+    let watch = Stopwatch::start();
+    black_box(work());
+    watch.read()
+}
+
+/// Operations between two looks at the flag that ends a turn.
+const CHUNK: u64 = 32;
+
+/// Does the work on two threads until one has done its half of `n`. Both are
+/// at it all the time. The duration is what `n` operations take at the speed
+/// of both together.
+pub fn together<L>(
+    n: u64,
+    local: impl Fn() -> L + Sync,
+    work: impl Fn(usize, &L, u64) + Sync,
+) -> Duration {
+    let speeds = pair(|index, turn| {
+        let local = local();
+        turn.begin();
+        let watch = Stopwatch::start();
+        let mut done = 0;
+        while done < n.div_ceil(2) && turn.goes_on() {
+            work(index, &local, CHUNK);
+            done += CHUNK;
+        }
+        turn.end();
+        done as f64 / watch.read().as_secs_f64()
+    });
+    Duration::from_secs_f64(n as f64 / (speeds[0] + speeds[1]))
+}
+
+/// Does `n` operations on one thread while another does something else.
+pub fn beside<L>(
+    n: u64,
+    local: impl Fn() -> L + Sync,
+    timed: impl Fn(&L, u64) + Sync,
+    other: impl Fn(&L, u64) + Sync,
+) -> Duration {
+    let times = pair(|index, turn| {
+        let local = local();
+        turn.begin();
+        let watch = Stopwatch::start();
+        if index == 0 {
+            timed(&local, n);
+            let time = watch.read();
+            turn.end();
+            return time;
+        }
+        while turn.goes_on() {
+            other(&local, CHUNK);
+        }
+        watch.read()
+    });
+    times[0]
+}
+
+/// Where two threads meet.
+struct Turn {
+    there: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl Turn {
+    /// Waits for the other; awake, so that both begin at once.
+    fn begin(&self) {
+        self.there.fetch_add(1, AcqRel);
+        let mut looks = 0u32;
+        while self.there.load(Acquire) < 2 {
+            looks += 1;
+            if looks.is_multiple_of(1024) {
+                thread::yield_now();
+            }
+            spin_loop();
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.over.load(Relaxed)
+    }
+
+    fn end(&self) {
+        self.over.store(true, Relaxed);
+    }
+}
+
+/// Runs it on two threads.
+fn pair<R: Send>(work: impl Fn(usize, &Turn) -> R + Sync) -> [R; 2] {
+    let turn = Turn {
+        there: AtomicUsize::new(0),
+        over: AtomicBool::new(false),
+    };
+    thread::scope(|scope| {
+        let threads = [0, 1].map(|index| {
+            let (work, turn) = (&work, &turn);
+            scope.spawn(move || work(index, turn))
+        });
+        threads.map(|thread| thread.join().expect("no row panics"))
+    })
+}

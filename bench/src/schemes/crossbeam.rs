@@ -1,0 +1,124 @@
+//! crossbeam-epoch, with a handle of the thread's own and with the global
+//! collector that its documentation begins with.
+
+use core::{mem::transmute, sync::atomic::Ordering::*};
+
+use crossbeam_epoch::{self as epoch, Atomic, Collector, Guard, LocalHandle, Owned, Shared};
+
+use crate::scheme::{Object, Scheme};
+
+/// `Collector::register`, or else `epoch::pin`.
+pub struct Crossbeam<const OWN: bool>;
+
+impl<const OWN: bool> Scheme for Crossbeam<OWN> {
+    const NAME: &'static str = if OWN {
+        "crossbeam-epoch"
+    } else {
+        "crossbeam-epoch, global"
+    };
+    type Domain<T: Object> = Collector;
+    type Local<'d, T: Object> = LocalHandle;
+    type Guard<'l, T: Object> = Guard;
+    type Cell<T: Object> = Atomic<T>;
+    type Ptr<T: Object> = Shared<'static, T>;
+
+    fn domain<T: Object>() -> Box<Collector> {
+        Box::new(Collector::new())
+    }
+
+    fn local<T: Object>(domain: &Collector, _: usize) -> LocalHandle {
+        domain.register()
+    }
+
+    #[inline(always)]
+    fn enter<T: Object>(local: &LocalHandle) -> Guard {
+        if OWN { local.pin() } else { epoch::pin() }
+    }
+
+    #[inline(always)]
+    fn cell<T: Object>(ptr: Self::Ptr<T>) -> Atomic<T> {
+        Atomic::from(ptr)
+    }
+
+    #[inline(always)]
+    fn null<T: Object>() -> Self::Ptr<T> {
+        Shared::null()
+    }
+
+    #[inline(always)]
+    fn is_null<T: Object>(ptr: Self::Ptr<T>) -> bool {
+        ptr.is_null()
+    }
+
+    #[inline(always)]
+    fn is_tagged<T: Object>(ptr: Self::Ptr<T>) -> bool {
+        ptr.tag() != 0
+    }
+
+    #[inline(always)]
+    fn tagged<T: Object>(ptr: Self::Ptr<T>, tag: bool) -> Self::Ptr<T> {
+        ptr.with_tag(usize::from(tag))
+    }
+
+    #[inline(always)]
+    unsafe fn deref<'a, T: Object>(ptr: Self::Ptr<T>) -> &'a T {
+        // SAFETY: the caller's.
+        unsafe { ptr.deref() }
+    }
+
+    #[inline(always)]
+    fn protect<T: Object>(guard: &Guard, _: usize, cell: &Atomic<T>) -> Self::Ptr<T> {
+        // SAFETY: the lifetime is the caller's to keep, see the trait.
+        unsafe { transmute(cell.load(Acquire, guard)) }
+    }
+
+    #[inline(always)]
+    fn peek<T: Object>(guard: &Guard, cell: &Atomic<T>) -> Self::Ptr<T> {
+        Self::protect(guard, 0, cell)
+    }
+
+    #[inline(always)]
+    fn store<T: Object>(cell: &Atomic<T>, new: Self::Ptr<T>) {
+        cell.store(new, Relaxed);
+    }
+
+    #[inline(always)]
+    fn swap<T: Object>(guard: &Guard, cell: &Atomic<T>, new: Self::Ptr<T>) -> Self::Ptr<T> {
+        // SAFETY: as in `protect`.
+        unsafe { transmute(cell.swap(new, AcqRel, guard)) }
+    }
+
+    #[inline(always)]
+    fn exchange<T: Object>(
+        guard: &Guard,
+        cell: &Atomic<T>,
+        current: Self::Ptr<T>,
+        new: Self::Ptr<T>,
+    ) -> bool {
+        cell.compare_exchange(current, new, AcqRel, Relaxed, guard)
+            .is_ok()
+    }
+
+    #[inline(always)]
+    fn alloc<T: Object>(guard: &Guard, value: T) -> Option<Self::Ptr<T>> {
+        let new = Owned::new(value).into_shared(guard);
+        // SAFETY: as in `protect`.
+        Some(unsafe { transmute::<Shared<'_, T>, Shared<'static, T>>(new) })
+    }
+
+    #[inline(always)]
+    unsafe fn free<T: Object>(_: &Guard, ptr: Self::Ptr<T>) {
+        // SAFETY: the caller's.
+        drop(unsafe { ptr.into_owned() });
+    }
+
+    #[inline(always)]
+    unsafe fn retire<T: Object>(guard: &Guard, ptr: Self::Ptr<T>) {
+        // SAFETY: the caller's.
+        unsafe { guard.defer_destroy(ptr) };
+    }
+
+    fn flush<T: Object>(local: &LocalHandle) {
+        Self::enter::<T>(local).flush();
+    }
+}

@@ -1,0 +1,200 @@
+//! The floor: two plain stores and the loads between them. It protects
+//! nothing and runs in rows with one thread only; what it retires it reuses
+//! at once. With a barrier after the first store it shows what barriers cost.
+
+use core::{
+    cell::Cell,
+    marker::PhantomData,
+    sync::atomic::{AtomicPtr, AtomicUsize, Ordering::*, compiler_fence, fence},
+};
+
+use super::raw::plain_pointers;
+use crate::scheme::{Object, Scheme};
+
+/// The floor with a way to enter.
+pub struct Bare<B>(PhantomData<B>);
+
+/// The floor itself.
+pub type Floor = Bare<Nothing>;
+
+/// How the flag is raised.
+pub trait Raise: 'static {
+    const NAME: &'static str;
+    fn raise(flag: &AtomicUsize);
+}
+
+/// A plain store, held by the compiler alone.
+pub struct Nothing;
+/// `fence(SeqCst)` of the core library.
+pub struct Fence;
+/// A locked instruction on the top of the stack.
+pub struct LockTop;
+/// A locked instruction below the stack pointer.
+pub struct LockBelow;
+/// An exchange of the flag itself.
+pub struct Exchange;
+
+impl Raise for Nothing {
+    const NAME: &'static str = "floor";
+    #[inline(always)]
+    fn raise(flag: &AtomicUsize) {
+        flag.store(1, Relaxed);
+        compiler_fence(SeqCst);
+    }
+}
+
+impl Raise for Fence {
+    const NAME: &'static str = "fence(SeqCst)";
+    #[inline(always)]
+    fn raise(flag: &AtomicUsize) {
+        flag.store(1, Relaxed);
+        fence(SeqCst);
+    }
+}
+
+impl Raise for LockTop {
+    const NAME: &'static str = "lock or [rsp]";
+    #[inline(always)]
+    fn raise(flag: &AtomicUsize) {
+        flag.store(1, Relaxed);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: ORs zero into our own stack.
+        unsafe {
+            core::arch::asm!("lock or dword ptr [rsp], 0", options(nostack));
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        fence(SeqCst);
+    }
+}
+
+impl Raise for LockBelow {
+    const NAME: &'static str = "lock or [rsp - 8]";
+    #[inline(always)]
+    fn raise(flag: &AtomicUsize) {
+        flag.store(1, Relaxed);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: ORs zero into our own red zone.
+        unsafe {
+            core::arch::asm!("lock or dword ptr [rsp - 8], 0", options(nostack));
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        fence(SeqCst);
+    }
+}
+
+impl Raise for Exchange {
+    const NAME: &'static str = "xchg of the flag";
+    #[inline(always)]
+    fn raise(flag: &AtomicUsize) {
+        flag.swap(1, SeqCst);
+        compiler_fence(SeqCst);
+    }
+}
+
+pub struct Local<T> {
+    active: AtomicUsize,
+    spare: Cell<*mut T>,
+}
+
+pub struct Open<'l, T>(&'l Local<T>);
+
+impl<T> Drop for Open<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.active.store(0, Release);
+    }
+}
+
+impl<B: Raise> Scheme for Bare<B> {
+    const NAME: &'static str = B::NAME;
+    type Domain<T: Object> = ();
+    type Local<'d, T: Object> = Box<Local<T>>;
+    type Guard<'l, T: Object> = Open<'l, T>;
+    type Cell<T: Object> = AtomicPtr<T>;
+    type Ptr<T: Object> = *mut T;
+
+    plain_pointers!();
+
+    fn domain<T: Object>() -> Box<()> {
+        Box::new(())
+    }
+
+    fn local<T: Object>((): &(), _: usize) -> Box<Local<T>> {
+        Box::new(Local {
+            active: AtomicUsize::new(0),
+            spare: Cell::new(core::ptr::null_mut()),
+        })
+    }
+
+    #[inline(always)]
+    fn enter<'l, T: Object>(local: &'l Box<Local<T>>) -> Open<'l, T> {
+        B::raise(&local.active);
+        Open(local)
+    }
+
+    #[inline(always)]
+    fn cell<T: Object>(ptr: *mut T) -> AtomicPtr<T> {
+        AtomicPtr::new(ptr)
+    }
+
+    #[inline(always)]
+    unsafe fn deref<'a, T: Object>(ptr: *mut T) -> &'a T {
+        // SAFETY: the caller's.
+        unsafe { &*ptr }
+    }
+
+    #[inline(always)]
+    fn protect<T: Object>(_: &Open<'_, T>, _: usize, cell: &AtomicPtr<T>) -> *mut T {
+        cell.load(Acquire)
+    }
+
+    #[inline(always)]
+    fn peek<T: Object>(_: &Open<'_, T>, cell: &AtomicPtr<T>) -> *mut T {
+        cell.load(Acquire)
+    }
+
+    #[inline(always)]
+    fn store<T: Object>(cell: &AtomicPtr<T>, new: *mut T) {
+        cell.store(new, Relaxed);
+    }
+
+    #[inline(always)]
+    fn swap<T: Object>(_: &Open<'_, T>, cell: &AtomicPtr<T>, new: *mut T) -> *mut T {
+        cell.swap(new, AcqRel)
+    }
+
+    #[inline(always)]
+    fn exchange<T: Object>(
+        _: &Open<'_, T>,
+        cell: &AtomicPtr<T>,
+        current: *mut T,
+        new: *mut T,
+    ) -> bool {
+        cell.compare_exchange(current, new, AcqRel, Relaxed).is_ok()
+    }
+
+    #[inline(always)]
+    fn alloc<T: Object>(open: &Open<'_, T>, value: T) -> Option<*mut T> {
+        let spare = open.0.spare.replace(core::ptr::null_mut());
+        if spare.is_null() {
+            return Some(Box::into_raw(Box::new(value)));
+        }
+        // SAFETY: `retire` left it here, dropped.
+        unsafe { spare.write(value) };
+        Some(spare)
+    }
+
+    #[inline(always)]
+    unsafe fn free<T: Object>(_: &Open<'_, T>, ptr: *mut T) {
+        // SAFETY: the caller's.
+        drop(unsafe { Box::from_raw(ptr) });
+    }
+
+    #[inline(always)]
+    unsafe fn retire<T: Object>(open: &Open<'_, T>, ptr: *mut T) {
+        // SAFETY: one thread, which does not use it any more.
+        unsafe { ptr.drop_in_place() };
+        let before = open.0.spare.replace(ptr);
+        debug_assert!(before.is_null());
+    }
+}

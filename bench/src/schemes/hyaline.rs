@@ -1,0 +1,194 @@
+//! This crate: each mode and barrier, with a pool and with `Box`.
+
+use core::{marker::PhantomData, sync::atomic::Ordering::*};
+
+use hyaline::{
+    AtomicPtr, Basic, Collector, Config, Guard, Handle, Linked, Membarrier, Pool, Robust,
+    SingleCore, reclaim,
+};
+
+use super::raw::plain_pointers;
+use crate::scheme::{Object, Scheme};
+
+/// The slots of each collector: what a small server has.
+const SLOTS: usize = 16;
+/// The blocks of each pool.
+const BLOCKS: usize = 1 << 15;
+
+/// Modes and barriers that take part.
+pub trait Variant: hyaline::Scheme {
+    const POOL: &'static str;
+    const BOX: &'static str;
+    fn config() -> Config<Self::Barrier>;
+}
+
+impl Variant for Basic {
+    const POOL: &'static str = "hyaline";
+    const BOX: &'static str = "hyaline, Box";
+    fn config() -> Config {
+        Config::new()
+    }
+}
+
+impl Variant for Robust {
+    const POOL: &'static str = "hyaline robust";
+    const BOX: &'static str = "hyaline robust, Box";
+    fn config() -> Config {
+        Config::new()
+    }
+}
+
+impl Variant for Basic<Membarrier> {
+    const POOL: &'static str = "hyaline membarrier";
+    const BOX: &'static str = "hyaline membarrier, Box";
+    fn config() -> Config<Membarrier> {
+        Config::new().barrier(Membarrier)
+    }
+}
+
+impl Variant for Basic<SingleCore> {
+    const POOL: &'static str = "hyaline single core";
+    const BOX: &'static str = "hyaline single core, Box";
+    fn config() -> Config<SingleCore> {
+        // SAFETY: takes part only in rows with one thread.
+        Config::new().barrier(unsafe { SingleCore::new() })
+    }
+}
+
+/// The crate in one of its variants; `POOL` or else `Box`.
+pub struct Hyaline<S, const POOL: bool>(PhantomData<S>);
+
+pub struct Domain<T, S: hyaline::Scheme> {
+    // Dropped first: it gives objects back to the pool.
+    collector: Collector<SLOTS, S>,
+    pool: Pool<T, BLOCKS>,
+}
+
+pub struct Local<'d, T, S: hyaline::Scheme> {
+    handle: Handle<'d, S>,
+    pool: &'d Pool<T, BLOCKS>,
+}
+
+pub struct Open<'l, T, S: hyaline::Scheme> {
+    guard: Guard<'l, S>,
+    local: &'l Local<'l, T, S>,
+}
+
+impl<S: Variant, const POOL: bool> Scheme for Hyaline<S, POOL> {
+    const NAME: &'static str = if POOL { S::POOL } else { S::BOX };
+    type Domain<T: Object> = Domain<T, S>;
+    type Local<'d, T: Object> = Local<'d, T, S>;
+    type Guard<'l, T: Object> = Open<'l, T, S>;
+    type Cell<T: Object> = AtomicPtr<Linked<T>>;
+    type Ptr<T: Object> = *mut Linked<T>;
+
+    plain_pointers!();
+
+    fn domain<T: Object>() -> Box<Self::Domain<T>> {
+        Box::new(Domain {
+            collector: Collector::with_config(S::config()),
+            pool: Pool::new(),
+        })
+    }
+
+    fn local<T: Object>(domain: &Self::Domain<T>, _: usize) -> Self::Local<'_, T> {
+        Local {
+            handle: domain.collector.register().expect("a slot for each thread"),
+            pool: &domain.pool,
+        }
+    }
+
+    #[inline(always)]
+    fn enter<'l, T: Object>(local: &'l Self::Local<'_, T>) -> Self::Guard<'l, T> {
+        Open {
+            guard: local.handle.enter(),
+            local,
+        }
+    }
+
+    #[inline(always)]
+    fn cell<T: Object>(ptr: Self::Ptr<T>) -> Self::Cell<T> {
+        AtomicPtr::new(ptr)
+    }
+
+    #[inline(always)]
+    unsafe fn deref<'a, T: Object>(ptr: Self::Ptr<T>) -> &'a T {
+        // SAFETY: the caller's.
+        unsafe { &*ptr }
+    }
+
+    #[inline(always)]
+    fn protect<T: Object>(
+        open: &Self::Guard<'_, T>,
+        _: usize,
+        cell: &Self::Cell<T>,
+    ) -> Self::Ptr<T> {
+        open.guard.protect(cell, Acquire)
+    }
+
+    #[inline(always)]
+    fn peek<T: Object>(_: &Self::Guard<'_, T>, cell: &Self::Cell<T>) -> Self::Ptr<T> {
+        cell.load(Acquire)
+    }
+
+    #[inline(always)]
+    fn store<T: Object>(cell: &Self::Cell<T>, new: Self::Ptr<T>) {
+        cell.store(new, Relaxed);
+    }
+
+    #[inline(always)]
+    fn swap<T: Object>(
+        open: &Self::Guard<'_, T>,
+        cell: &Self::Cell<T>,
+        new: Self::Ptr<T>,
+    ) -> Self::Ptr<T> {
+        open.guard.swap(cell, new, AcqRel)
+    }
+
+    #[inline(always)]
+    fn exchange<T: Object>(
+        _: &Self::Guard<'_, T>,
+        cell: &Self::Cell<T>,
+        current: Self::Ptr<T>,
+        new: Self::Ptr<T>,
+    ) -> bool {
+        cell.compare_exchange(current, new, AcqRel, Relaxed).is_ok()
+    }
+
+    #[inline(always)]
+    fn alloc<T: Object>(open: &Self::Guard<'_, T>, value: T) -> Option<Self::Ptr<T>> {
+        if POOL {
+            open.local.pool.alloc(&open.local.handle, value).ok()
+        } else {
+            Some(Box::into_raw(Box::new(open.local.handle.link(value))))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn free<T: Object>(open: &Self::Guard<'_, T>, ptr: Self::Ptr<T>) {
+        // SAFETY: the caller's, and it came from where `alloc` takes it.
+        unsafe {
+            if POOL {
+                open.local.pool.free(ptr);
+            } else {
+                drop(Box::from_raw(ptr));
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn retire<T: Object>(open: &Self::Guard<'_, T>, ptr: Self::Ptr<T>) {
+        // SAFETY: the caller's; the pool is dropped after the collector.
+        unsafe {
+            if POOL {
+                open.guard.defer_retire(ptr, reclaim::pooled::<T>);
+            } else {
+                open.guard.defer_retire(ptr, reclaim::boxed::<Linked<T>>);
+            }
+        }
+    }
+
+    fn flush<T: Object>(local: &Self::Local<'_, T>) {
+        local.handle.flush();
+    }
+}

@@ -1,0 +1,117 @@
+//! `spin::RwLock` around everything: what there is without reclamation.
+
+use core::cell::UnsafeCell;
+
+use spin::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::raw::plain_pointers;
+use crate::scheme::{Object, Scheme};
+
+pub struct Lock;
+
+/// Held for reading or for writing.
+pub enum Open<'l> {
+    Read(#[allow(dead_code)] RwLockReadGuard<'l, ()>),
+    Write(#[allow(dead_code)] RwLockWriteGuard<'l, ()>),
+}
+
+/// A plain pointer, guarded by the lock.
+pub struct Plain<T>(UnsafeCell<*mut T>);
+
+// SAFETY: accessed under the lock, and written under the lock for writing.
+unsafe impl<T: Object> Sync for Plain<T> {}
+// SAFETY: as above.
+unsafe impl<T: Object> Send for Plain<T> {}
+
+impl Scheme for Lock {
+    const NAME: &'static str = "spin::RwLock";
+    type Domain<T: Object> = RwLock<()>;
+    type Local<'d, T: Object> = &'d RwLock<()>;
+    type Guard<'l, T: Object> = Open<'l>;
+    type Cell<T: Object> = Plain<T>;
+    type Ptr<T: Object> = *mut T;
+
+    plain_pointers!();
+
+    fn domain<T: Object>() -> Box<RwLock<()>> {
+        Box::default()
+    }
+
+    fn local<T: Object>(domain: &RwLock<()>, _: usize) -> &RwLock<()> {
+        domain
+    }
+
+    #[inline(always)]
+    fn enter<'l, T: Object>(local: &'l &RwLock<()>) -> Open<'l> {
+        Open::Read(local.read())
+    }
+
+    #[inline(always)]
+    fn enter_write<'l, T: Object>(local: &'l &RwLock<()>) -> Open<'l> {
+        Open::Write(local.write())
+    }
+
+    #[inline(always)]
+    fn cell<T: Object>(ptr: *mut T) -> Plain<T> {
+        Plain(UnsafeCell::new(ptr))
+    }
+
+    #[inline(always)]
+    unsafe fn deref<'a, T: Object>(ptr: *mut T) -> &'a T {
+        // SAFETY: the caller's.
+        unsafe { &*ptr }
+    }
+
+    #[inline(always)]
+    fn protect<T: Object>(_: &Open<'_>, _: usize, cell: &Plain<T>) -> *mut T {
+        // SAFETY: the lock is held.
+        unsafe { *cell.0.get() }
+    }
+
+    #[inline(always)]
+    fn peek<T: Object>(open: &Open<'_>, cell: &Plain<T>) -> *mut T {
+        Self::protect(open, 0, cell)
+    }
+
+    #[inline(always)]
+    fn store<T: Object>(cell: &Plain<T>, new: *mut T) {
+        // SAFETY: the object is not shared yet.
+        unsafe { *cell.0.get() = new };
+    }
+
+    #[inline(always)]
+    fn swap<T: Object>(_: &Open<'_>, cell: &Plain<T>, new: *mut T) -> *mut T {
+        // SAFETY: writers hold the lock for writing.
+        unsafe {
+            let old = *cell.0.get();
+            *cell.0.get() = new;
+            old
+        }
+    }
+
+    #[inline(always)]
+    fn exchange<T: Object>(open: &Open<'_>, cell: &Plain<T>, current: *mut T, new: *mut T) -> bool {
+        let same = Self::peek(open, cell) == current;
+        if same {
+            Self::store(cell, new);
+        }
+        same
+    }
+
+    #[inline(always)]
+    fn alloc<T: Object>(_: &Open<'_>, value: T) -> Option<*mut T> {
+        Some(Box::into_raw(Box::new(value)))
+    }
+
+    #[inline(always)]
+    unsafe fn free<T: Object>(_: &Open<'_>, ptr: *mut T) {
+        // SAFETY: the caller's.
+        drop(unsafe { Box::from_raw(ptr) });
+    }
+
+    #[inline(always)]
+    unsafe fn retire<T: Object>(_: &Open<'_>, ptr: *mut T) {
+        // SAFETY: the caller's. The lock is held for writing, so nobody reads.
+        drop(unsafe { Box::from_raw(ptr) });
+    }
+}

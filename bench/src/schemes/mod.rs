@@ -1,0 +1,11 @@
+//! The contestants.
+
+pub mod crossbeam;
+pub mod floor;
+pub mod haphazard;
+pub mod hyaline;
+pub mod kovan;
+pub mod lock;
+mod raw;
+pub mod sdd;
+pub mod seize;

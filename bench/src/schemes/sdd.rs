@@ -1,0 +1,118 @@
+//! sdd, with its raw pointers, which it calls the fastest.
+
+use core::{mem::transmute, sync::atomic::Ordering::*};
+
+use sdd::{AtomicRaw, Guard, Owned, RawPtr, Tag};
+
+use crate::scheme::{Object, Scheme};
+
+pub struct Sdd;
+
+impl Scheme for Sdd {
+    const NAME: &'static str = "sdd";
+    type Domain<T: Object> = ();
+    type Local<'d, T: Object> = ();
+    type Guard<'l, T: Object> = Guard;
+    type Cell<T: Object> = AtomicRaw<T>;
+    type Ptr<T: Object> = RawPtr<'static, T>;
+
+    fn domain<T: Object>() -> Box<()> {
+        Box::new(())
+    }
+
+    fn local<T: Object>((): &(), _: usize) {}
+
+    #[inline(always)]
+    fn enter<T: Object>((): &()) -> Guard {
+        Guard::new()
+    }
+
+    #[inline(always)]
+    fn cell<T: Object>(ptr: Self::Ptr<T>) -> AtomicRaw<T> {
+        AtomicRaw::new(ptr)
+    }
+
+    #[inline(always)]
+    fn null<T: Object>() -> Self::Ptr<T> {
+        RawPtr::null()
+    }
+
+    #[inline(always)]
+    fn is_null<T: Object>(ptr: Self::Ptr<T>) -> bool {
+        ptr.is_null()
+    }
+
+    #[inline(always)]
+    fn is_tagged<T: Object>(ptr: Self::Ptr<T>) -> bool {
+        ptr.tag() != Tag::None
+    }
+
+    #[inline(always)]
+    fn tagged<T: Object>(ptr: Self::Ptr<T>, tag: bool) -> Self::Ptr<T> {
+        ptr.with_tag(if tag { Tag::First } else { Tag::None })
+    }
+
+    #[inline(always)]
+    unsafe fn deref<'a, T: Object>(ptr: Self::Ptr<T>) -> &'a T {
+        // SAFETY: the caller's.
+        unsafe { ptr.into_ptr().as_ref_unchecked().unwrap_unchecked() }
+    }
+
+    #[inline(always)]
+    fn protect<T: Object>(guard: &Guard, _: usize, cell: &AtomicRaw<T>) -> Self::Ptr<T> {
+        // SAFETY: the lifetime is the caller's to keep, see the trait.
+        unsafe { transmute(cell.load(Acquire, guard)) }
+    }
+
+    #[inline(always)]
+    fn peek<T: Object>(guard: &Guard, cell: &AtomicRaw<T>) -> Self::Ptr<T> {
+        Self::protect(guard, 0, cell)
+    }
+
+    #[inline(always)]
+    fn store<T: Object>(cell: &AtomicRaw<T>, new: Self::Ptr<T>) {
+        cell.store(new, Relaxed);
+    }
+
+    #[inline(always)]
+    fn swap<T: Object>(guard: &Guard, cell: &AtomicRaw<T>, new: Self::Ptr<T>) -> Self::Ptr<T> {
+        // SAFETY: as in `protect`.
+        unsafe { transmute(cell.swap(new, AcqRel, guard)) }
+    }
+
+    #[inline(always)]
+    fn exchange<T: Object>(
+        guard: &Guard,
+        cell: &AtomicRaw<T>,
+        current: Self::Ptr<T>,
+        new: Self::Ptr<T>,
+    ) -> bool {
+        cell.compare_exchange(current, new, AcqRel, Relaxed, guard)
+            .is_ok()
+    }
+
+    #[inline(always)]
+    fn alloc<T: Object>(_: &Guard, value: T) -> Option<Self::Ptr<T>> {
+        Some(Owned::new(value).into_raw())
+    }
+
+    #[inline(always)]
+    unsafe fn free<T: Object>(_: &Guard, ptr: Self::Ptr<T>) {
+        // SAFETY: the caller's.
+        unsafe {
+            if let Some(owned) = Owned::from_raw(ptr) {
+                owned.drop_in_place();
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn retire<T: Object>(_: &Guard, ptr: Self::Ptr<T>) {
+        // SAFETY: the caller's. Dropped, it is retired.
+        drop(unsafe { Owned::from_raw(ptr) });
+    }
+
+    fn flush<T: Object>((): &()) {
+        Guard::new().accelerate();
+    }
+}

@@ -1,0 +1,33 @@
+//! Lock-free structures of the Hyaline paper's evaluation, each written once
+//! over [`Scheme`], so that only the scheme differs.
+
+pub mod list;
+pub mod map;
+pub mod queue;
+pub mod stack;
+
+use crate::scheme::{Object, Scheme};
+
+/// What the mixed workloads do to them all.
+pub trait Structure<S: Scheme>: Sync + Sized + 'static {
+    type Node: Object;
+    /// Keys are below.
+    const KEYS: u64 = 1 << 20;
+    /// How many it holds when the time starts.
+    const PREFILL: u64;
+
+    fn new(local: &S::Local<'_, Self::Node>) -> Self;
+    /// Inserts, pushes, enqueues.
+    fn insert(&self, local: &S::Local<'_, Self::Node>, key: u64) -> bool;
+    /// Removes, pops, dequeues.
+    fn remove(&self, local: &S::Local<'_, Self::Node>, key: u64) -> bool;
+    /// Looks.
+    fn contains(&self, local: &S::Local<'_, Self::Node>, key: u64) -> bool;
+}
+
+/// On cache lines of its own.
+#[repr(align(128))]
+pub struct Wide<T>(pub T);
+
+#[cfg(test)]
+mod tests;

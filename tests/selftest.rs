@@ -14,6 +14,11 @@ impl Board for Host {
         println!("{line}");
     }
 
+    fn owns_its_cores(&self) -> bool {
+        // The control of a host is `torture --broken`.
+        false
+    }
+
     fn relax(&self) {
         // There may be fewer processors than threads.
         thread::yield_now();

@@ -106,8 +106,6 @@ fn test(arch: &Arch) -> Result<Outcome, String> {
             format!("CARGO_TARGET_{variable}_RUNNER"),
             format!("{} -L {}", arch.emulator, arch.sysroot),
         )
-        // The self-test's control would take minutes where threads seldom meet.
-        .env("HYALINE_SHORT_CONTROL", "1")
         .args(["test", "--quiet", "--release", "--target", arch.target])
         .args(TESTS);
     let output = shell::run(&mut command, LIMIT)?;

@@ -7,12 +7,19 @@ use hyaline::{Barrier, Basic, Config, Scheme};
 use portable_atomic::{AtomicUsize, Ordering, compiler_fence};
 
 /// The most rounds of a core; the end comes with the first torn read.
-const ROUNDS: usize = if SHORT { 20_000 } else { 3_000_000 };
+const ROUNDS: usize = 3_000_000;
 
-/// Set by `cargo xtask qemu-user`: there may be fewer processors than emulated threads,
-/// which then seldom meet, and a round takes as long as the host pleases. Not to catch
-/// anything is no failure then; the emulated machines and the host are for that.
-const SHORT: bool = option_env!("HYALINE_SHORT_CONTROL").is_some();
+/// The same where threads share processors and seldom meet.
+const FEW_ROUNDS: usize = 20_000;
+
+/// How long a machine hunts.
+fn rounds(board: &impl Board) -> usize {
+    if board.owns_its_cores() {
+        ROUNDS
+    } else {
+        FEW_ROUNDS
+    }
+}
 
 /// What [`hyaline::SingleCore`] does, on several cores.
 #[derive(Clone, Copy)]
@@ -89,7 +96,7 @@ fn hunt<S: Scheme>(pairs: &'static Pairs<S>, board: &impl Board, team: &Team, la
     team.leader(board, || {
         // Relaxed: as above.
         let rounds = MOST.load(Ordering::Relaxed);
-        if SHORT && !caught(pairs) {
+        if !board.owns_its_cores() && !caught(pairs) {
             board.print(format_args!(
                 "{label} with a broken barrier: not caught in {rounds} rounds"
             ));
@@ -138,7 +145,7 @@ impl<S: Scheme> Pair<S> {
     /// Replaces the node once a round.
     fn write(&'static self, board: &impl Board, caught: &dyn Fn() -> bool) -> usize {
         let handle = self.world.register();
-        for round in 1..ROUNDS {
+        for round in 1..rounds(board) {
             let node = self.world.shelves[0].make(&handle, &self.world.ledger);
             // Relaxed: only where the lines are matters, not what they hold.
             self.noise
@@ -155,13 +162,13 @@ impl<S: Scheme> Pair<S> {
                 return round;
             }
         }
-        ROUNDS
+        rounds(board)
     }
 
     /// Reads the node once a round.
     fn read(&'static self, board: &impl Board, caught: &dyn Fn() -> bool) -> usize {
         let handle = self.world.register();
-        for round in 1..ROUNDS {
+        for round in 1..rounds(board) {
             if !Self::meet(&self.begun, round, board, caught) {
                 return round;
             }
@@ -178,6 +185,6 @@ impl<S: Scheme> Pair<S> {
             // Release: pairs with the Acquire in `meet`.
             self.ended.0.store(round, Ordering::Release);
         }
-        ROUNDS
+        rounds(board)
     }
 }

@@ -231,7 +231,9 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     }
 
     /// Puts a new value if the current one is still `current`: the same
-    /// version, that is, not an equal one.
+    /// version, that is, not an equal one. The guard under which `current` was
+    /// read holds back what is replaced meanwhile: `VERSIONS` has to allow for
+    /// that.
     ///
     /// # Errors
     ///

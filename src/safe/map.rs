@@ -20,7 +20,7 @@ use crate::{
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
-/// | [`get`](Self::get) | basic mode: takes no more steps than the bucket has nodes, and repeats none; robust mode: lock-free | yes |
+/// | [`get`](Self::get) | basic mode: walks the bucket once, without a write; robust mode: lock-free, and unlinks removed nodes that it meets | yes |
 /// | [`insert`](Self::insert), [`replace`](Self::replace), [`set`](Self::set), [`remove`](Self::remove) | lock-free: repeat if another call changed the same bucket | yes; with a deferred handle no key and no value is dropped in it |
 /// | [`iter`](Self::iter) | each step as `get` in robust mode; steps along a bucket begin at its front | yes |
 ///

@@ -35,6 +35,21 @@ pub(super) fn reach<P, T>(pool: &mut P, object: *mut Linked<T>) -> *mut Linked<T
         .with_addr(object.addr())
 }
 
+/// Shows loom that an object is in use, so that it reports a reclaim that may
+/// come at the same time. Nothing in a program.
+///
+/// # Safety
+///
+/// The object is protected.
+#[inline(always)]
+pub(super) unsafe fn touch<T>(object: *mut Linked<T>) {
+    #[cfg(loom)]
+    // SAFETY: the caller's. Relaxed: that there is an access is what counts.
+    let _ = unsafe { (*object).link.refs.load(crate::sync::Ordering::Relaxed) };
+    #[cfg(not(loom))]
+    let _ = object;
+}
+
 /// A block that is claimed and has no value yet. Dropped, it goes back.
 ///
 /// It is claimed before a section is opened: a pool that is exhausted flushes

@@ -23,7 +23,11 @@
 
 use core::{cell::UnsafeCell, fmt, marker::PhantomData, mem::MaybeUninit, ptr};
 
-use super::{Domain, Full, Handle, domain::Brand, node::reach};
+use super::{
+    Domain, Full, Handle,
+    domain::Brand,
+    node::{reach, touch},
+};
 use crate::{
     Link, Linked, Pool, Role, reclaim,
     sync::{AtomicPtr, Ordering, const_fn},
@@ -135,7 +139,10 @@ impl<T, const K: usize, D: Domain> Queue<T, K, D> {
             node
         };
         // SAFETY: the caller's.
-        unsafe { &(*node).value.next }
+        unsafe {
+            touch(node);
+            &(*node).value.next
+        }
     }
 
     /// Adds a value at the end.

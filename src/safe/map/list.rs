@@ -16,24 +16,32 @@
 //!
 //! **Robust mode.** A link that is read from a node that was unlinked before
 //! may lead to a node that is reclaimed already, and `protect` cannot tell:
-//! the reader's era may be new and the link old. Harris's original walks along
-//! chains of marked nodes, the later ones of which may be gone, and is wrong
-//! here. Michael's takes no step before it has seen that the link it came by
-//! still leads to the node it stands on, *after* it protected the next one:
+//! the reader's era may be new and the link old. So a walk takes no step that
+//! does not show that the node it stands on was in the list when its `next`
+//! was loaded, for the last time, by `protect`:
 //!
-//! | walker, at `here`, came by `link` | others |
+//! - `next` is not marked: then the node was in the list, as it is marked
+//!   before it is unlinked. Mark and successor are one word, so one load tells
+//!   both.
+//! - `next` is marked: the exchange that swings the link past the node succeeds
+//!   only if the link still leads to it. Then it was in the list until now, and
+//!   its successor with it: nobody can unlink that from a marked node. If the
+//!   exchange fails the walk begins again.
+//!
+//! Either way the successor was not retired before it was protected. Harris's
+//! original walks along chains of marked nodes and unlinks them as a whole: by
+//! the second one it may stand on a node that is reclaimed. It is wrong here.
+//!
+//! | walker, at `a` | others |
 //! |---|---|
-//! | `next = protect(here.next)` | |
-//! | | mark `here`, unlink it, remove and reclaim `next` |
-//! | *without the look: looks into `next`* | |
-//! | `link != here`: begins again | |
+//! | | mark `a`, unlink it; remove and reclaim its successor `b` |
+//! | `protect(a.next)`: `b`, marked | |
+//! | *Harris: looks into `b`* | |
+//! | Michael: the exchange fails, as the link leads past `a` | |
 //!
-//! If the link still leads to `here`, then `here` was in the list when `next`
-//! was loaded, and so was `next`; so it was not retired before it was
-//! protected. In basic mode a section protects all that was in the list at any
-//! time since it began, and there is no need to look: the exchanges fail by
-//! themselves if the link is marked. There a `get` walks on through marked
-//! nodes, which is right for it, and repeats nothing.
+//! In basic mode a section protects all that was in the list at any time since
+//! it began. There a `get` walks on through marked nodes, writes nothing and
+//! begins nothing again.
 //!
 //! The list is sorted so that a walk that begins again knows where it was: what
 //! an iteration needs.
@@ -41,7 +49,11 @@
 use core::ptr;
 
 use super::{
-    super::{Domain, Guard, Owned, domain::SchemeOf, node::reach},
+    super::{
+        Domain, Guard, Owned,
+        domain::SchemeOf,
+        node::{reach, touch},
+    },
     Under,
 };
 use crate::{
@@ -124,7 +136,10 @@ struct Found<'g, K, V> {
 /// Not null, and protected for `'g`.
 unsafe fn node<'g, K, V>(here: Ptr<K, V>) -> &'g Node<K, V> {
     // SAFETY: the caller's. Only `next` of a node changes once it is published.
-    unsafe { &(*here).value }
+    unsafe {
+        touch(here);
+        &(*here).value
+    }
 }
 
 impl<K: Send + 'static, V: Send + 'static> List<K, V> {
@@ -148,12 +163,6 @@ impl<K: Send + 'static, V: Send + 'static> List<K, V> {
                 // SAFETY: protected while it was in the list, see the module.
                 let node: &'g Node<K, V> = unsafe { node(here) };
                 let next = guard.protect(&node.next, Ordering::Acquire);
-                // Relaxed: LIGHT came before the load of `next`; if the HEAVY
-                // of who retired `next` came before that LIGHT, this load sees
-                // all that was unlinked until then, and so is not `here`.
-                if SchemeOf::<D>::ROBUST && link.load(Ordering::Relaxed) != here {
-                    continue 'again;
-                }
                 if is_marked(next) {
                     let next = unmarked(next);
                     // SAFETY: protected, marked, and `next` is its successor.
@@ -271,9 +280,10 @@ impl<K: Send + 'static, V: Send + 'static> List<K, V> {
             let found = self.seek(guard, |other| other < key);
             let old = found.node().filter(|node| node.key == *key)?;
             let Found { link, here, next } = found;
-            // Release: the mark continues what released `next`, which we
-            // acquired. Relaxed on failure: `seek` looks again.
-            let (success, failure) = (Ordering::Release, Ordering::Relaxed);
+            // Relaxed: the mark publishes nothing. It continues the release
+            // sequence of what put `next` there, and who acts on it unlinks
+            // with Release. On failure `seek` looks again.
+            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
             if (old.next)
                 .compare_exchange(next, marked(next), success, failure)
                 .is_err()
@@ -312,14 +322,14 @@ unsafe fn unlink<K: Send + 'static, V: Send + 'static, D: Domain, R: Role>(
 ) -> bool {
     // Release: who finds `next` by this link sees its contents, which we
     // acquired; and who retires `next` later comes after this, so that its
-    // HEAVY covers that `here` is unlinked, too (the look in `seek` counts on
-    // that). Relaxed on failure: nothing is done with it.
+    // HEAVY covers that `here` was marked and unlinked (see the module).
+    // Relaxed on failure: nothing is done with it.
     let (success, failure) = (Ordering::Release, Ordering::Relaxed);
     let unlinked = link.compare_exchange(here, next, success, failure);
     if unlinked.is_ok() {
         // SAFETY: one link leads to a node that is in the list, and this was
         // it: it is unlinked once. Nodes that were unlinked before may lead to
-        // it, and no walk goes that way without protection: see the module.
+        // it, and no walk goes that way: see the module.
         // Stamped by a handle of D's collector.
         unsafe { guard.defer_retire(here, reclaim::pooled::<Node<K, V>>) };
     }

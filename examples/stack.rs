@@ -1,0 +1,73 @@
+//! A pool of buffers: tasks take the number of a free one, fill it, and put it
+//! back. The free list is a stack, without a lock and without an allocator.
+//!
+//! `cargo run --release --example stack`
+
+#![forbid(unsafe_code)]
+
+use std::{
+    error::Error,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use hyaline::{
+    Collector, domain,
+    safe::{Domain, Full, Stack},
+};
+
+const BUFFERS: usize = 4;
+const TASKS: usize = 3;
+const ROUNDS: usize = 100_000;
+
+domain!(Tasks: Collector<4> = Collector::new());
+
+/// Numbers of free buffers. More places than buffers: a place comes back when a
+/// batch of them was reclaimed, not when its number is taken.
+static FREE: Stack<usize, { 64 * BUFFERS }, Tasks> = Stack::new();
+
+/// Who has a buffer; 0 for nobody.
+static OWNER: [AtomicUsize; BUFFERS] = [const { AtomicUsize::new(0) }; BUFFERS];
+
+/// Takes and returns buffers; returns how often there was none.
+fn task(number: usize) -> Result<usize, Box<dyn Error + Send + Sync>> {
+    let handle = Tasks::register()?;
+    let mut none = 0;
+    for _ in 0..ROUNDS {
+        let Some(buffer) = FREE.pop(&handle) else {
+            none += 1;
+            thread::yield_now();
+            continue;
+        };
+        // Relaxed: the stack orders those who have a buffer one after another.
+        let before = OWNER[buffer].swap(number, Ordering::Relaxed);
+        let after = OWNER[buffer].swap(0, Ordering::Relaxed);
+        assert_eq!((before, after), (0, number), "a buffer had two owners");
+        let mut back = buffer;
+        while let Err(full) = FREE.push(&handle, back) {
+            // The number comes back with the error: it is never lost.
+            back = Full::into_inner(full);
+            thread::yield_now();
+        }
+    }
+    Ok(none)
+}
+
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let handle = Tasks::register()?;
+    for buffer in 0..BUFFERS {
+        FREE.push(&handle, buffer)?;
+    }
+    let tasks: Vec<_> = (1..=TASKS)
+        .map(|n| thread::spawn(move || task(n)))
+        .collect();
+    for (number, task) in tasks.into_iter().enumerate() {
+        let none = task.join().expect("no buffer had two owners")?;
+        println!("task {number}: {ROUNDS} rounds, {none} times no buffer was free");
+    }
+    let mut left: Vec<_> = std::iter::from_fn(|| FREE.pop(&handle)).collect();
+    left.sort_unstable();
+    println!("buffers at the end: {left:?}");
+    assert!(left.into_iter().eq(0..BUFFERS));
+    Ok(())
+}

@@ -1,0 +1,16 @@
+#![forbid(unsafe_code)]
+
+use hyaline::{
+    Collector, domain,
+    safe::{Domain, Queue},
+};
+
+domain!(Here: Collector<1> = Collector::new());
+domain!(Elsewhere: Collector<1> = Collector::new());
+
+static QUEUE: Queue<u32, 1, Here> = Queue::new();
+
+fn main() {
+    let handle = Elsewhere::register().unwrap();
+    let _ = QUEUE.push(&handle, 1);
+}

@@ -1,0 +1,138 @@
+//! Walks along a bucket, and what happens to it meanwhile.
+
+use super::*;
+
+schemes! {
+    // A walk meets the removal of the node it stands on, and of the one after.
+    map_get_against_removes<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<Tracked, u32, 1, 4, D>::new());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        let guard = two.enter(); // older than the nodes, in eras
+        for key in 1..=2 {
+            assert!(shared.insert(&one, Tracked::new(key, &life), key).is_ok());
+        }
+        drop(guard);
+        let goal = Tracked::new(2, &life);
+        let walking = thread::spawn(move || {
+            let guard = two.enter();
+            let seen = shared.get(&guard, &goal).copied();
+            assert!(seen.is_none_or(|number| number == 2));
+            drop(guard);
+            two
+        });
+        for key in 1..=2 {
+            let goal = Tracked::new(key, &life);
+            assert_eq!(shared.remove(&one.enter(), &goal), Some(&key));
+            // Not in one batch with the other: the old holds back the new.
+            one.flush();
+        }
+        drop(one);
+        join([walking]);
+        assert_eq!(alive(&life), 0);
+        map.close();
+    }
+
+    // The nodes are younger than the walk: robust mode has to protect them one
+    // by one.
+    map_get_against_set_and_removes<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<Tracked, u32, 1, 4, D>::new());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.insert(&one, Tracked::new(1, &life), 1).is_ok());
+        let goal = Tracked::new(2, &life);
+        let walking = thread::spawn(move || {
+            let guard = two.enter();
+            let seen = shared.get(&guard, &goal).copied();
+            assert!(seen.is_none_or(|number| number == 2));
+            drop(guard);
+            two
+        });
+        assert!(shared.insert(&one, Tracked::new(2, &life), 2).is_ok());
+        for key in 1..=2 {
+            let goal = Tracked::new(key, &life);
+            assert_eq!(shared.remove(&one.enter(), &goal), Some(&key));
+            // Not in one batch with the other: the old holds back the new.
+            one.flush();
+        }
+        drop(one);
+        join([walking]);
+        assert_eq!(alive(&life), 0);
+        map.close();
+    }
+
+    // Neighbours go and come: the insert must not hang on a node that goes.
+    map_insert_against_remove<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
+        let copy = life.clone();
+        let inserting = thread::spawn(move || {
+            let value = Tracked::new(2, &copy);
+            drop(copy);
+            assert!(shared.insert(&two, 2, value).is_ok());
+            two
+        });
+        assert_eq!(shared.remove(&one.enter(), &1).unwrap().get(), 1);
+        let two = inserting.join().unwrap();
+        let guard = two.enter();
+        assert_eq!(shared.get(&guard, &2).map(Tracked::get), Some(2));
+        assert!(shared.get(&guard, &1).is_none());
+        drop(guard);
+        drop((one, two));
+        assert_eq!(alive(&life), 1);
+        map.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // A key is replaced while it is read and while another one is replaced:
+    // it is never missing.
+    map_get_against_replace<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
+        let reading = thread::spawn(move || {
+            let guard = two.enter();
+            let first = shared.get(&guard, &1).expect("there").get();
+            let (_, second) = shared.iter(&guard).next().expect("there");
+            assert!(first <= second.get());
+            drop(guard);
+            two
+        });
+        assert!(shared.replace(&one, 1, Tracked::new(2, &life)).is_ok());
+        drop(one);
+        join([reading]);
+        assert_eq!(alive(&life), 1);
+        map.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // A replace and a remove of one key: one comes first.
+    map_replace_against_remove<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
+        let copy = life.clone();
+        let replacing = thread::spawn(move || {
+            let value = Tracked::new(2, &copy);
+            drop(copy);
+            let replaced = shared.replace(&two, 1, value).is_ok();
+            (two, replaced)
+        });
+        let removed = shared.remove(&one.enter(), &1).map(Tracked::get);
+        let (two, replaced) = replacing.join().unwrap();
+        assert_eq!(removed, Some(if replaced { 2 } else { 1 }));
+        assert!(shared.get(&two.enter(), &1).is_none());
+        drop((one, two));
+        assert_eq!(alive(&life), 0);
+        map.close();
+    }
+}

@@ -203,3 +203,56 @@ fn never_more_than_the_bound_and_close_to_it() {
     }
     assert!(cfg!(miri) || closest >= 0.5, "the bound is idle: {closest}");
 }
+
+/// More sections stall than the pool was sized for: nothing is reclaimed early,
+/// `alloc` says that there is no block, and all comes back with the readers.
+#[test]
+fn more_stalls_than_the_pool_was_sized_for() {
+    use hyaline::{Pool, reclaim::pooled};
+
+    const CONFIG: Config = Config::new().batch::<1>().era_step::<1>();
+    const READERS: usize = 3;
+    const TABLE: usize = 40;
+    const LIVE: usize = TABLE + 1;
+    const BLOCKS: usize = CONFIG.pool_size(READERS + 1, 0, LIVE);
+    let pool = Pool::<u32, BLOCKS>::new();
+    let collector = Collector::<{ READERS + 1 }, Robust>::with_config(CONFIG);
+    let writer = collector.register().unwrap();
+    let readers: Vec<_> = (0..READERS)
+        .map(|_| collector.register().unwrap())
+        .collect();
+    let cells: Vec<AtomicPtr<Linked<u32>>> = (0..TABLE)
+        .map(|_| AtomicPtr::new(pool.alloc(&writer, 0x600d).unwrap()))
+        .collect();
+    let mut held = Vec::new();
+    let mut exhausted = false;
+    for reader in &readers {
+        // Each stalls with the object that is there now in each cell.
+        let guard = reader.enter();
+        held.extend(
+            cells
+                .iter()
+                .map(|cell| guard.protect(cell, Ordering::Acquire)),
+        );
+        std::mem::forget(guard);
+        for cell in cells.iter().cycle().take(BLOCKS) {
+            let Ok(new) = pool.alloc(&writer, 0x600d) else {
+                exhausted = true;
+                break;
+            };
+            let guard = writer.enter();
+            let old = guard.swap(cell, new, Ordering::AcqRel);
+            // SAFETY: unlinked by the swap; the pool outlives the collector.
+            unsafe { guard.defer_retire(old, pooled::<u32>) };
+        }
+    }
+    for object in held {
+        // SAFETY: protected by guards that were forgotten.
+        assert_eq!(unsafe { **object }, 0x600d, "reclaimed while it was held");
+    }
+    assert!(exhausted, "the pool is too large for this test");
+    drop((readers, writer));
+    drop(collector);
+    // Those in the cells were not retired.
+    assert_eq!(pool.available(), BLOCKS - TABLE);
+}

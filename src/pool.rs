@@ -224,6 +224,7 @@ impl<T, const K: usize> Pool<T, K> {
                 Ordering::Relaxed,
             );
             if claim.is_ok() {
+                // Relaxed: a hint.
                 self.cursor
                     .store((start + index + 1) % K, Ordering::Relaxed);
                 return ptr::from_ref(block).cast_mut();

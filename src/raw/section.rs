@@ -294,6 +294,7 @@ mod tests {
         let handle = collector.register().unwrap();
         core::mem::forget(handle.enter());
         let active = &handle.local().slot.active;
+        // Relaxed: one thread.
         active.store(usize::MAX, crate::sync::Ordering::Relaxed);
         core::mem::forget(handle.enter());
     }

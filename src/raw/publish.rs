@@ -53,7 +53,7 @@ impl<S: Scheme> Local<'_, S> {
         // SAFETY: the caller's; the object is ours from here on.
         let birth = unsafe {
             (*link).reclaim.set(reclaim);
-            if S::ROBUST { (*link).birth() } else { 0 }
+            Self::birth(link)
         };
         // Of no matter if no section is open.
         S::Mode::cover(&self.shared.clock, &self.slot.mark, birth);
@@ -71,7 +71,7 @@ impl<S: Scheme> Local<'_, S> {
         // HEAVY: the object was unlinked before it; as in `publish`.
         S::Barrier::heavy();
         // SAFETY: the caller's.
-        let birth = unsafe { if S::ROBUST { (*link).birth() } else { 0 } };
+        let birth = unsafe { Self::birth(link) };
         let waiting = |other: &Slot<S>| !ptr::eq(other, self.slot) && other.may_hold(birth);
         if self.shared.used().iter().any(waiting) {
             // SAFETY: the caller's.
@@ -88,6 +88,22 @@ impl<S: Scheme> Local<'_, S> {
             self.publish();
         }
         self.drain();
+    }
+
+    /// When an object that is not published was born; of no matter in basic
+    /// mode.
+    ///
+    /// # Safety
+    ///
+    /// The header is valid and the caller's.
+    #[inline(always)]
+    unsafe fn birth(link: *mut Link) -> u64 {
+        if S::ROBUST {
+            // SAFETY: the caller's.
+            unsafe { (*link).birth() }
+        } else {
+            0
+        }
     }
 
     /// Puts an object into the local batch. Returns whether it is time to
@@ -243,7 +259,7 @@ impl<S: Scheme> Local<'_, S> {
             unsafe {
                 let joining = link;
                 let following = (*link).chain.get();
-                let birth = if S::ROBUST { (*link).birth() } else { 0 };
+                let birth = Self::birth(link);
                 link = following;
                 if self.join(joining, birth) {
                     self.publish_local();

@@ -55,8 +55,9 @@ pub trait Mode: 'static {
     /// covers it. If not, the slot follows, and the pointer must be loaded
     /// again.
     fn covers<B: Barrier>(clock: &Self::Clock, mark: &Self::Mark) -> bool;
-    /// Makes the slot's era cover an object that the owner retires.
-    fn cover(clock: &Self::Clock, mark: &Self::Mark, birth: u64);
+    /// Makes the slot's era cover all that its owner retired, which its open
+    /// guards may still use, also what they never loaded.
+    fn cover(clock: &Self::Clock, mark: &Self::Mark);
     /// Whether the slot's reader can hold an object born at `oldest`. Called
     /// after HEAVY.
     fn holds(mark: &Self::Mark, oldest: u64) -> bool;
@@ -89,7 +90,7 @@ impl Mode for NoEras {
     }
 
     #[inline(always)]
-    fn cover((): &(), (): &(), _: u64) {}
+    fn cover((): &(), (): &()) {}
 
     #[inline(always)]
     fn holds((): &(), _: u64) -> bool {
@@ -174,12 +175,10 @@ impl Mode for Eras {
         mark.is_current(clock) || follow_late::<B>(clock, mark)
     }
 
-    fn cover(clock: &Clock, mark: &Mark, birth: u64) {
-        // No LIGHT: whoever publishes the object is this thread, or got the
-        // object from it.
-        if mark.read() < birth {
-            mark.follow(clock);
-        }
+    fn cover(clock: &Clock, mark: &Mark) {
+        // No LIGHT: whoever publishes the objects is this thread, or gets
+        // them from it by way of limbo. Of no matter if no section is open.
+        mark.follow(clock);
     }
 
     #[inline]

@@ -55,8 +55,6 @@ impl<S: Scheme> Local<'_, S> {
             (*link).reclaim.set(reclaim);
             Self::birth(link)
         };
-        // Of no matter if no section is open.
-        S::Mode::cover(&self.shared.clock, &self.slot.mark, birth);
         // SAFETY: as above.
         unsafe { self.join(link, birth) }
     }
@@ -136,6 +134,7 @@ impl<S: Scheme> Local<'_, S> {
         if counting.is_null() {
             return;
         }
+        S::Mode::cover(&self.shared.clock, &self.slot.mark);
         // HEAVY pairs with LIGHT in `enter` and `protect`. If LIGHT comes
         // first, the scan sees the slot active (with its era); if this comes
         // first, the reader's loads see everything in the batch unlinked (1).
@@ -275,6 +274,7 @@ impl<S: Scheme> Local<'_, S> {
             return;
         }
         self.slot.batch.room.set(self.shared.settings.batch);
+        S::Mode::cover(&self.shared.clock, &self.slot.mark);
         let oldest = S::Mode::oldest(&self.slot.log);
         S::Mode::clear(&self.slot.log);
         // SAFETY: the ring is ours until the exchange succeeds.

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::{
-    Basic, Config, Deferred, Handle, Role, Scheme,
+    Basic, Config, Deferred, Handle, HandleId, Nested, NotTheOwner, PerCpu, Role, Scheme,
     raw::{Shared, Slot},
     sync::const_fn,
 };
@@ -132,9 +132,108 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
         self.claim()
     }
 
+    /// Claims a slot for a CPU: for its task and the interrupts that preempt
+    /// it, on one handle.
+    ///
+    /// # Errors
+    ///
+    /// [`SlotsExhausted`] if all slots are claimed.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<2>::new();
+    /// let cpu = collector.register_per_cpu()?;
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn register_per_cpu(&self) -> Result<PerCpu<'_, S>, SlotsExhausted> {
+        self.claim::<Nested>().map(PerCpu::new)
+    }
+
+    /// Takes the slot from a task that is dead, and frees it. What the task
+    /// retired is handed over, what waits for its sections waits no more; both
+    /// are reclaimed by the others, nothing here.
+    ///
+    /// Never waits; costs a step for each object that the task retired and did
+    /// not hand over. Any context but NMI. The task's handle, if it is still
+    /// somewhere, is inert: [`is_evicted`](Handle::is_evicted) is true,
+    /// dropping it, `flush`, `collect` and `limit_reclaims` do nothing, and
+    /// what it retires goes to the others.
+    ///
+    /// # Safety
+    ///
+    /// - What the handle's user did happens before this call: it was stopped
+    ///   by a scheduler, or joined.
+    /// - It does not run again with pointers that it loaded, nor with guards
+    ///   of the handle: they are neither used nor dropped.
+    /// - It was not stopped inside a call of this crate, but for `enter`,
+    ///   `protect` and the like, the drop of a guard of a deferred or per-CPU
+    ///   handle, and reclaimers (whose object is then lost).
+    /// - The handle is not used for `enter`, `link` or [`Pool::alloc`]
+    ///   again. Debug builds catch an `enter`.
+    ///
+    /// [`Pool::alloc`]: crate::Pool::alloc
+    ///
+    /// # Errors
+    ///
+    /// [`NotTheOwner`] if the handle was released or evicted before: then
+    /// nothing is done.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// core::mem::forget(handle.enter());
+    /// let id = handle.id();
+    /// // SAFETY: its only guard was forgotten, and nothing was loaded.
+    /// unsafe { collector.evict(id) }.unwrap();
+    /// let next = collector.register()?;
+    /// drop(handle); // inert
+    /// assert!(!next.is_evicted());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub unsafe fn evict(&self, id: HandleId) -> Result<(), NotTheOwner> {
+        // SAFETY: the caller's.
+        if unsafe { self.shared().evict(id.slot, id.owner) } {
+            Ok(())
+        } else {
+            Err(NotTheOwner)
+        }
+    }
+
+    /// Asks the reader in a slot to end its section and start over: it polls
+    /// [`Guard::restart_requested`](crate::Guard::restart_requested). Any
+    /// context; one store. Returns false if the slot is not active, or not
+    /// there.
+    ///
+    /// This is the cooperative form of DEBRA+'s neutralisation (Brown, PODC
+    /// 2015). There a signal makes the reader jump out of its section at any
+    /// instruction, so the writer may go on as if it had left. Here nothing is
+    /// promised before the reader has really left: nothing is freed early, and
+    /// a reader that does not poll, or is not scheduled, holds what it holds.
+    /// What bounds that without its help is [`Robust`](crate::Robust) mode;
+    /// what ends it is `evict`. A request that comes after the section has
+    /// ended is seen by the slot's next section, and costs it a restart.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let reader = collector.register()?;
+    /// assert!(!collector.request_restart(0));
+    /// let mut guard = reader.enter();
+    /// assert!(collector.request_restart(0));
+    /// if guard.restart_requested() {
+    ///     drop(guard);
+    ///     guard = reader.enter(); // and load everything again
+    /// }
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn request_restart(&self, slot: usize) -> bool {
+        self.shared().request_restart(slot)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared<S> {
+        &self.shared
+    }
+
     fn claim<R: Role>(&self) -> Result<Handle<'_, S, R>, SlotsExhausted> {
-        let shared: &Shared<S> = &self.shared;
-        match shared.register() {
+        match self.shared().register() {
             Some(local) => Ok(Handle::new(local)),
             None => Err(SlotsExhausted { capacity: N }),
         }
@@ -172,6 +271,7 @@ impl<const N: usize, S: Scheme> fmt::Debug for Collector<N, S> {
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SlotsExhausted {
     capacity: usize,
 }

@@ -376,6 +376,7 @@ impl fmt::Debug for Callback {
 
 /// The memory is in use: by a token, or by a call that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Busy;
 
 impl fmt::Display for Busy {
@@ -390,6 +391,7 @@ impl core::error::Error for Busy {}
 
 /// `synchronize` would wait for its own caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct WouldDeadlock;
 
 impl fmt::Display for WouldDeadlock {

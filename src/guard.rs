@@ -37,6 +37,18 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         }
     }
 
+    /// The number of the slot.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// assert_eq!(collector.register()?.enter().slot(), 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    pub fn slot(&self) -> usize {
+        self.local.index()
+    }
+
     /// Loads a pointer that stays valid until the guard is dropped or
     /// refreshed.
     ///
@@ -188,21 +200,19 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     pub unsafe fn defer_retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
-        let link = ptr.cast::<Link>();
-        if R::RECLAIMS {
-            // SAFETY: the caller's; `AsLink` makes the cast right.
-            unsafe { self.local.retire(link, reclaim) };
-        } else {
-            // SAFETY: as above.
-            unsafe { self.local.retire_deferred(link, reclaim) };
-        }
+        // SAFETY: the caller's; `AsLink` makes the cast right.
+        unsafe { self.local.retire_as::<R>(ptr.cast::<Link>(), reclaim) };
     }
 
     /// A quiescent point: ends the section and begins a new one, for the price
     /// of a load when nothing waits. Pointers loaded before are not protected
     /// any more.
     ///
-    /// Does nothing if the handle has other guards. May run reclaimers.
+    /// Does nothing if the handle has other guards. May run reclaimers; on a
+    /// deferred or per-CPU handle what it would reclaim goes to the others.
+    ///
+    /// A guard that is kept for long and refreshed now and then is
+    /// quiescent-state based reclamation (QSBR): reads cost the load alone.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -215,10 +225,47 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     pub fn refresh(&mut self) {
+        // One load when nothing waits.
         if R::RECLAIMS {
-            // One load when nothing waits.
             self.local.settle(1);
+        } else {
+            self.local.pass_on();
         }
+    }
+
+    /// [`refresh`](Self::refresh), by the name that users of QSBR know.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let mut online = handle.enter();
+    /// online.quiescent();
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn quiescent(&mut self) {
+        self.refresh();
+    }
+
+    /// Whether somebody asked this reader to end its section, by
+    /// [`Collector::request_restart`](crate::Collector::request_restart); once
+    /// for each request. Any context; costs a load.
+    ///
+    /// A reader that polls it drops its guard, with all it knows, enters again
+    /// and starts over.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let reader = collector.register()?;
+    /// let guard = reader.enter();
+    /// assert!(!guard.restart_requested());
+    /// collector.request_restart(reader.slot());
+    /// assert!(guard.restart_requested());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn restart_requested(&self) -> bool {
+        self.local.take_restart()
     }
 }
 
@@ -244,7 +291,7 @@ impl<S: Scheme, R: Role> Drop for Guard<'_, S, R> {
 impl<S: Scheme, R: Role> fmt::Debug for Guard<'_, S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
-            .field("slot", &self.local.index())
+            .field("slot", &self.slot())
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,8 @@
 use core::{fmt, marker::PhantomData, num::NonZeroU16};
 
 use crate::{
-    AsLink, Basic, Eager, Guard, Link, Linked, Reclaimer, Role, Scheme, raw::Local, sync::Cell,
+    AsLink, Basic, Eager, Guard, HandleId, Link, Linked, Reclaimer, Role, Scheme, raw::Local,
+    sync::Cell,
 };
 
 /// A claimed slot: what a task, an interrupt or a CPU uses a collector through.
@@ -25,6 +26,8 @@ use crate::{
 /// its own.
 pub struct Handle<'c, S: Scheme = Basic, R: Role = Eager> {
     local: Local<'c, S>,
+    /// The slot's owner that this handle is, see `raw::release`.
+    owner: usize,
     /// Not `Sync`: the slot's owner is one thread at a time.
     not_sync: PhantomData<(R, Cell<()>)>,
 }
@@ -37,6 +40,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     pub(crate) fn new(local: Local<'c, S>) -> Self {
         Self {
             local,
+            owner: local.slot.owner(),
             not_sync: PhantomData,
         }
     }
@@ -58,6 +62,40 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         self.local.index()
     }
 
+    /// Names this handle for good: what
+    /// [`Collector::evict`](crate::Collector::evict) needs, kept where a
+    /// supervisor finds it.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<2>::new();
+    /// let handle = collector.register()?;
+    /// let id = handle.id();
+    /// assert_eq!(id.slot(), handle.slot());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    pub fn id(&self) -> HandleId {
+        HandleId {
+            slot: self.slot(),
+            owner: self.owner,
+        }
+    }
+
+    /// Whether the slot was taken from this handle by
+    /// [`Collector::evict`](crate::Collector::evict). Such a handle is inert.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// assert!(!handle.is_evicted());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_evicted(&self) -> bool {
+        self.local.slot.owner() != self.owner
+    }
+
     /// Opens a section: pointers loaded through the guard stay valid until it
     /// is dropped.
     ///
@@ -67,7 +105,8 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     ///
     /// # Panics
     ///
-    /// If more guards were forgotten than a word can count.
+    /// If more guards were forgotten than a word can count. In debug builds
+    /// if the handle was evicted, which is misuse of `evict`.
     ///
     /// ```
     /// use hyaline::Collector;
@@ -82,6 +121,10 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// ```
     #[inline]
     pub fn enter(&self) -> Guard<'_, S, R> {
+        debug_assert!(
+            !self.is_evicted(),
+            "the slot of this handle was evicted; register again"
+        );
         self.local.enter();
         Guard::new(self.local)
     }
@@ -102,7 +145,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     #[inline]
     pub fn link<T>(&self, value: T) -> Linked<T> {
         let linked = Linked::new(value);
-        self.local.stamp(&linked.link);
+        self.local.stamp::<R>(&linked.link);
         linked
     }
 
@@ -137,12 +180,13 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// ```
     pub unsafe fn retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
         let link = ptr.cast::<Link>();
-        if R::RECLAIMS {
-            // SAFETY: the caller's; `AsLink` makes the cast right.
+        // SAFETY, all: the caller's; `AsLink` makes the cast right.
+        if self.is_evicted() {
+            unsafe { self.local.shared().retire_to_limbo(link, reclaim) };
+        } else if R::RECLAIMS {
             unsafe { self.local.retire_now(link, reclaim) };
         } else {
-            // SAFETY: as above.
-            unsafe { self.local.retire_deferred(link, reclaim) };
+            unsafe { self.local.retire_as::<R>(link, reclaim) };
         }
     }
 
@@ -167,12 +211,16 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn flush(&self) -> usize {
-        if R::RECLAIMS {
-            self.local.flush()
-        } else {
-            self.local.hand_over();
-            0
+        if self.is_evicted() {
+            return 0;
         }
+        if R::RECLAIMS {
+            return self.local.flush();
+        }
+        if !R::NESTED {
+            self.local.hand_over();
+        }
+        0
     }
 }
 
@@ -191,6 +239,9 @@ impl<S: Scheme> Handle<'_, S> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn collect(&self) -> usize {
+        if self.is_evicted() {
+            return 0;
+        }
         self.local.collect()
     }
 
@@ -204,6 +255,9 @@ impl<S: Scheme> Handle<'_, S> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn collect_at_most(&self, reclaimers: usize) -> usize {
+        if self.is_evicted() {
+            return 0;
+        }
         self.local.collect_at_most(reclaimers)
     }
 
@@ -222,13 +276,18 @@ impl<S: Scheme> Handle<'_, S> {
     /// ```
     pub fn limit_reclaims(&self, reclaimers: Option<NonZeroU16>) {
         let limit = reclaimers.map_or(0, NonZeroU16::get);
-        self.local.slot.limit.set(limit);
+        if !self.is_evicted() {
+            self.local.slot.limit.set(limit);
+        }
     }
 }
 
 impl<S: Scheme, R: Role> Drop for Handle<'_, S, R> {
     fn drop(&mut self) {
         let local = self.local;
+        if self.is_evicted() {
+            return;
+        }
         if R::RECLAIMS {
             local.release();
         } else {

@@ -24,8 +24,13 @@ mod config;
 mod grace;
 mod guard;
 mod handle;
+mod id;
 mod link;
+#[cfg(feature = "defmt")]
+mod log;
+mod observe;
 mod owned;
+mod per_cpu;
 mod pool;
 mod raw;
 pub mod reclaim;
@@ -42,10 +47,15 @@ pub use config::Config;
 pub use grace::{Busy, Callback, Grace, Token, WouldDeadlock};
 pub use guard::Guard;
 pub use handle::Handle;
+pub use id::{HandleId, NotTheOwner};
 pub use link::{AsLink, Link, Linked, Reclaimer};
+pub use observe::SlotState;
+#[cfg(feature = "stats")]
+pub use observe::Stats;
 pub use owned::Section;
+pub use per_cpu::PerCpu;
 pub use pool::{Pool, PoolExhausted};
-pub use role::{Deferred, Eager, Role};
+pub use role::{Deferred, Eager, Nested, Role};
 pub use scheme::{Basic, Robust, Scheme};
 #[doc(no_inline)]
 pub use sync::AtomicPtr;

@@ -47,6 +47,32 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
 }
 
 impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
+    /// The number of the slot.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// assert_eq!(collector.register()?.into_section().slot(), 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    pub fn slot(&self) -> usize {
+        self.handle.slot()
+    }
+
+    /// Whether somebody asked this reader to end its section: as
+    /// [`Guard::restart_requested`].
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let section = collector.register()?.into_section();
+    /// assert!(!section.restart_requested());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn restart_requested(&self) -> bool {
+        self.handle.local().take_restart()
+    }
+
     /// Loads a pointer that stays valid while the section is open: as
     /// [`Guard::protect`].
     ///
@@ -90,6 +116,8 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     pub fn refresh(&mut self) {
         if R::RECLAIMS {
             self.handle.local().settle(1);
+        } else {
+            self.handle.local().pass_on();
         }
     }
 
@@ -102,7 +130,9 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     /// ```
     pub fn leave(self) -> Handle<'c, S, R> {
         let this = core::mem::ManuallyDrop::new(self);
-        drop(Guard::<S, R>::new(*this.handle.local()));
+        if !this.handle.is_evicted() {
+            drop(Guard::<S, R>::new(*this.handle.local()));
+        }
         // SAFETY: `this` is not used or dropped again.
         unsafe { core::ptr::read(&raw const this.handle) }
     }
@@ -110,15 +140,17 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
 
 impl<S: Scheme, R: Role> Drop for Section<'_, S, R> {
     fn drop(&mut self) {
-        // The guard that `into_section` forgot.
-        drop(Guard::<S, R>::new(*self.handle.local()));
+        if !self.handle.is_evicted() {
+            // The guard that `into_section` forgot.
+            drop(Guard::<S, R>::new(*self.handle.local()));
+        }
     }
 }
 
 impl<S: Scheme, R: Role> fmt::Debug for Section<'_, S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Section")
-            .field("slot", &self.handle.slot())
+            .field("slot", &self.slot())
             .finish_non_exhaustive()
     }
 }

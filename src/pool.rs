@@ -162,17 +162,18 @@ impl<T, const K: usize> Pool<T, K> {
         value: T,
     ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
         let local = handle.local();
+        let mut kept: *mut Linked<T> = ptr::null_mut();
         #[cfg(target_has_atomic = "64")]
-        let kept: *mut Linked<T> = local.slot.cache.take(&self.cursor, kept(K)).cast();
-        #[cfg(not(target_has_atomic = "64"))]
-        let kept: *mut Linked<T> = ptr::null_mut();
+        if !R::NESTED {
+            kept = local.slot.cache.take(&self.cursor, self::kept(K)).cast();
+        }
         if kept.is_null() {
             return self.alloc_new(handle, value);
         }
         // SAFETY: the block is ours, with a header from its last use.
         unsafe {
             (&raw mut (*kept).value).write(value);
-            local.stamp(&(*kept).link);
+            local.stamp::<R>(&(*kept).link);
         }
         Ok(kept)
     }
@@ -198,7 +199,7 @@ impl<T, const K: usize> Pool<T, K> {
         // its first field.
         unsafe {
             object.write(Linked::new(value));
-            handle.local().stamp(&(*object).link);
+            handle.local().stamp::<R>(&(*object).link);
         }
         Ok(object)
     }

@@ -87,11 +87,15 @@
 //!   every slot, where limbo needs one word.
 
 mod batch;
+mod counts;
 pub(crate) mod era;
 mod inbox;
+mod limbo;
 mod publish;
+mod release;
 mod section;
 mod slot;
+mod view;
 
 use core::ptr;
 
@@ -99,7 +103,7 @@ pub(crate) use era::Mode;
 pub(crate) use slot::Slot;
 
 use crate::{
-    Link, Scheme,
+    Link, Role, Scheme,
     config::Settings,
     sync::{AtomicPtr, AtomicUsize, Init, Ordering, const_fn, init},
 };
@@ -114,6 +118,7 @@ pub(crate) struct Shared<S: Scheme, T: ?Sized = [Slot<S>]> {
     /// Retired objects that no slot owns, linked by `chain`.
     limbo: AtomicPtr<Link>,
     settings: Settings,
+    totals: counts::Totals,
     slots: T,
 }
 
@@ -125,6 +130,7 @@ impl<S: Scheme, const N: usize> Shared<S, [Slot<S>; N]> {
                 used: AtomicUsize::new(0),
                 limbo: AtomicPtr::new(ptr::null_mut()),
                 settings,
+                totals: init!(counts::Totals),
                 #[cfg(not(loom))]
                 slots: [const { <Slot<S> as Init>::INIT }; N],
                 #[cfg(loom)]
@@ -152,6 +158,8 @@ impl<S: Scheme> Shared<S> {
         let slot = &self.slots[index];
         slot.batch.room.set(self.settings.batch);
         slot.limit.set(0);
+        // Relaxed: a request to the last owner is of no interest.
+        slot.restart.store(false, Ordering::Relaxed);
         Some(Local { shared: self, slot })
     }
 
@@ -210,17 +218,26 @@ impl<S: Scheme> Clone for Local<'_, S> {
 impl<S: Scheme> Copy for Local<'_, S> {}
 
 impl<S: Scheme> Local<'_, S> {
+    /// What is not the slot's.
+    pub(crate) fn shared(&self) -> &Shared<S> {
+        self.shared
+    }
+
     /// The number of the slot.
     pub(crate) fn index(&self) -> usize {
         let offset = ptr::from_ref(self.slot).addr() - self.shared.slots.as_ptr().addr();
         offset / size_of::<Slot<S>>()
     }
 
-    /// The birth era of an object that is made now.
+    /// Stamps an object that is made now with its birth era.
     #[inline]
-    pub(crate) fn stamp(&self, link: &Link) {
-        let step = self.shared.settings.era_step;
-        let birth = S::Mode::birth(&self.shared.clock, &self.slot.log, step);
+    pub(crate) fn stamp<R: Role>(&self, link: &Link) {
+        let clock = &self.shared.clock;
+        let birth = if R::NESTED {
+            S::Mode::birth_at_once(clock)
+        } else {
+            S::Mode::birth(clock, &self.slot.log, self.shared.settings.era_step)
+        };
         if S::ROBUST {
             link.set_birth(birth);
         }

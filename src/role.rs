@@ -1,11 +1,12 @@
-//! Who reclaims: a handle that does its share, or one that leaves it to others.
+//! Who reclaims: a handle that does its share, or one that leaves it to
+//! others; and whether contexts that preempt each other share it.
 
 mod sealed {
     pub trait Sealed {}
 }
 
-/// What a handle does with objects that nobody can reach any more: [`Eager`]
-/// or [`Deferred`].
+/// What a handle does with objects that nobody can reach any more: [`Eager`],
+/// [`Deferred`] or [`Nested`].
 ///
 /// ```
 /// use hyaline::{Guard, Role, Scheme};
@@ -16,8 +17,13 @@ mod sealed {
 /// }
 /// ```
 pub trait Role: sealed::Sealed + 'static {
+    /// Whether reclaimers may run in the handle's calls.
     #[doc(hidden)]
     const RECLAIMS: bool;
+    /// Whether the slot's owner-only state is left alone, because a call may
+    /// be interrupted by another one on the same slot.
+    #[doc(hidden)]
+    const NESTED: bool;
 }
 
 /// The handle runs reclaimers: at the end of its sections, when it retires,
@@ -45,13 +51,35 @@ pub struct Eager;
 #[derive(Debug)]
 pub struct Deferred;
 
+/// The handle of a CPU, used by a task and by the interrupts that preempt it.
+/// No reclaimer runs in its context, and what it retires goes to the others
+/// object by object. See [`PerCpu`](crate::PerCpu).
+///
+/// ```
+/// use hyaline::{Basic, Collector, Nested, PerCpu};
+///
+/// let collector = Collector::<1>::new();
+/// let cpu: PerCpu<'_, Basic> = collector.register_per_cpu()?;
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
+#[derive(Debug)]
+pub struct Nested;
+
 impl sealed::Sealed for Eager {}
 impl sealed::Sealed for Deferred {}
+impl sealed::Sealed for Nested {}
 
 impl Role for Eager {
     const RECLAIMS: bool = true;
+    const NESTED: bool = false;
 }
 
 impl Role for Deferred {
     const RECLAIMS: bool = false;
+    const NESTED: bool = false;
+}
+
+impl Role for Nested {
+    const RECLAIMS: bool = false;
+    const NESTED: bool = true;
 }

@@ -28,6 +28,12 @@ pub(crate) use core::sync::atomic::AtomicUsize as Flag;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::AtomicUsize as Flag;
 
+/// The same for a bit.
+#[cfg(not(loom))]
+pub(crate) use core::sync::atomic::AtomicBool as Bit;
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::AtomicBool as Bit;
+
 /// Loom has no compiler fences, and a model of one core would not need any.
 #[cfg(loom)]
 pub(crate) fn compiler_fence(_: Ordering) {}

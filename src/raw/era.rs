@@ -64,6 +64,11 @@ pub trait Mode: 'static {
     /// The birth era of an object made now; every `step` calls the clock goes
     /// on.
     fn birth(clock: &Self::Clock, log: &Self::Log, step: usize) -> u64;
+    /// The birth era of an object, without the owner's notes: the clock goes
+    /// on each time.
+    fn birth_at_once(clock: &Self::Clock) -> u64;
+    /// Eras since the slot's section last looked at the clock.
+    fn age(clock: &Self::Clock, mark: &Self::Mark) -> Option<u64>;
     /// Notes the birth of an object that joins the local batch.
     fn note(log: &Self::Log, birth: u64);
     /// The oldest birth in the local batch.
@@ -100,6 +105,16 @@ impl Mode for NoEras {
     #[inline(always)]
     fn birth((): &(), (): &(), _: usize) -> u64 {
         0
+    }
+
+    #[inline(always)]
+    fn birth_at_once((): &()) -> u64 {
+        0
+    }
+
+    #[inline(always)]
+    fn age((): &(), (): &()) -> Option<u64> {
+        None
     }
 
     #[inline(always)]
@@ -195,6 +210,15 @@ impl Mode for Eras {
             log.countdown.set(left - 1);
         }
         clock.stamp()
+    }
+
+    fn birth_at_once(clock: &Clock) -> u64 {
+        clock.tick();
+        clock.stamp()
+    }
+
+    fn age(clock: &Clock, mark: &Mark) -> Option<u64> {
+        Some(clock.stamp().saturating_sub(mark.read()))
     }
 
     #[inline]

@@ -1,9 +1,9 @@
-//! The write side: retire, publish, steal, limbo, flush, release.
+//! The write side: retire, publish, steal, collect, flush.
 
 use core::ptr;
 
 use super::{Local, Mode, Scheme, Shared, Slot, batch};
-use crate::{Barrier, Link, Reclaimer, sync::Ordering};
+use crate::{Barrier, Link, Reclaimer, Role, sync::Ordering};
 
 impl<S: Scheme> Shared<S> {
     #[cold]
@@ -16,6 +16,24 @@ impl<S: Scheme> Shared<S> {
 }
 
 impl<S: Scheme> Local<'_, S> {
+    /// Retires an object that open guards of this slot may still use, the way
+    /// a role does it.
+    ///
+    /// # Safety
+    ///
+    /// As for `Guard::defer_retire`.
+    #[inline]
+    pub(crate) unsafe fn retire_as<R: Role>(&self, link: *mut Link, reclaim: Reclaimer) {
+        // SAFETY, all: the caller's.
+        if R::RECLAIMS {
+            unsafe { self.retire(link, reclaim) };
+        } else if R::NESTED {
+            unsafe { self.retire_nested(link, reclaim) };
+        } else {
+            unsafe { self.retire_deferred(link, reclaim) };
+        }
+    }
+
     /// Retires an object that open guards of this slot may still use.
     ///
     /// # Safety
@@ -29,19 +47,6 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
-    /// Retires without looking at other slots and without running a
-    /// reclaimer: a full batch goes to limbo.
-    ///
-    /// # Safety
-    ///
-    /// As for `retire`.
-    pub(crate) unsafe fn retire_deferred(&self, link: *mut Link, reclaim: Reclaimer) {
-        // SAFETY: the caller's.
-        if unsafe { self.take_over(link, reclaim) } {
-            self.hand_over();
-        }
-    }
-
     /// Puts an object that is retired into the local batch. Returns whether it
     /// is full.
     ///
@@ -49,12 +54,13 @@ impl<S: Scheme> Local<'_, S> {
     ///
     /// As for `retire`.
     #[inline]
-    unsafe fn take_over(&self, link: *mut Link, reclaim: Reclaimer) -> bool {
+    pub(super) unsafe fn take_over(&self, link: *mut Link, reclaim: Reclaimer) -> bool {
         // SAFETY: the caller's; the object is ours from here on.
         let birth = unsafe {
             (*link).reclaim.set(reclaim);
             Self::birth(link)
         };
+        self.slot.tally.retire();
         // SAFETY: as above.
         unsafe { self.join(link, birth) }
     }
@@ -82,6 +88,7 @@ impl<S: Scheme> Local<'_, S> {
             (*link).chain.set(link);
             self.enqueue_ring(link);
         }
+        self.slot.tally.retire();
         if !self.slot.batch.is_empty() {
             self.publish();
         }
@@ -95,7 +102,7 @@ impl<S: Scheme> Local<'_, S> {
     ///
     /// The header is valid and the caller's.
     #[inline(always)]
-    unsafe fn birth(link: *mut Link) -> u64 {
+    pub(super) unsafe fn birth(link: *mut Link) -> u64 {
         if S::ROBUST {
             // SAFETY: the caller's.
             unsafe { (*link).birth() }
@@ -111,7 +118,7 @@ impl<S: Scheme> Local<'_, S> {
     ///
     /// The object is retired and belongs to the caller.
     #[inline]
-    unsafe fn join(&self, link: *mut Link, birth: u64) -> bool {
+    pub(super) unsafe fn join(&self, link: *mut Link, birth: u64) -> bool {
         S::Mode::note(&self.slot.log, birth);
         // SAFETY: the caller's.
         unsafe { self.slot.batch.push(link) };
@@ -129,12 +136,14 @@ impl<S: Scheme> Local<'_, S> {
 
     /// Publishes the local batch. If it has fewer objects than there are
     /// slots that may hold them, it stays.
-    fn publish_local(&self) {
+    pub(super) fn publish_local(&self) {
         let counting = self.slot.batch.last();
         if counting.is_null() {
             return;
         }
         S::Mode::cover(&self.shared.clock, &self.slot.mark);
+        self.shared.totals.publish();
+        self.shared.sample();
         // HEAVY pairs with LIGHT in `enter` and `protect`. If LIGHT comes
         // first, the scan sees the slot active (with its era); if this comes
         // first, the reader's loads see everything in the batch unlinked (1).
@@ -243,69 +252,6 @@ impl<S: Scheme> Local<'_, S> {
         unsafe { self.drop_references(chain) };
     }
 
-    /// Takes over what is in limbo, in batches no larger than those of one's
-    /// own.
-    fn adopt(&self) {
-        // Relaxed: a hint; what it misses is found by the next one.
-        if self.shared.limbo.load(Ordering::Relaxed).is_null() {
-            return;
-        }
-        // Acquire: pairs with the Release in `hand_over`. What those who
-        // retired the objects unlinked happens before our HEAVY.
-        let mut link = self.shared.limbo.swap(ptr::null_mut(), Ordering::Acquire);
-        while !link.is_null() {
-            // SAFETY: the list is ours; `chain` is read before it changes.
-            unsafe {
-                let joining = link;
-                let following = (*link).chain.get();
-                let birth = Self::birth(link);
-                link = following;
-                if self.join(joining, birth) {
-                    self.publish_local();
-                }
-            }
-        }
-    }
-
-    /// Puts the local batch into limbo.
-    pub(crate) fn hand_over(&self) {
-        let last = self.slot.batch.take();
-        if last.is_null() {
-            return;
-        }
-        self.slot.batch.room.set(self.shared.settings.batch);
-        S::Mode::cover(&self.shared.clock, &self.slot.mark);
-        let oldest = S::Mode::oldest(&self.slot.log);
-        S::Mode::clear(&self.slot.log);
-        // SAFETY: the ring is ours until the exchange succeeds.
-        unsafe {
-            let first = (*last).chain.get();
-            if S::ROBUST {
-                // `choose` has written over births: the oldest stands for all.
-                let mut link = first;
-                loop {
-                    (*link).set_birth(oldest);
-                    if ptr::eq(link, last) {
-                        break;
-                    }
-                    link = (*link).chain.get();
-                }
-            }
-            let limbo = &self.shared.limbo;
-            // Relaxed: only linked, not dereferenced.
-            let mut head = limbo.load(Ordering::Relaxed);
-            loop {
-                (*last).chain.set(head);
-                // Release: see `adopt`. Relaxed on failure: as the load.
-                match limbo.compare_exchange_weak(head, first, Ordering::Release, Ordering::Relaxed)
-                {
-                    Ok(_) => return,
-                    Err(now) => head = now,
-                }
-            }
-        }
-    }
-
     /// Publishes what is local or hands it over, then collects.
     pub(crate) fn flush(&self) -> usize {
         self.publish();
@@ -375,6 +321,7 @@ impl<S: Scheme> Local<'_, S> {
                     self.give_out(link, 1)
                 };
                 if !gone {
+                    self.slot.tally.retire();
                     return true;
                 }
             }
@@ -399,54 +346,6 @@ impl<S: Scheme> Local<'_, S> {
             || used
                 .iter()
                 .any(|slot| !slot.inbox.seems_empty() && !slot.is_active())
-    }
-
-    /// Gives the slot up without running a reclaimer. What is in its inbox is
-    /// left for thieves.
-    pub(crate) fn release_deferred(&self) {
-        drop(Unclaim(self));
-    }
-
-    /// Gives the slot up, with nothing left behind in it.
-    ///
-    /// If a guard was forgotten the slot stays active and claimed, for ever:
-    /// what it may hold is pinned, the others go on.
-    pub(crate) fn release(&self) {
-        let unclaim = Unclaim(self);
-        // The last call leaves nothing for a next one.
-        self.slot.limit.set(0);
-        loop {
-            self.flush();
-            // A reclaimer may have retired again.
-            if self.slot.batch.is_empty() {
-                break;
-            }
-        }
-        drop(unclaim);
-    }
-}
-
-/// The end of a release, also when a reclaimer panicked.
-struct Unclaim<'a, 'c, S: Scheme>(&'a Local<'c, S>);
-
-impl<S: Scheme> Drop for Unclaim<'_, '_, S> {
-    fn drop(&mut self) {
-        let local = self.0;
-        // Nothing is queued but after a panic: limbo is the one place from
-        // which others take, and to wait once more does no harm.
-        while let Some(link) = ptr::NonNull::new(local.slot.queue.get()) {
-            // SAFETY: what is queued is ours.
-            unsafe {
-                local.slot.queue.set((*link.as_ptr()).chain.get());
-                let _ = local.join(link.as_ptr(), 0);
-            }
-        }
-        local.hand_over();
-        #[cfg(target_has_atomic = "64")]
-        local.slot.cache.give_back();
-        if !local.is_active() {
-            local.slot.unclaim();
-        }
     }
 }
 

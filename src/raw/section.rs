@@ -39,6 +39,7 @@ impl<S: Scheme> Local<'_, S> {
         }
         if guards == 0 {
             S::Mode::enter(&self.shared.clock, &self.slot.mark);
+            self.slot.tally.enter(&self.shared.totals);
         }
         // A constant where LIGHT waits for the store: it does not wait for the
         // load.
@@ -76,6 +77,19 @@ impl<S: Scheme> Local<'_, S> {
     pub(crate) fn is_active(&self) -> bool {
         // Relaxed: for the owner, the only one to write it.
         self.slot.active.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether somebody asked for the end of the section; once for each
+    /// request.
+    #[inline]
+    pub(crate) fn take_restart(&self) -> bool {
+        // Relaxed: a request, nothing more. One that comes between the load
+        // and the store is taken for the same one.
+        let asked = self.slot.restart.load(Ordering::Relaxed);
+        if asked {
+            self.slot.restart.store(false, Ordering::Relaxed);
+        }
+        asked
     }
 
     /// Whether a reclaimer runs on this slot.
@@ -232,6 +246,7 @@ impl<S: Scheme> Local<'_, S> {
         if slot.queue.get().is_null() || limit == 0 || slot.draining.replace(true) {
             return 0;
         }
+        self.shared.sample();
         // Also when a reclaimer panics: the rest stays queued.
         let _done = Reset(self);
         let mut reclaimed = 0;
@@ -246,6 +261,7 @@ impl<S: Scheme> Local<'_, S> {
                 slot.queue.set((*link).chain.get());
                 (*link).next.set(self.cache());
                 let reclaim = (*link).reclaim.get();
+                slot.tally.reclaim();
                 // The memory is the reclaimer's now. Loom checks that all
                 // others are done with the header, too.
                 #[cfg(loom)]

@@ -2,16 +2,16 @@
 
 use core::ptr;
 
-use super::{Mode, Scheme, batch::Batch, inbox::Inbox};
+use super::{Mode, Scheme, batch::Batch, counts::Tally, inbox::Inbox};
 use crate::{
     Link,
-    sync::{AtomicUsize, Cell, Flag, Init, Ordering, init},
+    sync::{AtomicUsize, Bit, Cell, Flag, Init, Ordering, init},
 };
 
 /// The state of one task, CPU or interrupt. It lives here and not in the
 /// handle, so that nothing is lost when a handle is forgotten.
 ///
-/// The first four fields are shared; the others are the owner's, who is
+/// The first five fields are shared; the others are the owner's, who is
 /// whoever claimed the slot (or has the whole collector exclusively).
 #[cfg_attr(target_has_atomic = "64", repr(align(128)))]
 pub(crate) struct Slot<S: Scheme> {
@@ -22,8 +22,11 @@ pub(crate) struct Slot<S: Scheme> {
     pub(super) mark: <S::Mode as Mode>::Mark,
     /// Batches to which this slot holds a reference.
     pub(super) inbox: Inbox,
-    /// 1 while somebody owns the slot.
+    /// How often the slot was claimed and given up: odd while somebody owns
+    /// it.
     pub(super) claimed: AtomicUsize,
+    /// Somebody asks the reader to end its section.
+    pub(super) restart: Bit,
 
     /// Retired objects that are not published yet.
     pub(super) batch: Batch,
@@ -35,13 +38,15 @@ pub(crate) struct Slot<S: Scheme> {
     pub(super) draining: Cell<bool>,
     /// Reclaimers that one call may run; 0 is any number.
     pub(crate) limit: Cell<u16>,
+    /// What the owners did.
+    pub(super) tally: Tally,
     /// Free blocks of a pool. Small targets have no use for it.
     #[cfg(target_has_atomic = "64")]
     pub(crate) cache: crate::pool::Cache,
 }
 
 // On microcontrollers a slot is at most 12 words.
-#[cfg(not(any(target_has_atomic = "64", loom)))]
+#[cfg(not(any(target_has_atomic = "64", loom, feature = "stats")))]
 const _: () = assert!(size_of::<Slot<crate::Robust>>() <= 12 * size_of::<usize>());
 
 // SAFETY: the owner-only fields are accessed by the owner alone; ownership
@@ -67,11 +72,13 @@ crate::sync::const_fn! {
             mark: init!(<S::Mode as Mode>::Mark),
             inbox: init!(Inbox),
             claimed: AtomicUsize::new(0),
+            restart: Bit::new(false),
             batch: init!(Batch),
             log: init!(<S::Mode as Mode>::Log),
             queue: Cell::new(ptr::null_mut()),
             draining: Cell::new(false),
             limit: Cell::new(0),
+            tally: init!(Tally),
             #[cfg(target_has_atomic = "64")]
             cache: init!(crate::pool::Cache),
         }
@@ -93,21 +100,5 @@ impl<S: Scheme> Slot<S> {
     #[inline]
     pub(super) fn may_hold(&self, oldest: u64) -> bool {
         self.is_active() && S::Mode::holds(&self.mark, oldest)
-    }
-
-    /// Claims a slot that is free.
-    pub(super) fn claim(&self) -> bool {
-        // Acquire: pairs with the Release in `unclaim`; the owner-only fields
-        // are as the last owner left them. Relaxed on failure: another slot is
-        // tried.
-        self.claimed
-            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
-    }
-
-    /// Gives the slot up.
-    pub(super) fn unclaim(&self) {
-        // Release: see `claim`.
-        self.claimed.store(0, Ordering::Release);
     }
 }

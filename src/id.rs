@@ -1,0 +1,61 @@
+//! The name of a handle, for those who outlive it.
+
+use core::fmt;
+
+/// Names a handle: its slot, and which of the slot's owners it is. Made by
+/// [`Handle::id`](crate::Handle::id), and used by
+/// [`Collector::evict`](crate::Collector::evict).
+///
+/// No later owner of the slot has the same id, until half a word's range of
+/// owners have had it.
+///
+/// ```
+/// let collector = hyaline::Collector::<1>::new();
+/// let first = collector.register()?.id();
+/// let second = collector.register()?.id();
+/// assert_eq!(first.slot(), second.slot());
+/// assert_ne!(first, second);
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct HandleId {
+    pub(crate) slot: usize,
+    pub(crate) owner: usize,
+}
+
+impl HandleId {
+    /// The number of the slot.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// assert_eq!(collector.register()?.id().slot(), 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    pub const fn slot(self) -> usize {
+        self.slot
+    }
+}
+
+/// The slot has another owner by now, or none.
+///
+/// ```
+/// let collector = hyaline::Collector::<1>::new();
+/// let id = collector.register()?.id(); // and released
+/// // SAFETY: the handle is gone.
+/// let error = unsafe { collector.evict(id) }.unwrap_err();
+/// assert!(error.to_string().starts_with("the handle was released or evicted before"));
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct NotTheOwner;
+
+impl fmt::Display for NotTheOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the handle was released or evicted before; there is nothing left to do")
+    }
+}
+
+impl core::error::Error for NotTheOwner {}

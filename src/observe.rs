@@ -1,0 +1,146 @@
+//! What a collector does, for those who watch it.
+
+use core::fmt;
+
+use crate::{Collector, HandleId, Scheme, raw::Shared};
+
+/// A moment's view of a slot, from [`Collector::slots`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct SlotState {
+    /// The number of the slot.
+    pub slot: usize,
+    /// Who has it, if somebody has: for
+    /// [`Collector::evict`](crate::Collector::evict).
+    pub owner: Option<HandleId>,
+    /// Guards that are open; the slot is active if there are any.
+    pub guards: usize,
+    /// Whether batches wait for the end of its section, or for somebody who
+    /// sees that it has ended.
+    pub waiting: bool,
+    /// How old the section is: in robust mode, eras since its last protected
+    /// read; in basic mode with feature `stats`, batches published since it
+    /// began; `None` if it is not known, or there is none.
+    pub age: Option<u64>,
+}
+
+impl<const N: usize, S: Scheme> Collector<N, S> {
+    /// The slots, one after the other: which are claimed and active, and how
+    /// long. Any context; a few loads for each slot, none of which orders
+    /// anything.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<2>::new();
+    /// let reader = collector.register()?;
+    /// let guard = reader.enter();
+    /// let states: Vec<_> = collector.slots().collect();
+    /// assert_eq!(states[0].owner, Some(reader.id()));
+    /// assert_eq!(states[0].guards, 1);
+    /// assert_eq!(states[1].owner, None);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub fn slots(&self) -> impl Iterator<Item = SlotState> + '_ {
+        let shared: &Shared<S> = self.shared();
+        (0..N).filter_map(|slot| shared.state(slot))
+    }
+
+    /// The active slot whose section is the oldest, if ages are known (robust
+    /// mode, or feature `stats`): whom to ask to restart, or to evict.
+    /// Looks at each slot.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Config, Robust};
+    ///
+    /// let collector = Collector::<2, Robust>::with_config(Config::new().era_step::<1>());
+    /// let (stalled, busy) = (collector.register()?, collector.register()?);
+    /// let guard = stalled.enter();
+    /// let _ = busy.link(1); // an era later
+    /// let other = busy.enter();
+    /// let oldest = collector.oldest().unwrap();
+    /// assert_eq!((oldest.slot, oldest.age), (stalled.slot(), Some(1)));
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    pub fn oldest(&self) -> Option<SlotState> {
+        self.slots()
+            .filter(|state| state.age.is_some())
+            .max_by_key(|state| state.age)
+    }
+
+    /// What was retired and reclaimed so far. Looks at each slot.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Linked, reclaim};
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let guard = handle.enter();
+    /// let object = Box::into_raw(Box::new(handle.link(7)));
+    /// // SAFETY: it was never shared, and it comes from a `Box`.
+    /// unsafe { guard.defer_retire(object, reclaim::boxed::<Linked<i32>>) };
+    /// assert_eq!(collector.stats().pending(), 1);
+    /// drop(guard);
+    /// handle.flush();
+    /// let stats = collector.stats();
+    /// assert_eq!((stats.retired, stats.reclaimed, stats.peak), (1, 1, 1));
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[cfg(feature = "stats")]
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared().stats()
+    }
+}
+
+/// What a collector did since it was made, from [`Collector::stats`]. Callbacks
+/// and steps of grace periods count as objects. The counts wrap.
+///
+/// ```
+/// let stats = hyaline::Collector::<1>::new().stats();
+/// assert_eq!((stats.retired, stats.pending()), (0, 0));
+/// ```
+#[cfg(feature = "stats")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct Stats {
+    /// Objects that were retired.
+    pub retired: usize,
+    /// Reclaimers that were called.
+    pub reclaimed: usize,
+    /// The most objects that were pending when a batch was published or
+    /// reclaimed.
+    pub peak: usize,
+}
+
+#[cfg(feature = "stats")]
+impl Stats {
+    /// Objects that were retired and are not reclaimed yet.
+    ///
+    /// ```
+    /// assert_eq!(hyaline::Collector::<1>::new().stats().pending(), 0);
+    /// ```
+    #[must_use]
+    pub const fn pending(&self) -> usize {
+        self.retired.wrapping_sub(self.reclaimed)
+    }
+}
+
+impl fmt::Display for SlotState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match (self.owner, self.guards) {
+            (None, _) => "free",
+            (Some(_), 0) => "idle",
+            _ => "active",
+        };
+        write!(f, "slot {}: {state}", self.slot)?;
+        if let Some(age) = self.age {
+            write!(f, ", age {age}")?;
+        }
+        if self.waiting {
+            write!(f, ", batches wait")?;
+        }
+        Ok(())
+    }
+}

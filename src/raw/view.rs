@@ -1,0 +1,43 @@
+//! A moment's view of the slots. It orders nothing.
+
+use super::{Mode, Scheme, Shared};
+#[cfg(feature = "stats")]
+use crate::Stats;
+use crate::{HandleId, SlotState, sync::Ordering};
+
+impl<S: Scheme> Shared<S> {
+    /// What a slot does now.
+    pub(crate) fn state(&self, index: usize) -> Option<SlotState> {
+        let slot = self.slots.get(index)?;
+        let owner = slot.owner();
+        // Relaxed: a number for a person to read.
+        let guards = slot.active.load(Ordering::Relaxed);
+        let age = S::Mode::age(&self.clock, &slot.mark).or_else(|| slot.tally.age(&self.totals));
+        Some(SlotState {
+            slot: index,
+            owner: (owner % 2 == 1).then_some(HandleId { slot: index, owner }),
+            guards,
+            waiting: !slot.inbox.seems_empty(),
+            age: age.filter(|_| guards > 0),
+        })
+    }
+
+    /// Notes how many objects are pending.
+    #[inline]
+    pub(super) fn sample(&self) {
+        self.totals
+            .sample(|| self.slots.iter().map(|slot| &slot.tally));
+    }
+
+    #[cfg(feature = "stats")]
+    pub(crate) fn stats(&self) -> Stats {
+        let (retired, reclaimed) = self
+            .totals
+            .sums(|| self.slots.iter().map(|slot| &slot.tally));
+        Stats {
+            retired,
+            reclaimed,
+            peak: self.totals.peak.load(core::sync::atomic::Ordering::Relaxed),
+        }
+    }
+}

@@ -85,16 +85,15 @@ impl<S: Scheme> Shared<S> {
         let Some(slot) = self.slots.get(index) else {
             return false;
         };
-        // Acquire: pairs with itself and with the Release in `unclaim`: of two
-        // that evict one owner, one does it. What the owner did happens before
-        // this by the caller's promise. Relaxed on failure: nothing is done.
+        // Relaxed: of two that evict one owner, one does it. What the owner
+        // did happens before this by the caller's promise.
         let taken = owner % 2 == 1
             && slot
                 .claimed
                 .compare_exchange(
                     owner,
                     owner.wrapping_add(2),
-                    Ordering::Acquire,
+                    Ordering::Relaxed,
                     Ordering::Relaxed,
                 )
                 .is_ok();

@@ -11,6 +11,7 @@
 
 #![cfg(loom)]
 
+mod control;
 mod eras;
 mod grace;
 mod pool;

@@ -1,0 +1,429 @@
+//! Control: eviction, restart requests, per-CPU handles, quiescent points of
+//! those that do not reclaim, and what a watcher sees. In both schemes.
+
+#![cfg(not(loom))]
+
+use std::{
+    mem, ptr,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use hyaline::{
+    AtomicPtr, Basic, Collector, Config, Handle, Linked, NotTheOwner, Pool, Robust, Role, Scheme,
+    reclaim,
+};
+
+/// An object that counts its drops.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+type Object<'a> = Linked<Counted<'a>>;
+
+fn object<'a, S: Scheme, R: Role>(
+    handle: &Handle<'_, S, R>,
+    drops: &'a AtomicUsize,
+) -> *mut Object<'a> {
+    Box::into_raw(Box::new(handle.link(Counted(drops))))
+}
+
+fn boxed() -> hyaline::Reclaimer {
+    reclaim::boxed::<Object<'_>>
+}
+
+fn count(drops: &AtomicUsize) -> usize {
+    drops.load(Ordering::SeqCst)
+}
+
+/// Reads an object.
+///
+/// # Safety
+///
+/// It is protected.
+unsafe fn look(object: *mut Object<'_>) {
+    // SAFETY: the caller's.
+    count(unsafe { &*object }.0);
+}
+
+/// Retires a new object under a guard of the handle, and leaves.
+fn retire_one<S: Scheme, R: Role>(handle: &Handle<'_, S, R>, drops: &AtomicUsize) {
+    let guard = handle.enter();
+    // SAFETY: never shared.
+    unsafe { guard.defer_retire(object(handle, drops), boxed()) };
+}
+
+/// Runs a test in both schemes, with batches of one and of many.
+macro_rules! schemes {
+    ($($name:ident<$n:literal>($collector:ident) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+            fn run<S: Scheme>($collector: Collector<$n, S>) $body
+            #[test]
+            fn basic() { run::<Basic>(Collector::with_config(Config::new())); }
+            #[test]
+            fn basic_small() { run::<Basic>(Collector::with_config(Config::new().batch::<1>())); }
+            #[test]
+            fn robust() { run::<Robust>(Collector::with_config(Config::new())); }
+            #[test]
+            fn robust_small() {
+                run::<Robust>(Collector::with_config(Config::new().batch::<1>().era_step::<1>()));
+            }
+        }
+    )*};
+}
+
+schemes! {
+    // A task dies in its section, with retired objects of its own and others
+    // that wait for it. All of them are reclaimed by the next flush.
+    an_evicted_slot_gives_everything_up<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let id = thread::scope(|scope| {
+            scope.spawn(|| {
+                let dying = collector.register().unwrap();
+                let guard = dying.enter();
+                for _ in 0..3 {
+                    // SAFETY: never shared.
+                    unsafe { guard.defer_retire(object(&dying, &drops), boxed()) };
+                }
+                let id = dying.id();
+                mem::forget(guard);
+                mem::forget(dying);
+                id
+            }).join().unwrap()
+        });
+        let handle = collector.register().unwrap();
+        retire_one(&handle, &drops);
+        handle.flush();
+        // Robust: the section is older than the last object, which goes.
+        assert!(count(&drops) <= 1, "a section holds them back");
+        // SAFETY: the thread has ended, its guard and handle are forgotten.
+        unsafe { collector.evict(id) }.unwrap();
+        handle.flush();
+        assert_eq!(count(&drops), 4);
+        assert!(collector.register().is_ok(), "the slot is free");
+        // SAFETY: as above.
+        assert_eq!(unsafe { collector.evict(id) }, Err(NotTheOwner), "once");
+    }
+
+    a_stale_handle_is_inert<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let stale = collector.register().unwrap();
+        mem::forget(stale.enter());
+        // SAFETY: the guard is forgotten, and nothing was loaded.
+        unsafe { collector.evict(stale.id()) }.unwrap();
+        assert!(stale.is_evicted());
+        let next = collector.register().unwrap();
+        assert_eq!(next.slot(), stale.slot());
+        assert!(!next.is_evicted());
+
+        let guard = next.enter();
+        let held = object(&next, &drops);
+        // SAFETY: never shared.
+        unsafe { guard.defer_retire(held, boxed()) };
+        // Nothing that the stale handle does reaches the slot's batch.
+        stale.limit_reclaims(core::num::NonZeroU16::new(1));
+        assert_eq!((stale.flush(), stale.collect(), stale.collect_at_most(9)), (0, 0, 0));
+        // SAFETY: never shared.
+        unsafe { stale.retire(object(&next, &drops), boxed()) };
+        assert_eq!(stale.id().slot(), 0);
+        drop(stale);
+        assert_eq!(count(&drops), 0);
+        // SAFETY: the guard is open.
+        unsafe { look(held) };
+        assert!(!next.is_evicted(), "the drop did not release the slot");
+        assert_eq!(collector.slots().filter(|slot| slot.owner.is_some()).count(), 1);
+        drop(guard);
+        next.flush();
+        assert_eq!(count(&drops), 2, "also what the stale handle retired");
+    }
+
+    a_stale_section_is_inert<1>(collector) {
+        let stale = collector.register().unwrap().into_section();
+        // SAFETY: the section is not used again, and nothing was loaded.
+        unsafe { collector.evict(collector.slots().next().unwrap().owner.unwrap()) }.unwrap();
+        let next = collector.register().unwrap();
+        let guard = next.enter();
+        drop(stale);
+        assert_eq!(collector.slots().next().unwrap().guards, 1);
+        drop(guard);
+    }
+
+    // Released, claimed by another: an old id does no harm.
+    an_id_is_of_one_owner<1>(collector) {
+        let old = collector.register().unwrap().id();
+        let handle = collector.register().unwrap();
+        assert_ne!(old, handle.id());
+        // SAFETY: the handle is gone.
+        assert_eq!(unsafe { collector.evict(old) }, Err(NotTheOwner));
+        assert!(!handle.is_evicted());
+        assert!(collector.register().is_err());
+    }
+
+    // A reclaimer is where the task dies: its object is lost, no other is.
+    death_in_a_reclaimer_loses_one_object<2>(collector) {
+        unsafe fn dies(_: *mut hyaline::Link) {
+            panic!("the task is killed here");
+        }
+        let drops = AtomicUsize::new(0);
+        let dying = collector.register().unwrap();
+        let id = dying.id();
+        let guard = dying.enter();
+        let lost = Box::leak(Box::new(dying.link(0_u32)));
+        // SAFETY, all: never shared.
+        unsafe {
+            guard.defer_retire(object(&dying, &drops), boxed());
+            guard.defer_retire(lost, dies);
+            guard.defer_retire(object(&dying, &drops), boxed());
+        }
+        let last_steps = || {
+            drop(guard);
+            dying.flush();
+        };
+        let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(last_steps));
+        assert!(killed.is_err());
+        mem::forget(dying);
+        // SAFETY: it is not used again.
+        unsafe { collector.evict(id) }.unwrap();
+        collector.register().unwrap().flush();
+        assert_eq!(count(&drops), 2);
+        // SAFETY: its reclaimer did not free it, and nobody has it.
+        drop(unsafe { Box::from_raw(ptr::from_mut(lost)) });
+    }
+
+    restart_is_seen_once<2>(collector) {
+        let reader = collector.register().unwrap();
+        assert!(!collector.request_restart(reader.slot()), "not active");
+        assert!(!collector.request_restart(99), "not there");
+        let guard = reader.enter();
+        assert!(!guard.restart_requested());
+        assert!(collector.request_restart(reader.slot()));
+        assert!(guard.restart_requested());
+        assert!(!guard.restart_requested(), "once");
+        // One that nobody polled does not reach the next owner.
+        assert!(collector.request_restart(reader.slot()));
+        drop(guard);
+        drop(reader);
+        let next = collector.register().unwrap();
+        assert!(!next.enter().restart_requested());
+    }
+
+    // A long-lived guard of a deferred handle: what its quiescent points let
+    // go is reclaimed by the others, nothing in its own context.
+    a_deferred_quiescent_point_passes_on<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let deferred = collector.register_deferred().unwrap();
+        let task = collector.register().unwrap();
+        let mut online = deferred.enter();
+        let shared = AtomicPtr::new(object(&task, &drops));
+        online.protect(&shared, Ordering::Acquire);
+        // SAFETY: unlinked by the swap.
+        unsafe { task.retire(shared.swap(ptr::null_mut(), Ordering::AcqRel), boxed()) };
+        task.flush();
+        assert_eq!(count(&drops), 0, "the guard holds it");
+        let inner = deferred.enter();
+        online.quiescent();
+        task.flush();
+        assert_eq!(count(&drops), 0, "another guard holds it");
+        drop(inner);
+        online.quiescent();
+        assert_eq!(count(&drops), 0, "not in this context");
+        // In basic mode it is published once more, to the section that goes
+        // on; robust mode knows that nobody can hold it.
+        task.flush();
+        online.quiescent();
+        drop(online);
+        task.flush();
+        assert_eq!(count(&drops), 1);
+    }
+
+    // Interrupts are calls in the middle of the task's section here; the
+    // boards fire real ones at each instruction.
+    per_cpu_handles_nest<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let pool = Pool::<u32, 8>::new();
+        let cpu = collector.register_per_cpu().unwrap();
+        let idle = collector.register().unwrap();
+        // SAFETY, here and in the interrupt: one thread, strict nesting.
+        let task = unsafe { cpu.get() };
+        let shared = AtomicPtr::new(object(task, &drops));
+        let interrupt = || {
+            let handle = unsafe { cpu.get() };
+            let guard = handle.enter();
+            let old = guard.swap(&shared, object(handle, &drops), Ordering::AcqRel);
+            // SAFETY: unlinked by the swap.
+            unsafe { guard.defer_retire(old, boxed()) };
+            let block = pool.alloc(handle, 1).unwrap();
+            // SAFETY: never shared.
+            unsafe { pool.free(block) };
+        };
+        interrupt();
+        idle.flush();
+        let mut guard = task.enter();
+        let seen = guard.protect(&shared, Ordering::Acquire);
+        assert_eq!(count(&drops), 1, "of before the section");
+        interrupt();
+        interrupt();
+        idle.flush();
+        // SAFETY: the guard is open.
+        unsafe { look(seen) };
+        assert!(count(&drops) <= 2, "the task's section goes on");
+        guard.quiescent();
+        idle.flush();
+        drop(guard);
+        assert_eq!(task.flush(), 0, "nothing is reclaimed here");
+        idle.flush();
+        assert_eq!(count(&drops), 3);
+        drop(cpu);
+        // SAFETY: nobody has it.
+        unsafe { idle.retire(shared.into_inner(), boxed()) };
+        assert_eq!(count(&drops), 4);
+        assert_eq!(pool.available(), 8);
+    }
+
+    a_watcher_sees_the_slots<3>(collector) {
+        let reader = collector.register().unwrap();
+        let _idle = collector.register().unwrap();
+        let guards = (reader.enter(), reader.enter());
+        let states: Vec<_> = collector.slots().collect();
+        let seen: Vec<_> = states.iter().map(|s| (s.slot, s.owner.is_some(), s.guards)).collect();
+        assert_eq!(seen, [(0, true, 2), (1, true, 0), (2, false, 0)]);
+        assert_eq!(states[0].owner, Some(reader.id()));
+        assert!(states[0].to_string().starts_with("slot 0: active, age 0"));
+        assert_eq!(states[1].to_string(), "slot 1: idle");
+        assert_eq!(states[2].to_string(), "slot 2: free");
+        drop(guards);
+        assert_eq!(collector.oldest(), None);
+    }
+
+    the_oldest_section_is_found<3>(collector) {
+        let drops = AtomicUsize::new(0);
+        let (old, young) = (collector.register().unwrap(), collector.register().unwrap());
+        let writer = collector.register().unwrap();
+        let first = young.enter();
+        let stalled = old.enter();
+        drop(first);
+        for _ in 0..200 {
+            retire_one(&writer, &drops);
+            writer.flush();
+        }
+        let second = young.enter();
+        let oldest = collector.oldest().unwrap();
+        assert_eq!(oldest.slot, old.slot());
+        assert!(oldest.age > Some(1), "{oldest}");
+        drop(stalled);
+        assert_eq!(collector.oldest().unwrap().slot, young.slot());
+        drop(second);
+    }
+
+    counts_are_exact<3>(collector) {
+        let drops = AtomicUsize::new(0);
+        let (task, other) = (collector.register().unwrap(), collector.register().unwrap());
+        let cpu = collector.register_per_cpu().unwrap();
+        let holding = other.enter();
+        for _ in 0..10 {
+            retire_one(&task, &drops);
+            // SAFETY: never shared.
+            unsafe { task.retire(object(&task, &drops), boxed()) };
+            // SAFETY: one thread, no interrupts.
+            retire_one(unsafe { cpu.get() }, &drops);
+        }
+        task.flush();
+        let stats = collector.stats();
+        assert_eq!((stats.retired, stats.reclaimed), (30, count(&drops)));
+        assert_eq!(stats.pending(), 30 - count(&drops));
+        drop(holding);
+        task.flush();
+        let stats = collector.stats();
+        assert_eq!((stats.retired, stats.reclaimed, stats.pending()), (30, 30, 0));
+        // At least what one handle had; at most all.
+        assert!((1..=30).contains(&stats.peak), "{stats:?}");
+    }
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "the slot of this handle was evicted")]
+fn an_enter_of_a_stale_handle_is_caught() {
+    let collector = Collector::<1>::new();
+    let stale = collector.register().unwrap();
+    // SAFETY: no guard is open; what follows is the misuse.
+    unsafe { collector.evict(stale.id()) }.unwrap();
+    drop(stale.enter());
+}
+
+/// The peak is what was pending, to the object, when one thread does it all.
+#[test]
+fn the_peak_is_the_peak() {
+    let collector = Collector::<2>::new();
+    let drops = AtomicUsize::new(0);
+    let (task, reader) = (collector.register().unwrap(), collector.register().unwrap());
+    let guard = reader.enter();
+    for _ in 0..100 {
+        retire_one(&task, &drops);
+    }
+    drop(guard);
+    task.flush();
+    assert_eq!(collector.stats().peak, 100);
+    retire_one(&task, &drops);
+    task.flush();
+    assert_eq!(collector.stats().peak, 100);
+}
+
+/// Threads that die in their sections, and a supervisor that evicts them, with
+/// readers and writers all the while.
+#[test]
+fn deaths_under_load() {
+    const ROUNDS: usize = if cfg!(miri) { 5 } else { 500 };
+    let collector = Collector::<4, Robust>::with_config(Config::new().batch::<4>().era_step::<2>());
+    let drops = AtomicUsize::new(0);
+    let made = AtomicUsize::new(0);
+    let shared = AtomicPtr::new(ptr::null_mut());
+    let replace = |handle: &Handle<'_, Robust>, guard: &hyaline::Guard<'_, Robust>| {
+        made.fetch_add(1, Ordering::SeqCst);
+        let old = guard.swap(&shared, object(handle, &drops), Ordering::AcqRel);
+        if !old.is_null() {
+            // SAFETY: protected, and then unlinked by the swap.
+            unsafe {
+                look(old);
+                guard.defer_retire(old, boxed());
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let handle = collector.register().unwrap();
+                for _ in 0..ROUNDS * 4 {
+                    replace(&handle, &handle.enter());
+                }
+            });
+        }
+        for _ in 0..ROUNDS {
+            let id = thread::scope(|inner| {
+                let dying = inner.spawn(|| {
+                    let handle = collector.register().unwrap();
+                    let id = handle.id();
+                    let guard = handle.enter();
+                    replace(&handle, &guard);
+                    mem::forget(guard);
+                    mem::forget(handle);
+                    id
+                });
+                dying.join().unwrap()
+            });
+            // SAFETY: the thread was joined, its guard and handle forgotten.
+            unsafe { collector.evict(id) }.unwrap();
+        }
+    });
+    let handle = collector.register().unwrap();
+    // SAFETY: nobody else is there.
+    unsafe { handle.retire(shared.into_inner(), boxed()) };
+    handle.flush();
+    assert_eq!(count(&drops), count(&made));
+    assert_eq!(collector.stats().pending(), 0);
+}

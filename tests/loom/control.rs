@@ -1,0 +1,102 @@
+//! Eviction, and quiescent points that leave the reclaiming to others.
+
+use std::{mem, ptr::null_mut};
+
+use hyaline::{Basic, Config, Robust};
+use loom::{sync::Arc, thread};
+
+use super::*;
+
+/// A task reads, retires an object of its own, and dies in its section. It is
+/// evicted while a writer retires what it read.
+fn death_against_publish<S: Scheme<Barrier = Fences>>() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, S>::new(Config::new().batch::<1>());
+        let writer = stage.register();
+        replace(&stage.first, object(&writer, &life));
+        let own = object(&writer, &life);
+        let dying = stage.register();
+        let id = dying.id();
+        let task = thread::spawn(move || {
+            let guard = dying.enter();
+            look(guard.protect(&stage.first, Ordering::Acquire));
+            defer(&guard, own);
+            mem::forget(guard);
+            mem::forget(dying);
+        });
+        let supervisor = thread::spawn(move || {
+            task.join().unwrap();
+            // SAFETY: joined; its guard and handle are forgotten.
+            unsafe { stage.collector.evict(id) }.unwrap();
+        });
+        retire(&writer, replace(&stage.first, null_mut()));
+        supervisor.join().unwrap();
+        writer.flush();
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        drop(writer);
+        stage.close();
+    });
+}
+
+#[test]
+fn death_against_publish_basic() {
+    death_against_publish::<Basic>();
+}
+
+#[test]
+fn death_against_publish_robust() {
+    death_against_publish::<Robust>();
+}
+
+/// The slot of a dead task is evicted and claimed again, with what was in it.
+#[test]
+fn an_evicted_slot_changes_hands() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<1, Basic>::new(Config::new());
+        let dead = stage.register();
+        let id = dead.id();
+        let guard = dead.enter();
+        defer(&guard, object(&dead, &life));
+        mem::forget(guard);
+        let supervisor = thread::spawn(move || {
+            // SAFETY: the guard is forgotten, and the handle inert.
+            unsafe { stage.collector.evict(id) }.unwrap();
+            drop(dead);
+        });
+        if let Ok(next) = stage.collector.register() {
+            let guard = next.enter();
+            defer(&guard, object(&next, &life));
+        }
+        supervisor.join().unwrap();
+        stage.register().flush();
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+/// A guard of a deferred handle is kept, with a quiescent point between two
+/// reads; a task retires what it read, and reclaims it.
+#[test]
+fn a_quiescent_point_passes_on() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
+        let task = stage.register();
+        let interrupt = stage.collector.register_deferred().unwrap();
+        replace(&stage.first, object(&task, &life));
+        let reading = thread::spawn(move || {
+            let mut guard = interrupt.enter();
+            look(guard.protect(&stage.first, Ordering::Acquire));
+            guard.refresh();
+            look(guard.protect(&stage.first, Ordering::Acquire));
+        });
+        retire(&task, replace(&stage.first, null_mut()));
+        task.flush();
+        reading.join().unwrap();
+        drop(task);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}

@@ -16,12 +16,14 @@ use std::{
 use crate::shell;
 
 /// The files of the algorithm.
-const FILES: [&str; 9] = [
+const FILES: [&str; 11] = [
     "src/raw.rs",
     "src/raw/batch.rs",
     "src/raw/inbox.rs",
     "src/raw/section.rs",
     "src/raw/publish.rs",
+    "src/raw/limbo.rs",
+    "src/raw/release.rs",
     "src/raw/slot.rs",
     "src/raw/era.rs",
     "src/raw/era/split.rs",

@@ -1,0 +1,273 @@
+//! Bad inputs and faults, beside those that other files try: the table is in
+//! `SAFETY.md`, and the last test here checks that table.
+
+#![cfg(not(loom))]
+
+use std::{
+    fs, mem, ptr,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use hyaline::{Basic, Collector, Config, Handle, Linked, Pool, Robust, Role, Scheme, reclaim};
+
+/// An object that counts its drops.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn count(drops: &AtomicUsize) -> usize {
+    drops.load(Ordering::SeqCst)
+}
+
+/// Makes a value an object and retires it under a guard.
+fn retire_one<T, S: Scheme, R: Role>(handle: &Handle<'_, S, R>, value: T) {
+    let guard = handle.enter();
+    let object = Box::into_raw(Box::new(handle.link(value)));
+    // SAFETY: never shared.
+    unsafe { guard.defer_retire(object, reclaim::boxed::<Linked<T>>) };
+}
+
+/// Runs a test in both schemes.
+macro_rules! schemes {
+    ($($name:ident<$n:literal>($collector:ident) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+            fn run<S: Scheme>($collector: Collector<$n, S>) $body
+            #[test]
+            fn basic() { run::<Basic>(Collector::with_config(Config::new().batch::<4>())); }
+            #[test]
+            fn robust() {
+                run::<Robust>(Collector::with_config(Config::new().batch::<4>().era_step::<1>()));
+            }
+        }
+    )*};
+}
+
+schemes! {
+    // One thread, two slots: each is a reader of its own.
+    a_thread_may_register_twice<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let (one, two) = (collector.register().unwrap(), collector.register().unwrap());
+        assert_ne!(one.slot(), two.slot());
+        // Made before the other's section, which may hold it in both schemes.
+        let object = Box::into_raw(Box::new(one.link(Counted(&drops))));
+        let guard = two.enter();
+        // SAFETY: never shared.
+        unsafe { one.retire(object, reclaim::boxed::<Linked<Counted<'_>>>) };
+        one.flush();
+        assert_eq!(count(&drops), 0, "the other handle's guard counts");
+        drop(guard);
+        one.flush();
+        assert_eq!(count(&drops), 1);
+    }
+
+    // Its slot is pinned for ever. The others retire and reclaim what is not
+    // in its way, and the collector's end reclaims the rest.
+    a_forgotten_guard_pins_and_no_more<3>(collector) {
+        let drops = AtomicUsize::new(0);
+        let (forgetful, other) = (collector.register().unwrap(), collector.register().unwrap());
+        retire_one(&other, Counted(&drops));
+        other.flush();
+        assert_eq!(count(&drops), 1);
+        mem::forget(forgetful.enter());
+        drop(forgetful);
+        for _ in 0..20 {
+            retire_one(&other, Counted(&drops));
+        }
+        other.flush();
+        let early = count(&drops);
+        assert!(early == 1 || collector.oldest().is_some_and(|slot| slot.slot == 0));
+        assert_eq!(other.slot(), 1);
+        let third = collector.register().unwrap();
+        assert_eq!(third.slot(), 2, "the slot stays claimed");
+        drop((other, third));
+        drop(collector);
+        assert_eq!(count(&drops), 21);
+    }
+
+    an_object_of_size_zero<2>(collector) {
+        struct Nothing;
+        static DROPS: AtomicUsize = AtomicUsize::new(0);
+        impl Drop for Nothing {
+            fn drop(&mut self) {
+                DROPS.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        let handle = collector.register().unwrap();
+        let pool = Pool::<Nothing, 2>::new();
+        // The other scheme's test may run at the same time.
+        let before = count(&DROPS);
+        retire_one(&handle, Nothing);
+        let pooled = pool.alloc(&handle, Nothing).unwrap_or_else(|_| unreachable!());
+        // SAFETY: never shared, and the pool is dropped after the flush.
+        unsafe { handle.retire(pooled, reclaim::pooled::<Nothing>) };
+        handle.flush();
+        assert!(count(&DROPS) >= before + 2);
+        assert_eq!(pool.available(), 2);
+    }
+
+    an_object_of_a_page<2>(collector) {
+        #[repr(align(4096))]
+        struct Page<'a>([u8; 4096], Counted<'a>);
+        let drops = AtomicUsize::new(0);
+        let pool = Box::new(Pool::<Page<'_>, 2>::new());
+        {
+            let handle = collector.register().unwrap();
+            retire_one(&handle, Page([1; 4096], Counted(&drops)));
+            let page = pool.alloc(&handle, Page([7; 4096], Counted(&drops)));
+            let page = page.unwrap_or_else(|_| unreachable!());
+            // SAFETY: the object is ours.
+            let value: &Page<'_> = unsafe { &*page };
+            assert_eq!(ptr::from_ref(value).addr() % 4096, 0);
+            assert_eq!((value.0[0], value.0[4095], count(value.1.0)), (7, 7, 0));
+            // SAFETY: never shared, and the pool is dropped last.
+            unsafe { handle.retire(page, reclaim::pooled::<Page<'_>>) };
+            handle.flush();
+        }
+        assert_eq!(count(&drops), 2);
+        assert_eq!(pool.available(), 2);
+        drop(collector);
+    }
+
+    one_slot_does_it_all<1>(collector) {
+        let drops = AtomicUsize::new(0);
+        let handle = collector.register().unwrap();
+        let guard = handle.enter();
+        for _ in 0..10 {
+            retire_one(&handle, Counted(&drops));
+        }
+        assert!(handle.synchronize(|| ()).is_err());
+        drop(guard);
+        assert!(handle.synchronize(|| ()).is_ok());
+        handle.flush();
+        assert_eq!(count(&drops), 10);
+    }
+
+    // More active slots than a batch has objects: limbo, and all come out.
+    a_thousand_slots<1024>(collector) {
+        let drops = AtomicUsize::new(0);
+        // Miri is slow; it does with a part.
+        let claimed = if cfg!(miri) { 80 } else { 1024 };
+        let handles: Vec<_> = (0..claimed).map(|_| collector.register().unwrap()).collect();
+        assert_eq!(collector.register().is_err(), claimed == 1024);
+        let guards: Vec<_> = handles.iter().map(Handle::enter).collect();
+        for handle in &handles[..64] {
+            retire_one(handle, Counted(&drops));
+            handle.flush();
+        }
+        assert_eq!(count(&drops), 0);
+        drop(guards);
+        handles[claimed - 1].flush();
+        assert_eq!(count(&drops), 64);
+    }
+
+    the_collector_goes_while_limbo_is_full<3>(collector) {
+        let drops = AtomicUsize::new(0);
+        let holding = collector.register().unwrap();
+        mem::forget(holding.enter());
+        let interrupt = collector.register_deferred().unwrap();
+        for _ in 0..100 {
+            retire_one(&interrupt, Counted(&drops));
+        }
+        interrupt.flush();
+        drop((holding, interrupt));
+        assert_eq!(count(&drops), 0);
+        drop(collector);
+        assert_eq!(count(&drops), 100);
+    }
+
+    // A thread panics in its section; its guard and handle are dropped as it
+    // unwinds, and nothing stays.
+    a_panic_in_a_section<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let result = thread::scope(|scope| {
+            scope.spawn(|| {
+                let handle = collector.register().unwrap();
+                let _guard = handle.enter();
+                retire_one(&handle, Counted(&drops));
+                panic!("in a section");
+            }).join()
+        });
+        assert!(result.is_err());
+        collector.register().unwrap().flush();
+        assert_eq!(count(&drops), 1);
+        assert!(collector.slots().all(|slot| slot.owner.is_none()));
+    }
+}
+
+/// `SAFETY.md` names each unsafe item of the public interface, and the tests
+/// that it names exist.
+#[test]
+#[cfg_attr(miri, ignore = "reads files")]
+fn safety_md_is_complete() {
+    let page = fs::read_to_string("SAFETY.md").unwrap();
+    let mut sources = Vec::new();
+    collect("src".as_ref(), &mut sources);
+    let mut items = 0;
+    for text in &sources {
+        for line in text.lines().map(str::trim_start) {
+            let after = [
+                "pub unsafe fn ",
+                "pub const unsafe fn ",
+                "pub unsafe trait ",
+            ]
+            .iter()
+            .find_map(|start| line.strip_prefix(start));
+            let Some(after) = after else { continue };
+            let name = after
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next();
+            let name = name.unwrap_or_default();
+            items += 1;
+            assert!(
+                page.contains(&format!("{name}`")),
+                "SAFETY.md lacks the unsafe item `{name}`"
+            );
+        }
+    }
+    assert!(items > 10, "the search for unsafe items found {items}");
+
+    let mut tests = 0;
+    for named in page.split('`').filter(|part| part.contains("::")) {
+        let Some((file, test)) = named.split_once("::") else {
+            continue;
+        };
+        let places = [format!("tests/{file}.rs"), format!("tests/{file}/main.rs")];
+        let Some(place) = places
+            .iter()
+            .find(|place| fs::exists(place).unwrap_or(false))
+        else {
+            continue;
+        };
+        tests += 1;
+        let text = if place.ends_with("main.rs") {
+            let mut all = Vec::new();
+            collect(format!("tests/{file}").as_ref(), &mut all);
+            all.concat()
+        } else {
+            fs::read_to_string(place).unwrap()
+        };
+        let last = test.rsplit("::").next().unwrap_or(test);
+        assert!(
+            text.contains(&format!("{last}(")) || text.contains(&format!("{last}<")),
+            "SAFETY.md names `{named}`, which is not in {place}"
+        );
+    }
+    assert!(tests > 15, "the search for tests found {tests}");
+}
+
+fn collect(folder: &std::path::Path, into: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, into);
+        } else {
+            into.push(fs::read_to_string(path).unwrap());
+        }
+    }
+}

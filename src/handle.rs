@@ -180,13 +180,15 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// ```
     pub unsafe fn retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
         let link = ptr.cast::<Link>();
-        // SAFETY, all: the caller's; `AsLink` makes the cast right.
-        if self.is_evicted() {
-            unsafe { self.local.shared().retire_to_limbo(link, reclaim) };
-        } else if R::RECLAIMS {
-            unsafe { self.local.retire_now(link, reclaim) };
-        } else {
-            unsafe { self.local.retire_as::<R>(link, reclaim) };
+        // SAFETY: the caller's; `AsLink` makes the cast right.
+        unsafe {
+            if self.is_evicted() {
+                self.local.shared().retire_to_limbo(link, reclaim);
+            } else if R::RECLAIMS {
+                self.local.retire_now(link, reclaim);
+            } else {
+                self.local.retire_as::<R>(link, reclaim);
+            }
         }
     }
 

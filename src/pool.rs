@@ -21,7 +21,13 @@
 //!   skips the popper, and `A` comes back to the list under its eyes.
 //! - *A counter beside the head* wraps, and takes bits or a wider word.
 
+#[cfg(target_has_atomic = "64")]
+mod cache;
+
 use core::{cell::UnsafeCell, fmt, mem::MaybeUninit, ptr};
+
+#[cfg(target_has_atomic = "64")]
+pub(crate) use cache::Cache;
 
 use crate::{
     Handle, Link, Linked, Role, Scheme,
@@ -339,6 +345,7 @@ pub unsafe fn pooled<T>(link: *mut Link) {
     // SAFETY: the caller's; the collector put the cache's address, or null,
     // into `next`.
     unsafe {
+        #[cfg(target_has_atomic = "64")]
         let cache = (*link).next.get().cast::<Cache>();
         ptr::drop_in_place(&raw mut (*object).value);
         let state = state_of(object);
@@ -346,96 +353,7 @@ pub unsafe fn pooled<T>(link: *mut Link) {
         if !cache.is_null() && (*cache).keep(link, state) {
             return;
         }
-        #[cfg(not(target_has_atomic = "64"))]
-        let _ = cache;
         give_back(state);
-    }
-}
-
-/// Free blocks of one pool that a slot keeps for its next allocations.
-///
-/// They were reclaimed by this slot and their state still says taken, so
-/// nobody else finds them. Owner-only, like the rest of the slot.
-#[cfg(target_has_atomic = "64")]
-pub(crate) struct Cache {
-    /// Which pool: its cursor.
-    pool: Cell<*const AtomicUsize>,
-    /// The blocks, linked by `chain`; `next` leads to the state.
-    first: Cell<*mut Link>,
-    /// How many more may be kept.
-    room: Cell<usize>,
-}
-#[cfg(not(target_has_atomic = "64"))]
-struct Cache;
-
-#[cfg(target_has_atomic = "64")]
-use crate::sync::{Cell, impl_init};
-
-#[cfg(target_has_atomic = "64")]
-impl_init!(
-    Cache = Cache {
-        pool: Cell::new(ptr::null()),
-        first: Cell::new(ptr::null_mut()),
-        room: Cell::new(0),
-    }
-);
-
-#[cfg(target_has_atomic = "64")]
-impl Cache {
-    /// A kept block of the pool, or null. From now on `kept` blocks of it are
-    /// kept.
-    #[inline]
-    fn take(&self, pool: &AtomicUsize, kept: usize) -> *mut Link {
-        if !ptr::eq(self.pool.get(), pool) {
-            self.give_back();
-            self.pool.set(pool);
-            self.room.set(kept);
-        }
-        let link = self.first.get();
-        if !link.is_null() {
-            // SAFETY: kept blocks are ours, and still linked headers.
-            self.first.set(unsafe { (*link).chain.get() });
-            self.room.set(self.room.get() + 1);
-        }
-        link
-    }
-
-    /// Keeps a block whose object was dropped, if it is of the pool and there
-    /// is room.
-    ///
-    /// # Safety
-    ///
-    /// The block is the caller's, with this link and this state.
-    #[inline]
-    unsafe fn keep(&self, link: *mut Link, state: *mut State) -> bool {
-        // SAFETY: the caller's. Relaxed: nobody else writes the state of a
-        // block that is taken.
-        let pool = unsafe { (*state).load(Ordering::Relaxed) };
-        if !ptr::eq(self.pool.get(), pool) || self.room.get() == 0 {
-            return false;
-        }
-        // SAFETY: the caller's; a header is plain data and still there.
-        unsafe {
-            (*link).next.set(state.cast());
-            (*link).chain.set(self.first.get());
-        }
-        self.first.set(link);
-        self.room.set(self.room.get() - 1);
-        true
-    }
-
-    /// Gives all kept blocks back to their pool.
-    pub(crate) fn give_back(&self) {
-        let mut link = self.first.replace(ptr::null_mut());
-        while !link.is_null() {
-            // SAFETY: kept blocks are ours; `next` leads to the state.
-            unsafe {
-                let following = (*link).chain.get();
-                give_back((*link).next.get().cast());
-                link = following;
-            }
-        }
-        self.pool.set(ptr::null());
     }
 }
 

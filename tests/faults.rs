@@ -166,6 +166,25 @@ schemes! {
         assert_eq!(count(&drops), 64);
     }
 
+    // Wherever it is among idle ones, which are passed over in runs.
+    a_single_reader_is_seen<21>(collector) {
+        let drops = AtomicUsize::new(0);
+        let handles: Vec<_> = (0..20).map(|_| collector.register().unwrap()).collect();
+        let writer = collector.register().unwrap();
+        for (done, handle) in handles.iter().enumerate() {
+            let object = Box::into_raw(Box::new(writer.link(Counted(&drops))));
+            let guard = handle.enter();
+            let own = writer.enter();
+            // SAFETY: never shared.
+            unsafe { own.defer_retire(object, reclaim::boxed::<Linked<Counted<'_>>>) };
+            drop(own);
+            writer.flush();
+            assert_eq!(count(&drops), done, "slot {} is active", handle.slot());
+            drop(guard);
+            assert_eq!(count(&drops), done + 1, "its leave reclaims");
+        }
+    }
+
     the_collector_goes_while_limbo_is_full<3>(collector) {
         let drops = AtomicUsize::new(0);
         let holding = collector.register().unwrap();

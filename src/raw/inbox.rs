@@ -21,8 +21,14 @@ impl Inbox {
     /// it misses is found by the next one who looks (raw, 5).
     #[inline(always)]
     pub(crate) fn seems_empty(&self) -> bool {
+        self.sign() == 0
+    }
+
+    /// Zero if it seems empty.
+    #[inline(always)]
+    pub(super) fn sign(&self) -> usize {
         // Relaxed: a hint; `take` synchronises.
-        self.0.load(Ordering::Relaxed).is_null()
+        self.0.load(Ordering::Relaxed).addr()
     }
 
     /// Puts the chain `first ..= last` in.

@@ -5,7 +5,38 @@ use core::ptr;
 use super::{Local, Mode, Scheme, Shared, Slot, batch};
 use crate::{Barrier, Link, Reclaimer, Role, sync::Ordering};
 
+/// Slots that are passed over together if none of them is active or has
+/// anything in its inbox. A small target has few slots and little room for
+/// code; a model has few slots.
+const RUN: usize = if cfg!(loom) {
+    2
+} else if cfg!(target_has_atomic = "64") {
+    8
+} else {
+    1
+};
+
 impl<S: Scheme> Shared<S> {
+    /// Visits each slot, but for runs of idle ones.
+    #[inline(always)]
+    fn scan(&self, mut visit: impl FnMut(usize, &Slot<S>)) {
+        let used = self.used();
+        let (runs, rest) = used.as_chunks::<RUN>();
+        if RUN > 1 {
+            for (number, run) in runs.iter().enumerate() {
+                if run.iter().fold(0, |signs, slot| signs | slot.signs()) != 0 {
+                    for (offset, slot) in run.iter().enumerate() {
+                        visit(number * RUN + offset, slot);
+                    }
+                }
+            }
+        }
+        let first = used.len() - if RUN > 1 { rest.len() } else { used.len() };
+        for (offset, slot) in used[first..].iter().enumerate() {
+            visit(first + offset, slot);
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn publish_and_drain(&self, slot: &Slot<S>) {
@@ -24,13 +55,15 @@ impl<S: Scheme> Local<'_, S> {
     /// As for `Guard::defer_retire`.
     #[inline]
     pub(crate) unsafe fn retire_as<R: Role>(&self, link: *mut Link, reclaim: Reclaimer) {
-        // SAFETY, all: the caller's.
-        if R::RECLAIMS {
-            unsafe { self.retire(link, reclaim) };
-        } else if R::NESTED {
-            unsafe { self.retire_nested(link, reclaim) };
-        } else {
-            unsafe { self.retire_deferred(link, reclaim) };
+        // SAFETY: the caller's.
+        unsafe {
+            if R::RECLAIMS {
+                self.retire(link, reclaim);
+            } else if R::NESTED {
+                self.retire_nested(link, reclaim);
+            } else {
+                self.retire_deferred(link, reclaim);
+            }
         }
     }
 
@@ -174,22 +207,22 @@ impl<S: Scheme> Local<'_, S> {
         let mut cell = first;
         let mut chosen = 0;
         let mut missing = 0;
-        for (index, slot) in self.shared.used().iter().enumerate() {
-            if slot.may_hold(oldest) {
-                if chosen > 0 && ptr::eq(cell, first) {
-                    missing += 1;
-                    continue;
+        self.shared.scan(|index, slot| {
+            if !slot.may_hold(oldest) {
+                if !slot.inbox.seems_empty() {
+                    self.steal(slot);
                 }
+            } else if chosen > 0 && ptr::eq(cell, first) {
+                missing += 1;
+            } else {
                 // SAFETY: as above.
                 unsafe {
                     (*cell).next.set(ptr::without_provenance_mut(index));
                     cell = (*cell).chain.get();
                 }
                 chosen += 1;
-            } else if !slot.inbox.seems_empty() {
-                self.steal(slot);
             }
-        }
+        });
         if missing == 0 {
             Ok(chosen)
         } else {

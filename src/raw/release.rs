@@ -19,7 +19,7 @@ impl<S: Scheme> Slot<S> {
         // Acquire: pairs with the Release in `unclaim`; the owner-only fields
         // are as the last owner left them. Relaxed on failure: another slot is
         // tried.
-        owners % 2 == 0
+        owners.is_multiple_of(2)
             && self
                 .claimed
                 .compare_exchange(

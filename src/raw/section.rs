@@ -4,7 +4,7 @@ use core::ptr;
 
 use super::{Local, Mode, Scheme, Shared, Slot, batch};
 use crate::{
-    Barrier, Link,
+    Barrier, Link, Role,
     sync::{AtomicPtr, Ordering},
 };
 
@@ -269,6 +269,16 @@ impl<S: Scheme> Local<'_, S> {
                 reclaim(link);
             }
             reclaimed += 1;
+        }
+    }
+
+    /// The slot's cache of blocks, if a handle of that role may use it.
+    #[inline]
+    pub(crate) fn cache_of<R: Role>(&self) -> *mut Link {
+        if R::NESTED {
+            ptr::null_mut()
+        } else {
+            self.cache()
         }
     }
 

@@ -95,6 +95,13 @@ impl<S: Scheme> Slot<S> {
         self.active.load(Ordering::Acquire) != 0
     }
 
+    /// Zero if no section is open and the inbox seems empty.
+    #[inline]
+    pub(super) fn signs(&self) -> usize {
+        // Acquire: as in `is_active`.
+        self.active.load(Ordering::Acquire) | self.inbox.sign()
+    }
+
     /// Whether a section may hold objects of a batch with this oldest birth.
     /// Called after HEAVY.
     #[inline]

@@ -286,6 +286,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         blank: Blank<'p, T>,
         value: T,
     ) -> Result<(), (*mut Linked<T>, Blank<'p, T>, T)> {
+        let cache = blank.cache;
         let new = blank.fill(value);
         // AcqRel: as in `replace`. Acquire on failure: as in `read`.
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
@@ -297,7 +298,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
             }
             Err(found) => {
                 // SAFETY: it was filled above, and not published.
-                let (blank, value) = unsafe { Blank::empty(new) };
+                let (blank, value) = unsafe { Blank::empty(new, cache) };
                 Err((found, blank, value))
             }
         }

@@ -238,7 +238,7 @@ where
         let bucket = self.bucket(new.key());
         let guard = handle.enter();
         let put = bucket.put(&guard, new, under);
-        put.map_err(|unused| Refused::Mismatch(unused.into_inner().into_parts()))
+        put.map_err(|unused| Refused::Mismatch(unused.into_inner_of(handle).into_parts()))
     }
 
     /// Takes a key out. Its value can be looked at until the guard is dropped.

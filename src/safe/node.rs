@@ -14,14 +14,14 @@ use crate::{Link, Linked, Pool, Role, reclaim};
 /// # Safety
 ///
 /// `object` came from a pool that is still there, is the caller's alone, and is
-/// not used again.
-pub(super) unsafe fn give_back<T>(object: *mut Linked<T>) {
+/// not used again. `cache` is null, or the cache of a handle of the caller's.
+pub(super) unsafe fn give_back<T>(object: *mut Linked<T>, cache: *mut Link) {
     let link = object.cast::<Link>();
-    // SAFETY: the caller's. `pooled` looks into `next` for a cache, and there
-    // is none. `ManuallyDrop` is transparent, so that the block has the layout
+    // SAFETY: the caller's. `pooled` looks into `next` for a cache.
+    // `ManuallyDrop` is transparent, so that the block has the layout
     // that `pooled` takes it to have, and nothing is dropped.
     unsafe {
-        (*link).next.set(ptr::null_mut());
+        (*link).next.set(cache);
         reclaim::pooled::<ManuallyDrop<T>>(link);
     }
 }
@@ -57,6 +57,8 @@ pub(super) unsafe fn touch<T>(object: *mut Linked<T>) {
 /// blocks that are looked for.
 pub(super) struct Blank<'p, T> {
     object: *mut Linked<MaybeUninit<T>>,
+    /// Where it goes if it is not used: to the handle that claimed it.
+    pub(super) cache: *mut Link,
     pool: PhantomData<&'p ()>,
 }
 
@@ -69,6 +71,7 @@ impl<'p, T> Blank<'p, T> {
         let object = pool.alloc(handle, MaybeUninit::uninit()).ok()?;
         Some(Self {
             object,
+            cache: handle.local().cache_of::<R>(),
             pool: PhantomData,
         })
     }
@@ -88,13 +91,15 @@ impl<'p, T> Blank<'p, T> {
     ///
     /// # Safety
     ///
-    /// `object` came from `fill`, is the caller's alone, and is used no more.
+    /// `object` came from `fill`, is the caller's alone, and is used no more;
+    /// `cache` is that of the block.
     #[inline]
-    pub(super) unsafe fn empty(object: *mut Linked<T>) -> (Self, T) {
+    pub(super) unsafe fn empty(object: *mut Linked<T>, cache: *mut Link) -> (Self, T) {
         // SAFETY: the caller's.
         let value = unsafe { (&raw const (*object).value).read() };
         let blank = Self {
             object: object.cast(),
+            cache,
             pool: PhantomData,
         };
         (blank, value)
@@ -104,6 +109,6 @@ impl<'p, T> Blank<'p, T> {
 impl<T> Drop for Blank<'_, T> {
     fn drop(&mut self) {
         // SAFETY: from a pool that is borrowed, ours, and without a value.
-        unsafe { give_back(self.object) };
+        unsafe { give_back(self.object, self.cache) };
     }
 }

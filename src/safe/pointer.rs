@@ -9,7 +9,7 @@ use core::{
 };
 
 use super::{Domain, Guard, Handle, domain::Brand, node};
-use crate::{Linked, Pool, PoolExhausted, Role, reclaim, sync::AtomicPtr, sync::Ordering};
+use crate::{Link, Linked, Pool, PoolExhausted, Role, reclaim, sync::AtomicPtr, sync::Ordering};
 
 /// An object in a pool that nobody else has. Dereferences to its value.
 ///
@@ -101,11 +101,21 @@ impl<T, D: Domain> Owned<T, D> {
     /// ```
     #[must_use]
     pub fn into_inner(self) -> T {
+        self.into_inner_by(ptr::null_mut())
+    }
+
+    /// The value. The block goes to the handle, if that keeps blocks.
+    pub(super) fn into_inner_of<R: Role>(self, handle: &Handle<D, R>) -> T {
+        self.into_inner_by(handle.local().cache_of::<R>())
+    }
+
+    #[inline]
+    fn into_inner_by(self, cache: *mut Link) -> T {
         let object = self.into_object();
         // SAFETY: the object is ours, and not used again.
         unsafe {
             let value = ptr::read(&raw const (*object).value);
-            node::give_back(object);
+            node::give_back(object, cache);
             value
         }
     }

@@ -6,6 +6,7 @@
 use std::{
     env,
     process::{Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -37,11 +38,11 @@ pub fn serve(args: &[String]) -> bool {
             let one = row.contestants.iter().find(|one| one.name == name);
             (one.expect("a contestant").make)()(operations.parse().expect("a number"));
         }
-        ["--course", name, replacements, stalled] => {
+        ["--course", work, name, changes, stalled] => {
             let all = memory::contestants();
             let one = all.iter().find(|one| one.name == name);
-            let replacements = replacements.parse().expect("a number");
-            let course = (one.expect("a contestant").run)(replacements, stalled == "true");
+            let changes = changes.parse().expect("a number");
+            let course = (one.expect("a contestant").run)(work, changes, stalled == "true");
             println!("{}", course.peak);
             for (count, waiting) in course.points {
                 println!("{count}\t{waiting}");
@@ -96,13 +97,9 @@ pub fn row(id: &str, effort: Effort) -> Result<Vec<Figure>, String> {
 }
 
 /// Follows a contestant's unreclaimed objects in a process of its own.
-pub fn course(name: &str, replacements: u64, stalled: bool) -> Result<Course, String> {
-    let text = output(&[
-        "--course",
-        name,
-        &replacements.to_string(),
-        &stalled.to_string(),
-    ])?;
+pub fn course(work: &str, name: &str, changes: u64, stalled: bool) -> Result<Course, String> {
+    let (changes, stalled) = (changes.to_string(), stalled.to_string());
+    let text = output(&["--course", work, name, &changes, &stalled])?;
     let wrong = || format!("no course for {name}");
     let mut lines = text.lines();
     let peak = lines.next().and_then(|line| line.parse().ok());
@@ -119,9 +116,23 @@ pub fn course(name: &str, replacements: u64, stalled: bool) -> Result<Course, St
     })
 }
 
+/// Instructions for one operation of each (row, contestant), two at a time.
+pub fn all_instructions(which: &[(&str, &str)]) -> Vec<Option<f64>> {
+    let mut all = Vec::new();
+    for pair in which.chunks(2) {
+        thread::scope(|scope| {
+            let both: Vec<_> = (pair.iter())
+                .map(|&(id, name)| scope.spawn(move || instructions(id, name)))
+                .collect();
+            all.extend(both.into_iter().map(|one| one.join().unwrap_or(None)));
+        });
+    }
+    all
+}
+
 /// Instructions for one operation, by callgrind: the difference of two runs.
 /// `None` if callgrind is not there.
-pub fn instructions(id: &str, name: &str) -> Option<f64> {
+fn instructions(id: &str, name: &str) -> Option<f64> {
     // A multiple of each batch size, so that all batches are whole.
     let (few, many) = (6_400, 19_200);
     let (low, high) = (count(id, name, few)?, count(id, name, many)?);

@@ -1,6 +1,7 @@
 //! hyaline next to its peers, on the same work.
 
 pub mod child;
+pub mod gate;
 pub mod machine;
 pub mod memory;
 pub mod plot;

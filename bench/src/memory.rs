@@ -4,45 +4,39 @@
 use std::{
     sync::{
         Barrier,
-        atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
+    time::Duration,
 };
 
 use hyaline::{Basic, Robust};
 
 use crate::{
+    random::Random,
     scheme::Scheme,
     schemes::{
-        crossbeam::Crossbeam, haphazard::Haphazard, hyaline::Hyaline, kovan::Kovan, sdd::Sdd,
+        counting::{Counting, pending, restart},
+        crossbeam::Crossbeam,
+        haphazard::Haphazard,
+        hyaline::Hyaline,
+        kovan::Kovan,
+        sdd::Sdd,
         seize::Seize,
+    },
+    structures::{
+        Structure, list::List, map::Map, place::Place, queue::Queue, stack::Stack, trie::Trie,
     },
 };
 
-/// Objects that were made and not dropped.
-static ALIVE: AtomicI64 = AtomicI64::new(0);
-
-/// An object that is counted.
-struct Counted(#[allow(dead_code)] u64);
-
-impl Counted {
-    fn new(value: u64) -> Self {
-        ALIVE.fetch_add(1, Relaxed);
-        Self(value)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        ALIVE.fetch_sub(1, Relaxed);
-    }
-}
+/// What is done: the rows in which objects are retired.
+pub const WORKS: [&str; 6] = ["swap", "stack", "queue", "list", "map", "fib"];
 
 /// Unreclaimed objects over the course of a run.
 #[derive(Clone, Debug)]
 pub struct Course {
     pub name: String,
-    /// After so many replacements, so many are unreclaimed.
+    /// After so many changes, so many are unreclaimed.
     pub points: Vec<(u64, i64)>,
     pub peak: i64,
 }
@@ -50,16 +44,17 @@ pub struct Course {
 /// A contestant.
 pub struct Contestant {
     pub name: &'static str,
-    /// Replaces an object so many times, beside a reader that is stalled or
-    /// not.
-    pub run: fn(u64, bool) -> Course,
+    /// Makes so many changes to one of `WORKS`, beside a reader that is stalled
+    /// or not.
+    pub run: fn(&str, u64, bool) -> Course,
 }
 
 /// Those who retire objects. They are counted by the process, so each runs in
-/// a process of its own.
+/// a process of its own. Objects are in `Box`: a pool would end what is
+/// measured here.
 pub fn contestants() -> Vec<Contestant> {
     macro_rules! all {
-        ($($s:ty,)*) => { vec![$(Contestant { name: <$s>::NAME, run: course::<$s> },)*] };
+        ($($s:ty,)*) => { vec![$(Contestant { name: <$s>::NAME, run: run::<Counting<$s>> },)*] };
     }
     all![
         Hyaline<Basic, false>,
@@ -74,56 +69,74 @@ pub fn contestants() -> Vec<Contestant> {
     ]
 }
 
+fn run<S: Scheme>(work: &str, changes: u64, stalled: bool) -> Course {
+    match work {
+        "swap" => course::<S, Place<S>>(changes, stalled),
+        "stack" => course::<S, Stack<S>>(changes, stalled),
+        "queue" => course::<S, Queue<S>>(changes, stalled),
+        "list" => course::<S, List<S>>(changes, stalled),
+        "map" => course::<S, Map<S>>(changes, stalled),
+        "fib" => course::<S, Trie<S>>(changes, stalled),
+        _ => panic!("no such work: {work}"),
+    }
+}
+
 /// How many points a course has.
 const POINTS: u64 = 200;
+/// Objects that a structure protects at a time.
+const POINTERS: usize = 3;
 
-fn course<S: Scheme>(replacements: u64, stalled: bool) -> Course {
-    let domain = S::domain::<Counted>();
-    let cell = {
-        let local = S::local(&domain, 1);
-        let guard = S::enter_write(&local);
-        S::cell(S::alloc(&guard, Counted::new(0)).expect("there is room"))
+/// One thread inserts and removes by turns, another one reads.
+fn course<S: Scheme, D: Structure<S>>(changes: u64, stalled: bool) -> Course {
+    let domain = S::domain::<D::Node>();
+    let mut random = Random::new(1);
+    let structure = {
+        let local = S::local(&domain, POINTERS);
+        let structure = D::new(&local);
+        let mut left = D::PREFILL;
+        while left > 0 {
+            left -= u64::from(structure.insert(&local, random.next() % D::KEYS));
+        }
+        S::flush(&local);
+        structure
     };
     let (ready, done) = (Barrier::new(2), AtomicBool::new(false));
-    let mut course = Course {
-        name: S::NAME.to_owned(),
-        points: Vec::new(),
-        peak: 0,
-    };
+    // What the filling needed does not count.
+    restart();
+    let mut points = Vec::new();
     thread::scope(|scope| {
         scope.spawn(|| {
-            let local = S::local(&domain, 1);
+            let local = S::local(&domain, POINTERS);
             {
-                let guard = S::enter(&local);
-                S::protect(&guard, 0, &cell);
+                let _guard = structure.hold(&local);
                 ready.wait();
                 while stalled && !done.load(Relaxed) {
-                    thread::park_timeout(std::time::Duration::from_millis(1));
+                    thread::park_timeout(Duration::from_millis(1));
                 }
             }
+            let mut random = Random::new(2);
             while !done.load(Relaxed) {
-                let guard = S::enter(&local);
-                S::protect(&guard, 0, &cell);
+                structure.contains(&local, random.next() % D::KEYS);
             }
         });
-        let local = S::local(&domain, 1);
+        let local = S::local(&domain, POINTERS);
         ready.wait();
-        for count in 1..=replacements {
-            {
-                let guard = S::enter_write(&local);
-                let new = S::alloc(&guard, Counted::new(count)).expect("there is room");
-                let old = S::swap(&guard, &cell, new);
-                // SAFETY: the swap unlinked it.
-                unsafe { S::retire(&guard, old) };
+        for count in 1..=changes {
+            let key = (random.next() >> 8) % D::KEYS;
+            if count % 2 == 0 {
+                structure.insert(&local, key);
+            } else {
+                structure.remove(&local, key);
             }
-            // One is linked.
-            let waiting = ALIVE.load(Relaxed) - 1;
-            course.peak = course.peak.max(waiting);
-            if count % (replacements / POINTS).max(1) == 0 {
-                course.points.push((count, waiting));
+            if count % (changes / POINTS).max(1) == 0 {
+                points.push((count, pending().0));
             }
         }
         done.store(true, Relaxed);
     });
-    course
+    Course {
+        name: S::NAME.to_owned(),
+        points,
+        peak: pending().1,
+    }
 }

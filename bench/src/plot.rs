@@ -15,13 +15,29 @@ const HYALINE: RGBColor = RGBColor(30, 110, 190);
 const PEER: RGBColor = RGBColor(170, 170, 170);
 const FLOOR: RGBColor = RGBColor(210, 190, 120);
 
+/// What a bar takes, with the space to the next.
+const BAR: i32 = 19;
+/// The title above the bars.
+const TITLE: i32 = 32;
+
 /// Draws charts of bars in two columns.
 pub fn bars(path: &Path, charts: &[Bars]) -> Result<(), Box<dyn Error>> {
-    let rows = charts.len().div_ceil(2);
-    let area = SVGBackend::new(path, (1000, 375 * rows as u32)).into_drawing_area();
+    // Two that stand side by side are as high as the longer one.
+    let height = |pair: &[Bars]| {
+        let most = pair.iter().map(|chart| chart.bars.len()).max();
+        TITLE + BAR * most.unwrap_or(0) as i32 + 24
+    };
+    let heights: Vec<i32> = charts.chunks(2).map(height).collect();
+    let size = (1000, heights.iter().sum::<i32>().max(1) as u32);
+    let area = SVGBackend::new(path, size).into_drawing_area();
     area.fill(&WHITE)?;
-    for (chart, area) in charts.iter().zip(area.split_evenly((rows, 2))) {
-        chart_of(chart, &area)?;
+    let mut rest = area.clone();
+    for (pair, height) in charts.chunks(2).zip(heights) {
+        let (row, below) = rest.split_vertically(height);
+        for (chart, half) in pair.iter().zip(row.split_evenly((1, 2))) {
+            chart_of(chart, &half)?;
+        }
+        rest = below;
     }
     area.present()?;
     Ok(())
@@ -47,10 +63,10 @@ where
     sorted.sort_by(f64::total_cmp);
     let end = longest.min(sorted.get(sorted.len() / 2).copied().unwrap_or(1.0) * 2.5);
     for (index, (name, value)) in chart.bars.iter().enumerate() {
-        let top = 32 + 19 * index as i32;
+        let top = TITLE + BAR * index as i32;
         let length = (value / end).min(1.0) * 260.0;
         let color = match name.as_str() {
-            "floor" => FLOOR,
+            name if name.starts_with("floor") => FLOOR,
             name if name.starts_with("hyaline") => HYALINE,
             _ => PEER,
         };
@@ -61,7 +77,7 @@ where
         ))?;
         let more = if *value > end { " …" } else { "" };
         area.draw(&Text::new(
-            format!("{value:.1}{more}"),
+            format!("{}{more}", short(*value)),
             (176 + length as i32, top),
             small.clone(),
         ))?;
@@ -69,10 +85,37 @@ where
     Ok(())
 }
 
+/// Nanoseconds, in a larger unit where the number would be long.
+fn short(nanoseconds: f64) -> String {
+    match nanoseconds {
+        ns if ns < 1e4 => format!("{ns:.1}"),
+        ns if ns < 1e6 => format!("{:.0} µs", ns / 1e3),
+        ns => format!("{:.0} ms", ns / 1e6),
+    }
+}
+
 /// A line: its name and its points.
 pub type Line<'a> = (&'a str, &'a [(u64, i64)]);
 
-/// Draws unreclaimed objects over replacements, on a logarithmic scale.
+/// Colours that can be told from each other and from the ground.
+const COLORS: [RGBColor; 9] = [
+    HYALINE,
+    RGBColor(10, 60, 120),
+    RGBColor(200, 60, 40),
+    RGBColor(230, 140, 20),
+    RGBColor(150, 95, 30),
+    RGBColor(120, 60, 160),
+    RGBColor(190, 110, 210),
+    RGBColor(40, 140, 70),
+    RGBColor(110, 110, 110),
+];
+/// Room for the names at the right.
+const NAMES: i32 = 210;
+/// From one name to the next.
+const LINE: i32 = 17;
+
+/// Draws unreclaimed objects over replacements, on a logarithmic scale. Each
+/// line has its name at its end.
 pub fn lines(path: &Path, title: &str, lines: &[Line<'_>]) -> Result<(), Box<dyn Error>> {
     let area = SVGBackend::new(path, (1000, 560)).into_drawing_area();
     area.fill(&WHITE)?;
@@ -82,33 +125,41 @@ pub fn lines(path: &Path, title: &str, lines: &[Line<'_>]) -> Result<(), Box<dyn
     let mut chart = ChartBuilder::on(&area)
         .caption(title, ("sans-serif", 18))
         .margin(12)
-        .margin_right(40)
+        .margin_right(NAMES as u32)
         .x_label_area_size(45)
         .y_label_area_size(75)
         .build_cartesian_2d(0..right, (1..top * 2).log_scale())?;
     chart
         .configure_mesh()
+        .light_line_style(WHITE)
+        .bold_line_style(RGBColor(225, 225, 225))
+        .x_labels(6)
         .x_desc("objects replaced")
         .y_desc("retired and not reclaimed")
         .draw()?;
-    for (index, (name, points)) in lines.iter().enumerate() {
-        let color = Palette99::pick(index).to_rgba();
+    let mut ends = Vec::new();
+    for ((name, points), color) in lines.iter().zip(COLORS.iter().cycle()) {
         let width = if name.starts_with("hyaline") { 3 } else { 1 };
         let style = color.stroke_width(width);
-        chart
-            .draw_series(LineSeries::new(
-                points.iter().map(|&(x, y)| (x, y.max(1))),
-                style,
-            ))?
-            .label(*name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+        let points = || points.iter().map(|&(x, y)| (x, y.max(1)));
+        chart.draw_series(LineSeries::new(points(), style))?;
+        if let Some(last) = points().next_back() {
+            ends.push((chart.backend_coord(&last), *name, style));
+        }
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK)
-        .draw()?;
+    // Lines that end close to each other: their names are moved apart, down.
+    ends.sort_by_key(|end| end.0.1);
+    let mut free = 0;
+    for ((x, y), name, style) in ends {
+        let at = y.max(free);
+        free = at + LINE;
+        area.draw(&PathElement::new(
+            [(x + 2, y), (x + 14, at), (x + 30, at)],
+            style,
+        ))?;
+        let font = ("sans-serif", 12).into_font();
+        area.draw(&Text::new(name, (x + 35, at - 6), font))?;
+    }
     area.present()?;
     Ok(())
 }

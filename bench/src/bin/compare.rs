@@ -1,7 +1,8 @@
 //! Compares all contestants in all rows: prints the tables, and writes
 //! `docs/performance.md` and its plots.
 //!
-//! `compare [--quick] [--only ROW,ROW] [--out FOLDER]`
+//! `compare [--quick] [--only ROW,ROW] [--out FOLDER]`, or, for the gate,
+//! `compare --instructions`
 
 use std::{
     env,
@@ -10,12 +11,11 @@ use std::{
     io::{IsTerminal, Write as _, stderr},
     path::{Path, PathBuf},
     process::ExitCode,
-    thread,
     time::Duration,
 };
 
 use hyaline_bench::{
-    child, memory, plot,
+    child, gate, memory, plot,
     report::{self, Measured},
     rows::{self, Row},
     runner::{Effort, Figure},
@@ -31,6 +31,9 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// Rows whose instructions are counted also when it has to be quick.
+const QUICKLY_COUNTED: [&str; 3] = ["read-1", "swap", "publish"];
 
 struct Options {
     quick: bool,
@@ -61,6 +64,10 @@ fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
     if child::serve(args) {
         return Ok(());
     }
+    if args == ["--instructions"] {
+        print!("{}", gate::counts()?);
+        return Ok(());
+    }
     let options = options(args)?;
     let (processes, effort) = if options.quick {
         (3, effort(9, 300))
@@ -75,12 +82,13 @@ fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
         rows.retain(|row| only.iter().any(|id| id == row.id));
     }
     let mut all = Vec::new();
-    for row in &rows {
-        progress(&format!("{}: timing", row.id));
+    for (index, row) in rows.iter().enumerate() {
+        let at = format!("{} ({} of {})", row.id, index + 1, rows.len());
+        progress(&format!("{at}: timing"));
         let figures = times(row.id, processes, effort)?;
-        let counted = row.countable && (!options.quick || ["read-1", "swap"].contains(&row.id));
+        let counted = row.countable && (!options.quick || QUICKLY_COUNTED.contains(&row.id));
         if counted {
-            progress(&format!("{}: counting", row.id));
+            progress(&format!("{at}: counting"));
         }
         let measured = Measured {
             id: row.id,
@@ -118,11 +126,14 @@ fn effort(rounds: usize, micros: u64) -> Effort {
     }
 }
 
-/// Says what is being done, on a terminal.
+/// Says what is being done: in one line that changes on a terminal, and in
+/// lines elsewhere.
 fn progress(what: &str) {
     if stderr().is_terminal() {
         eprint!("\r\x1b[K{what}");
         let _ = stderr().flush();
+    } else if !what.is_empty() {
+        eprintln!("{what}");
     }
 }
 
@@ -137,45 +148,45 @@ fn times(id: &str, processes: usize, effort: Effort) -> Result<Vec<Figure>, Stri
     Ok(all)
 }
 
-/// Instruction counts, two at a time.
+/// The instruction count of each contestant.
 fn counts(row: &Row) -> Vec<Option<f64>> {
-    let count = |name| child::instructions(row.id, name);
-    let names: Vec<&str> = row.contestants.iter().map(|one| one.name).collect();
-    let mut all = Vec::new();
-    for pair in names.chunks(2) {
-        thread::scope(|scope| {
-            let both: Vec<_> = (pair.iter())
-                .map(|&name| scope.spawn(move || count(name)))
-                .collect();
-            all.extend(both.into_iter().map(|one| one.join().unwrap_or(None)));
-        });
-    }
-    all
+    let all: Vec<_> = (row.contestants.iter())
+        .map(|one| (row.id, one.name))
+        .collect();
+    child::all_instructions(&all)
 }
 
 /// Peaks of memory, and the plot of the stalled reader.
 fn peaks(options: &Options) -> Result<String, Box<dyn Error>> {
-    let replacements = if options.quick { 20_000 } else { 200_000 };
-    let mut courses = Vec::new();
+    let changes = if options.quick { 20_000 } else { 200_000 };
+    let (mut peaks, mut courses) = (Vec::new(), Vec::new());
     for one in memory::contestants() {
-        progress(&format!("{}: memory", one.name));
-        let going = child::course(one.name, replacements, false)?;
-        courses.push((going, child::course(one.name, replacements, true)?));
+        let mut of_one = Vec::new();
+        for work in memory::WORKS {
+            progress(&format!("{}: memory, {work}", one.name));
+            let going = child::course(work, one.name, changes, false)?;
+            let stalled = child::course(work, one.name, changes, true)?;
+            of_one.push([going.peak, stalled.peak]);
+            if work == "swap" {
+                courses.push(stalled);
+            }
+        }
+        peaks.push((one.name, of_one));
     }
     progress("");
     let lines: Vec<plot::Line<'_>> = (courses.iter())
-        .map(|(_, stalled)| (stalled.name.as_str(), stalled.points.as_slice()))
+        .map(|stalled| (stalled.name.as_str(), stalled.points.as_slice()))
         .collect();
     plot::lines(
         &options.out.join("stalled.svg"),
         "Retired and not reclaimed while one reader is stalled",
         &lines,
     )?;
-    Ok(report::peaks(&courses, replacements))
+    Ok(report::peaks(&memory::WORKS, &peaks, changes))
 }
 
 fn plots(out: &Path, all: &[Measured]) -> Result<(), Box<dyn Error>> {
-    let plots: [(&str, &[&str]); 3] = [
+    let plots: [(&str, &[&str]); 4] = [
         (
             "performance-read.svg",
             &["read-1", "read-8", "read-1-two", "reads-beside"],
@@ -188,6 +199,7 @@ fn plots(out: &Path, all: &[Measured]) -> Result<(), Box<dyn Error>> {
             "performance-structures.svg",
             &["stack", "queue", "list-50", "list-90", "map-50", "map-90"],
         ),
+        ("performance-fib.svg", &["fib", "fib-beside"]),
     ];
     for (file, ids) in plots {
         let rows = ids

@@ -34,7 +34,7 @@ fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
         }
     }
     let all: Result<Vec<_>, _> = (memory::contestants().iter())
-        .map(|one| child::course(one.name, replacements, true))
+        .map(|one| child::course("swap", one.name, replacements, true))
         .collect();
     let all = all?;
     println!("Retired and not reclaimed, one reader stalled:");

@@ -8,14 +8,70 @@ use std::{
 
 use crate::{
     random::Random,
-    runner::{Run, timed, together},
+    runner::{Run, beside, timed, together},
     scheme::Scheme,
     structures::Structure,
 };
 
+/// A structure with what protects it, of whatever make.
+pub trait Mixed: Sync + Sized + 'static {
+    /// Keys are below.
+    const KEYS: u64;
+    /// How many it holds when the time starts.
+    const PREFILL: u64;
+    /// What a thread has of it.
+    type Local;
+
+    fn new() -> Self;
+    fn local(&'static self) -> Self::Local;
+    fn insert(&'static self, local: &Self::Local, key: u64) -> bool;
+    fn remove(&'static self, local: &Self::Local, key: u64) -> bool;
+    fn contains(&'static self, local: &Self::Local, key: u64) -> bool;
+}
+
+/// A structure of this crate under a scheme.
+pub struct Under<S: Scheme, D: Structure<S>> {
+    domain: Box<S::Domain<D::Node>>,
+    structure: D,
+}
+
+/// Objects that a structure protects at a time.
+const POINTERS: usize = 3;
+
+impl<S: Scheme, D: Structure<S>> Mixed for Under<S, D> {
+    const KEYS: u64 = D::KEYS;
+    const PREFILL: u64 = D::PREFILL;
+    type Local = S::Local<'static, D::Node>;
+
+    fn new() -> Self {
+        let domain = S::domain();
+        let structure = D::new(&S::local(&domain, POINTERS));
+        Self { domain, structure }
+    }
+
+    fn local(&'static self) -> Self::Local {
+        S::local(&self.domain, POINTERS)
+    }
+
+    #[inline(always)]
+    fn insert(&'static self, local: &Self::Local, key: u64) -> bool {
+        self.structure.insert(local, key)
+    }
+
+    #[inline(always)]
+    fn remove(&'static self, local: &Self::Local, key: u64) -> bool {
+        self.structure.remove(local, key)
+    }
+
+    #[inline(always)]
+    fn contains(&'static self, local: &Self::Local, key: u64) -> bool {
+        self.structure.contains(local, key)
+    }
+}
+
 /// What a thread has.
-struct Worker<S: Scheme, D: Structure<S>> {
-    local: S::Local<'static, D::Node>,
+struct Worker<M: Mixed> {
+    local: M::Local,
     state: RefCell<State>,
 }
 
@@ -25,10 +81,10 @@ struct State {
     insert: bool,
 }
 
-impl<S: Scheme, D: Structure<S>> Worker<S, D> {
-    fn new(domain: &'static S::Domain<D::Node>, seed: u64) -> Self {
+impl<M: Mixed> Worker<M> {
+    fn new(mixed: &'static M, seed: u64) -> Self {
         Self {
-            local: S::local(domain, 3),
+            local: mixed.local(),
             state: RefCell::new(State {
                 random: Random::new(seed),
                 insert: true,
@@ -37,46 +93,59 @@ impl<S: Scheme, D: Structure<S>> Worker<S, D> {
     }
 
     #[inline(never)]
-    fn work<const READS: u64>(&self, structure: &D, n: u64) {
+    fn work<const READS: u64>(&self, mixed: &'static M, n: u64) {
         let state = &mut *self.state.borrow_mut();
         for _ in 0..n {
             let word = state.random.next();
-            let key = (word >> 8) % D::KEYS;
+            let key = (word >> 8) % M::KEYS;
             if word % 100 < READS {
-                structure.contains(&self.local, key);
+                mixed.contains(&self.local, key);
             } else if state.insert {
-                structure.insert(&self.local, key);
+                mixed.insert(&self.local, key);
                 state.insert = false;
             } else {
-                structure.remove(&self.local, key);
+                mixed.remove(&self.local, key);
                 state.insert = true;
             }
         }
     }
 }
 
-/// The mix, on one or two threads.
-pub fn mix<S: Scheme, D: Structure<S>, const THREADS: usize, const READS: u64>() -> Run {
-    let domain: &'static S::Domain<D::Node> = Box::leak(S::domain());
-    let structure: &'static D = {
-        let local = S::local(domain, 3);
-        let structure = D::new(&local);
-        let mut random = Random::new(1);
-        let mut left = D::PREFILL;
-        while left > 0 {
-            left -= u64::from(structure.insert(&local, random.next() % D::KEYS));
-        }
-        Box::leak(Box::new(structure))
-    };
+/// A structure that is filled and lives until the process ends, and what makes
+/// the workers on it.
+fn start<M: Mixed>() -> (&'static M, impl Fn() -> Worker<M> + Sync) {
+    let mixed: &'static M = Box::leak(Box::new(M::new()));
+    let local = mixed.local();
+    let mut random = Random::new(1);
+    let mut left = M::PREFILL;
+    while left > 0 {
+        left -= u64::from(mixed.insert(&local, random.next() % M::KEYS));
+    }
     let seed = AtomicU64::new(2);
-    let worker = move || Worker::<S, D>::new(domain, seed.fetch_add(1, Relaxed));
+    (mixed, move || {
+        Worker::new(mixed, seed.fetch_add(1, Relaxed))
+    })
+}
+
+/// The mix, on one or two threads.
+pub fn mix<M: Mixed, const THREADS: usize, const READS: u64>() -> Run {
+    let (mixed, worker) = start::<M>();
     if THREADS == 1 {
         let worker = worker();
-        return Box::new(move |n| timed(|| worker.work::<READS>(structure, n)));
+        return Box::new(move |n| timed(|| worker.work::<READS>(mixed, n)));
     }
+    Box::new(move |n| together(n, &worker, |_, worker, n| worker.work::<READS>(mixed, n)))
+}
+
+/// One mix, timed, beside a thread that works on another.
+pub fn besides<M: Mixed, const READS: u64, const OTHERS: u64>() -> Run {
+    let (mixed, worker) = start::<M>();
     Box::new(move |n| {
-        together(n, &worker, |_, worker, n| {
-            worker.work::<READS>(structure, n)
-        })
+        beside(
+            n,
+            &worker,
+            |worker, n| worker.work::<READS>(mixed, n),
+            |worker, n| worker.work::<OTHERS>(mixed, n),
+        )
     })
 }

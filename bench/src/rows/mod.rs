@@ -1,7 +1,10 @@
 //! The rows of the table: the work that is timed.
 
+mod crossbeam;
 mod mix;
+mod publish;
 mod register;
+mod safe;
 mod shelf;
 
 use hyaline::{Basic, Membarrier, Robust, SingleCore};
@@ -10,7 +13,7 @@ use crate::{
     runner::Contestant,
     schemes::{
         crossbeam::Crossbeam,
-        floor::{Bare, Exchange, Fence, Floor, LockBelow, LockTop},
+        floor::{Bare, Count, Exchange, Fence, Floor, LockBelow, LockTop},
         haphazard::Haphazard,
         hyaline::Hyaline,
         kovan::Kovan,
@@ -19,8 +22,10 @@ use crate::{
         seize::Seize,
     },
     shelf::{ArcSwaps, Of, Shelf},
-    structures::{list::List, map::Map, queue::Queue, stack::Stack},
+    structures::{list::List, map::Map, queue::Queue, stack::Stack, trie::Trie},
 };
+
+use mix::Under;
 
 /// A row of the table.
 pub struct Row {
@@ -36,14 +41,27 @@ const fn name<S: Shelf<1>>() -> &'static str {
     S::NAME
 }
 
-/// Contestants of rows over a shelf. `one` adds those for one thread only.
+/// Contestants of rows over a shelf. `one` adds those for one thread only,
+/// `cell` those that hold one object.
 macro_rules! shelf {
     (@list $f:ident $p:literal $($t:ty,)*) => {
         vec![$(Contestant { name: name::<$t>(), make: shelf::$f::<$t, $p> },)*]
     };
     (one $f:ident $p:literal) => {{
-        let mut all = shelf!(@list $f $p Of<Floor>, Of<Hyaline<Basic<SingleCore>, true>>,);
+        let mut all = shelf!(@list $f $p
+            Of<Floor>, Of<Bare<Count>>, Of<Hyaline<Basic<SingleCore>, true>>,);
         all.extend(shelf!(two $f $p));
+        all
+    }};
+    (one cell $f:ident) => {{
+        let mut all = shelf!(one $f 1);
+        all.extend(shelf!(@list $f 1 safe::Cell<safe::Lone>,));
+        all.extend(shelf!(@list $f 1 safe::Cell<safe::Fenced>, safe::Cell<safe::Sturdy>,));
+        all
+    }};
+    (two cell $f:ident) => {{
+        let mut all = shelf!(two $f 1);
+        all.extend(shelf!(@list $f 1 safe::Cell<safe::Fenced>, safe::Cell<safe::Sturdy>,));
         all
     }};
     (two $f:ident $p:literal) => {
@@ -67,16 +85,47 @@ macro_rules! shelf {
     };
 }
 
-/// Contestants of rows over a structure.
+/// Contestants of rows over a structure; more are added by `safe` (the
+/// crate's own, without `unsafe`) and `one` (those for one thread only).
 macro_rules! mix {
-    (@list $d:ident, $threads:literal, $reads:literal, $($s:ty,)*) => {
+    (@list $make:ident, $a:literal, $b:literal, $d:ident, $($s:ty,)*) => {
         vec![$(Contestant {
             name: name::<Of<$s>>(),
-            make: mix::mix::<$s, $d<$s>, $threads, $reads>,
+            make: mix::$make::<Under<$s, $d<$s>>, $a, $b>,
         },)*]
     };
-    ($d:ident, $threads:literal, $reads:literal) => {
-        mix!(@list $d, $threads, $reads,
+    (safe $d:ident, $own:ident, $threads:literal, $reads:literal) => {{
+        let mut all = mix!(mix, $threads, $reads, $d);
+        all.push(Contestant {
+            name: "hyaline, safe",
+            make: mix::mix::<safe::$own<safe::Fenced>, $threads, $reads>,
+        });
+        all.push(Contestant {
+            name: "hyaline robust, safe",
+            make: mix::mix::<safe::$own<safe::Sturdy>, $threads, $reads>,
+        });
+        all
+    }};
+    (queue $threads:literal) => {{
+        let mut all = mix!(safe Queue, SafeQueue, $threads, 0);
+        all.push(Contestant {
+            name: "crossbeam-epoch, its own",
+            make: mix::mix::<crossbeam::Own, $threads, 0>,
+        });
+        all.push(Contestant {
+            name: "crossbeam SegQueue",
+            make: mix::mix::<crossbeam::Segments, $threads, 0>,
+        });
+        all
+    }};
+    (one $d:ident, $reads:literal) => {{
+        let mut all = mix!(@list mix, 1, $reads, $d,
+            Floor, Bare<Count>, Hyaline<Basic<SingleCore>, true>,);
+        all.extend(mix!(mix, 1, $reads, $d));
+        all
+    }};
+    ($make:ident, $a:literal, $b:literal, $d:ident) => {
+        mix!(@list $make, $a, $b, $d,
             Hyaline<Basic, true>,
             Hyaline<Robust, true>,
             Hyaline<Basic<Membarrier>, true>,
@@ -99,27 +148,31 @@ macro_rules! mix {
 pub fn all() -> Vec<Row> {
     let row = |id, title, countable, contestants| Row { id, title, countable, contestants };
     vec![
-        row("read-1", "Enter, read 1 object, leave", true, shelf!(one read 1)),
-        row("read-1-own", "Enter, read 1 object, leave, with the thread's handle on its stack", true, shelf!(one read_own 1)),
+        row("read-1", "Enter, read 1 object, leave", true, shelf!(one cell read)),
+        row("read-1-own", "Enter, read 1 object, leave, with the thread's handle on its stack", true, shelf!(one cell read_own)),
         row("read-8", "Enter, read 8 objects, leave", true, shelf!(one read 8)),
         row("read-64", "Enter, read 64 objects, leave", true, shelf!(one read 64)),
-        row("swap", "Enter, make an object, swap it in, retire the old one, leave", true, shelf!(one swap 1)),
-        row("read-1-two", "Read 1 object, 2 threads", false, shelf!(two read_two 1)),
+        row("swap", "Enter, make an object, swap it in, retire the old one, leave", true, shelf!(one cell swap)),
+        row("read-1-two", "Read 1 object, 2 threads", false, shelf!(two cell read_two)),
         row("read-8-two", "Read 8 objects, 2 threads", false, shelf!(two read_two 8)),
         row("read-64-two", "Read 64 objects, 2 threads", false, shelf!(two read_two 64)),
-        row("swap-two", "Swap and retire, 2 threads, 1 pointer", false, shelf!(two swap_two 1)),
-        row("reads-beside", "Read 1 object beside a thread that swaps it", false, shelf!(two reads_beside 1)),
-        row("writes-beside", "Swap and retire beside a thread that reads", false, shelf!(two writes_beside 1)),
-        row("stack", "Treiber stack, push and pop, 2 threads", false, mix!(Stack, 2, 0)),
-        row("queue", "Michael-Scott queue, enqueue and dequeue, 2 threads", false, mix!(Queue, 2, 0)),
-        row("list-50", "Harris-Michael list, half inserts, half removals, 2 threads", false, mix!(List, 2, 0)),
-        row("list-90", "Harris-Michael list, 90 % look-ups, 2 threads", false, mix!(List, 2, 90)),
-        row("map-50", "Hash map, half inserts, half removals, 2 threads", false, mix!(Map, 2, 0)),
-        row("map-90", "Hash map, 90 % look-ups, 2 threads", false, mix!(Map, 2, 90)),
-        row("stack-one", "Treiber stack, push and pop, 1 thread", true, mix!(Stack, 1, 0)),
-        row("queue-one", "Michael-Scott queue, enqueue and dequeue, 1 thread", true, mix!(Queue, 1, 0)),
-        row("list-one", "Harris-Michael list, 90 % look-ups, 1 thread", true, mix!(List, 1, 90)),
-        row("map-one", "Hash map, 90 % look-ups, 1 thread", true, mix!(Map, 1, 90)),
+        row("swap-two", "Swap and retire, 2 threads, 1 pointer", false, shelf!(two cell swap_two)),
+        row("reads-beside", "Read 1 object beside a thread that swaps it", false, shelf!(two cell reads_beside)),
+        row("writes-beside", "Swap and retire beside a thread that reads", false, shelf!(two cell writes_beside)),
+        row("stack", "Treiber stack, push and pop, 2 threads", false, mix!(safe Stack, SafeStack, 2, 0)),
+        row("queue", "Michael-Scott queue, enqueue and dequeue, 2 threads", false, mix!(queue 2)),
+        row("list-50", "Harris-Michael list, half inserts, half removals, 2 threads", false, mix!(mix, 2, 0, List)),
+        row("list-90", "Harris-Michael list, 90 % look-ups, 2 threads", false, mix!(mix, 2, 90, List)),
+        row("map-50", "Hash map, half inserts, half removals, 2 threads", false, mix!(safe Map, SafeMap, 2, 0)),
+        row("map-90", "Hash map, 90 % look-ups, 2 threads", false, mix!(safe Map, SafeMap, 2, 90)),
+        row("stack-one", "Treiber stack, push and pop, 1 thread", true, mix!(safe Stack, SafeStack, 1, 0)),
+        row("queue-one", "Michael-Scott queue, enqueue and dequeue, 1 thread", true, mix!(queue 1)),
+        row("list-one", "Harris-Michael list, 90 % look-ups, 1 thread", true, mix!(mix, 1, 90, List)),
+        row("map-one", "Hash map, 90 % look-ups, 1 thread", true, mix!(safe Map, SafeMap, 1, 90)),
+        row("fib", "The table of the example fib: look-ups, 1 thread", true, mix!(one Trie, 100)),
+        row("fib-two", "The table of the example fib: look-ups, 2 threads", false, mix!(mix, 2, 100, Trie)),
+        row("fib-beside", "The table of the example fib: look-ups beside a thread that announces routes", false, mix!(besides, 100, 0, Trie)),
+        row("publish", "Publish a batch of 1 object, all N slots claimed, one active", true, publish::contestants()),
         row("register", "Register and release", true, vec![
             Contestant { name: "hyaline", make: register::basic },
             Contestant { name: "hyaline robust", make: register::robust },
@@ -129,11 +182,13 @@ pub fn all() -> Vec<Row> {
         ]),
         row("quiescent", "Read 1 object and pass a quiescent point, under one guard", true, vec![
             Contestant { name: "floor", make: register::bare_load },
+            Contestant { name: "floor, one look", make: register::load_and_look },
             Contestant { name: "hyaline", make: register::quiescent::<Basic> },
             Contestant { name: "hyaline robust", make: register::quiescent::<Robust> },
         ]),
         row("light", "Light barriers in a bare loop", true, vec![
             Contestant { name: "floor", make: shelf::read::<Of<Floor>, 1> },
+            Contestant { name: name::<Of<Bare<Count>>>(), make: shelf::read::<Of<Bare<Count>>, 1> },
             Contestant { name: name::<Of<Bare<Fence>>>(), make: shelf::read::<Of<Bare<Fence>>, 1> },
             Contestant { name: name::<Of<Bare<LockTop>>>(), make: shelf::read::<Of<Bare<LockTop>>, 1> },
             Contestant { name: name::<Of<Bare<LockBelow>>>(), make: shelf::read::<Of<Bare<LockBelow>>, 1> },

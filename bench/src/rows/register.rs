@@ -1,6 +1,9 @@
 //! Rows about registration and quiescent points.
 
-use core::{hint::black_box, sync::atomic::Ordering::Acquire};
+use core::{
+    hint::black_box,
+    sync::atomic::{AtomicUsize, Ordering::*},
+};
 use std::time::Duration;
 
 use hyaline::{AtomicPtr, Basic, Collector, Config, Robust};
@@ -67,4 +70,25 @@ pub fn bare_load() -> Run {
         // SAFETY: never freed.
         black_box(unsafe { *object.load(Acquire) });
     })
+}
+
+/// The load, and a look at a word of the thread's own, as a quiescent point
+/// has to find out whether something came in.
+pub fn load_and_look() -> Run {
+    let object = AtomicPtr::new(Box::into_raw(Box::new(7u64)));
+    let inbox: &AtomicUsize = Box::leak(Box::default());
+    each(move || {
+        // SAFETY: never freed.
+        black_box(unsafe { *object.load(Acquire) });
+        if inbox.load(Relaxed) != 0 {
+            empty(inbox);
+        }
+    })
+}
+
+/// Never called: nobody sends anything.
+#[cold]
+#[inline(never)]
+fn empty(inbox: &AtomicUsize) {
+    inbox.store(0, Relaxed);
 }

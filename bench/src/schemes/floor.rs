@@ -1,10 +1,13 @@
 //! The floor: two plain stores and the loads between them. It protects
 //! nothing and runs in rows with one thread only; what it retires it reuses
-//! at once. With a barrier after the first store it shows what barriers cost.
+//! at once. With a barrier after the first store it shows what barriers cost,
+//! and with what a leave has to find out it is the least that the protocol can
+//! cost.
 
 use core::{
     cell::Cell,
     marker::PhantomData,
+    mem::MaybeUninit,
     sync::atomic::{AtomicPtr, AtomicUsize, Ordering::*, compiler_fence, fence},
 };
 
@@ -21,10 +24,18 @@ pub type Floor = Bare<Nothing>;
 pub trait Raise: 'static {
     const NAME: &'static str;
     fn raise(flag: &AtomicUsize);
+    /// Lowers it again.
+    #[inline(always)]
+    fn lower(flag: &AtomicUsize, _inbox: &AtomicUsize) {
+        flag.store(0, Release);
+    }
 }
 
 /// A plain store, held by the compiler alone.
 pub struct Nothing;
+/// A count, as guards nest, and a look at whether something came in: what the
+/// protocol's own shape costs where barriers are free.
+pub struct Count;
 /// `fence(SeqCst)` of the core library.
 pub struct Fence;
 /// A locked instruction on the top of the stack.
@@ -41,6 +52,32 @@ impl Raise for Nothing {
         flag.store(1, Relaxed);
         compiler_fence(SeqCst);
     }
+}
+
+impl Raise for Count {
+    const NAME: &'static str = "floor, counted";
+    #[inline(always)]
+    fn raise(flag: &AtomicUsize) {
+        let guards = flag.load(Relaxed);
+        flag.store(guards.wrapping_add(1), Relaxed);
+        compiler_fence(SeqCst);
+    }
+
+    #[inline(always)]
+    fn lower(flag: &AtomicUsize, inbox: &AtomicUsize) {
+        let guards = flag.load(Relaxed);
+        flag.store(guards.wrapping_sub(1), Release);
+        if inbox.load(Relaxed) != 0 {
+            empty(inbox);
+        }
+    }
+}
+
+/// Never called: nobody sends anything.
+#[cold]
+#[inline(never)]
+fn empty(inbox: &AtomicUsize) {
+    inbox.store(0, Relaxed);
 }
 
 impl Raise for Fence {
@@ -93,15 +130,16 @@ impl Raise for Exchange {
 
 pub struct Local<T> {
     active: AtomicUsize,
+    inbox: AtomicUsize,
     spare: Cell<*mut T>,
 }
 
-pub struct Open<'l, T>(&'l Local<T>);
+pub struct Open<'l, T, B: Raise>(&'l Local<T>, PhantomData<B>);
 
-impl<T> Drop for Open<'_, T> {
+impl<T, B: Raise> Drop for Open<'_, T, B> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.0.active.store(0, Release);
+        B::lower(&self.0.active, &self.0.inbox);
     }
 }
 
@@ -109,7 +147,7 @@ impl<B: Raise> Scheme for Bare<B> {
     const NAME: &'static str = B::NAME;
     type Domain<T: Object> = ();
     type Local<'d, T: Object> = Box<Local<T>>;
-    type Guard<'l, T: Object> = Open<'l, T>;
+    type Guard<'l, T: Object> = Open<'l, T, B>;
     type Cell<T: Object> = AtomicPtr<T>;
     type Ptr<T: Object> = *mut T;
 
@@ -122,14 +160,15 @@ impl<B: Raise> Scheme for Bare<B> {
     fn local<T: Object>((): &(), _: usize) -> Box<Local<T>> {
         Box::new(Local {
             active: AtomicUsize::new(0),
+            inbox: AtomicUsize::new(0),
             spare: Cell::new(core::ptr::null_mut()),
         })
     }
 
     #[inline(always)]
-    fn enter<'l, T: Object>(local: &'l Box<Local<T>>) -> Open<'l, T> {
+    fn enter<'l, T: Object>(local: &'l Box<Local<T>>) -> Open<'l, T, B> {
         B::raise(&local.active);
-        Open(local)
+        Open(local, PhantomData)
     }
 
     #[inline(always)]
@@ -144,12 +183,12 @@ impl<B: Raise> Scheme for Bare<B> {
     }
 
     #[inline(always)]
-    fn protect<T: Object>(_: &Open<'_, T>, _: usize, cell: &AtomicPtr<T>) -> *mut T {
+    fn protect<T: Object>(_: &Open<'_, T, B>, _: usize, cell: &AtomicPtr<T>) -> *mut T {
         cell.load(Acquire)
     }
 
     #[inline(always)]
-    fn peek<T: Object>(_: &Open<'_, T>, cell: &AtomicPtr<T>) -> *mut T {
+    fn peek<T: Object>(_: &Open<'_, T, B>, cell: &AtomicPtr<T>) -> *mut T {
         cell.load(Acquire)
     }
 
@@ -159,13 +198,13 @@ impl<B: Raise> Scheme for Bare<B> {
     }
 
     #[inline(always)]
-    fn swap<T: Object>(_: &Open<'_, T>, cell: &AtomicPtr<T>, new: *mut T) -> *mut T {
+    fn swap<T: Object>(_: &Open<'_, T, B>, cell: &AtomicPtr<T>, new: *mut T) -> *mut T {
         cell.swap(new, AcqRel)
     }
 
     #[inline(always)]
     fn exchange<T: Object>(
-        _: &Open<'_, T>,
+        _: &Open<'_, T, B>,
         cell: &AtomicPtr<T>,
         current: *mut T,
         new: *mut T,
@@ -174,7 +213,7 @@ impl<B: Raise> Scheme for Bare<B> {
     }
 
     #[inline(always)]
-    fn alloc<T: Object>(open: &Open<'_, T>, value: T) -> Option<*mut T> {
+    fn alloc<T: Object>(open: &Open<'_, T, B>, value: T) -> Option<*mut T> {
         let spare = open.0.spare.replace(core::ptr::null_mut());
         if spare.is_null() {
             return Some(Box::into_raw(Box::new(value)));
@@ -185,16 +224,19 @@ impl<B: Raise> Scheme for Bare<B> {
     }
 
     #[inline(always)]
-    unsafe fn free<T: Object>(_: &Open<'_, T>, ptr: *mut T) {
+    unsafe fn free<T: Object>(_: &Open<'_, T, B>, ptr: *mut T) {
         // SAFETY: the caller's.
         drop(unsafe { Box::from_raw(ptr) });
     }
 
     #[inline(always)]
-    unsafe fn retire<T: Object>(open: &Open<'_, T>, ptr: *mut T) {
+    unsafe fn retire<T: Object>(open: &Open<'_, T, B>, ptr: *mut T) {
         // SAFETY: one thread, which does not use it any more.
         unsafe { ptr.drop_in_place() };
         let before = open.0.spare.replace(ptr);
-        debug_assert!(before.is_null());
+        if !before.is_null() {
+            // SAFETY: it was left here, dropped; its memory is a box's.
+            drop(unsafe { Box::from_raw(before.cast::<MaybeUninit<T>>()) });
+        }
     }
 }

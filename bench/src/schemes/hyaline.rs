@@ -13,7 +13,7 @@ use crate::scheme::{Object, Scheme};
 /// The slots of each collector: what a small server has.
 const SLOTS: usize = 16;
 /// The blocks of each pool.
-const BLOCKS: usize = 1 << 15;
+pub const BLOCKS: usize = 1 << 16;
 
 /// Modes and barriers that take part.
 pub trait Variant: hyaline::Scheme {

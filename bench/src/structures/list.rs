@@ -154,4 +154,9 @@ impl<S: Scheme> Structure<S> for List<S> {
         let guard = S::enter(local);
         self.find(&guard, key).found
     }
+    fn hold<'l>(&self, local: &'l S::Local<'_, Node<S>>) -> S::Guard<'l, Node<S>> {
+        let guard = S::enter(local);
+        S::protect(&guard, 0, &self.head);
+        guard
+    }
 }

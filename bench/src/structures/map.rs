@@ -40,4 +40,7 @@ impl<S: Scheme> Structure<S> for Map<S> {
     fn contains(&self, local: &S::Local<'_, Node<S>>, key: u64) -> bool {
         self.bucket(key).contains(local, key)
     }
+    fn hold<'l>(&self, local: &'l S::Local<'_, Node<S>>) -> S::Guard<'l, Node<S>> {
+        self.buckets[0].hold(local)
+    }
 }

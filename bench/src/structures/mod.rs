@@ -1,10 +1,13 @@
-//! Lock-free structures of the Hyaline paper's evaluation, each written once
-//! over [`Scheme`], so that only the scheme differs.
+//! Lock-free structures of the Hyaline paper's evaluation and the table of the
+//! example `fib`, each written once over [`Scheme`], so that only the scheme
+//! differs.
 
 pub mod list;
 pub mod map;
+pub mod place;
 pub mod queue;
 pub mod stack;
+pub mod trie;
 
 use crate::scheme::{Object, Scheme};
 
@@ -23,6 +26,8 @@ pub trait Structure<S: Scheme>: Sync + Sized + 'static {
     fn remove(&self, local: &S::Local<'_, Self::Node>, key: u64) -> bool;
     /// Looks.
     fn contains(&self, local: &S::Local<'_, Self::Node>, key: u64) -> bool;
+    /// Opens a section that has protected an object, for a reader that stalls.
+    fn hold<'l>(&self, local: &'l S::Local<'_, Self::Node>) -> S::Guard<'l, Self::Node>;
 }
 
 /// On cache lines of its own.

@@ -85,4 +85,9 @@ impl<S: Scheme> Structure<S> for Queue<S> {
         // SAFETY: protected; there is always a dummy.
         !S::is_null(S::peek(&guard, unsafe { &S::deref(head).next }))
     }
+    fn hold<'l>(&self, local: &'l S::Local<'_, Node<S>>) -> S::Guard<'l, Node<S>> {
+        let guard = S::enter(local);
+        S::protect(&guard, 0, &self.head.0);
+        guard
+    }
 }

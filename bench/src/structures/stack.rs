@@ -66,4 +66,9 @@ impl<S: Scheme> Structure<S> for Stack<S> {
         let guard = S::enter(local);
         !S::is_null(S::protect(&guard, 0, &self.top))
     }
+    fn hold<'l>(&self, local: &'l S::Local<'_, Node<S>>) -> S::Guard<'l, Node<S>> {
+        let guard = S::enter(local);
+        S::protect(&guard, 0, &self.top);
+        guard
+    }
 }

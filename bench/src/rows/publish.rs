@@ -1,0 +1,50 @@
+//! Rows about what a publish costs when there are many slots.
+
+use std::hint::black_box;
+
+use hyaline::{Basic, Collector, Config, Handle, Pool, Robust, reclaim};
+
+use crate::runner::{Contestant, Run, timed};
+
+/// Retires an object, which is a batch, so that it is published: with `N`
+/// slots, all claimed, and no section open but the retirer's own.
+fn publish<S: hyaline::Scheme<Barrier = hyaline::Fences>, const N: usize>() -> Run {
+    let collector: &Collector<N, S> =
+        Box::leak(Box::new(Collector::with_config(Config::new().batch::<1>())));
+    let pool: &Pool<u64, 1024> = Box::leak(Box::default());
+    let mut handles: Vec<Handle<'_, S>> = (0..N)
+        .map(|_| collector.register().expect("there are N slots"))
+        .collect();
+    let handle = handles.pop().expect("N is not 0");
+    Box::new(move |n| {
+        let _claimed = &handles;
+        timed(|| {
+            for value in 0..n {
+                let guard = handle.enter();
+                let object = pool.alloc(&handle, value).expect("there is room");
+                // SAFETY: never shared; the pool is never dropped.
+                unsafe { guard.defer_retire(black_box(object), reclaim::pooled::<u64>) };
+            }
+        })
+    })
+}
+
+/// Numbers of slots, with a name for each.
+pub fn contestants() -> Vec<Contestant> {
+    macro_rules! all {
+        ($($name:literal $s:ty, $n:literal;)*) => { vec![$(Contestant {
+            name: $name,
+            make: publish::<$s, $n>,
+        },)*] };
+    }
+    all! {
+        "hyaline, N = 1" Basic, 1;
+        "hyaline, N = 8" Basic, 8;
+        "hyaline, N = 64" Basic, 64;
+        "hyaline, N = 512" Basic, 512;
+        "hyaline robust, N = 1" Robust, 1;
+        "hyaline robust, N = 8" Robust, 8;
+        "hyaline robust, N = 64" Robust, 64;
+        "hyaline robust, N = 512" Robust, 512;
+    }
+}

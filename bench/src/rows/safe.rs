@@ -1,0 +1,190 @@
+//! The crate's structures without `unsafe`, for the rows of their kinds.
+
+use hyaline::{
+    Basic, Collector, Config, Robust, SingleCore, domain,
+    safe::{Domain, Guard, Handle, Map, Queue, RcuCell, Refused, Stack},
+};
+
+use super::mix::Mixed;
+use crate::{schemes::hyaline::BLOCKS, shelf::Shelf};
+
+const ROBUST: Config = Config::new();
+// SAFETY: takes part only in rows with one thread.
+const SINGLE: Config<SingleCore> = Config::new().barrier(unsafe { SingleCore::new() });
+
+domain!(pub Fenced: Collector<16> = Collector::new());
+domain!(pub Sturdy: Collector<16, Robust> = Collector::with_config(ROBUST));
+domain!(pub Lone: Collector<16, Basic<SingleCore>> = Collector::with_config(SINGLE));
+
+/// What the tables call them.
+pub trait Named: Domain {
+    const CELL: &'static str;
+}
+
+impl Named for Fenced {
+    const CELL: &'static str = "hyaline, RcuCell";
+}
+
+impl Named for Sturdy {
+    const CELL: &'static str = "hyaline robust, RcuCell";
+}
+
+impl Named for Lone {
+    const CELL: &'static str = "hyaline single core, RcuCell";
+}
+
+fn register<D: Domain>() -> Handle<D> {
+    D::register().expect("a slot for each thread")
+}
+
+/// Waits for room, as `scheme::wait`.
+#[cold]
+#[inline(never)]
+fn wait<D: Domain>(handle: &Handle<D>) {
+    handle.flush();
+    std::thread::yield_now();
+}
+
+/// Values live until the process ends, as they have to be static.
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+/// A record that is read and replaced.
+pub struct Cell<D>(core::marker::PhantomData<D>);
+
+type Record<D> = RcuCell<u64, BLOCKS, D>;
+
+impl<D: Named> Shelf<1> for Cell<D> {
+    const NAME: &'static str = D::CELL;
+    type Shared = &'static Record<D>;
+    type Local<'a> = (Handle<D>, &'static Record<D>);
+
+    fn shared() -> Box<Self::Shared> {
+        let cell = leak(RcuCell::new(0));
+        // From here on it holds an object of its pool, as it does when in use.
+        assert!(cell.replace(&register(), 1).is_ok(), "there is room");
+        Box::new(cell)
+    }
+
+    fn local(shared: &Self::Shared) -> Self::Local<'_> {
+        (register(), shared)
+    }
+
+    #[inline(always)]
+    fn read((handle, cell): &Self::Local<'_>) {
+        let guard: Guard<'_, D> = handle.enter();
+        core::hint::black_box(*cell.read(&guard));
+    }
+
+    #[inline(always)]
+    fn replace((handle, cell): &Self::Local<'_>, value: u64) {
+        while cell.replace(handle, value).is_err() {
+            wait(handle);
+        }
+    }
+}
+
+pub struct SafeStack<D: Domain>(Stack<u64, BLOCKS, D>);
+
+impl<D: Domain> Mixed for SafeStack<D> {
+    const KEYS: u64 = 1 << 20;
+    const PREFILL: u64 = 1000;
+    type Local = Handle<D>;
+
+    fn new() -> Self {
+        Self(Stack::new())
+    }
+
+    fn local(&'static self) -> Handle<D> {
+        register()
+    }
+
+    #[inline(always)]
+    fn insert(&'static self, local: &Handle<D>, key: u64) -> bool {
+        while self.0.push(local, key).is_err() {
+            wait(local);
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn remove(&'static self, local: &Handle<D>, _: u64) -> bool {
+        core::hint::black_box(self.0.pop(local)).is_some()
+    }
+
+    fn contains(&'static self, _: &Handle<D>, _: u64) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+pub struct SafeQueue<D: Domain>(Queue<u64, BLOCKS, D>);
+
+impl<D: Domain> Mixed for SafeQueue<D> {
+    const KEYS: u64 = 1 << 20;
+    const PREFILL: u64 = 1000;
+    type Local = Handle<D>;
+
+    fn new() -> Self {
+        Self(Queue::new())
+    }
+
+    fn local(&'static self) -> Handle<D> {
+        register()
+    }
+
+    #[inline(always)]
+    fn insert(&'static self, local: &Handle<D>, key: u64) -> bool {
+        while self.0.push(local, key).is_err() {
+            wait(local);
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn remove(&'static self, local: &Handle<D>, _: u64) -> bool {
+        core::hint::black_box(self.0.pop(local)).is_some()
+    }
+
+    fn contains(&'static self, _: &Handle<D>, _: u64) -> bool {
+        unreachable!("no row looks into a queue")
+    }
+}
+
+/// As many buckets and keys as `structures::map` has.
+pub struct SafeMap<D: Domain>(Map<u64, (), 8192, BLOCKS, D>);
+
+impl<D: Domain> Mixed for SafeMap<D> {
+    const KEYS: u64 = 20_000;
+    const PREFILL: u64 = 10_000;
+    type Local = Handle<D>;
+
+    fn new() -> Self {
+        Self(Map::new())
+    }
+
+    fn local(&'static self) -> Handle<D> {
+        register()
+    }
+
+    #[inline(always)]
+    fn insert(&'static self, local: &Handle<D>, key: u64) -> bool {
+        loop {
+            match self.0.insert(local, key, ()) {
+                Ok(()) => return true,
+                Err(Refused::Mismatch(_)) => return false,
+                Err(Refused::Full(_)) => wait(local),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn remove(&'static self, local: &Handle<D>, key: u64) -> bool {
+        self.0.remove(&local.enter(), &key).is_some()
+    }
+
+    #[inline(always)]
+    fn contains(&'static self, local: &Handle<D>, key: u64) -> bool {
+        self.0.get(&local.enter(), &key).is_some()
+    }
+}

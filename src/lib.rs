@@ -23,6 +23,8 @@ mod collector;
 mod config;
 mod grace;
 mod guard;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod handle;
 mod id;
 mod link;

@@ -1,31 +1,39 @@
 //! Does everything at once for as long as you like, and keeps books.
 //!
 //! `cargo run --release --example torture` must find nothing; with `--broken`
-//! it runs over a barrier that does nothing, and must find that. `objects` has
-//! the canaries and the books, `worker` the threads.
+//! it runs over a barrier that does nothing, and must find that.
+//!
+//! `objects` has the canaries and the books, `sections` what grace periods are
+//! checked against, `worker` the threads, `hands` what they do with any kind of
+//! handle, `arena` what they share, and who among them is dead.
 
+mod arena;
 #[path = "../common/args.rs"]
 mod args;
+mod hands;
+mod held;
 mod objects;
 mod options;
 #[path = "../common/progress.rs"]
 mod progress;
 #[path = "../common/rng.rs"]
 mod rng;
+mod sections;
 mod worker;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use hyaline::{Barrier, Basic, Collector, Config, Robust, Scheme};
 
+use crate::arena::{Arena, Counts};
 use crate::args::Command;
 use crate::objects::{BOOKS, OBJECTS, POOL};
 use crate::options::{Options, USAGE};
 use crate::rng::Rng;
-use crate::worker::{Arena, Worker};
+use crate::worker::Worker;
 
 /// Few, so that slots pass from thread to thread and sometimes run out.
 pub const SLOTS: usize = 16;
@@ -81,17 +89,13 @@ fn session<S: Scheme + 'static>(
 where
     Collector<SLOTS, S>: Sync,
 {
-    let arena = Arena {
-        collector,
-        cells: Default::default(),
-        stop: AtomicBool::new(false),
-    };
+    let arena = Arena::new(collector);
     // Relaxed, both: a flag, nothing is read through it.
     let stopped = || arena.stop.load(Ordering::Relaxed);
     let ops: u64 = thread::scope(|scope| {
         let spawn = |id| {
             let (arena, rng) = (&arena, Rng::new(options.seed, id as u64));
-            scope.spawn(move || Worker::new(arena, rng).run())
+            scope.spawn(move || Worker::new(arena, rng, id).run())
         };
         let threads: Vec<_> = (0..options.threads).map(spawn).collect();
         progress::wait(options.time, "torture", stopped);
@@ -101,8 +105,8 @@ where
             .map(|thread| thread.join().expect("a thread panicked"))
             .sum()
     });
-    Worker::new(&arena, Rng::new(options.seed, 0)).clear();
-    check_the_end();
+    Worker::new(&arena, Rng::new(options.seed, 0), 0).clear();
+    check_the_end(collector);
 
     let violations = BOOKS.violations();
     if violations > 0 {
@@ -111,20 +115,30 @@ where
             BOOKS.first_violation()
         );
     }
-    let text = if options.json { json(ops) } else { text(ops) };
+    let counts = counts(ops, &arena.counts);
+    let text = if options.json {
+        json(&counts)
+    } else {
+        text(&counts)
+    };
     print(&text, u8::from(violations > 0))
 }
 
 /// All handles are released: nothing may be left anywhere.
-fn check_the_end() {
-    let (retired, reclaimed) = (BOOKS.retired(), BOOKS.reclaimed());
-    if retired != reclaimed {
-        BOOKS.violation(|| format!("{retired} objects were retired, {reclaimed} reclaimed"));
-    }
-    let available = POOL.available();
-    if available != OBJECTS {
-        BOOKS.violation(|| format!("{available} of {OBJECTS} objects are back in the pool"));
-    }
+fn check_the_end<S: Scheme>(collector: &Collector<SLOTS, S>) {
+    let check = |what: &str, is: u64, should: u64| {
+        if is != should {
+            BOOKS.violation(|| format!("{what}: {is}, and not {should}"));
+        }
+    };
+    check("reclaimed", BOOKS.reclaimed(), BOOKS.retired());
+    check("back in the pool", POOL.available() as u64, OBJECTS as u64);
+    // Relaxed: all threads have ended.
+    let called = sections::CALLED.load(Ordering::Relaxed);
+    check("called", called, sections::ASKED.load(Ordering::Relaxed));
+    check("pending", collector.stats().pending() as u64, 0);
+    let claimed = collector.slots().filter(|slot| slot.owner.is_some());
+    check("slots claimed", claimed.count() as u64, 0);
 }
 
 fn print(text: &str, status: u8) -> ExitCode {
@@ -137,7 +151,9 @@ fn print(text: &str, status: u8) -> ExitCode {
     }
 }
 
-fn counts(ops: u64) -> [(&'static str, u64); 6] {
+fn counts(ops: u64, other: &Counts) -> [(&'static str, u64); 12] {
+    // Relaxed: all threads have ended.
+    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
     [
         ("ops", ops),
         ("violations", BOOKS.violations()),
@@ -145,15 +161,25 @@ fn counts(ops: u64) -> [(&'static str, u64); 6] {
         ("reclaimed", BOOKS.reclaimed()),
         ("peak_pending", BOOKS.peak_pending()),
         ("available", POOL.available() as u64),
+        ("evicted", read(&other.evicted)),
+        ("restart_requests", read(&other.restarted)),
+        ("grace_periods", read(&other.periods)),
+        ("callbacks", read(&sections::CALLED)),
+        ("synchronized", read(&other.synchronized)),
+        ("travelled", read(&other.travelled)),
     ]
 }
 
-fn json(ops: u64) -> String {
-    let fields = counts(ops).map(|(name, value)| format!("\"{name}\":{value}"));
-    format!("{{{}}}", fields.join(","))
+fn json(counts: &[(&str, u64)]) -> String {
+    let fields = counts
+        .iter()
+        .map(|(name, value)| format!("\"{name}\":{value}"));
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
 }
 
-fn text(ops: u64) -> String {
-    let lines = counts(ops).map(|(name, value)| format!("{name:<12} {value:>12}"));
-    lines.join("\n")
+fn text(counts: &[(&str, u64)]) -> String {
+    let lines = counts
+        .iter()
+        .map(|(name, value)| format!("{name:<16} {value:>12}"));
+    lines.collect::<Vec<_>>().join("\n")
 }

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use hyaline::{Handle, Link, Linked, Pool, Scheme, reclaim};
+use hyaline::{Handle, Link, Linked, Pool, Role, Scheme, reclaim};
 
 /// Few, so that they are soon used again.
 pub const OBJECTS: usize = 2048;
@@ -114,7 +114,7 @@ impl Books {
 }
 
 /// A new object, or none if the pool has no more.
-pub fn alloc<S: Scheme>(handle: &Handle<'_, S>) -> Option<*mut Block> {
+pub fn alloc<S: Scheme, R: Role>(handle: &Handle<'_, S, R>) -> Option<*mut Block> {
     let canary = 2 * BOOKS.lives.fetch_add(1, Ordering::Relaxed);
     let object = Object {
         canary: AtomicU64::new(canary),

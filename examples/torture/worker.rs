@@ -1,142 +1,57 @@
 //! One thread that does everything a user may do, in random order.
 
-use std::hint;
-use std::marker::PhantomData;
+use std::num::NonZeroU16;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hyaline::{AtomicPtr, Collector, Guard, Handle, Scheme};
+use hyaline::{AtomicPtr, Collector, Eager, Grace, Handle, Scheme, Token};
 
 use crate::SLOTS;
-use crate::objects::{BOOKS, Block, alloc, free, mark_retired, poison};
+use crate::arena::{Arena, CELLS, add_one};
+use crate::hands::Hands;
+use crate::held::{Held, LOOKS};
+use crate::objects::{BOOKS, Block};
 use crate::rng::Rng;
-
-/// Pointers that all threads read and replace; few, so that they meet.
-pub const CELLS: usize = 4;
-
-/// What the threads share.
-pub struct Arena<S: Scheme + 'static> {
-    pub collector: &'static Collector<SLOTS, S>,
-    pub cells: [AtomicPtr<Block>; CELLS],
-    pub stop: AtomicBool,
-}
-
-/// A cache line that all threads write to.
-#[repr(align(128))]
-struct Line(AtomicU64);
-
-/// Stores to lines that another core has just written take long to complete,
-/// and later stores of the same core wait behind them. A reader that has no
-/// barrier between its "I am active" and its loads is found out that way: its
-/// flag is still on the way when it holds a pointer.
-static SLOW_LINES: [Line; 8] = [const { Line(AtomicU64::new(0)) }; 8];
-
-/// Makes the lines slow for other cores, and this core's next stores late.
-fn use_slow_lines() {
-    for line in &SLOW_LINES {
-        // Relaxed: nothing is read through it.
-        line.0.store(1, Ordering::Relaxed);
-    }
-}
+use crate::sections::{OnRecord, Snapshot, call_later};
 
 /// Steps of a burst: two threads are often in theirs at the same time.
 const BURST: usize = 64;
 
-/// Looks at a protected object while the guard lives.
-const LOOKS: usize = 16;
+static GRACE: [Grace; SLOTS] = [const { Grace::new() }; SLOTS];
 
 /// A thread with its handle.
 pub struct Worker<'a, S: Scheme + 'static> {
     arena: &'a Arena<S>,
-    handle: Handle<'a, S>,
+    handle: Handle<'static, S>,
     rng: Rng,
+    thread: usize,
+    token: Option<(Token, Snapshot)>,
+    callback_is_free: bool,
 }
 
-/// A slot, when one is free.
-fn register<S: Scheme>(collector: &Collector<SLOTS, S>) -> Handle<'_, S> {
-    loop {
-        if let Ok(handle) = collector.register() {
-            return handle;
-        }
-        // All slots in use: some thread has two for a moment.
-        thread::yield_now();
-    }
-}
-
-/// An object under a guard. It must stay in the life that it was found in.
-struct Held<'g> {
-    block: *mut Block,
-    life: u64,
-    what: &'static str,
-    guard: PhantomData<&'g ()>,
-}
-
-impl<'g> Held<'g> {
-    /// Protects what `cell` points to.
-    fn protect<S: Scheme>(
-        guard: &'g Guard<'_, S>,
-        cell: &AtomicPtr<Block>,
-        what: &'static str,
-    ) -> Option<Self> {
-        // Acquire: the object's contents.
-        Self::new(guard, guard.protect(cell, Ordering::Acquire), what)
-    }
-
-    /// Takes note of an object that `guard` protects.
-    fn new<S: Scheme>(_: &'g Guard<'_, S>, block: *mut Block, what: &'static str) -> Option<Self> {
-        let mut held = Self {
-            block,
-            life: 0,
-            what,
-            guard: PhantomData,
-        };
-        if block.is_null() {
-            return None;
-        }
-        held.life = held.look()?;
-        Some(held)
-    }
-
-    /// Looks at the object now.
-    fn look(&self) -> Option<u64> {
-        // SAFETY: not null, and from the static pool: readable, whatever the
-        // collector does.
-        let block = unsafe { &*self.block };
-        let life = block.life();
-        if let Err(reason) = life {
-            let what = self.what;
-            BOOKS.violation(|| format!("{what}: an object is protected, but {reason}"));
-        }
-        life.ok()
-    }
-
-    /// Looks again, several times.
-    fn verify(&self, looks: usize) {
-        for _ in 0..looks {
-            match self.look() {
-                None => return,
-                Some(life) if life != self.life => {
-                    let (what, before) = (self.what, self.life);
-                    return BOOKS.violation(|| {
-                        format!(
-                            "{what}: life {before} is protected, but its block is in life {life}"
-                        )
-                    });
-                }
-                Some(_) => hint::spin_loop(),
+impl<'a, S: Scheme + 'static> Worker<'a, S>
+where
+    Collector<SLOTS, S>: Sync,
+{
+    pub fn new(arena: &'a Arena<S>, rng: Rng, thread: usize) -> Self {
+        let handle = loop {
+            if let Ok(handle) = arena.collector.register() {
+                break handle;
             }
-        }
-    }
-}
-
-impl<'a, S: Scheme + 'static> Worker<'a, S> {
-    pub fn new(arena: &'a Arena<S>, rng: Rng) -> Self {
+            // All slots in use: some thread has two for a moment, or is dead.
+            arena.bury();
+            arena.receive();
+            thread::yield_now();
+        };
         Self {
             arena,
-            handle: register(arena.collector),
+            handle,
             rng,
+            thread,
+            token: None,
+            callback_is_free: true,
         }
     }
 
@@ -154,31 +69,45 @@ impl<'a, S: Scheme + 'static> Worker<'a, S> {
         ops
     }
 
-    fn step(&mut self) -> u64 {
-        match self.rng.below(64) {
-            0..24 => return self.burst(Self::read),
-            24..40 => return self.burst(Self::replace),
-            40..44 => self.replace_and_defer(),
-            44..48 => self.shift(),
-            48..52 => self.nest(),
-            52..55 => self.refresh(),
-            55..57 => self.change_of_mind(),
-            57 => _ = self.handle.flush(),
-            58 => _ = self.handle.collect(),
-            59..61 => self.register_again(),
-            61..63 => self.second_handle(),
-            _ => self.linger(),
-        }
-        1
+    fn hands(&self) -> Hands<'_, 'static, S, Eager> {
+        Hands(&self.handle)
     }
 
-    /// The same on one cell, many times.
-    fn burst(&mut self, op: fn(&Self, &AtomicPtr<Block>)) -> u64 {
-        let cell = self.any_cell();
-        for _ in 0..BURST {
-            op(self, cell);
+    fn step(&mut self) -> u64 {
+        let (cell, other) = (self.any_cell(), self.any_cell());
+        match self.rng.below(128) {
+            0..48 => return burst(|| self.hands().read(cell)),
+            48..76 => return burst(|| self.hands().replace(cell)),
+            76..82 => self.hands().replace_and_defer(cell),
+            82..88 => self.hands().shift(cell, other),
+            88..94 => {
+                let inner_first = self.rng.below(2) == 0;
+                self.hands().nest(cell, other, inner_first);
+            }
+            94..98 => self.hands().refresh(cell),
+            98..100 => self.hands().change_of_mind(),
+            100 => _ = self.handle.flush(),
+            101 => _ = self.handle.collect_at_most(self.rng.below(8) as usize),
+            102..104 => self.register_again(),
+            104..106 => self.second_handle(cell),
+            106..108 => self.linger(cell),
+            108..110 => return self.deferred_handle(cell, other),
+            110..112 => return self.per_cpu_handle(cell, other),
+            112..114 => self.limit(),
+            114 => self.arena.die(cell, self.rng.below(2) == 0),
+            115..117 => _ = self.arena.bury(),
+            117 => self.arena.send(cell),
+            118..120 => _ = self.arena.receive(),
+            120..122 => self.hurry(),
+            122..125 => self.grace(),
+            125..127 => call_later(self.thread, &self.handle, &mut self.callback_is_free),
+            _ => self.synchronize(),
         }
-        BURST as u64
+        // What is pinned may be all there is.
+        if crate::objects::POOL.available() < crate::objects::OBJECTS / 4 {
+            let _ = self.arena.bury() || self.arena.receive();
+        }
+        1
     }
 
     fn any_cell(&mut self) -> &'a AtomicPtr<Block> {
@@ -187,167 +116,164 @@ impl<'a, S: Scheme + 'static> Worker<'a, S> {
         &self.arena.cells[index.saturating_sub(CELLS - 1)]
     }
 
-    fn read(&self, cell: &AtomicPtr<Block>) {
-        use_slow_lines();
-        let guard = self.handle.enter();
-        if let Some(held) = Held::protect(&guard, cell, "read") {
-            held.verify(LOOKS);
-        }
-    }
-
-    /// Replaces an object and retires the old one with no guard: it may be
-    /// reclaimed at once.
-    fn replace(&self, cell: &AtomicPtr<Block>) {
-        use_slow_lines();
-        let Some(new) = self.alloc() else { return };
-        // AcqRel: publishes the new object, acquires the old one.
-        self.retire(cell.swap(new, Ordering::AcqRel));
-    }
-
-    /// Replaces an object and uses the old one on, under a guard.
-    fn replace_and_defer(&mut self) {
-        let cell = self.any_cell();
-        let Some(new) = self.alloc() else { return };
-        let guard = self.handle.enter();
-        let held = Held::protect(&guard, cell, "replace");
-        let old = held.as_ref().map_or(ptr::null_mut(), |held| held.block);
-        // AcqRel, as in `replace`; Relaxed: a failure is given up.
-        if guard
-            .compare_exchange(cell, old, new, Ordering::AcqRel, Ordering::Relaxed)
-            .is_err()
-        {
-            return free(new);
-        }
-        if let Some(held) = held {
-            mark_retired(old);
-            // SAFETY: the exchange unlinked it, so it is retired here only; it
-            // is of the pool, as is the reclaimer.
-            unsafe { guard.defer_retire(old, poison) };
-            held.verify(LOOKS);
-        }
-    }
-
-    /// Moves an object from one cell to another, so that it is not the
-    /// youngest that readers find there.
-    fn shift(&mut self) {
-        let (from, to) = (self.any_cell(), self.any_cell());
-        let Some(new) = self.alloc() else { return };
-        let old = {
-            let guard = self.handle.enter();
-            // AcqRel, as in `replace`.
-            let moved = guard.swap(from, new, Ordering::AcqRel);
-            let held = Held::new(&guard, moved, "shift");
-            let old = guard.swap(to, moved, Ordering::AcqRel);
-            if let Some(held) = held {
-                held.verify(1);
-            }
-            old
-        };
-        self.retire(old);
-    }
-
-    /// Two guards, dropped in any order.
-    fn nest(&mut self) {
-        let (first, second) = (self.any_cell(), self.any_cell());
-        let inner_ends_first = self.rng.below(2) == 0;
-        let outer = self.handle.enter();
-        let in_outer = Held::protect(&outer, first, "outer guard");
-        let inner = self.handle.enter();
-        let in_inner = Held::protect(&inner, second, "inner guard");
-        let look = |held: &Option<Held<'_>>| held.iter().for_each(|held| held.verify(LOOKS));
-        if inner_ends_first {
-            look(&in_inner);
-            drop(inner);
-            look(&in_outer);
-        } else {
-            look(&in_outer);
-            drop(outer);
-            look(&in_inner);
-        }
-    }
-
-    /// A guard that is used for several sections.
-    fn refresh(&mut self) {
-        let cell = self.any_cell();
-        let mut guard = self.handle.enter();
-        for _ in 0..4 {
-            if let Some(held) = Held::protect(&guard, cell, "refresh") {
-                held.verify(LOOKS);
-            }
-            guard.refresh();
-        }
-    }
-
-    /// Makes an object and gives it back unused.
-    fn change_of_mind(&mut self) {
-        if let Some(block) = self.alloc() {
-            free(block);
-        }
-    }
-
     /// Leaves and comes back, perhaps in another slot.
     fn register_again(&mut self) {
         // The new one first, if there is a slot: then the slot changes.
-        self.handle = match self.arena.collector.register() {
-            Ok(handle) => handle,
-            Err(_) => return,
-        };
+        if let Ok(handle) = self.arena.collector.register() {
+            self.handle = handle;
+        }
     }
 
     /// Two handles of one thread: what one retires, the other still holds.
-    fn second_handle(&mut self) {
-        let cell = self.any_cell();
+    fn second_handle(&mut self, cell: &AtomicPtr<Block>) {
         let Ok(second) = self.arena.collector.register() else {
             return;
         };
         let guard = second.enter();
         let held = Held::protect(&guard, cell, "second handle");
-        self.replace(cell);
-        self.replace(cell);
+        self.hands().replace(cell);
+        self.hands().replace(cell);
         if let Some(held) = held {
             held.verify(LOOKS);
         }
     }
 
-    /// A reader that stays for long.
-    fn linger(&mut self) {
-        let cell = self.any_cell();
+    /// A reader that stays for long, on record, and starts over when it is
+    /// asked to.
+    fn linger(&mut self, cell: &AtomicPtr<Block>) {
         let end = Instant::now() + Duration::from_micros(u64::from(self.rng.below(200)));
-        let guard = self.handle.enter();
-        let held = Held::protect(&guard, cell, "long section");
         while Instant::now() < end {
-            if let Some(held) = &held {
-                held.verify(LOOKS);
+            let guard = self.handle.enter();
+            let record = OnRecord::new(self.thread);
+            let held = Held::protect(&guard, cell, "long section");
+            while Instant::now() < end && !guard.restart_requested() {
+                if let Some(held) = &held {
+                    held.verify(LOOKS);
+                }
             }
+            drop(record);
         }
     }
 
-    fn alloc(&self) -> Option<*mut Block> {
-        let block = alloc(&self.handle);
-        if block.is_none() {
-            // Everything is pinned by readers that do not run: let them.
+    /// The same as an interrupt would do it, which must not reclaim.
+    fn deferred_handle(&mut self, cell: &AtomicPtr<Block>, other: &AtomicPtr<Block>) -> u64 {
+        let Ok(handle) = self.arena.collector.register_deferred() else {
+            return 0;
+        };
+        let hands = Hands(&handle);
+        hands.shift(other, cell);
+        hands.refresh(cell);
+        hands.nest(other, cell, true);
+        call_later(self.thread, &handle, &mut self.callback_is_free);
+        burst(|| {
+            hands.read(cell);
+            hands.replace(other);
+            hands.replace_and_defer(cell);
+        })
+    }
+
+    /// A slot that this thread shares with the interrupts of its CPU: calls in
+    /// the middle of its sections.
+    fn per_cpu_handle(&mut self, cell: &AtomicPtr<Block>, other: &AtomicPtr<Block>) -> u64 {
+        let Ok(cpu) = self.arena.collector.register_per_cpu() else {
+            return 0;
+        };
+        // SAFETY: the handle stays in this call, on this thread, and the inner
+        // calls drop their guards before they return.
+        let handle = unsafe { cpu.get() };
+        let (task, interrupt) = (Hands(handle), Hands(handle));
+        burst(|| {
+            task.interrupted(cell, || {
+                interrupt.read(cell);
+                interrupt.replace_and_defer(cell);
+                interrupt.interrupted(other, || interrupt.replace_and_defer(cell));
+                interrupt.refresh(other);
+            });
+            task.replace(other);
+        })
+    }
+
+    fn limit(&mut self) {
+        let limit = NonZeroU16::new(self.rng.below(16) as u16);
+        self.handle.limit_reclaims(limit);
+    }
+
+    /// Asks the reader that holds up most, or any.
+    fn hurry(&mut self) {
+        let slot = match self.arena.collector.oldest() {
+            Some(oldest) => oldest.slot,
+            None => self.rng.below(SLOTS as u32) as usize,
+        };
+        if self.arena.collector.request_restart(slot) {
+            add_one(&self.arena.counts.restarted);
+        }
+    }
+
+    /// Starts a grace period, or looks whether it is over.
+    fn grace(&mut self) {
+        let Some((token, snapshot)) = &mut self.token else {
+            // It may be busy with the last one, if that was given up.
+            let snapshot = Snapshot::take();
+            let token = GRACE[self.thread].start(&self.handle);
+            self.token = token.ok().map(|token| (token, snapshot));
+            return;
+        };
+        if token.poll(&self.handle) {
+            snapshot.check("a token");
+            add_one(&self.arena.counts.periods);
+            self.token = None;
+        } else if self.rng.below(64) == 0 {
+            self.token = None;
+        }
+    }
+
+    fn synchronize(&mut self) {
+        let mut snapshot = Snapshot::take();
+        // With luck there is somebody to wait for.
+        for _ in 0..50 {
+            if !snapshot.is_empty() {
+                break;
+            }
             thread::yield_now();
+            snapshot = Snapshot::take();
         }
-        block
-    }
-
-    /// Retires what the caller unlinked, if anything.
-    fn retire(&self, block: *mut Block) {
-        if !block.is_null() {
-            mark_retired(block);
-            // SAFETY: unlinked by the caller's exchange, and so retired here
-            // only; no guard of this handle uses it; it is of the pool, as is
-            // the reclaimer.
-            unsafe { self.handle.retire(block, poison) };
+        let arena = self.arena;
+        let waited = self.handle.synchronize(|| {
+            // Those who cannot leave by themselves.
+            if !arena.bury() && !arena.receive() {
+                thread::yield_now();
+            }
+        });
+        if waited.is_err() {
+            return BOOKS.violation(|| "synchronize has no reason to refuse".into());
         }
+        snapshot.check("synchronize");
+        add_one(&arena.counts.synchronized);
+        let guard = self.handle.enter();
+        if self.handle.synchronize(|| ()).is_ok() {
+            BOOKS.violation(|| "synchronize ended inside a section".into());
+        }
+        drop(guard);
     }
 
     /// Empties the cells, when no other thread works.
     pub fn clear(self) {
+        // One more, so that a short run has one.
+        self.arena.die(&self.arena.cells[0], false);
+        while self.arena.bury() || self.arena.receive() {}
         for cell in &self.arena.cells {
             // Acquire: the object's contents.
-            self.retire(cell.swap(ptr::null_mut(), Ordering::Acquire));
+            self.hands()
+                .retire(cell.swap(ptr::null_mut(), Ordering::Acquire));
         }
         self.handle.flush();
     }
+}
+
+/// The same, many times.
+fn burst(operation: impl Fn()) -> u64 {
+    for _ in 0..BURST {
+        operation();
+    }
+    BURST as u64
 }

@@ -1,0 +1,153 @@
+//! The pages in `docs`: how to come here from another scheme, and what each
+//! call guarantees.
+//!
+//! Only there for the documentation. The links in the pages lead to docs.rs, so
+//! that they work in the repository, too; here they are given a target first,
+//! which counts, and which rustdoc checks.
+
+pub mod coming_from {
+    //! [`AsLink`]: crate::AsLink
+    //! [`AtomicPtr`]: crate::AtomicPtr
+    //! [`Basic`]: crate::Basic
+    //! [`Callback::call_later`]: crate::Callback::call_later
+    //! [`Collector`]: crate::Collector
+    //! [`Collector::evict`]: crate::Collector::evict
+    //! [`Collector::new`]: crate::Collector::new
+    //! [`Collector::oldest`]: crate::Collector::oldest
+    //! [`Collector::register`]: crate::Collector::register
+    //! [`Collector::register_deferred`]: crate::Collector::register_deferred
+    //! [`Collector::request_restart`]: crate::Collector::request_restart
+    //! [`Collector::slots`]: crate::Collector::slots
+    //! [`Config::batch`]: crate::Config::batch
+    //! [`Config::era_step`]: crate::Config::era_step
+    //! [`Config::most_pending`]: crate::Config::most_pending
+    //! [`Grace`]: crate::Grace
+    //! [`Grace::start`]: crate::Grace::start
+    //! [`Guard`]: crate::Guard
+    //! [`Guard::compare_exchange`]: crate::Guard::compare_exchange
+    //! [`Guard::defer_retire`]: crate::Guard::defer_retire
+    //! [`Guard::protect`]: crate::Guard::protect
+    //! [`Guard::quiescent`]: crate::Guard::quiescent
+    //! [`Guard::refresh`]: crate::Guard::refresh
+    //! [`Guard::restart_requested`]: crate::Guard::restart_requested
+    //! [`Guard::slot`]: crate::Guard::slot
+    //! [`Guard::swap`]: crate::Guard::swap
+    //! [`Handle`]: crate::Handle
+    //! [`Handle::collect`]: crate::Handle::collect
+    //! [`Handle::collect_at_most`]: crate::Handle::collect_at_most
+    //! [`Handle::enter`]: crate::Handle::enter
+    //! [`Handle::flush`]: crate::Handle::flush
+    //! [`Handle::into_section`]: crate::Handle::into_section
+    //! [`Handle::limit_reclaims`]: crate::Handle::limit_reclaims
+    //! [`Handle::link`]: crate::Handle::link
+    //! [`Handle::retire`]: crate::Handle::retire
+    //! [`Handle::slot`]: crate::Handle::slot
+    //! [`Handle::synchronize`]: crate::Handle::synchronize
+    //! [`Link`]: crate::Link
+    //! [`Link::cast`]: crate::Link::cast
+    //! [`PerCpu`]: crate::PerCpu
+    //! [`Pool`]: crate::Pool
+    //! [`Pool::alloc`]: crate::Pool::alloc
+    //! [`Pool::available`]: crate::Pool::available
+    //! [`Robust`]: crate::Robust
+    //! [`Section::leave`]: crate::Section::leave
+    //! [`Token::poll`]: crate::Token::poll
+    //! [`WouldDeadlock`]: crate::WouldDeadlock
+    //! [`reclaim::pooled`]: crate::reclaim::pooled
+    //! [`safe::Atomic`]: crate::safe::Atomic
+    //! [`safe::Atomic::into_owned`]: crate::safe::Atomic::into_owned
+    //! [`safe::Guard::retire`]: crate::safe::Guard::retire
+    //! [`safe::Owned`]: crate::safe::Owned
+    //! [`safe::Shared`]: crate::safe::Shared
+    #![cfg_attr(feature = "stats", doc = "[`Stats::pending`]: crate::Stats::pending")]
+    #![cfg_attr(feature = "alloc", doc = "[`reclaim::boxed`]: crate::reclaim::boxed")]
+    #![doc = include_str!("../docs/coming-from.md")]
+}
+
+pub mod guarantees {
+    //! [`Busy`]: crate::Busy
+    //! [`Callback::call_later`]: crate::Callback::call_later
+    //! [`Collector`]: crate::Collector
+    //! [`Collector::capacity`]: crate::Collector::capacity
+    //! [`Collector::evict`]: crate::Collector::evict
+    //! [`Collector::new`]: crate::Collector::new
+    //! [`Collector::oldest`]: crate::Collector::oldest
+    //! [`Collector::register`]: crate::Collector::register
+    //! [`Collector::register_deferred`]: crate::Collector::register_deferred
+    //! [`Collector::register_per_cpu`]: crate::Collector::register_per_cpu
+    //! [`Collector::request_restart`]: crate::Collector::request_restart
+    //! [`Collector::slots`]: crate::Collector::slots
+    //! [`Collector::with_config`]: crate::Collector::with_config
+    //! [`Config::batch`]: crate::Config::batch
+    //! [`Grace::start`]: crate::Grace::start
+    //! [`Guard`]: crate::Guard
+    //! [`Guard::compare_exchange`]: crate::Guard::compare_exchange
+    //! [`Guard::compare_exchange_weak`]: crate::Guard::compare_exchange_weak
+    //! [`Guard::defer_retire`]: crate::Guard::defer_retire
+    //! [`Guard::protect`]: crate::Guard::protect
+    //! [`Guard::quiescent`]: crate::Guard::quiescent
+    //! [`Guard::refresh`]: crate::Guard::refresh
+    //! [`Guard::restart_requested`]: crate::Guard::restart_requested
+    //! [`Guard::slot`]: crate::Guard::slot
+    //! [`Guard::swap`]: crate::Guard::swap
+    //! [`Handle`]: crate::Handle
+    //! [`Handle::collect`]: crate::Handle::collect
+    //! [`Handle::collect_at_most`]: crate::Handle::collect_at_most
+    //! [`Handle::enter`]: crate::Handle::enter
+    //! [`Handle::flush`]: crate::Handle::flush
+    //! [`Handle::id`]: crate::Handle::id
+    //! [`Handle::into_section`]: crate::Handle::into_section
+    //! [`Handle::is_evicted`]: crate::Handle::is_evicted
+    //! [`Handle::limit_reclaims`]: crate::Handle::limit_reclaims
+    //! [`Handle::link`]: crate::Handle::link
+    //! [`Handle::retire`]: crate::Handle::retire
+    //! [`Handle::slot`]: crate::Handle::slot
+    //! [`Handle::synchronize`]: crate::Handle::synchronize
+    //! [`NotTheOwner`]: crate::NotTheOwner
+    //! [`PerCpu`]: crate::PerCpu
+    //! [`PerCpu::get`]: crate::PerCpu::get
+    //! [`PerCpu::id`]: crate::PerCpu::id
+    //! [`PerCpu::slot`]: crate::PerCpu::slot
+    //! [`Pool::alloc`]: crate::Pool::alloc
+    //! [`Pool::available`]: crate::Pool::available
+    //! [`Pool::capacity`]: crate::Pool::capacity
+    //! [`Pool::free`]: crate::Pool::free
+    //! [`PoolExhausted`]: crate::PoolExhausted
+    //! [`Section`]: crate::Section
+    //! [`Section::guard`]: crate::Section::guard
+    //! [`Section::leave`]: crate::Section::leave
+    //! [`Section::protect`]: crate::Section::protect
+    //! [`Section::refresh`]: crate::Section::refresh
+    //! [`Section::restart_requested`]: crate::Section::restart_requested
+    //! [`Section::slot`]: crate::Section::slot
+    //! [`SlotsExhausted`]: crate::SlotsExhausted
+    //! [`Token`]: crate::Token
+    //! [`Token::poll`]: crate::Token::poll
+    //! [`WouldDeadlock`]: crate::WouldDeadlock
+    //! [`safe::Atomic::compare_exchange`]: crate::safe::Atomic::compare_exchange
+    //! [`safe::Atomic::load`]: crate::safe::Atomic::load
+    //! [`safe::Atomic::swap`]: crate::safe::Atomic::swap
+    //! [`safe::Domain::register`]: crate::safe::Domain::register
+    //! [`safe::Domain::register_deferred`]: crate::safe::Domain::register_deferred
+    //! [`safe::Guard::retire`]: crate::safe::Guard::retire
+    //! [`safe::Map::get`]: crate::safe::Map::get
+    //! [`safe::Map::insert`]: crate::safe::Map::insert
+    //! [`safe::Map::iter`]: crate::safe::Map::iter
+    //! [`safe::Map::remove`]: crate::safe::Map::remove
+    //! [`safe::Map::replace`]: crate::safe::Map::replace
+    //! [`safe::Map::set`]: crate::safe::Map::set
+    //! [`safe::Queue::pop`]: crate::safe::Queue::pop
+    //! [`safe::Queue::push`]: crate::safe::Queue::push
+    //! [`safe::RcuCell::compare_exchange`]: crate::safe::RcuCell::compare_exchange
+    //! [`safe::RcuCell::read`]: crate::safe::RcuCell::read
+    //! [`safe::RcuCell::replace`]: crate::safe::RcuCell::replace
+    //! [`safe::RcuCell::snapshot`]: crate::safe::RcuCell::snapshot
+    //! [`safe::RcuCell::update`]: crate::safe::RcuCell::update
+    //! [`safe::Stack::pop`]: crate::safe::Stack::pop
+    //! [`safe::Stack::push`]: crate::safe::Stack::push
+    #![cfg_attr(
+        feature = "stats",
+        doc = "[`Collector::stats`]: crate::Collector::stats"
+    )]
+    #![doc = include_str!("../docs/guarantees.md")]
+}

@@ -1,0 +1,277 @@
+//! What `docs/guarantees.md` promises and no other test looks at; and that all
+//! that it names exists.
+
+#![cfg(not(loom))]
+
+#[path = "guarantees/schemes.rs"]
+mod schemes;
+
+use std::{
+    any::Any,
+    cell::Cell,
+    fs,
+    num::NonZeroU16,
+    ptr,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use hyaline::{
+    AtomicPtr, Barrier, Basic, Callback, Collector, Config, Fences, Handle, Link, Linked,
+    NotTheOwner, Role, Scheme, reclaim,
+};
+
+thread_local! {
+    static RECLAIMED: Cell<usize> = const { Cell::new(0) };
+    static BARRIERS: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+type Object = Linked<u32>;
+
+/// Counts the reclaimers that run on this thread.
+unsafe fn counted(link: *mut Link) {
+    RECLAIMED.set(RECLAIMED.get() + 1);
+    // SAFETY: all objects with this reclaimer are boxed.
+    unsafe { reclaim::boxed::<Object>(link) };
+}
+
+fn object<S: Scheme, R: Role>(handle: &Handle<'_, S, R>) -> *mut Object {
+    Box::into_raw(Box::new(handle.link(7)))
+}
+
+fn retire_one<S: Scheme, R: Role>(handle: &Handle<'_, S, R>) {
+    let guard = handle.enter();
+    // SAFETY: never shared, and boxed.
+    unsafe { guard.defer_retire(object(handle), counted) };
+}
+
+/// How many reclaimers a call runs, and what it returns.
+fn runs<T>(call: impl FnOnce() -> T) -> (usize, T) {
+    let before = RECLAIMED.get();
+    let result = call();
+    (RECLAIMED.get() - before, result)
+}
+
+/// A call that runs none.
+#[track_caller]
+fn quiet<T>(call: impl FnOnce() -> T) -> T {
+    let (reclaimers, result) = runs(call);
+    assert_eq!(reclaimers, 0);
+    result
+}
+
+/// Memory for good, that Miri does not take for lost.
+fn leak<T: Sync>(value: T) -> &'static T {
+    static KEPT: Mutex<Vec<&'static (dyn Any + Sync)>> = Mutex::new(Vec::new());
+    let value = Box::leak(Box::new(value));
+    KEPT.lock().expect("nobody panics here").push(value);
+    value
+}
+
+/// A callback that uses its memory again, until it has been called often.
+#[test]
+fn a_callback_calls_itself_again() {
+    const CALLS: usize = 1000;
+    static C: Collector<2> = Collector::new();
+    static CALLBACK: Callback = Callback::new();
+    static CALLED: AtomicUsize = AtomicUsize::new(0);
+    fn again(left: usize) {
+        CALLED.fetch_add(1, Ordering::SeqCst);
+        let inner = C.register_deferred().unwrap();
+        retire_one(&inner);
+        if left > 1 {
+            CALLBACK.call_later(&inner, again, left - 1).unwrap();
+        }
+    }
+    let task = C.register().unwrap();
+    CALLBACK.call_later(&task, again, CALLS).unwrap();
+    while task.flush() > 0 {}
+    assert_eq!(CALLED.load(Ordering::SeqCst), CALLS);
+    assert_eq!(RECLAIMED.get(), CALLS);
+}
+
+/// A reclaimer that registers and flushes runs others on the slot that it got:
+/// calls nest, one for each slot and no deeper.
+#[test]
+fn nesting_is_bounded_by_the_slots() {
+    static C: Collector<4> = Collector::with_config(Config::new().batch::<1>());
+    thread_local!(static DEPTH: Cell<(usize, usize)> = const { Cell::new((0, 0)) });
+    unsafe fn nests(link: *mut Link) {
+        let (depth, deepest) = DEPTH.get();
+        DEPTH.set((depth + 1, deepest.max(depth + 1)));
+        if let Ok(handle) = C.register() {
+            handle.flush();
+        }
+        DEPTH.set((depth, DEPTH.get().1));
+        // SAFETY: boxed below.
+        unsafe { counted(link) };
+    }
+    let (task, reader) = (C.register().unwrap(), C.register().unwrap());
+    let section = reader.enter();
+    for _ in 0..100 {
+        let deferred = C.register_deferred().unwrap();
+        // SAFETY: never shared.
+        unsafe { deferred.retire(object(&deferred), nests) };
+    }
+    drop(section);
+    task.limit_reclaims(NonZeroU16::new(1));
+    task.flush();
+    drop((task, reader));
+    assert_eq!(RECLAIMED.get(), 100);
+    assert!((1..=4).contains(&DEPTH.get().1), "{:?}", DEPTH.get());
+}
+
+#[test]
+fn an_id_that_cannot_be_is_refused() {
+    let (large, small) = (Collector::<2>::new(), Collector::<1>::new());
+    let _first = large.register().unwrap();
+    let id = large.register().unwrap().id();
+    // SAFETY: there is no such slot.
+    assert_eq!(unsafe { small.evict(id) }, Err(NotTheOwner));
+    assert!(!small.request_restart(id.slot()));
+}
+
+/// Counts the barriers that this thread executes.
+#[derive(Clone, Copy)]
+struct Counting;
+
+// SAFETY: those of `Fences`.
+unsafe impl Barrier for Counting {
+    fn light() {
+        BARRIERS.set((BARRIERS.get().0 + 1, BARRIERS.get().1));
+        Fences::light();
+    }
+    fn heavy() {
+        BARRIERS.set((BARRIERS.get().0, BARRIERS.get().1 + 1));
+        Fences::heavy();
+    }
+}
+
+/// LIGHT and HEAVY of each call, when nothing else is to be done.
+#[test]
+fn barriers_of_each_call() {
+    let config = Config::new().batch::<4>().barrier(Counting);
+    let collector = Collector::<3, Basic<Counting>>::with_config(config);
+    let barriers = |call: &mut dyn FnMut()| {
+        BARRIERS.set((0, 0));
+        call();
+        BARRIERS.get()
+    };
+    let (task, deferred) = (
+        collector.register().unwrap(),
+        collector.register_deferred().unwrap(),
+    );
+    let shared = AtomicPtr::<Object>::new(ptr::null_mut());
+    let mut guard = None;
+    assert_eq!(
+        barriers(&mut || guard = Some(task.enter())),
+        (1, 0),
+        "enter"
+    );
+    assert_eq!(barriers(&mut || drop(task.enter())), (0, 0), "nested");
+    let open = guard.as_mut().unwrap();
+    assert_eq!(
+        barriers(&mut || _ = open.protect(&shared, Ordering::Acquire)),
+        (0, 0)
+    );
+    assert_eq!(barriers(&mut || open.refresh()), (0, 0), "refresh");
+    assert_eq!(barriers(&mut || guard = None), (0, 0), "leave");
+    assert_eq!(
+        barriers(&mut || drop(collector.register())),
+        (0, 1),
+        "release: as flush"
+    );
+    let mut retire = || retire_one(&task);
+    let four = [(); 4].map(|()| barriers(&mut retire));
+    assert_eq!(four, [(1, 0), (1, 0), (1, 0), (1, 1)], "HEAVY for a batch");
+    let mut retire_now = || {
+        // SAFETY: never shared.
+        unsafe { task.retire(object(&task), counted) };
+    };
+    assert_eq!(barriers(&mut retire_now), (0, 1), "retire");
+    assert_eq!(barriers(&mut || _ = task.collect()), (0, 1), "collect");
+    for _ in 0..9 {
+        assert_eq!(barriers(&mut || retire_one(&deferred)), (1, 0), "deferred");
+    }
+    assert_eq!(barriers(&mut || _ = deferred.flush()), (0, 0));
+    assert_eq!(barriers(&mut || _ = collector.slots().count()), (0, 0));
+    assert_eq!(
+        barriers(&mut || drop(collector.register_deferred())),
+        (0, 0)
+    );
+    assert_eq!(task.collect(), 9);
+}
+
+/// Each row names what backs it: `file::function` of a test, or a command.
+#[test]
+#[cfg_attr(miri, ignore = "reads files")]
+fn what_the_page_names_exists() {
+    let page = include_str!("../docs/guarantees.md");
+    let root = env!("CARGO_MANIFEST_DIR");
+    let xtask = fs::read_to_string(format!("{root}/xtask/src/main.rs"));
+    let mut named = 0;
+    let lines = page.lines().filter(|line| line.starts_with("| "));
+    for row in lines.filter(|line| !line.starts_with("| call ")) {
+        let backing = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap();
+        let names: Vec<_> = backing.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "nothing backs {row}");
+        for name in names {
+            named += 1;
+            if let Some(command) = name.strip_prefix("cargo xtask ") {
+                let command = format!("Some(\"{command}\")");
+                assert!(
+                    xtask.as_ref().is_ok_and(|text| text.contains(&command)),
+                    "{name}"
+                );
+                continue;
+            }
+            let (file, function) = name.rsplit_once("::").expect("file::function");
+            let places = [
+                "tests",
+                "tests/guarantees",
+                "tests/loom",
+                "targets/selftest/src",
+            ];
+            let found = places.iter().any(|place| {
+                let text = fs::read_to_string(format!("{root}/{place}/{file}.rs"));
+                // A function, or a name in a macro that makes one of it.
+                let forms = [
+                    format!("fn {function}("),
+                    format!("fn {function}<"),
+                    format!("\n    {function}<"),
+                    format!("\n    {function} {{"),
+                ];
+                text.is_ok_and(|text| forms.iter().any(|form| text.contains(form)))
+            });
+            assert!(found, "{name}, of {row}");
+        }
+    }
+    assert!(named > 50, "only {named}: the page has another form");
+}
+
+/// The stack of each call is a line of the measurement.
+#[test]
+#[cfg_attr(miri, ignore = "reads files")]
+fn the_stack_is_the_measured_one() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let measured = fs::read_to_string(format!("{root}/targets/expected/stack-thumbv7em.txt"));
+    let Ok(measured) = measured else {
+        return; // a package without the boards
+    };
+    let page = include_str!("../docs/guarantees.md");
+    let mut bytes = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<_> = row.split(" | ").collect();
+        let [.., stack, _] = cells[..] else {
+            continue;
+        };
+        if let Some((basic, robust)) = stack.split_once(" / ") {
+            bytes += 1;
+            let line = format!("| {basic} | {robust} |");
+            assert!(measured.contains(&line), "{line} of {row}");
+        }
+    }
+    assert!(bytes > 30, "only {bytes}: the page has another form");
+}

@@ -1,0 +1,285 @@
+//! Promises of both schemes.
+
+use std::{
+    mem,
+    num::NonZeroU16,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use hyaline::{
+    AtomicPtr, Callback, Collector, Config, Grace, Handle, Linked, NotTheOwner, Pool, Robust, Role,
+    Scheme, WouldDeadlock, reclaim,
+};
+
+use crate::{RECLAIMED, counted, leak, object, quiet, retire_one, runs};
+
+/// Runs a test in both schemes, with batches of four.
+macro_rules! schemes {
+    ($($name:ident<$n:literal>($collector:ident) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+            fn run<S: Scheme>($collector: &'static Collector<$n, S>) $body
+            #[test]
+            fn basic() {
+                static C: Collector<$n> = Collector::with_config(Config::new().batch::<4>());
+                run(&C);
+            }
+            #[test]
+            fn robust() {
+                const CONFIG: Config = Config::new().batch::<4>().era_step::<1>();
+                static C: Collector<$n, Robust> = Collector::with_config(CONFIG);
+                run(&C);
+            }
+        }
+    )*};
+}
+
+/// Everything that a handle can do that does not reclaim, while batches come
+/// in that wait for its section alone.
+fn everything<S: Scheme, R: Role>(handle: &Handle<'_, S, R>, task: &Handle<'_, S>) {
+    let pool = Pool::<u32, 1>::new();
+    let shared = AtomicPtr::new(quiet(|| object(handle)));
+    for _ in 0..20 {
+        let mut guard = quiet(|| handle.enter());
+        for _ in 0..4 {
+            retire_one(task);
+        }
+        task.flush();
+        let old = quiet(|| guard.swap(&shared, object(handle), Ordering::AcqRel));
+        // SAFETY: unlinked by the swap.
+        quiet(|| unsafe { guard.defer_retire(old, counted) });
+        // SAFETY: never shared.
+        quiet(|| unsafe { handle.retire(object(handle), counted) });
+        quiet(|| guard.refresh());
+        let block = quiet(|| pool.alloc(handle, 1).unwrap());
+        assert!(quiet(|| pool.alloc(handle, 2).is_err()), "it flushes");
+        // SAFETY: never shared.
+        unsafe { pool.free(block) };
+        quiet(|| drop(guard));
+        assert_eq!(quiet(|| handle.flush()), 0);
+    }
+    // SAFETY: nobody else has it.
+    quiet(|| unsafe { handle.retire(shared.into_inner(), counted) });
+}
+
+schemes! {
+    no_reclaimer_in_a_deferred_call<3>(collector) {
+        let task = collector.register().unwrap();
+        let deferred = collector.register_deferred().unwrap();
+        let cpu = collector.register_per_cpu().unwrap();
+        let (reclaimers, ()) = runs(|| {
+            everything(&deferred, &task);
+            // SAFETY: one thread, no interrupts.
+            everything(unsafe { cpu.get() }, &task);
+            quiet(|| drop((deferred, cpu)));
+            task.flush();
+        });
+        // Each turn 4 of the task's and 2 of its own, and the last one.
+        assert_eq!(reclaimers, 2 * (20 * 6 + 1), "the task ran all of them");
+    }
+
+    // 100 objects wait; each kind of call runs no more than it may.
+    each_call_keeps_its_budget<2>(collector) {
+        static GRACE: Grace = Grace::new();
+        static CALLBACK: Callback = Callback::new();
+        let task = collector.register().unwrap();
+        let reader = collector.register().unwrap();
+        let pool = Pool::<u32, 1>::new();
+        let block = pool.alloc(&task, 1).unwrap();
+        let section = reader.enter();
+        for _ in 0..100 {
+            retire_one(&reader);
+        }
+        reader.flush();
+        reader.limit_reclaims(NonZeroU16::new(2));
+        let of_the_leave = runs(|| drop(section)).0;
+        // The rest is queued in the reader's slot, and goes on to limbo.
+        drop(reader);
+        task.limit_reclaims(NonZeroU16::new(2));
+        let reader = collector.register().unwrap();
+        let mut guard = task.enter();
+        let mut token = None;
+        // SAFETY: never shared.
+        let retire = || unsafe { task.retire(object(&task), counted) };
+        for (most, reclaimers) in [
+            (2, of_the_leave),
+            (2, runs(|| task.flush()).0),
+            (2, runs(|| task.collect()).0),
+            (1, runs(|| task.collect_at_most(1)).0),
+            (2, runs(retire).0),
+            (2, runs(|| guard.refresh()).0),
+            (2, runs(|| assert!(pool.alloc(&task, 2).is_err())).0),
+            (0, runs(|| token = GRACE.start(&task).ok()).0),
+            (2, runs(|| token.as_mut().unwrap().poll(&task)).0),
+            // A batch that is full, and the end of a section.
+            (4, runs(|| CALLBACK.call_later(&task, |_| (), 0).unwrap()).0),
+            (2, runs(|| drop(guard)).0),
+        ] {
+            assert!(reclaimers <= most, "{reclaimers} of {most}");
+        }
+        drop(reader);
+        // SAFETY: never shared.
+        unsafe { pool.free(block) };
+        task.limit_reclaims(None);
+        task.flush();
+        assert!(token.unwrap().poll(&task));
+        // The reader's last handle had no limit; the rest came here.
+        assert_eq!(RECLAIMED.get(), 101, "none is lost");
+    }
+
+    calls_inside_a_reclaimer<4>(collector) {
+        struct Inside<S: Scheme>(*const Handle<'static, S>, &'static Collector<4, S>, u32);
+        impl<S: Scheme> Drop for Inside<S> {
+            fn drop(&mut self) {
+                // SAFETY: the handle outlives its objects.
+                let (handle, collector) = (unsafe { &*self.0 }, self.1);
+                assert_eq!((handle.flush(), handle.collect(), handle.collect_at_most(9)), (0, 0, 0));
+                assert_eq!(handle.synchronize(|| ()), Err(WouldDeadlock));
+                if self.2 > 0 {
+                    let next = Inside(handle, collector, self.2 - 1);
+                    let next = Box::into_raw(Box::new(handle.link(next)));
+                    let before = RECLAIMED.get();
+                    // SAFETY: never shared. Queued, and not nested.
+                    unsafe { handle.retire(next, reclaim::boxed::<Linked<Inside<S>>>) };
+                    assert_eq!(RECLAIMED.get(), before);
+                }
+                quiet(|| retire_one(handle));
+                let pool = Pool::<u32, 1>::new();
+                let block = pool.alloc(handle, 1).unwrap();
+                // SAFETY: never shared.
+                unsafe { pool.free(block) };
+                let mut guard = handle.enter();
+                guard.refresh();
+                assert!(collector.request_restart(guard.slot()) && guard.restart_requested());
+                drop(guard);
+                assert!(collector.slots().any(|slot| slot.owner == Some(handle.id())));
+                let dead = collector.register_deferred().unwrap();
+                // SAFETY: it never did anything.
+                unsafe { collector.evict(dead.id()) }.unwrap();
+                let other = collector.register().unwrap();
+                drop(other.enter());
+                drop(other);
+                RECLAIMED.set(RECLAIMED.get() + 1);
+            }
+        }
+        let handle = collector.register().unwrap();
+        let first = Inside(&raw const handle, collector, 10);
+        let first = Box::into_raw(Box::new(handle.link(first)));
+        // SAFETY: never shared.
+        unsafe { handle.retire(first, reclaim::boxed::<Linked<Inside<S>>>) };
+        while handle.flush() > 0 {}
+        assert_eq!(RECLAIMED.get(), 22, "11 objects, and one that each of them retired");
+    }
+
+    // A task dies in a nested section, with everything that a slot can have.
+    evict_takes_everything<3>(collector) {
+        static CALLED: AtomicUsize = AtomicUsize::new(0);
+        let (grace, callback) = (leak(Grace::new()), leak(Callback::new()));
+        let pool = leak(Pool::<u32, 64>::new());
+        let task = collector.register().unwrap();
+        let dying = collector.register().unwrap();
+        let before = CALLED.load(Ordering::SeqCst);
+        for _ in 0..8 {
+            let block = pool.alloc(&dying, 1).unwrap();
+            // SAFETY: never shared; the pool is leaked.
+            unsafe { dying.retire(block, reclaim::pooled::<u32>) }; // some are kept
+        }
+        // Its queue: a section ends, and one reclaimer of eight may run.
+        dying.limit_reclaims(NonZeroU16::new(1));
+        let held = [(); 8].map(|()| object(&task));
+        let section = dying.enter();
+        for object in held {
+            // SAFETY: never shared.
+            unsafe { task.retire(object, counted) };
+        }
+        task.flush();
+        assert_eq!(runs(|| drop(section)).0, 1);
+        let nested = (dying.enter(), dying.enter());
+        for _ in 0..10 {
+            retire_one(&task); // its inbox
+            retire_one(&dying); // its inbox and its batch
+        }
+        // SAFETY: never shared.
+        unsafe { dying.retire(object(&dying), counted) };
+        callback.call_later(&dying, |n| _ = CALLED.fetch_add(n, Ordering::SeqCst), 1).unwrap();
+        let mut token = grace.start(&task).unwrap();
+        assert!(!token.poll(&task));
+        assert!(collector.request_restart(dying.slot()));
+        mem::forget(nested);
+        let id = dying.id();
+        // SAFETY: its guards are forgotten, and what it loaded is not used.
+        quiet(|| unsafe { collector.evict(id) }).unwrap();
+        assert!(quiet(|| dying.is_evicted()));
+        quiet(|| drop(dying));
+        // SAFETY: evicted already.
+        assert_eq!(unsafe { collector.evict(id) }, Err(NotTheOwner));
+        task.flush();
+        assert!(token.poll(&task));
+        assert_eq!(CALLED.load(Ordering::SeqCst) - before, 1);
+        assert_eq!(RECLAIMED.get(), 29);
+        assert_eq!(pool.available(), 64);
+        let next = collector.register().unwrap();
+        assert!(next.slot() == id.slot() && !next.enter().restart_requested());
+    }
+
+    // Nobody is waited for: with a section that never ends, on one thread,
+    // each call comes back. So it may be made with interrupts masked.
+    no_call_waits<3>(collector) {
+        let (grace, callback) = (leak(Grace::new()), leak(Callback::new()));
+        let stalled = collector.register().unwrap();
+        mem::forget(stalled.enter());
+        let task = collector.register().unwrap();
+        let deferred = collector.register_deferred().unwrap();
+        for _ in 0..100 {
+            retire_one(&task);
+            retire_one(&deferred);
+            task.flush();
+            deferred.flush();
+            task.collect();
+        }
+        let mut token = grace.start(&task).unwrap();
+        assert!((0..10).all(|_| !token.poll(&task)));
+        drop(token);
+        callback.call_later(&task, |_| (), 0).unwrap();
+        assert!(collector.register().is_err());
+        drop((task, deferred));
+        assert_eq!(collector.slots().filter(|slot| slot.owner.is_some()).count(), 1);
+        // SAFETY: its guard is forgotten.
+        unsafe { collector.evict(stalled.id()) }.unwrap();
+        collector.register().unwrap().flush();
+        assert_eq!(collector.stats().pending(), 0);
+    }
+
+    // There is no number that could wrap: a token is a link in an inbox.
+    an_old_token_stays_right<3>(collector) {
+        const SECTIONS: usize = if cfg!(miri) { 100 } else { 1_000_000 };
+        let [old, other] = [(); 2].map(|()| leak(Grace::new()));
+        let (long, busy) = (collector.register().unwrap(), collector.register().unwrap());
+        let task = collector.register().unwrap();
+        let section = long.enter();
+        let mut token = old.start(&task).unwrap();
+        for turn in 0..SECTIONS {
+            let _guard = busy.enter();
+            if turn % (SECTIONS / 50) == 0 {
+                assert!(!token.poll(&task), "{turn}");
+                task.collect();
+            }
+        }
+        assert!(!token.poll(&task));
+        drop(section);
+        assert!(token.poll(&task) && token.poll(&task));
+        // And one that nobody polled for as long.
+        let section = long.enter();
+        drop(token);
+        let mut token = old.start(&task).unwrap();
+        drop(section);
+        for turn in 0..SECTIONS {
+            busy.enter();
+            if turn % 10 == 0 {
+                let mut between = other.start(&task).unwrap();
+                assert!(between.poll(&task));
+            }
+        }
+        assert!(token.poll(&task));
+    }
+}

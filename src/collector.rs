@@ -167,10 +167,9 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     /// - It was not stopped inside a call of this crate, but for `enter`,
     ///   `protect` and the like, the drop of a guard of a deferred or per-CPU
     ///   handle, and reclaimers (whose object is then lost).
-    /// - The handle is not used for `enter`, `link` or [`Pool::alloc`]
-    ///   again. Debug builds catch an `enter`.
-    ///
-    /// [`Pool::alloc`]: crate::Pool::alloc
+    /// - The handle is not used again but for what is named above: not to
+    ///   enter, to make objects, or for grace periods. Debug builds catch an
+    ///   `enter`.
     ///
     /// # Errors
     ///

@@ -45,15 +45,13 @@ unsafe fn reached(link: *mut Link) {
     // SAFETY: only links of `Grace` have this reclaimer; the memory stays
     // until the state says so, which is the last access.
     let state = unsafe { &(*Link::cast::<Grace>(link)).state };
-    // Release: pairs with the Acquire in `poll` and `start`: the section's
-    // accesses happen before what the caller does next, and our use of the
-    // link before the next.
-    // Relaxed on failure: the other state is tried.
+    // Release: pairs with the Acquires in `is_waiting` and the token's drop, for
+    // the section's accesses and ours. Relaxed on failure: the other is tried.
     if state
         .compare_exchange(WAITING, HELD, Ordering::Release, Ordering::Relaxed)
         .is_err()
     {
-        // Release: as above.
+        // Release: pairs with the HEAVY in `start`, for the next token.
         state.store(FREE, Ordering::Release);
     }
 }
@@ -96,27 +94,29 @@ impl Grace {
     /// assert!(token.poll(&writer));
     /// ```
     pub fn start<S: Scheme>(&'static self, handle: &Handle<'_, S>) -> Result<Token, Busy> {
-        self.hold()?;
+        // Relaxed: HEAVY makes it an Acquire, which pairs with the Releases in
+        // `reached` and in the token's drop. The link is ours after that.
+        self.state
+            .compare_exchange(FREE, HELD, Ordering::Relaxed, Ordering::Relaxed)
+            .map_err(|_| Busy)?;
         handle.local().heavy();
         Ok(Token {
             grace: self,
+            of: handle.local().shared().place(),
             next: 0,
         })
     }
 
-    fn hold(&self) -> Result<(), Busy> {
-        // Acquire: pairs with the Release in `reached` and in the token's
-        // drop; the link is ours. Relaxed on failure: it is not.
-        self.state
-            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
-            .map_or(Err(Busy), |_| Ok(()))
+    /// Whether the link is in an inbox. If not it is ours.
+    fn is_waiting(&self) -> bool {
+        // Acquire: pairs with the Release in `reached`, its last access.
+        self.state.load(Ordering::Acquire) == WAITING
     }
 
     /// Goes on with slots from `next`; true when all are done.
     fn advance<S: Scheme>(&self, next: &mut usize, handle: &Handle<'_, S>) -> bool {
         loop {
-            // Acquire: pairs with the Release in `reached`.
-            if self.state.load(Ordering::Acquire) == WAITING {
+            if self.is_waiting() {
                 return false;
             }
             // Relaxed: the push of the link publishes it.
@@ -152,6 +152,8 @@ impl fmt::Debug for Grace {
 #[must_use = "a grace period is of use when it is polled"]
 pub struct Token {
     grace: &'static Grace,
+    /// The address of the collector.
+    of: usize,
     /// Slots before it are done.
     next: usize,
 }
@@ -165,6 +167,11 @@ impl Token {
     /// Each call that finds a slot active leaves the link there, so it takes
     /// at most as many unsuccessful calls as there are slots active.
     ///
+    /// # Panics
+    ///
+    /// If the handle is one of another collector, which knows nothing of the
+    /// sections that were active.
+    ///
     /// ```
     /// use hyaline::{Collector, Grace};
     ///
@@ -175,25 +182,33 @@ impl Token {
     /// assert!(token.poll(&handle));
     /// ```
     pub fn poll<S: Scheme>(&mut self, handle: &Handle<'_, S>) -> bool {
-        if self.grace.advance(&mut self.next, handle) {
-            return true;
+        assert!(
+            handle.local().shared().place() == self.of,
+            "the token is of another collector; poll it with a handle of the one it was started with"
+        );
+        let over = self.grace.advance(&mut self.next, handle) || {
+            // The section may have ended without seeing the link.
+            handle.collect();
+            self.grace.advance(&mut self.next, handle)
+        };
+        if over {
+            // Slots that are claimed for the first time later do not count.
+            self.next = usize::MAX;
         }
-        // The section may have ended without seeing the link.
-        handle.collect();
-        self.grace.advance(&mut self.next, handle)
+        over
     }
 }
 
 impl Drop for Token {
     fn drop(&mut self) {
         let state = &self.grace.state;
-        // Relaxed, both: nothing is passed on; `reached` makes it free.
+        // Relaxed: `reached` makes it free. Acquire on failure: pairs with the
+        // Release in `reached`, whose use of the link we pass on below.
         if state
-            .compare_exchange(WAITING, ABANDONED, Ordering::Relaxed, Ordering::Relaxed)
+            .compare_exchange(WAITING, ABANDONED, Ordering::Relaxed, Ordering::Acquire)
             .is_err()
         {
-            // Release: pairs with the Acquire in `hold`; our use of the link
-            // happens before the next token's.
+            // Release: pairs with the HEAVY in `start`, for the next token.
             state.store(FREE, Ordering::Release);
         }
     }
@@ -261,9 +276,7 @@ impl<S: Scheme> Wait<'_, '_, S> {
 
 impl<S: Scheme> Drop for Wait<'_, '_, S> {
     fn drop(&mut self) {
-        // Acquire: pairs with the Release in `reached`, whose access to the
-        // memory is the last.
-        while self.grace.state.load(Ordering::Acquire) == WAITING {
+        while self.grace.is_waiting() {
             self.handle.collect();
             core::hint::spin_loop();
         }
@@ -352,9 +365,10 @@ impl Callback {
         self.call.set((function, word));
         // Older than any era: it waits for every section.
         self.link.set_birth(0);
-        let this = core::ptr::from_ref(self).cast_mut();
+        // From the whole, which the reclaimer casts it back to.
+        let link = core::ptr::from_ref(self).cast_mut().cast::<Link>();
         // SAFETY: the link is ours, was never shared, and is a static.
-        unsafe { handle.enter().defer_retire(this, call) };
+        unsafe { handle.local().retire_as::<R>(link, call) };
         Ok(())
     }
 }

@@ -73,7 +73,8 @@
 //! publish or collect of anyone adopts it. So no object waits for an owner
 //! that sleeps.
 //!
-//! No function here recurses, and none needs stack in proportion to `N`: the
+//! No function here recurses (a reclaimer that registers a handle of its own
+//! and flushes it runs others inside: one level for each slot), and none needs stack in proportion to `N`: the
 //! slots that a publish found active are noted in the link cells themselves.
 //!
 //! # Rejected designs
@@ -149,6 +150,11 @@ impl<S: Scheme> Shared<S> {
         self.slots.get(..used).unwrap_or(&self.slots)
     }
 
+    /// Where it is, which tells it from others.
+    pub(crate) fn place(&self) -> usize {
+        ptr::from_ref(&self.used).addr()
+    }
+
     /// Claims a slot.
     #[inline(never)]
     pub(crate) fn register(&self) -> Option<Local<'_, S>> {
@@ -191,6 +197,11 @@ impl<S: Scheme> Shared<S> {
         let rest = DrainOnUnwind(local);
         local.drain();
         core::mem::forget(rest);
+        // Of handles that were forgotten.
+        #[cfg(target_has_atomic = "64")]
+        for slot in &shared.slots {
+            slot.cache.give_back();
+        }
     }
 }
 

@@ -174,7 +174,7 @@ schemes! {
         let id = dying.id();
         let guard = dying.enter();
         let lost = Box::leak(Box::new(dying.link(0_u32)));
-        // SAFETY, all: never shared.
+        // SAFETY: never shared.
         unsafe {
             guard.defer_retire(object(&dying, &drops), boxed());
             guard.defer_retire(lost, dies);
@@ -248,10 +248,11 @@ schemes! {
         let pool = Pool::<u32, 8>::new();
         let cpu = collector.register_per_cpu().unwrap();
         let idle = collector.register().unwrap();
-        // SAFETY, here and in the interrupt: one thread, strict nesting.
+        // SAFETY: one thread, and the `interrupt` nests strictly.
         let task = unsafe { cpu.get() };
         let shared = AtomicPtr::new(object(task, &drops));
         let interrupt = || {
+            // SAFETY: as above.
             let handle = unsafe { cpu.get() };
             let guard = handle.enter();
             let old = guard.swap(&shared, object(handle, &drops), Ordering::AcqRel);

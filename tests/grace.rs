@@ -209,3 +209,14 @@ fn a_section_moves_between_threads() {
     });
     writer.flush();
 }
+
+/// A token knows its collector.
+#[test]
+#[should_panic(expected = "the token is of another collector")]
+fn a_token_of_another_collector_is_refused() {
+    static C: Collector<1> = Collector::new();
+    static OTHER: Collector<1> = Collector::new();
+    static GRACE: Grace = Grace::new();
+    let mut token = GRACE.start(&C.register().unwrap()).unwrap();
+    token.poll(&OTHER.register().unwrap());
+}

@@ -1,0 +1,54 @@
+//! Random sequences of public operations, against an oracle. One thread, and
+//! the same sequences each time: `PROPTEST_RNG_SEED=N` and `PROPTEST_CASES=N`
+//! try others. What fails is made as short as can be, printed, and kept in
+//! `tests/model.proptest-regressions`, which is tried first.
+//!
+//! `cargo xtask fuzz` has the same with a fuzzer in the place of chance.
+
+#![cfg(not(loom))]
+
+#[path = "model/mod.rs"]
+mod model;
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{Config, FileFailurePersistence, RngSeed},
+};
+
+use model::{Op, Setup};
+
+fn config() -> Config {
+    // Reads the environment.
+    let mut config = Config::default();
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = if cfg!(miri) { 8 } else { 2000 };
+    }
+    if std::env::var_os("PROPTEST_RNG_SEED").is_none() {
+        config.rng_seed = RngSeed::Fixed(1);
+    }
+    // Miri has no files.
+    config.failure_persistence = (!cfg!(miri)).then(|| {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/model.proptest-regressions"
+        );
+        Box::new(FileFailurePersistence::Direct(path)) as _
+    });
+    config.max_shrink_iters = 100_000;
+    config
+}
+
+const LONGEST: usize = if cfg!(miri) { 40 } else { 150 };
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn sequences(
+        setup in any::<u8>().prop_map(Setup::decode),
+        ops in vec(any::<[u8; 3]>().prop_map(Op::decode), 0..LONGEST),
+    ) {
+        model::run(setup, ops);
+    }
+}

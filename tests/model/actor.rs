@@ -1,0 +1,299 @@
+//! A handle, its guards and its section, of any scheme and role, behind one
+//! interface. All that is unsafe about lifetimes is here.
+
+use std::{mem, num::NonZeroU16, sync::atomic::Ordering};
+
+use hyaline::{
+    AtomicPtr, Callback, Collector, Deferred, Eager, Grace, Guard, Handle, HandleId, Role, Scheme,
+    Section, Token,
+};
+
+use super::object::{Body, Object, Pools, RECLAIM, called};
+
+pub type Cells = [AtomicPtr<Object>; 3];
+
+/// What the interpreter knows a collector as.
+pub trait Registry {
+    fn register(&self) -> Option<Box<dyn Actor>>;
+    fn register_deferred(&self) -> Option<Box<dyn Actor>>;
+    /// Whether it had this owner. The interpreter does nothing more with it
+    /// than a stale handle may.
+    fn evict(&self, id: HandleId) -> bool;
+}
+
+/// What the interpreter knows a handle as. Methods that eager handles alone
+/// have return `None` for others.
+pub trait Actor {
+    fn id(&self) -> HandleId;
+    fn guards(&self) -> usize;
+    fn is_section(&self) -> bool;
+
+    fn enter(&mut self);
+    fn leave(&mut self, guard: usize);
+    fn forget_guard(&mut self, guard: usize);
+    fn refresh(&mut self, guard: usize);
+    fn refresh_section(&mut self);
+    fn open_section(&mut self);
+    fn leave_section(&mut self);
+    /// Drops the handle or the section.
+    fn release(&mut self);
+    /// Forgets the handle or the section, and all guards.
+    fn forget(&mut self);
+    /// Forgets the guards and a section, but not a handle.
+    fn die(&mut self);
+
+    /// Without a guard: through the section.
+    fn protect(&self, guard: Option<usize>, cell: &AtomicPtr<Object>) -> *mut Object;
+    fn swap(&self, guard: usize, cell: &AtomicPtr<Object>, new: *mut Object) -> *mut Object;
+    fn exchange(
+        &self,
+        guard: usize,
+        cell: &AtomicPtr<Object>,
+        current: *mut Object,
+        new: *mut Object,
+    ) -> bool;
+    fn defer_retire(&self, guard: usize, object: *mut Object);
+
+    fn boxed(&self, body: Body) -> *mut Object;
+    /// Or the number of the body that comes back.
+    fn pooled(&self, pools: &'static Pools, pool: usize, body: Body) -> Result<*mut Object, usize>;
+    /// Whether there is neither handle nor section.
+    fn is_gone(&self) -> bool;
+    fn retire(&self, object: *mut Object);
+    fn flush(&self) -> usize;
+    fn collect(&self) -> Option<usize>;
+    fn collect_at_most(&self, limit: usize) -> Option<usize>;
+    fn limit(&self, limit: u16) -> Option<()>;
+    fn start(&self, grace: &'static Grace) -> Option<Result<Token, hyaline::Busy>>;
+    fn poll(&self, token: &mut Token) -> Option<bool>;
+    fn call_later(&self, callback: &'static Callback, word: usize) -> Result<(), hyaline::Busy>;
+}
+
+impl<const N: usize, S: Scheme> Registry for &'static Collector<N, S> {
+    fn register(&self) -> Option<Box<dyn Actor>> {
+        let handle = Collector::register(self).ok()?;
+        Some(Box::new(Holder::<S, Eager>::new(handle, |eager| {
+            Some(eager)
+        })))
+    }
+
+    fn register_deferred(&self) -> Option<Box<dyn Actor>> {
+        let handle = Collector::register_deferred(self).ok()?;
+        Some(Box::new(Holder::<S, Deferred>::new(handle, |_| None)))
+    }
+
+    fn evict(&self, id: HandleId) -> bool {
+        // SAFETY: one thread; its guards are forgotten, as is a section, and
+        // its handle is not used but in ways in which a stale one may be.
+        unsafe { Collector::evict(self, id) }.is_ok()
+    }
+}
+
+type Of<S, R> = Handle<'static, S, R>;
+/// The handle, if it is an eager one.
+type AsEager<S, R> = fn(&Of<S, R>) -> Option<&Of<S, Eager>>;
+
+/// What holds the slot.
+enum Hold<S: Scheme, R: Role> {
+    Handle(Of<S, R>),
+    Section(Section<'static, S, R>),
+    Gone,
+}
+
+struct Holder<S: Scheme, R: Role> {
+    hold: Hold<S, R>,
+    /// Guards of `hold`: none of them is left when it goes, see `SAFETY`.
+    guards: Vec<Guard<'static, S, R>>,
+    eager: AsEager<S, R>,
+}
+
+impl<S: Scheme, R: Role> Holder<S, R> {
+    fn new(handle: Of<S, R>, eager: AsEager<S, R>) -> Self {
+        Self {
+            hold: Hold::Handle(handle),
+            guards: Vec::new(),
+            eager,
+        }
+    }
+
+    /// The handle; a section has none to lend.
+    fn handle(&self) -> Option<&Of<S, R>> {
+        match &self.hold {
+            Hold::Handle(handle) => Some(handle),
+            _ => None,
+        }
+    }
+
+    fn eager(&self) -> Option<&Of<S, Eager>> {
+        (self.eager)(self.handle()?)
+    }
+
+    /// The handle, for operations that the interpreter does not do on
+    /// sections.
+    fn own(&self) -> &Of<S, R> {
+        self.handle().expect("it is no section")
+    }
+
+    /// Takes what holds the slot, which no guard borrows.
+    fn take(&mut self) -> Hold<S, R> {
+        assert!(self.guards.is_empty(), "the compiler would not allow it");
+        mem::replace(&mut self.hold, Hold::Gone)
+    }
+}
+
+impl<S: Scheme, R: Role> Actor for Holder<S, R> {
+    fn id(&self) -> HandleId {
+        self.own().id()
+    }
+
+    fn guards(&self) -> usize {
+        self.guards.len()
+    }
+
+    fn is_section(&self) -> bool {
+        matches!(self.hold, Hold::Section(_))
+    }
+
+    fn enter(&mut self) {
+        let guard: Guard<'_, S, R> = match &self.hold {
+            Hold::Handle(handle) => handle.enter(),
+            Hold::Section(section) => section.guard(),
+            Hold::Gone => unreachable!("a released handle"),
+        };
+        // SAFETY: a guard borrows what it was made from, `hold`. Here that
+        // stays until its guards are dropped or forgotten: `take` insists.
+        let guard = unsafe { mem::transmute::<Guard<'_, S, R>, Guard<'static, S, R>>(guard) };
+        self.guards.push(guard);
+    }
+
+    fn leave(&mut self, guard: usize) {
+        drop(self.guards.remove(guard));
+    }
+
+    fn forget_guard(&mut self, guard: usize) {
+        mem::forget(self.guards.remove(guard));
+    }
+
+    fn refresh(&mut self, guard: usize) {
+        self.guards[guard].refresh();
+    }
+
+    fn refresh_section(&mut self) {
+        assert!(self.guards.is_empty(), "the compiler would not allow it");
+        if let Hold::Section(section) = &mut self.hold {
+            section.refresh();
+        }
+    }
+
+    fn open_section(&mut self) {
+        self.hold = match self.take() {
+            Hold::Handle(handle) => Hold::Section(handle.into_section()),
+            other => other,
+        };
+    }
+
+    fn leave_section(&mut self) {
+        self.hold = match self.take() {
+            Hold::Section(section) => Hold::Handle(section.leave()),
+            other => other,
+        };
+    }
+
+    fn release(&mut self) {
+        drop(self.take());
+    }
+
+    fn forget(&mut self) {
+        self.guards.drain(..).for_each(mem::forget);
+        mem::forget(self.take());
+    }
+
+    fn die(&mut self) {
+        self.guards.drain(..).for_each(mem::forget);
+        if self.is_section() {
+            mem::forget(self.take());
+        }
+    }
+
+    fn protect(&self, guard: Option<usize>, cell: &AtomicPtr<Object>) -> *mut Object {
+        match (guard, &self.hold) {
+            (Some(guard), _) => self.guards[guard].protect(cell, Ordering::Acquire),
+            (None, Hold::Section(section)) => section.protect(cell, Ordering::Acquire),
+            (None, _) => unreachable!("no section"),
+        }
+    }
+
+    fn swap(&self, guard: usize, cell: &AtomicPtr<Object>, new: *mut Object) -> *mut Object {
+        self.guards[guard].swap(cell, new, Ordering::AcqRel)
+    }
+
+    fn exchange(
+        &self,
+        guard: usize,
+        cell: &AtomicPtr<Object>,
+        current: *mut Object,
+        new: *mut Object,
+    ) -> bool {
+        let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+        self.guards[guard]
+            .compare_exchange(cell, current, new, success, failure)
+            .is_ok()
+    }
+
+    fn defer_retire(&self, guard: usize, object: *mut Object) {
+        // SAFETY: the interpreter unlinked the object, retires it once, and
+        // the reclaimer is that of all objects.
+        unsafe { self.guards[guard].defer_retire(object, RECLAIM) };
+    }
+
+    fn boxed(&self, body: Body) -> *mut Object {
+        Box::into_raw(Box::new(self.own().link(body)))
+    }
+
+    fn pooled(&self, pools: &'static Pools, pool: usize, body: Body) -> Result<*mut Object, usize> {
+        match pool {
+            0 => pools.small.alloc(self.own(), body),
+            _ => pools.large.alloc(self.own(), body),
+        }
+        .map_err(|full| full.into_inner().id)
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self.hold, Hold::Gone)
+    }
+
+    fn retire(&self, object: *mut Object) {
+        // SAFETY: as in `defer_retire`; the interpreter makes this handle's
+        // section forget the object.
+        unsafe { self.own().retire(object, RECLAIM) };
+    }
+
+    fn flush(&self) -> usize {
+        self.own().flush()
+    }
+
+    fn collect(&self) -> Option<usize> {
+        Some(self.eager()?.collect())
+    }
+
+    fn collect_at_most(&self, limit: usize) -> Option<usize> {
+        Some(self.eager()?.collect_at_most(limit))
+    }
+
+    fn limit(&self, limit: u16) -> Option<()> {
+        self.eager()?.limit_reclaims(NonZeroU16::new(limit));
+        Some(())
+    }
+
+    fn start(&self, grace: &'static Grace) -> Option<Result<Token, hyaline::Busy>> {
+        Some(grace.start(self.eager()?))
+    }
+
+    fn poll(&self, token: &mut Token) -> Option<bool> {
+        Some(token.poll(self.eager()?))
+    }
+
+    fn call_later(&self, callback: &'static Callback, word: usize) -> Result<(), hyaline::Busy> {
+        callback.call_later(self.own(), called, word)
+    }
+}

@@ -1,0 +1,183 @@
+//! Sequences of public operations, interpreted on a real collector and checked
+//! against an oracle. `tests/model.rs` makes them with proptest, and
+//! `fuzz/fuzz_targets/model.rs` has the same from a fuzzer.
+
+mod actor;
+mod cells;
+mod object;
+mod ops;
+mod oracle;
+mod settle;
+mod world;
+
+use std::mem::{self, ManuallyDrop};
+
+use hyaline::{Basic, Callback, Collector, Config, Grace, Robust, Scheme};
+
+pub use ops::Op;
+
+use object::{NONE, SIZES};
+use oracle::Oracle;
+use world::{Memory, Period, World};
+
+/// What a sequence runs on, and how it ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub robust: bool,
+    pub slots: usize,
+    pub batch: usize,
+    pub era_step: usize,
+    pub end: End,
+}
+
+/// What is done with what is there at the end.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// Everything is settled before the collector is dropped.
+    Settled,
+    /// The handles are released, one after the other.
+    Released,
+    /// All is forgotten, and found by the collector's drop.
+    Forgotten,
+}
+
+impl Setup {
+    /// Every byte is a setup.
+    pub fn decode(byte: u8) -> Self {
+        Self {
+            robust: byte & 1 > 0,
+            slots: if byte & 2 > 0 { 2 } else { 4 },
+            batch: [1, 2, 5, 64][usize::from(byte / 4 % 4)],
+            era_step: if byte & 16 > 0 { 3 } else { 1 },
+            end: match byte / 32 % 4 {
+                0 => End::Released,
+                1 => End::Forgotten,
+                _ => End::Settled,
+            },
+        }
+    }
+}
+
+/// Runs a sequence. Panics if something is not as it must be; then what there
+/// was is leaked.
+pub fn run(setup: Setup, ops: impl IntoIterator<Item = Op>) {
+    let config = match setup.batch {
+        1 => Config::new().batch::<1>(),
+        2 => Config::new().batch::<2>(),
+        5 => Config::new().batch::<5>(),
+        _ => Config::new(),
+    };
+    let config = match setup.era_step {
+        1 => config.era_step::<1>(),
+        _ => config.era_step::<3>(),
+    };
+    match (setup.robust, setup.slots) {
+        (false, 2) => run_on(setup, Collector::<2, Basic>::with_config(config), ops),
+        (false, _) => run_on(setup, Collector::<4, Basic>::with_config(config), ops),
+        (true, 2) => run_on(setup, Collector::<2, Robust>::with_config(config), ops),
+        (true, _) => run_on(setup, Collector::<4, Robust>::with_config(config), ops),
+    }
+}
+
+fn run_on<const N: usize, S: Scheme>(
+    setup: Setup,
+    collector: Collector<N, S>,
+    ops: impl IntoIterator<Item = Op>,
+) {
+    object::reset_log();
+    let memory = Box::into_raw(Box::new(Memory {
+        pools: Default::default(),
+        graces: [Grace::new(), Grace::new()],
+        callbacks: [Callback::new(), Callback::new()],
+    }));
+    let collector = Box::into_raw(Box::new(collector));
+    // SAFETY: both are freed below, after everything that borrows them.
+    let (lasting, borrowed) = unsafe { (&*memory, &*collector) };
+    let mut world = ManuallyDrop::new(World {
+        registry: Box::new(borrowed),
+        memory: lasting,
+        actors: (0..N).map(|_| None).collect(),
+        cells: world::empty_cells(),
+        periods: [Period::Free, Period::Free],
+        kept: Vec::new(),
+        oracle: Oracle::new(N, setup.robust, setup.era_step == 1),
+        stuck: Vec::new(),
+        forgotten: Vec::new(),
+        ids: Vec::new(),
+        stale: Vec::new(),
+    });
+    world.register(true);
+    for op in ops {
+        world.perform(op);
+    }
+    world.finish(setup.end);
+    // SAFETY: it comes from a `Box`, and no handle or guard is left.
+    drop(unsafe { Box::from_raw(collector) });
+    world.check_the_rest();
+    drop(ManuallyDrop::into_inner(world));
+    // SAFETY: it comes from a `Box`, and the collector that had its links is
+    // gone.
+    drop(unsafe { Box::from_raw(memory) });
+}
+
+impl World {
+    /// Leaves no handle and no guard.
+    fn finish(&mut self, end: End) {
+        if let End::Settled = end {
+            self.settle();
+        }
+        // Deferred ones first: the eager ones take over from them.
+        let mut slots = self.slots();
+        slots.sort_by_key(|slot| self.oracle.slots[*slot].eager);
+        let last_is_eager = slots
+            .last()
+            .is_some_and(|slot| self.oracle.slots[*slot].eager);
+        for slot in slots {
+            match end {
+                End::Forgotten => {
+                    self.actor(slot).forget();
+                    self.forgotten.push(slot);
+                }
+                _ => self.release(slot),
+            }
+        }
+        let released = !matches!(end, End::Forgotten) && last_is_eager;
+        if released && self.oracle.open().is_empty() {
+            self.oracle.nothing_waits("all handles are released");
+        }
+        self.stale.iter_mut().for_each(|actor| actor.release());
+        self.oracle.end();
+    }
+
+    /// The collector is gone: so are all retired objects, and all memory can
+    /// be used again.
+    fn check_the_rest(&mut self) {
+        self.oracle.check_events();
+        self.oracle.nothing_waits("the collector is dropped");
+        let mut live = mem::take(&mut self.kept);
+        let cells = self
+            .cells
+            .iter_mut()
+            .map(|cell| mem::replace(cell.get_mut(), NONE));
+        live.extend(cells.filter(|object| !object.is_null()));
+        for object in live {
+            self.memory.pools.free(object);
+        }
+        for (pool, size) in SIZES.into_iter().enumerate() {
+            let available = self.memory.pools.available(pool);
+            assert_eq!(available, size, "blocks are lost");
+        }
+        // All links are back.
+        self.periods = [Period::Free, Period::Free];
+        let collector = Collector::<1>::new();
+        let handle = collector.register().expect("a slot");
+        for grace in &self.memory.graces {
+            let mut token = grace.start(&handle).expect("its link is back");
+            assert!(token.poll(&handle));
+        }
+        for callback in &self.memory.callbacks {
+            let called = callback.call_later(&handle, |_| (), 0);
+            called.expect("it was called");
+        }
+    }
+}

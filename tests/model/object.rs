@@ -1,0 +1,166 @@
+//! The objects, their reclaimers, and the log that these write.
+//!
+//! A reclaimer has nothing but its link. So that the test says what is wrong,
+//! and does not crash over a second call, it looks the address up before it
+//! touches anything.
+
+use std::{cell::Cell, cell::RefCell, collections::BTreeMap, mem, ptr};
+
+use hyaline::{Link, Linked, Pool, Reclaimer, reclaim};
+
+/// A pool in which no handle keeps blocks, and one in which handles do.
+pub const SIZES: [usize; 2] = [6, 40];
+
+/// The most blocks that a handle keeps, as `Pool::alloc` says.
+pub fn kept_by_a_handle(pool: usize) -> usize {
+    SIZES[pool] / 32
+}
+
+#[derive(Default)]
+pub struct Pools {
+    pub small: Pool<Body, { SIZES[0] }>,
+    pub large: Pool<Body, { SIZES[1] }>,
+}
+
+/// Where an object's memory is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    Box,
+    Pool(usize),
+}
+
+pub struct Body {
+    pub id: usize,
+    canary: Cell<u32>,
+}
+
+pub type Object = Linked<Body>;
+
+const ALIVE: u32 = 0x600d_600d;
+const DEAD: u32 = 0xdead_dead;
+
+impl Body {
+    pub fn new(id: usize) -> Self {
+        Self {
+            id,
+            canary: Cell::new(ALIVE),
+        }
+    }
+
+    pub fn is_alive(&self) -> bool {
+        self.canary.get() == ALIVE
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.canary.set(DEAD);
+    }
+}
+
+/// What the collector called.
+#[derive(Clone, Copy, Debug)]
+pub enum Event {
+    Reclaimed(usize),
+    Called(usize),
+    /// A reclaimer was called with an object that is not there.
+    Ghost,
+}
+
+/// An object that exists: its number, its home, and the pointer to it.
+type There = (usize, Home, *mut Object);
+
+#[derive(Default)]
+struct Log {
+    /// Objects that exist, by address.
+    there: BTreeMap<usize, There>,
+    events: Vec<Event>,
+}
+
+thread_local!(static LOG: RefCell<Log> = RefCell::default());
+
+/// Forgets what an earlier sequence left, which is something if it failed.
+pub fn reset_log() {
+    LOG.take();
+}
+
+pub fn take_events() -> Vec<Event> {
+    LOG.with_borrow_mut(|log| mem::take(&mut log.events))
+}
+
+/// Objects that are in a pool.
+pub fn in_pool(pool: usize) -> usize {
+    let here = |(_, home, _): &&There| *home == Home::Pool(pool);
+    LOG.with_borrow(|log| log.there.values().filter(here).count())
+}
+
+/// Notes a new object.
+pub fn born(object: *mut Object, id: usize, home: Home) {
+    let before = LOG.with_borrow_mut(|log| log.there.insert(object.addr(), (id, home, object)));
+    assert!(before.is_none(), "the memory of {before:?} is given out");
+}
+
+/// Notes that an object is gone. Returns what it was.
+fn gone(address: usize) -> Option<There> {
+    LOG.with_borrow_mut(|log| log.there.remove(&address))
+}
+
+/// Reads which object it is.
+pub fn id_of(object: *mut Object) -> Option<usize> {
+    LOG.with_borrow(|log| log.there.get(&object.addr()).map(|there| there.0))
+}
+
+/// Where the object with this number is.
+pub fn find(id: usize) -> Option<*mut Object> {
+    LOG.with_borrow(|log| {
+        let mut there = log.there.values();
+        there.find(|(other, ..)| *other == id).map(|there| there.2)
+    })
+}
+
+/// The reclaimer of all objects.
+pub const RECLAIM: Reclaimer = reclaim;
+
+unsafe fn reclaim(link: *mut Link) {
+    let event = match gone(link.addr()) {
+        // SAFETY: it is there, and the collector calls this once.
+        Some((id, Home::Box, _)) => unsafe {
+            reclaim::boxed::<Object>(link);
+            Event::Reclaimed(id)
+        },
+        // SAFETY: as above.
+        Some((id, Home::Pool(_), _)) => unsafe {
+            reclaim::pooled::<Body>(link);
+            Event::Reclaimed(id)
+        },
+        None => Event::Ghost,
+    };
+    LOG.with_borrow_mut(|log| log.events.push(event));
+}
+
+/// What callbacks call.
+pub fn called(callback: usize) {
+    LOG.with_borrow_mut(|log| log.events.push(Event::Called(callback)));
+}
+
+impl Pools {
+    pub fn available(&self, pool: usize) -> usize {
+        [self.small.available(), self.large.available()][pool]
+    }
+
+    /// Takes back an object that nobody else has.
+    pub fn free(&self, object: *mut Object) {
+        // SAFETY: the object is the caller's, and from where the log says.
+        match gone(object.addr()).expect("it is there").1 {
+            // SAFETY: as above.
+            Home::Box => drop(unsafe { Box::from_raw(object) }),
+            // SAFETY: as above.
+            Home::Pool(0) => unsafe { self.small.free(object) },
+            // SAFETY: as above.
+            Home::Pool(_) => unsafe { self.large.free(object) },
+        }
+    }
+}
+
+/// An object of one's own in a cell, or none.
+pub const NONE: *mut Object = ptr::null_mut();

@@ -1,0 +1,326 @@
+//! The interpreter: does the operations on a real collector, and asks the
+//! oracle after each call.
+
+use std::ptr;
+
+use hyaline::{AtomicPtr, Callback, Grace, HandleId, Token};
+
+use super::{
+    actor::{Actor, Cells, Registry},
+    object::{self, Object, Pools},
+    ops::{New, Op, Step},
+    oracle::{Call, Oracle, SectionId},
+};
+
+/// A `Grace`, as its users know it.
+pub enum Period {
+    Free,
+    Held {
+        token: Token,
+        waits: Vec<SectionId>,
+        over: bool,
+    },
+    /// Its token was dropped, perhaps too early.
+    Abandoned,
+}
+
+/// What has to outlive the collector; freed by `super::run`.
+pub struct Memory {
+    pub pools: Pools,
+    pub graces: [Grace; 2],
+    pub callbacks: [Callback; 2],
+}
+
+/// The slot of a handle that was evicted.
+const NO_SLOT: usize = usize::MAX;
+
+pub struct World {
+    pub registry: Box<dyn Registry>,
+    pub memory: &'static Memory,
+    /// By slot; none where no handle is known.
+    pub actors: Vec<Option<Box<dyn Actor>>>,
+    pub cells: Cells,
+    pub periods: [Period; 2],
+    /// Objects that were allocated and not shared.
+    pub kept: Vec<*mut Object>,
+    pub oracle: Oracle,
+    /// Slots whose handle was forgotten, and may have something.
+    pub stuck: Vec<usize>,
+    /// Slots whose handle was forgotten, and may keep blocks of a pool.
+    pub forgotten: Vec<usize>,
+    /// Whom each slot had, in the order of registration.
+    pub ids: Vec<HandleId>,
+    /// Handles that were evicted, and do not know.
+    pub stale: Vec<Box<dyn Actor>>,
+}
+
+impl World {
+    pub fn perform(&mut self, op: Op) {
+        match op {
+            Op::Register => self.register(true),
+            Op::RegisterDeferred => self.register(false),
+            Op::Look => self.look(),
+            Op::Free(count) => self.free(count),
+            Op::DropGrace(grace) => self.drop_token(grace % 2),
+            Op::Settle => self.settle(),
+            Op::Evict(number) => self.evict(number),
+            Op::Stale(new) => self.use_stale(new),
+            Op::On(slot, step) => {
+                let there = self.slots();
+                if !there.is_empty() {
+                    self.step(there[slot % there.len()], step);
+                }
+            }
+        }
+        // All that was reclaimed has been asked about by now.
+        assert_eq!(self.oracle.check_events(), 0, "reclaimed by the way");
+    }
+
+    fn step(&mut self, slot: usize, step: Step) {
+        let actor = self.actor(slot);
+        let (guards, is_section) = (actor.guards(), actor.is_section());
+        match step {
+            Step::Release => self.release(slot),
+            Step::Forget { flush_first } => self.forget(slot, flush_first),
+            Step::Kill => self.kill(slot),
+            Step::Enter => self.enter(slot),
+            Step::Leave { guard } if guards > 0 => self.leave(slot, guard),
+            Step::ForgetGuard { guard } if guards > 0 => actor.forget_guard(guard % guards),
+            Step::Refresh { guard } => self.refresh(slot, guard),
+            Step::IntoSection => self.open_section(slot),
+            Step::LeaveSection => self.leave_section(slot),
+            Step::Protect { guard, cell } => self.protect(slot, guard, cell % 3),
+            Step::Replace { guard, cell, new } => self.replace(slot, guard, cell % 3, new),
+            Step::Exchange { guard, cell, new } => self.exchange(slot, guard, cell % 3, new),
+            Step::Shift { guard, from, to } => self.shift(slot, guard, from % 3, to % 3),
+            Step::SettleUnder => self.settle_under(slot),
+            Step::SettleByCollect => self.settle_by_collect(slot),
+            // The others need the handle itself.
+            _ if is_section => (),
+            Step::Retire { cell, new } => self.replace_and_retire(slot, cell % 3, new),
+            Step::RetireFresh { new } => {
+                let new = self.make(slot, new);
+                self.retire(slot, new);
+            }
+            Step::DeferFresh { guard, new } => {
+                let new = self.make(slot, new);
+                self.defer_retire(slot, guard, new);
+            }
+            Step::Flush => self.flush(slot),
+            Step::Collect => {
+                if let Some(returned) = actor.collect() {
+                    self.after(slot, Call::Collect(returned));
+                }
+            }
+            Step::CollectAtMost { limit } => {
+                if let Some(returned) = actor.collect_at_most(limit) {
+                    self.after(slot, Call::CollectAtMost { limit, returned });
+                }
+            }
+            Step::Limit { limit } => self.limit(slot, limit),
+            Step::StartGrace(grace) => self.start(slot, grace % 2),
+            Step::PollGrace(grace) => self.poll(slot, grace % 2),
+            Step::CallLater(callback) => self.call_later(slot, callback % 2),
+            Step::Allocate { pool, count } => self.allocate(slot, pool % 2, count),
+            Step::Exhaust { pool } => self.allocate(slot, pool % 2, usize::MAX),
+            Step::Leave { .. } | Step::ForgetGuard { .. } => (),
+        }
+    }
+
+    /// The slots with handles.
+    pub fn slots(&self) -> Vec<usize> {
+        let there = |slot: &usize| self.actors[*slot].is_some();
+        (0..self.actors.len()).filter(there).collect()
+    }
+
+    pub fn actor(&mut self, slot: usize) -> &mut dyn Actor {
+        &mut **self.actors[slot].as_mut().expect("the slot has a handle")
+    }
+
+    /// Asks the oracle about a call on the slot.
+    pub fn after(&mut self, slot: usize, call: Call) {
+        let under_way = |period: &&Period| match period {
+            Period::Free => false,
+            Period::Held { over, .. } => !over,
+            Period::Abandoned => true,
+        };
+        let hidden = self.periods.iter().filter(under_way).count();
+        self.oracle.after(slot, call, hidden);
+    }
+
+    pub fn register(&mut self, eager: bool) {
+        let actor = match eager {
+            true => self.registry.register(),
+            false => self.registry.register_deferred(),
+        };
+        let free = self.oracle.slots.iter().any(|slot| !slot.claimed);
+        assert_eq!(actor.is_some(), free, "a slot is free, or none is");
+        if let Some(actor) = actor {
+            let id = actor.id();
+            let slot = id.slot();
+            self.ids.push(id);
+            self.oracle.claim(slot, eager);
+            self.actors[slot] = Some(actor);
+        }
+    }
+
+    pub fn enter(&mut self, slot: usize) {
+        self.oracle.enter(slot);
+        self.actor(slot).enter();
+        self.after(slot, Call::Any);
+    }
+
+    /// The guard with this number; opens one if there is none.
+    pub fn guard(&mut self, slot: usize, guard: usize) -> usize {
+        if self.actor(slot).guards() == 0 {
+            self.enter(slot);
+        }
+        guard % self.actor(slot).guards()
+    }
+
+    pub fn leave(&mut self, slot: usize, guard: usize) {
+        let guards = self.actor(slot).guards();
+        self.oracle.leave(slot);
+        self.actor(slot).leave(guard % guards);
+        self.after(slot, Call::Any);
+    }
+
+    pub fn refresh(&mut self, slot: usize, guard: usize) {
+        let guards = self.actor(slot).guards();
+        if guards > 0 {
+            self.oracle.refresh(slot);
+            self.actor(slot).refresh(guard % guards);
+        } else if self.actor(slot).is_section() {
+            self.oracle.refresh(slot);
+            self.actor(slot).refresh_section();
+        }
+        self.after(slot, Call::Any);
+    }
+
+    /// Drops the guards, the oldest first; the section of a handle that has
+    /// become one stays.
+    pub fn drop_guards(&mut self, slot: usize) {
+        while self.actor(slot).guards() > 0 {
+            self.leave(slot, 0);
+        }
+    }
+
+    fn open_section(&mut self, slot: usize) {
+        if !self.actor(slot).is_section() {
+            self.drop_guards(slot);
+            self.oracle.enter(slot);
+            self.actor(slot).open_section();
+            self.after(slot, Call::Any);
+        }
+    }
+
+    pub fn leave_section(&mut self, slot: usize) {
+        self.drop_guards(slot);
+        if self.actor(slot).is_section() {
+            self.oracle.leave(slot);
+            self.actor(slot).leave_section();
+            self.after(slot, Call::Any);
+        }
+    }
+
+    pub fn release(&mut self, slot: usize) {
+        self.drop_guards(slot);
+        if self.actor(slot).is_section() {
+            self.oracle.leave(slot);
+        }
+        self.actor(slot).release();
+        self.after(slot, Call::Release);
+        self.oracle.release(slot);
+        self.actors[slot] = None;
+    }
+
+    fn forget(&mut self, slot: usize, flush_first: bool) {
+        let flushed = flush_first && !self.actor(slot).is_section();
+        if flushed {
+            self.flush(slot);
+        }
+        self.actor(slot).forget();
+        self.forgotten.push(slot);
+        self.actors[slot] = None;
+        if !flushed || self.oracle.slots[slot].may_queue {
+            self.oracle.stick(true);
+            self.stuck.push(slot);
+        }
+    }
+
+    /// Evicts an id that has no handle here any more.
+    fn evict(&mut self, number: usize) {
+        let id = self.ids[number % self.ids.len()];
+        let slot = id.slot();
+        if self.actors[slot].is_none() || self.last_id(slot) != id {
+            let is_owner = self.oracle.slots[slot].claimed && self.last_id(slot) == id;
+            assert_eq!(self.registry.evict(id), is_owner, "evicts the owner");
+            if is_owner {
+                self.evicted(slot);
+            }
+        }
+    }
+
+    fn last_id(&self, slot: usize) -> HandleId {
+        let mut ids = self.ids.iter().rev();
+        *ids.find(|id| id.slot() == slot).expect("it had an owner")
+    }
+
+    fn evicted(&mut self, slot: usize) {
+        self.oracle.evict(slot);
+        self.stuck.retain(|stuck| *stuck != slot);
+        self.forgotten.retain(|forgotten| *forgotten != slot);
+        if self.stuck.is_empty() {
+            self.oracle.stick(false);
+        }
+    }
+
+    fn kill(&mut self, slot: usize) {
+        if let Some(mut actor) = self.actors[slot].take() {
+            actor.die();
+            let id = self.last_id(slot);
+            assert!(self.registry.evict(id), "it was the owner");
+            assert!(!self.registry.evict(id), "it is not any more");
+            self.evicted(slot);
+            if !actor.is_gone() {
+                self.stale.push(actor);
+            }
+        }
+    }
+
+    /// A stale handle does nothing, but what it retires is not lost.
+    fn use_stale(&mut self, new: New) {
+        let Some(mut actor) = self.stale.pop() else {
+            return;
+        };
+        assert_eq!(actor.flush(), 0);
+        assert_eq!(actor.collect().unwrap_or(0), 0);
+        actor.limit(1);
+        let maker = self.slots().into_iter().next();
+        if let Some(maker) = maker {
+            let object = self.make(maker, new);
+            if let Some(id) = object::id_of(object) {
+                self.oracle.retire(id, NO_SLOT, false);
+                actor.retire(object);
+            }
+        }
+        actor.release();
+    }
+
+    pub fn flush(&mut self, slot: usize) {
+        let returned = self.actor(slot).flush();
+        self.after(slot, Call::Collect(returned));
+        self.oracle.after_flush(slot);
+    }
+
+    pub fn limit(&mut self, slot: usize, limit: u16) {
+        if self.actor(slot).limit(limit).is_some() {
+            let limit = (limit > 0).then_some(limit.into());
+            self.oracle.slots[slot].limit = limit;
+        }
+    }
+}
+
+pub fn empty_cells() -> Cells {
+    [(); 3].map(|()| AtomicPtr::new(ptr::null_mut()))
+}

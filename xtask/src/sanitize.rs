@@ -1,0 +1,226 @@
+//! `cargo xtask sanitize [thread|address]`: the torture example in both
+//! schemes, and the tests, under the compiler's sanitizers. Needs nightly and
+//! its `rust-src`: the standard library is built with them, too.
+//!
+//! Each sanitizer has a build of its own. The first costs four to eight minutes
+//! of processor time, nearly all of it for the standard library and for what
+//! the tests need; after that `thread` costs less than one, `address` less than
+//! three.
+//!
+//! # What ThreadSanitizer sees here
+//!
+//! It follows the order that Release and Acquire make, and takes no order from
+//! fences; the fences themselves are executed. Two things follow.
+//!
+//! No false alarm comes from that, and nothing is suppressed. Every edge by
+//! which an access of a reader or a retirer happens before a reclaim is a
+//! Release and an Acquire: the store in `leave` and the look at `active`, the
+//! push and the take of an inbox, the drops of a count, limbo, a pool's block,
+//! the claim of a slot. The fences LIGHT and HEAVY only decide whether a reader
+//! finds an object at all; if they do their work, there is no access that a
+//! race could be with.
+//!
+//! A missing or weak barrier is not found as such, but only when a run goes
+//! wrong by it: as a race between a reader and the reclaim. That is what the
+//! loom models and `torture --broken` are for. A Release or Acquire that is
+//! weakened is found on every processor, also where the machine's code is the
+//! same.
+//!
+//! AddressSanitizer also reports leaks at the end of each program. The objects
+//! of `torture` are static, so that a reclaim that comes too early is found
+//! there by its canaries; those of the tests are boxed.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use crate::shell;
+
+/// The first build may be slow.
+const LIMIT: Duration = Duration::from_secs(3600);
+
+struct Sanitizer {
+    name: &'static str,
+    /// For the run.
+    options: (&'static str, &'static str),
+    tests: &'static [&'static str],
+}
+
+const SANITIZERS: [Sanitizer; 2] = [
+    Sanitizer {
+        name: "thread",
+        options: ("TSAN_OPTIONS", "halt_on_error=1"),
+        // Those with threads.
+        tests: &[
+            "collector",
+            "grace",
+            "safe",
+            "safe_linear",
+            "safe_structures",
+        ],
+    },
+    Sanitizer {
+        name: "address",
+        options: ("ASAN_OPTIONS", "detect_leaks=1"),
+        tests: &[
+            "collector",
+            "grace",
+            "bound",
+            "model",
+            "safe",
+            "safe_linear",
+            "safe_structures",
+            "safe_walk",
+        ],
+    },
+];
+
+pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
+    let mut wanted = Vec::new();
+    while let Some(argument) = arguments.next().map_err(|e| e.to_string())? {
+        match argument {
+            lexopt::Arg::Value(name) => wanted.push(name.to_string_lossy().into_owned()),
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    let is_one = |name: &&String| SANITIZERS.iter().all(|one| one.name != **name);
+    if let Some(name) = wanted.iter().find(is_one) {
+        return Err(format!("no sanitizer is called {name}: thread, address"));
+    }
+    nightly(&["rust-src"])?;
+    let target = host()?;
+    let (mut passed, mut failed) = (0, 0);
+    for sanitizer in &SANITIZERS {
+        if !wanted.is_empty() && wanted.iter().all(|name| name != sanitizer.name) {
+            continue;
+        }
+        let torture = ["run", "--example"];
+        let mut runs = vec![
+            (&torture[..], "torture", &["--seconds", "5"][..]),
+            (&torture, "torture", &["--seconds", "5", "--robust"]),
+        ];
+        for test in sanitizer.tests {
+            runs.push((&["test", "--test"], test, &[]));
+        }
+        for (what, program, more) in runs {
+            let mut command = cargo(sanitizer, &target, what);
+            command.arg(program).arg("--").args(more);
+            let kind = what[1].trim_start_matches('-');
+            let more = more.last().filter(|option| option.starts_with("--"));
+            let name = [
+                sanitizer.name,
+                kind,
+                program,
+                more.copied().unwrap_or_default(),
+            ]
+            .join(" ");
+            match one(&name, &mut command) {
+                true => passed += 1,
+                false => failed += 1,
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(String::new())
+    }
+}
+
+/// A run or a test of this crate, with everything built for the sanitizer.
+fn cargo(sanitizer: &Sanitizer, target: &str, what: &[&str]) -> Command {
+    let Sanitizer { name, options, .. } = sanitizer;
+    // The toolchain is chosen by rustup, through the name on the search path.
+    let mut command = Command::new("cargo");
+    command
+        .current_dir(shell::root())
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("CARGO")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env("RUSTFLAGS", format!("-Zsanitizer={name}"))
+        .env(options.0, options.1)
+        .args(["+nightly", what[0], "--release", "-Zbuild-std"])
+        .args(["--target", target])
+        .args(["--target-dir", &format!("target/san-{name}")])
+        .args(&what[1..]);
+    command
+}
+
+/// One run; prints a line.
+fn one(name: &str, command: &mut Command) -> bool {
+    let start = Instant::now();
+    let result = shell::run(command, LIMIT);
+    let ok = result.as_ref().is_ok_and(shell::Output::ok);
+    println!(
+        "{} {name}: {} s",
+        if ok { "ok    " } else { "FAILED" },
+        start.elapsed().as_secs()
+    );
+    match result {
+        Ok(output) if !ok => print!("{}", report(&output)),
+        Err(why) => println!("    {why}"),
+        _ => {}
+    }
+    ok
+}
+
+/// The start of what a sanitizer reports; without a report, the end of all.
+/// Names in it are long.
+fn report(output: &shell::Output) -> String {
+    let is_start = |line: &&str| line.contains("WARNING: ") || line.contains("ERROR: ");
+    let lines = output.stderr.lines().skip_while(|line| !is_start(line));
+    if lines.clone().next().is_none() {
+        return output.tail(40);
+    }
+    let short = |line: &str| line.chars().take(150).collect::<String>();
+    let mut text = String::new();
+    for line in lines.take(30) {
+        text += &format!("    {}\n", short(line));
+    }
+    text
+}
+
+/// The host, as rustc calls it.
+fn host() -> Result<String, String> {
+    let version = shell::run(Command::new("rustc").arg("-vV"), LIMIT)?;
+    let mut lines = version.stdout.lines();
+    let host = lines.find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned)
+        .ok_or_else(|| "rustc does not say what the host is".into())
+}
+
+/// Makes sure that the nightly toolchain is there, with these components.
+pub fn nightly(components: &[&str]) -> Result<(), String> {
+    let installed = || {
+        let mut command = Command::new("rustup");
+        command.args(["component", "list", "--toolchain", "nightly", "--installed"]);
+        shell::run(&mut command, LIMIT).is_ok_and(|list| {
+            let has = |name: &&str| list.stdout.lines().any(|line| line.starts_with(*name));
+            list.ok() && components.iter().all(has)
+        })
+    };
+    if installed() {
+        return Ok(());
+    }
+    eprintln!("installing nightly {}", components.join(" "));
+    let mut why = String::new();
+    // A second time: the server may be busy.
+    for _ in 0..2 {
+        let mut command = Command::new("rustup");
+        command.args(["toolchain", "install", "nightly", "--profile", "minimal"]);
+        for name in components {
+            command.args(["--component", name]);
+        }
+        let output = shell::run(&mut command, LIMIT)?;
+        if output.ok() && installed() {
+            return Ok(());
+        }
+        why = format!("{}\n{}", output.reason(), output.tail(5));
+    }
+    Err(format!(
+        "nightly {} is missing and cannot be installed: {why}",
+        components.join(" ")
+    ))
+}

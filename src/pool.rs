@@ -168,11 +168,14 @@ impl<T, const K: usize> Pool<T, K> {
         value: T,
     ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
         let local = handle.local();
-        let mut kept: *mut Linked<T> = ptr::null_mut();
         #[cfg(target_has_atomic = "64")]
-        if !R::NESTED {
-            kept = local.slot.cache.take(&self.cursor, self::kept(K)).cast();
-        }
+        let kept: *mut Linked<T> = if R::NESTED {
+            ptr::null_mut()
+        } else {
+            local.slot.cache.take(&self.cursor, kept(K)).cast()
+        };
+        #[cfg(not(target_has_atomic = "64"))]
+        let kept: *mut Linked<T> = ptr::null_mut();
         if kept.is_null() {
             return self.alloc_new(handle, value);
         }

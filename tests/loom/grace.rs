@@ -1,7 +1,12 @@
 //! Grace periods: what a section does happens before what comes after.
 
 use hyaline::{Basic, Callback, Config, Grace};
-use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::AtomicUsize, thread};
+use loom::{
+    cell::UnsafeCell,
+    sync::Arc,
+    sync::atomic::{AtomicBool, AtomicUsize},
+    thread,
+};
 
 use super::*;
 
@@ -63,18 +68,75 @@ fn token_changes_hands() {
     });
 }
 
-/// A callback is used again, while it is called or after it.
+/// The memory of a token that is dropped before its section has ended: either
+/// the section makes it free, or the token, if the section came first. The
+/// next token is started by a third thread, which synchronises with neither.
+#[test]
+fn dropped_token_changes_hands() {
+    model(|| {
+        let stage = Stage::<3, Basic>::new(Config::new());
+        let grace: &'static Grace = Box::leak(Box::new(Grace::new()));
+        let (reader, one, two) = (stage.register(), stage.register(), stage.register());
+        // In a section from the start, so that the link is always pushed.
+        let guard = reader.enter();
+        let mut token = grace.start(&one).unwrap();
+        assert!(!token.poll(&one));
+        let done = Arc::new((AtomicBool::new(false), AtomicBool::new(false)));
+        let dropping = {
+            let done = done.clone();
+            thread::spawn(move || {
+                drop(token);
+                // Relaxed: it orders nothing.
+                done.0.store(true, Ordering::Relaxed);
+            })
+        };
+        let starting = {
+            let done = done.clone();
+            thread::spawn(move || {
+                // Relaxed, both: they order nothing. Loom would not get to the
+                // end of the others by itself, see `pool`.
+                while !(done.0.load(Ordering::Relaxed) && done.1.load(Ordering::Relaxed)) {
+                    thread::yield_now();
+                }
+                assert!(grace.start(&two).unwrap().poll(&two));
+                two
+            })
+        };
+        drop(guard);
+        // Relaxed: it orders nothing.
+        done.1.store(true, Ordering::Relaxed);
+        drop(starting.join().unwrap());
+        dropping.join().unwrap();
+        drop((reader, one));
+        stage.close();
+    });
+}
+
+/// A callback is used again, while it is called or after it. The last time is
+/// after the other thread's end, without synchronising with it; see `pool`.
 #[test]
 fn callback_changes_hands() {
     model(|| {
         let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
         let callback: &'static Callback = Box::leak(Box::new(Callback::new()));
         let (one, two) = (stage.register(), stage.register());
-        let calling = thread::spawn(move || {
-            let _ = callback.call_later(&one, |_| (), 1);
-            one
-        });
-        let _ = callback.call_later(&two, |_| (), 2);
+        let done = Arc::new(AtomicBool::new(false));
+        let calling = {
+            let done = done.clone();
+            thread::spawn(move || {
+                let _ = callback.call_later(&one, |_| (), 1);
+                // Relaxed: it orders nothing.
+                done.store(true, Ordering::Relaxed);
+                one
+            })
+        };
+        let mut again = true;
+        while again {
+            // Relaxed: it orders nothing.
+            again = !done.load(Ordering::Relaxed);
+            let _ = callback.call_later(&two, |_| (), 2);
+            thread::yield_now();
+        }
         drop(calling.join().unwrap());
         drop(two);
         stage.close();

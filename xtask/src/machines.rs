@@ -279,6 +279,18 @@ pub const MACHINES: &[Machine] = &[
         pass: Pass::Output("rtic-calibration.txt"),
     },
     Machine {
+        name: "rtos-tasks",
+        about: "example: interrupts, a task and the idle task share settings and samples",
+        package: "rtos-tasks",
+        bin: "rtos-tasks",
+        features: &[],
+        cfg: &[],
+        target: "thumbv7m-none-eabi",
+        emulator: "qemu-system-arm",
+        arguments: &["-M", "lm3s6965evb"],
+        pass: Pass::Output("rtos-tasks.txt"),
+    },
+    Machine {
         name: "embassy-calibration",
         about: "example: a record between Embassy tasks, no compare-and-swap",
         package: "embassy-calibration",

@@ -1,14 +1,21 @@
 //! What cargo alone cannot do for this project: `cargo xtask COMMAND`.
 
+mod compare;
 mod counts;
+mod fuzz;
+mod gate;
+mod litmus;
 mod machines;
 mod miri;
 mod orderings;
 mod provide;
 mod qemu;
 mod qemu_user;
+mod sanitize;
 mod shell;
 mod sizes;
+mod spin;
+mod stack;
 
 use std::process::ExitCode;
 
@@ -21,11 +28,23 @@ usage: cargo xtask COMMAND [OPTION…]
                     runs the tests with real threads on aarch64, riscv64, armv7
   sizes
                     code and RAM that the crate adds to a firmware; checks enter and leave
+  stack [--accept]
+                    bytes of stack of each call, compared with the kept ones
   counts [--accept] [--allow-missing] [NAME…]
                     instructions of each operation, compared with the kept ones
+  compare [--quick] [--only ROW,ROW] [--out FOLDER]
+                    times and counts beside the peers; writes docs/performance.md
+  gate [--accept]   instructions on this machine, compared with the kept ones
   miri [--seeds N]  the suite under Miri: memory models, targets, many seeds
   orderings [--list] [--part K/M] [FILE]
                     weakens each ordering and barrier, and runs the models
+  sanitize [thread] [address]
+                    torture and the tests under the compiler's sanitizers
+  fuzz [--seconds S] [--show FILE]
+                    the sequences of tests/model.rs from a fuzzer
+  spin [--all]      the model in models/ and its mutations, searched in full by Spin
+  litmus [--allow-missing]
+                    models/litmus under the models of AArch64 and RISC-V, by herd7
 ";
 
 fn main() -> ExitCode {
@@ -38,7 +57,14 @@ fn main() -> ExitCode {
         Some("sizes") => sizes::run(parser),
         Some("miri") => miri::run(parser),
         Some("orderings") => orderings::run(parser),
+        Some("sanitize") => sanitize::run(parser),
+        Some("fuzz") => fuzz::run(parser),
+        Some("litmus") => litmus::run(parser),
+        Some("spin") => spin::run(parser),
+        Some("stack") => stack::run(parser),
         Some("counts") => counts::run(parser),
+        Some("compare") => compare::run(parser),
+        Some("gate") => gate::run(parser),
         _ => Err(HELP.into()),
     };
     match result {

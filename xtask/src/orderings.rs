@@ -16,7 +16,7 @@ use std::{
 use crate::shell;
 
 /// The files of the algorithm.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "src/raw.rs",
     "src/raw/batch.rs",
     "src/raw/inbox.rs",
@@ -28,6 +28,7 @@ const FILES: [&str; 11] = [
     "src/raw/era.rs",
     "src/raw/era/split.rs",
     "src/pool.rs",
+    "src/grace.rs",
 ];
 
 /// Looks that the argument rests on: file, text, replacement, name.

@@ -67,7 +67,7 @@ fn retire_held<S: Scheme, const W: usize>(
 ) {
     world.look(guard, 4);
     assert!(world.replace(writer, 0), "the shelf has nodes");
-    writer.flush();
+    world.flush(writer);
 }
 
 /// A reader, a writer, and a node in the cell.
@@ -76,7 +76,7 @@ fn reader_and_writer<S: Scheme, const W: usize>(
 ) -> (Handle<'static, S>, Handle<'static, S>) {
     let (reader, writer) = (world.register(), world.register());
     assert!(world.replace(&writer, 0), "the shelf has nodes");
-    writer.flush();
+    world.flush(&writer);
     (reader, writer)
 }
 
@@ -87,7 +87,7 @@ fn a_guard_keeps_an_object<S: Scheme, const W: usize>(world: &'static World<S, W
     retire_held(world, &writer, &guard);
     assert_eq!(world.ledger.dropped(), before, "reclaimed under a guard");
     drop(guard);
-    writer.flush();
+    world.flush(&writer);
     assert_eq!(world.ledger.dropped(), before + 1, "kept without a guard");
 }
 
@@ -104,10 +104,10 @@ fn guards_nest_in_any_drop_order<S: Scheme, const W: usize>(world: &'static Worl
             drop(inner);
             outer
         };
-        writer.flush();
+        world.flush(&writer);
         assert_eq!(world.ledger.dropped(), before, "one guard is left");
         drop(last);
-        writer.flush();
+        world.flush(&writer);
         assert_eq!(world.ledger.dropped(), before + 1, "no guard is left");
     }
 }
@@ -120,13 +120,13 @@ fn a_deferred_retire_waits_for_its_guard<S: Scheme, const W: usize>(world: &'sta
     let node = guard.swap(&world.cell, ptr::null_mut(), Ordering::AcqRel);
     // SAFETY: the swap unlinked it, and it is retired once.
     unsafe { guard.defer_retire(node, shelve) };
-    other.flush();
+    world.flush(&other);
     assert_eq!(world.ledger.dropped(), before, "reclaimed before the drop");
     // SAFETY: the guard that retired it still stands.
     let value: &Node = unsafe { &*node };
     assert!(value.holds(4));
     drop(guard);
-    reader.flush();
+    world.flush(&reader);
     assert_eq!(world.ledger.dropped(), before + 1, "never reclaimed");
 }
 
@@ -137,12 +137,12 @@ fn a_quiescent_point_releases<S: Scheme, const W: usize>(world: &'static World<S
     retire_held(world, &writer, &guard);
     assert_eq!(world.ledger.dropped(), before, "the guard still stands");
     guard.refresh();
-    writer.flush();
+    world.flush(&writer);
     assert_eq!(world.ledger.dropped(), before + 1, "refresh lets it go");
     retire_held(world, &writer, &guard);
     assert_eq!(world.ledger.dropped(), before + 1, "protected again");
     drop(guard);
-    writer.flush();
+    world.flush(&writer);
     assert_eq!(world.ledger.dropped(), before + 2, "kept without a guard");
 }
 
@@ -153,11 +153,11 @@ fn counts_are_what_was_reclaimed<S: Scheme, const W: usize>(world: &'static Worl
     for _ in 0..3 {
         retire_held(world, &writer, &guard);
     }
-    assert_eq!(writer.flush(), 0, "nothing can be reclaimed yet");
+    assert_eq!(world.flush(&writer), 0, "nothing can be reclaimed yet");
     assert_eq!(writer.collect(), 0, "nothing can be reclaimed yet");
     drop(guard);
     let now = world.ledger.dropped();
-    let counted = writer.flush() + reader.flush();
+    let counted = world.flush(&writer) + world.flush(&reader);
     assert_eq!(world.ledger.dropped(), now + counted, "the count is exact");
     assert_eq!(world.ledger.dropped(), before + 3, "nothing is left behind");
 }
@@ -198,7 +198,7 @@ fn a_reclaimer_may_retire<S: Scheme, const W: usize>(world: &'static World<S, W>
     // SAFETY: as in `retire`; the handle outlives the reclaimers, which all run
     // before the flush below ends.
     unsafe { handle.retire(make(world, &handle), retire_next::<S>) };
-    handle.flush();
+    world.flush(&handle);
     // Relaxed: one thread.
     HANDLE.store(ptr::null_mut(), Ordering::Relaxed);
     assert_eq!(world.ledger.dropped(), before + 2, "both are reclaimed");

@@ -12,16 +12,20 @@
 mod api;
 mod broken;
 pub mod counts;
+mod mixed;
+mod nested;
 mod node;
 mod pool;
 mod preempt;
 mod rendezvous;
 mod stalled;
+mod structures;
+mod supervise;
 mod torture;
 mod world;
 
 use core::fmt;
-use hyaline::{Basic, Config, Fences, Robust, SingleCore};
+use hyaline::{Basic, Collector, Config, Fences, Robust, Scheme, SingleCore};
 use stalled::Scene;
 
 pub use preempt::interrupt;
@@ -67,6 +71,29 @@ macro_rules! with_world {
     }};
 }
 
+/// Declares one of each structure, in a domain of one scheme, and runs a suite over them.
+macro_rules! with_structures {
+    ($scheme:ty, $config:expr, |$all:ident| $run:expr) => {{
+        hyaline::domain!(
+            Here: Collector<{ structures::SLOTS }, $scheme> = Collector::with_config($config)
+        );
+        static ALL: structures::Structures<Here> = structures::Structures::new();
+        let $all = &ALL;
+        $run
+    }};
+}
+
+/// The suites that share a world, one after the other.
+#[inline(never)]
+fn one_core<S: Scheme>(
+    world: &'static world::World<S, 2>,
+    board: &impl Preempt,
+    label: &'static str,
+) {
+    preempt::suite(world, board, label);
+    nested::suite(world, board, label);
+}
+
 /// Runs everything that one core with a timer can run.
 ///
 /// # Safety
@@ -85,23 +112,42 @@ pub unsafe fn single_core<B: Preempt>(board: &B) {
             Basic<SingleCore>,
             2,
             Config::new().barrier(SINGLE),
-            |world| preempt::suite(world, board, "Basic<SingleCore>")
+            |world| {
+                one_core(world, board, "Basic<SingleCore>");
+                supervise::suite(world, board, "Basic<SingleCore>");
+            }
         );
-        with_world!(Basic<Fences>, 2, Config::new(), |world| {
-            preempt::suite(world, board, "Basic<Fences>");
-        });
     }
     with_world!(
         Robust<SingleCore>,
         2,
         Config::new().barrier(SINGLE).era_step::<1>(),
-        |world| preempt::suite(world, board, "Robust<SingleCore>")
+        |world| one_core(world, board, "Robust<SingleCore>")
     );
     with_world!(Robust<Fences>, 2, Config::new(), |world| {
-        preempt::suite(world, board, "Robust<Fences>");
+        one_core(world, board, "Robust<Fences>");
+        // Once a scheme: the barrier is of no matter to it, and 256 KiB are full.
+        supervise::suite(world, board, "Robust<Fences>");
     });
     with_world!(Basic<Fences>, 2, Config::new(), |world| {
+        if !LATE_ERA {
+            one_core(world, board, "Basic<Fences>");
+        }
+        // Last: what they do to the world is wrong.
+        nested::controls(world, board);
         preempt::control(world, board);
+    });
+    // Small batches, for structures that have few places.
+    const FEW: Config<SingleCore> = Config::new().barrier(SINGLE).batch::<1>();
+    if !LATE_ERA {
+        with_structures!(Basic<SingleCore>, FEW, |all| {
+            structures::by_interrupt(all, board, "Basic<SingleCore>", true);
+            structures::by_interrupt(all, board, "Basic<SingleCore>", false);
+        });
+    }
+    with_structures!(Robust<SingleCore>, FEW.era_step::<1>(), |all| {
+        structures::by_interrupt(all, board, "Robust<SingleCore>", true);
+        structures::by_interrupt(all, board, "Robust<SingleCore>", false);
     });
     preempt::report(board);
     board.print(format_args!("{PASSED}"));
@@ -122,10 +168,21 @@ pub fn multi_core<B: Board>(board: &B, core: usize, cores: usize) {
     stalled::by_core(&ROBUST, board, &team, "Robust<Fences>", most);
     stalled::by_core(&BASIC, board, &team, "Basic<Fences>", None);
     with_world!(Basic<Fences>, 4, Config::new(), |world| {
+        static MIXED: mixed::Mixed = mixed::Mixed::new();
         torture::suite(world, board, &team, "Basic<Fences>");
+        mixed::suite(world, &MIXED, board, &team, "Basic<Fences>");
     });
     with_world!(Robust<Fences>, 4, Config::new().era_step::<4>(), |world| {
+        static MIXED: mixed::Mixed = mixed::Mixed::new();
         torture::suite(world, board, &team, "Robust<Fences>");
+        mixed::suite(world, &MIXED, board, &team, "Robust<Fences>");
+    });
+    const FEW: Config = Config::new().batch::<1>();
+    with_structures!(Basic<Fences>, FEW, |all| {
+        structures::by_core(all, board, &team, "Basic<Fences>");
+    });
+    with_structures!(Robust<Fences>, FEW.era_step::<1>(), |all| {
+        structures::by_core(all, board, &team, "Robust<Fences>");
     });
     broken::suite(board, &team);
     if core == 0 {

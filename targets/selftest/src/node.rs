@@ -1,7 +1,7 @@
 //! Objects that notice when they are used after, or reclaimed before, their time.
 
 use core::{cell::UnsafeCell, mem::MaybeUninit, ptr};
-use hyaline::{Handle, Link, Linked, Scheme};
+use hyaline::{Handle, Link, Linked, Role, Scheme};
 use portable_atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 const POISON: u32 = 0xDEAD_DEAD;
@@ -129,9 +129,9 @@ impl<const K: usize> Shelf<K> {
     }
 
     /// A fresh node, or `None` when all are in use. One core at a time.
-    pub fn make<S: Scheme>(
+    pub fn make<S: Scheme, R: Role>(
         &'static self,
-        handle: &Handle<'_, S>,
+        handle: &Handle<'_, S, R>,
         ledger: &'static Ledger,
     ) -> Option<*mut Linked<Node>> {
         // Acquire: pairs with the Release in `shelve`; the old node is gone. An

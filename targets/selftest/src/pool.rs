@@ -41,7 +41,7 @@ pub fn runs_dry_and_recovers<S: Scheme, const W: usize>(world: &'static World<S,
             pool.free(fresh);
             pool.free(*kept);
         }
-        writer.flush();
+        world.flush(&writer);
         assert_eq!(pool.available(), BLOCKS, "every block is back");
     }
     drop((reader, writer));

@@ -3,30 +3,28 @@
 
 use crate::{Preempt, api, node::shelve, pool, world::World};
 use core::{cell::Cell, ptr};
-use hyaline::{Handle, Scheme};
-use portable_atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use hyaline::{Handle, Role, Scheme};
+use portable_atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence};
 
 /// Every access to the statics here is Relaxed: there is one core, and an interrupt
 /// sees its stores in program order.
 const LOCAL: Ordering = Ordering::Relaxed;
 
-/// What the interrupt does: a function and the thing it works on.
-struct Hook {
-    run: fn(*const ()),
-    with: *const (),
-}
-
-static HOOK: AtomicPtr<Hook> = AtomicPtr::new(ptr::null_mut());
+/// What the interrupt does.
+static HOOK: AtomicPtr<&dyn Fn()> = AtomicPtr::new(ptr::null_mut());
 static STRUCK: AtomicUsize = AtomicUsize::new(0);
 static COUNTING: AtomicBool = AtomicBool::new(false);
-static POINTS: Points = Points([const { AtomicU32::new(0) }; 1024]);
+static POINTS: Points = Points([const { AtomicU32::new(0) }; WORDS]);
 
-/// A bit for each halfword of 64 KiB of code.
-struct Points([AtomicU32; 1024]);
+/// A bit for each halfword of so many 64 bytes of code. More code goes round, and then the
+/// count is too low.
+const WORDS: usize = if cfg!(feature = "small") { 512 } else { 4096 };
+
+struct Points([AtomicU32; WORDS]);
 
 impl Points {
     fn set(&self, pc: usize) {
-        let bit = pc / 2 % (1024 * 32);
+        let bit = pc / 2 % (WORDS * 32);
         let word = &self.0[bit / 32];
         word.store(word.load(LOCAL) | 1 << (bit % 32), LOCAL);
     }
@@ -48,8 +46,8 @@ pub fn interrupt(pc: usize) {
     let hook = HOOK.load(LOCAL);
     // SAFETY: whoever sets the hook keeps it alive until it is cleared, and the
     // interrupt cannot be interrupted by the code it interrupted.
-    if let Some(hook) = unsafe { hook.as_ref() } {
-        (hook.run)(hook.with);
+    if let Some(job) = unsafe { hook.as_ref() } {
+        job();
     }
 }
 
@@ -71,88 +69,75 @@ enum Writes {
     Reclaims,
 }
 
-/// The interrupt's own handle and what it does with it.
-struct Irq<S: Scheme, const W: usize> {
-    handle: Handle<'static, S>,
-    world: &'static World<S, W>,
-    writes: Writes,
-}
-
-impl<S: Scheme, const W: usize> Irq<S, W> {
-    fn run(this: *const ()) {
-        // SAFETY: `with_irq` passes an `Irq` that lives until the hook is cleared;
-        // the main loop uses it only while the timer is stopped.
-        let this = unsafe { &*this.cast::<Self>() };
-        this.world.read(&this.handle, 2);
-        let written = match this.writes {
-            Writes::Nothing => true,
-            Writes::Retires => this.world.replace(&this.handle, 1),
-            Writes::Reclaims => this.world.replace_rashly(&this.handle, 1),
-        };
-        if !written {
-            this.handle.flush();
-        }
-    }
-}
-
-/// Runs the body while interrupts strike. The body gets a function that flushes the
-/// interrupt's handle; it may call it while the timer is stopped.
-fn with_irq<S: Scheme, const W: usize>(
-    world: &'static World<S, W>,
-    writes: Writes,
-    body: impl FnOnce(&dyn Fn()),
-) {
-    let irq = Irq {
-        handle: world.register(),
-        world,
-        writes,
-    };
-    let hook = Hook {
-        run: Irq::<S, W>::run,
-        with: (&raw const irq).cast(),
-    };
-    HOOK.store((&raw const hook).cast_mut(), LOCAL);
-    body(&|| {
-        irq.handle.flush();
-    });
+/// Runs the body while interrupts do the job. The compiler takes both for one thread, so
+/// they share what is atomic, or what the body uses only while the timer is stopped.
+pub fn striking(job: &dyn Fn(), body: impl FnOnce()) {
+    HOOK.store((&raw const job).cast_mut().cast(), LOCAL);
+    body();
     HOOK.store(ptr::null_mut(), LOCAL);
-    irq.handle.flush();
 }
 
 /// Runs a job in an interrupt, and returns when the interrupt is over.
 pub fn once(board: &impl Preempt, job: &dyn Fn()) {
-    fn run(with: *const ()) {
-        // SAFETY: it is what `hook` below has, which lives until the hook is cleared.
-        let job = unsafe { &*with.cast::<&dyn Fn()>() };
-        job();
-    }
-    let hook = Hook {
-        run,
-        with: (&raw const job).cast(),
+    striking(job, || {
+        let before = STRUCK.load(LOCAL);
+        board.interrupt_after(50);
+        while STRUCK.load(LOCAL) == before {
+            core::hint::spin_loop();
+        }
+    });
+}
+
+/// Runs the body while interrupts read and write on this handle. The body gets a
+/// function that flushes it; it may call it while the timer is stopped.
+fn with_irq<S: Scheme, R: Role, const W: usize>(
+    world: &'static World<S, W>,
+    handle: Handle<'static, S, R>,
+    writes: Writes,
+    body: impl FnOnce(&dyn Fn()),
+) {
+    let job = || {
+        world.read(&handle, 2);
+        let written = match writes {
+            Writes::Nothing => true,
+            Writes::Retires => world.replace(&handle, 1),
+            Writes::Reclaims => world.replace_rashly(&handle, 1),
+        };
+        if !written {
+            world.flush(&handle);
+        }
     };
-    HOOK.store((&raw const hook).cast_mut(), LOCAL);
-    let before = STRUCK.load(LOCAL);
-    board.interrupt_after(50);
-    while STRUCK.load(LOCAL) == before {
-        core::hint::spin_loop();
-    }
-    HOOK.store(ptr::null_mut(), LOCAL);
+    striking(&job, || {
+        body(&|| {
+            world.flush(&handle);
+        });
+    });
+    world.flush(&handle);
 }
 
 /// Repeats `operation` with an interrupt one instruction later each time, until it
 /// ends before the interrupt comes. Returns how many instructions that took.
-fn sweep(board: &impl Preempt, mut prepare: impl FnMut(), operation: impl Fn()) -> u32 {
+pub fn sweep(board: &impl Preempt, prepare: impl Fn(), operation: impl Fn()) -> u32 {
+    sweep_dyn(board, &prepare, &operation)
+}
+
+/// One copy for all operations.
+#[inline(never)]
+fn sweep_dyn(board: &dyn Preempt, prepare: &dyn Fn(), operation: &dyn Fn()) -> u32 {
     /// Far more than any operation has.
     const LIMIT: u32 = 20_000;
     for after in 1..LIMIT {
         prepare();
         let before = STRUCK.load(LOCAL);
+        // SeqCst, and below: the compiler moves nothing of the preparation past here.
+        compiler_fence(Ordering::SeqCst);
         board.interrupt_after(after);
         COUNTING.store(true, LOCAL);
         operation();
         COUNTING.store(false, LOCAL);
         let struck = STRUCK.load(LOCAL) != before;
         board.cancel();
+        compiler_fence(Ordering::SeqCst);
         if !struck {
             return after;
         }
@@ -169,20 +154,28 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
     pool::runs_dry_and_recovers(world);
     board.print(format_args!("{label}: interface and pool ok"));
 
-    for writes in [Writes::Nothing, Writes::Retires] {
-        let kind = match writes {
-            Writes::Nothing => "reads",
-            _ => "writes",
-        };
-        with_irq(world, writes, |flush_irq| {
-            let [read, retire, publish, leave, collect] = operations(world, board, flush_irq);
-            board.print(format_args!(
-                "{label}: interrupt {kind} at each instruction of read {read}, \
-                 retire {retire}, publish {publish}, leave {leave}, collect {collect}"
-            ));
-        });
-    }
-    with_irq(world, Writes::Retires, |_| storm(world, board));
+    let says = |kind: &str, lengths: [u32; 5]| {
+        let [read, retire, publish, leave, collect] = lengths;
+        board.print(format_args!(
+            "{label}: interrupt {kind} at each instruction of read {read}, \
+             retire {retire}, publish {publish}, leave {leave}, collect {collect}"
+        ));
+    };
+    with_irq(world, world.register(), Writes::Nothing, |flush| {
+        says("reads", operations(world, board, flush));
+    });
+    with_irq(world, world.register(), Writes::Retires, |flush| {
+        says("writes", operations(world, board, flush));
+    });
+    // No reclaimer runs in the interrupt.
+    let deferred = world.collector.register_deferred();
+    let deferred = deferred.expect("a slot is free");
+    with_irq(world, deferred, Writes::Retires, |flush| {
+        says("defers", operations(world, board, flush));
+    });
+    with_irq(world, world.register(), Writes::Retires, |_| {
+        storm(world, board);
+    });
     world.settle(label, shelve);
     board.print(format_args!(
         "{label}: {} objects, each reclaimed once",
@@ -191,6 +184,7 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
 }
 
 /// Sweeps every operation; the interrupt uses a handle of its own.
+#[inline(never)]
 fn operations<S: Scheme, const W: usize>(
     world: &'static World<S, W>,
     board: &impl Preempt,
@@ -201,9 +195,9 @@ fn operations<S: Scheme, const W: usize>(
     // Each repetition starts from the same state.
     let tidy = || {
         flush_irq();
-        main.flush();
+        world.flush(&main);
         world.replace(&main, 0);
-        main.flush();
+        world.flush(&main);
     };
     // Enter, protect, read, leave.
     let read = sweep(board, tidy, || world.read(&main, 2));
@@ -215,7 +209,7 @@ fn operations<S: Scheme, const W: usize>(
     let publish = sweep(board, tidy, || {
         let guard = other.enter();
         world.replace(&main, 0);
-        main.flush();
+        world.flush(&main);
         drop(guard);
     });
     let held = Cell::new(None);
@@ -226,7 +220,7 @@ fn operations<S: Scheme, const W: usize>(
             tidy();
             let guard = other.enter();
             world.replace(&main, 0);
-            main.flush();
+            world.flush(&main);
             held.set(Some(guard));
         },
         || drop(held.take()),
@@ -239,6 +233,7 @@ fn operations<S: Scheme, const W: usize>(
 }
 
 /// The main loop replaces objects while interrupts come at irregular distances.
+#[inline(never)]
 fn storm<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl Preempt) {
     let main = world.register();
     let mut random = 1u32;
@@ -248,7 +243,7 @@ fn storm<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl Pr
         board.interrupt_after(1 + (random >> 24));
         while STRUCK.load(LOCAL) == before {
             if !world.replace(&main, 0) {
-                main.flush();
+                world.flush(&main);
             }
             world.read(&main, 2);
         }
@@ -257,12 +252,13 @@ fn storm<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl Pr
 
 /// The control: an interrupt that reclaims under the main loop's guard is caught.
 pub fn control<S: Scheme, B: Preempt, const W: usize>(world: &'static World<S, W>, board: &B) {
-    with_irq(world, Writes::Reclaims, |_| {
+    let before = world.ledger.torn();
+    with_irq(world, world.register(), Writes::Reclaims, |_| {
         let main = world.register();
         world.replace_rashly(&main, 0);
         sweep(board, || (), || world.read(&main, 2));
     });
-    let torn = world.ledger.torn();
+    let torn = world.ledger.torn() - before;
     assert!(torn > 0, "reclaiming under a guard goes unnoticed");
     board.print(format_args!(
         "control: reclaiming at once is caught at {torn} offsets"

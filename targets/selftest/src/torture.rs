@@ -7,7 +7,7 @@ use crate::{
     rendezvous::Team,
     world::{BLOCKS, World},
 };
-use hyaline::{Guard, Handle, Scheme, reclaim};
+use hyaline::{Handle, Scheme, reclaim};
 use portable_atomic::Ordering;
 
 /// Rounds of each core: about a second under QEMU.
@@ -81,19 +81,7 @@ fn nested<S: Scheme, const W: usize>(
     let mut outer = handle.enter();
     world.look(&outer, 4);
     if let Some(node) = world.shelves[core].make(handle, &world.ledger) {
-        let inner = handle.enter();
-        // AcqRel: publishes the new node and takes over the old one.
-        let old = inner.swap(&world.cell, node, Ordering::AcqRel);
-        // SAFETY: the swap unlinked it and only one swap can return it; the guard
-        // keeps it readable until its drop.
-        unsafe {
-            if let Some(old) = old.as_ref() {
-                inner.defer_retire(core::ptr::from_ref(old).cast_mut(), shelve);
-                if !old.holds(4) {
-                    world.ledger.note_torn();
-                }
-            }
-        }
+        world.swing(&handle.enter(), node, shelve);
     }
     outer.refresh();
     world.look(&outer, 4);
@@ -105,7 +93,7 @@ fn pooled<S: Scheme, const W: usize>(world: &'static World<S, W>, core: usize) {
     for round in 0..ROUNDS / 2 {
         world.read(&handle, 4);
         if (core + round).is_multiple_of(3) {
-            replace_pooled(world, &handle, None);
+            world.replace_pooled(&handle);
         }
         if (core + round).is_multiple_of(512) {
             let guard = handle.enter();
@@ -113,7 +101,7 @@ fn pooled<S: Scheme, const W: usize>(world: &'static World<S, W>, core: usize) {
             let dry = (0..4 * BLOCKS).any(|_| {
                 // In robust mode a guard holds only what it protected.
                 world.look(&guard, 1);
-                !replace_pooled(world, &handle, Some(&guard))
+                !world.swing_pooled(&handle, &guard)
             });
             world.look(&guard, 4);
             // Relaxed: read after a rendezvous.
@@ -121,29 +109,4 @@ fn pooled<S: Scheme, const W: usize>(world: &'static World<S, W>, core: usize) {
         }
     }
     handle.flush();
-}
-
-/// Retires the old node at once, or not before the guard ends. False when the pool
-/// is dry.
-fn replace_pooled<S: Scheme, const W: usize>(
-    world: &'static World<S, W>,
-    handle: &Handle<'_, S>,
-    until: Option<&Guard<'_, S>>,
-) -> bool {
-    let Ok(node) = world.pool.alloc(handle, Node::new(&world.ledger)) else {
-        return false;
-    };
-    // AcqRel: publishes the new node and takes over the old one.
-    let old = world.cell.swap(node, Ordering::AcqRel);
-    if old.is_null() {
-        return true;
-    }
-    // SAFETY: the swap unlinked it, and one swap only can return it.
-    unsafe {
-        match until {
-            Some(guard) => guard.defer_retire(old, reclaim::pooled::<Node>),
-            None => handle.retire(old, reclaim::pooled::<Node>),
-        }
-    }
-    true
 }

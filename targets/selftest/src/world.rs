@@ -1,7 +1,10 @@
 //! The statics of one scheme: a collector, a pool, a ledger and a shared cell.
 
 use crate::node::{Ledger, Node, Shelf, shelve};
-use hyaline::{AtomicPtr, Collector, Config, Guard, Handle, Link, Linked, Pool, Scheme};
+use hyaline::{
+    AtomicPtr, Collector, Config, Guard, Handle, Link, Linked, Pool, Reclaimer, Role, Scheme,
+    reclaim,
+};
 use portable_atomic::{AtomicUsize, Ordering};
 
 /// Slots of each collector: more than the cores and interrupts that use one.
@@ -40,13 +43,13 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
 
     /// Reads the cell under a guard and notes what is wrong with it.
     #[inline(never)]
-    pub fn read(&'static self, handle: &Handle<'_, S>, times: u32) {
+    pub fn read<R: Role>(&'static self, handle: &Handle<'_, S, R>, times: u32) {
         let guard = handle.enter();
         self.look(&guard, times);
     }
 
     /// Reads the cell under a guard that is there already.
-    pub fn look(&'static self, guard: &Guard<'_, S>, times: u32) {
+    pub fn look<R: Role>(&'static self, guard: &Guard<'_, S, R>, times: u32) {
         // Acquire: the node's contents are visible with its address.
         let node = guard.protect(&self.cell, Ordering::Acquire);
         // SAFETY: protected by the guard, which outlives this function.
@@ -57,17 +60,31 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
         }
     }
 
+    /// Protects the node in the cell and runs the body: afterwards the node is as it was.
+    pub fn watch<R: Role>(&'static self, guard: &Guard<'_, S, R>, body: impl FnOnce()) {
+        // Acquire: as in `look`.
+        let node = guard.protect(&self.cell, Ordering::Acquire);
+        // SAFETY: as in `look`; the body does not refresh the guard.
+        let node = unsafe { node.as_ref() };
+        let stamp = node.map(|node| node.stamp());
+        body();
+        let same = |node: &Linked<Node>| node.holds(2) && Some(node.stamp()) == stamp;
+        if node.is_some_and(|node| !same(node)) {
+            self.ledger.note_torn();
+        }
+    }
+
     /// Replaces the node in the cell by one of this shelf and retires the old one.
     /// False when the shelf is empty.
     #[inline(never)]
-    pub fn replace(&'static self, handle: &Handle<'_, S>, shelf: usize) -> bool {
+    pub fn replace<R: Role>(&'static self, handle: &Handle<'_, S, R>, shelf: usize) -> bool {
         let node = self.shelves[shelf].make(handle, &self.ledger);
         node.inspect(|node| self.exchange(handle, *node)).is_some()
     }
 
     /// Puts this node into the cell and retires the old one.
     #[inline(always)]
-    pub fn exchange(&'static self, handle: &Handle<'_, S>, node: *mut Linked<Node>) {
+    pub fn exchange<R: Role>(&'static self, handle: &Handle<'_, S, R>, node: *mut Linked<Node>) {
         // AcqRel: publishes the new node and takes over the old one.
         let old = self.cell.swap(node, Ordering::AcqRel);
         if !old.is_null() {
@@ -78,7 +95,8 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
 
     /// As [`replace`](Self::replace), but reclaims the old node without waiting. What
     /// a control must catch.
-    pub fn replace_rashly(&'static self, handle: &Handle<'_, S>, shelf: usize) -> bool {
+    #[inline(never)]
+    pub fn replace_rashly<R: Role>(&'static self, handle: &Handle<'_, S, R>, shelf: usize) -> bool {
         let Some(node) = self.shelves[shelf].make(handle, &self.ledger) else {
             return false;
         };
@@ -90,6 +108,66 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
             unsafe { shelve(old.cast()) };
         }
         true
+    }
+
+    /// Puts this node into the cell and retires the old one, which is looked at until
+    /// the guard ends.
+    pub fn swing<R: Role>(
+        &'static self,
+        guard: &Guard<'_, S, R>,
+        node: *mut Linked<Node>,
+        reclaim: Reclaimer,
+    ) {
+        // AcqRel: publishes the new node and takes over the old one.
+        let old = guard.swap(&self.cell, node, Ordering::AcqRel);
+        // SAFETY: the swap unlinked it and only one swap can return it; the guard
+        // keeps it readable until its drop.
+        unsafe {
+            if let Some(node) = old.as_ref() {
+                guard.defer_retire(old, reclaim);
+                if !node.holds(4) {
+                    self.ledger.note_torn();
+                }
+            }
+        }
+    }
+
+    /// [`swing`](Self::swing) with a node of the pool. False when the pool is dry.
+    #[inline(never)]
+    pub fn swing_pooled<R: Role>(
+        &'static self,
+        handle: &Handle<'_, S, R>,
+        guard: &Guard<'_, S, R>,
+    ) -> bool {
+        let node = self.pool.alloc(handle, Node::new(&self.ledger));
+        let node = node.inspect(|node| self.swing(guard, *node, reclaim::pooled::<Node>));
+        node.is_ok()
+    }
+
+    /// [`replace`](Self::replace) with a node of the pool. False when the pool is dry.
+    #[inline(never)]
+    pub fn replace_pooled<R: Role>(&'static self, handle: &Handle<'_, S, R>) -> bool {
+        let Ok(node) = self.pool.alloc(handle, Node::new(&self.ledger)) else {
+            return false;
+        };
+        // AcqRel: publishes the new node and takes over the old one.
+        let old = self.cell.swap(node, Ordering::AcqRel);
+        if !old.is_null() {
+            // SAFETY: the swap unlinked it, and one swap only can return it.
+            unsafe { handle.retire(old, reclaim::pooled::<Node>) };
+        }
+        true
+    }
+
+    /// Flushes a handle; out of line, for boards with little room for code.
+    #[inline(never)]
+    pub fn flush<R: Role>(&self, handle: &Handle<'_, S, R>) -> usize {
+        handle.flush()
+    }
+
+    /// Nodes that were made and not yet dropped.
+    pub fn alive(&self) -> usize {
+        self.ledger.made() - self.ledger.dropped()
     }
 
     /// Takes the node out of the cell and checks that every node came back.

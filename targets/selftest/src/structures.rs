@@ -1,0 +1,345 @@
+//! The structures of the safe layer: a cell, a stack, a queue and a map, whose values
+//! notice when they are dropped twice or under somebody's eyes.
+
+use crate::{
+    Board, Preempt,
+    node::{Ledger, Node},
+    preempt::{striking, sweep},
+    rendezvous::Team,
+};
+use hyaline::{
+    Role,
+    safe::{Domain, Guard, Handle, Map, Queue, RcuCell, Refused, Stack},
+};
+use portable_atomic::{AtomicUsize, Ordering};
+
+/// Places of each structure.
+const ROOM: usize = 4;
+/// Slots of each domain.
+pub const SLOTS: usize = 6;
+/// Rounds of each core.
+const ROUNDS: usize = 100_000;
+
+/// What can be done, by structure.
+#[derive(Clone, Copy)]
+enum Operation {
+    Read,
+    Replace,
+    Update,
+    StackPush,
+    StackPop,
+    QueuePush,
+    QueuePop,
+    Insert,
+    Get,
+    Remove,
+}
+
+use Operation::{
+    Get, Insert, QueuePop, QueuePush, Read, Remove, Replace, StackPop, StackPush, Update,
+};
+
+const OPERATIONS: [Operation; 10] = [
+    Read, Replace, Update, StackPush, StackPop, QueuePush, QueuePop, Insert, Get, Remove,
+];
+
+/// The operations of each structure.
+const GROUPS: [&[Operation]; 4] = [
+    &[Read, Replace, Update],
+    &[StackPush, StackPop],
+    &[QueuePush, QueuePop],
+    &[Insert, Get, Remove],
+];
+
+/// One of each, in one domain.
+pub struct Structures<D: Domain> {
+    cell: RcuCell<Option<Node>, ROOM, D>,
+    stack: Stack<Node, ROOM, D>,
+    queue: Queue<Node, ROOM, D>,
+    /// One bucket, so that all keys are in one list.
+    map: Map<usize, Node, 1, ROOM, D>,
+    ledger: Ledger,
+    /// How often a structure was full.
+    full: AtomicUsize,
+}
+
+impl<D: Domain> Structures<D> {
+    pub const fn new() -> Self {
+        Self {
+            cell: RcuCell::new(None),
+            stack: Stack::new(),
+            queue: Queue::new(),
+            map: Map::new(),
+            ledger: Ledger::new(),
+            full: AtomicUsize::new(0),
+        }
+    }
+
+    fn node(&'static self) -> Node {
+        Node::new(&self.ledger)
+    }
+
+    /// Looks at a value that must hold still.
+    fn look(&self, node: Option<&Node>) {
+        if node.is_some_and(|node| !node.holds(2)) {
+            self.ledger.note_torn();
+        }
+    }
+
+    /// A value that came back.
+    fn taken(&self, node: Option<Node>) {
+        self.look(node.as_ref());
+    }
+
+    fn note_full(&self, full: bool) {
+        // Relaxed: a count, read at rest.
+        self.full.fetch_add(usize::from(full), Ordering::Relaxed);
+    }
+
+    #[inline(never)]
+    fn act<R: Role>(&'static self, handle: &Handle<D, R>, operation: Operation, key: usize) {
+        match operation {
+            Read => self.look(self.cell.read(&handle.enter()).as_ref()),
+            Replace => {
+                let replaced = self.cell.replace(handle, Some(self.node()));
+                self.note_full(replaced.is_err());
+            }
+            Update => {
+                let updated = self.cell.update(handle, |old| {
+                    self.look(old.as_ref());
+                    Some(self.node())
+                });
+                self.note_full(updated.is_err());
+            }
+            StackPush => match self.stack.push(handle, self.node()) {
+                Ok(()) => (),
+                Err(full) => self.taken(Some(full.into_inner())),
+            },
+            StackPop => self.taken(self.stack.pop(handle)),
+            QueuePush => match self.queue.push(handle, self.node()) {
+                Ok(()) => (),
+                Err(full) => self.taken(Some(full.into_inner())),
+            },
+            QueuePop => self.taken(self.queue.pop(handle)),
+            Insert => match self.map.insert(handle, key, self.node()) {
+                Ok(()) => (),
+                Err(refused) => {
+                    self.note_full(matches!(refused, Refused::Full(_)));
+                    self.taken(Some(refused.into_inner().1));
+                }
+            },
+            Get => self.look(self.map.get(&handle.enter(), &key)),
+            Remove => self.look(self.map.remove(&handle.enter(), &key)),
+        }
+    }
+
+    /// Takes everything out.
+    #[inline(never)]
+    fn clear(&'static self, handle: &Handle<D>) {
+        while let Some(node) = self.stack.pop(handle) {
+            self.taken(Some(node));
+        }
+        while let Some(node) = self.queue.pop(handle) {
+            self.taken(Some(node));
+        }
+        for key in 0..ROOM {
+            self.look(self.map.remove(&handle.enter(), &key));
+        }
+        handle.flush();
+        handle.flush();
+    }
+
+    /// Every place is free again, and not one more.
+    #[inline(never)]
+    fn capacity_is_back(&'static self, handle: &Handle<D>, label: &str) {
+        // The last value that was popped from the queue left its place to the dummy.
+        let queued = (0..ROOM).filter(|_| self.queue.push(handle, self.node()).is_ok());
+        assert_eq!(queued.count(), ROOM - 1, "{label}: places of the queue");
+        for key in 0..ROOM {
+            let both = self.stack.push(handle, self.node()).is_ok()
+                && self.map.insert(handle, key, self.node()).is_ok();
+            assert!(both, "{label}: place {key} of {ROOM} is lost");
+        }
+        assert!(self.stack.push(handle, self.node()).is_err());
+        let all = self.map.insert(handle, ROOM, self.node());
+        assert!(matches!(all, Err(Refused::Full(_))), "one place too many");
+        self.clear(handle);
+    }
+
+    /// A reader keeps as many versions of the cell as there is room for.
+    #[inline(never)]
+    fn versions_are_back(&'static self, handle: &Handle<D>, label: &str) {
+        let reader = D::register().expect("a slot is free");
+        let guard: Guard<'_, D> = reader.enter();
+        let mut versions = 0;
+        loop {
+            // In robust mode a guard holds only what it protected.
+            self.look(self.cell.read(&guard).as_ref());
+            if self.cell.replace(handle, Some(self.node())).is_err() {
+                break;
+            }
+            versions += 1;
+        }
+        // The current version had a place before.
+        assert_eq!(versions, ROOM - 1, "{label}: versions of the cell");
+        drop(guard);
+        drop(reader);
+        self.clear(handle);
+        let replaced = self.cell.replace(handle, None);
+        assert!(replaced.is_ok(), "{label}: the versions do not come back");
+    }
+
+    /// Checks that all is back; nobody else is at work.
+    #[inline(never)]
+    fn settle(&'static self, label: &str) {
+        let handle = D::register().expect("a slot is free");
+        self.clear(&handle);
+        self.capacity_is_back(&handle, label);
+        // The cell's first version has a place of its own.
+        let replaced = self.cell.replace(&handle, Some(self.node()));
+        assert!(replaced.is_ok(), "{label}: the cell is full");
+        self.clear(&handle);
+        self.versions_are_back(&handle, label);
+        self.clear(&handle);
+        self.ledger.check(label);
+    }
+}
+
+/// One core: each operation, with each operation on the same structure in an interrupt
+/// at each of its instructions.
+pub fn by_interrupt<D: Domain>(
+    all: &'static Structures<D>,
+    board: &impl Preempt,
+    label: &str,
+    deferred: bool,
+) {
+    let lengths = if deferred {
+        let irq = D::register_deferred();
+        sweeps(all, board, &irq.expect("a slot is free"))
+    } else {
+        let irq = D::register();
+        sweeps(all, board, &irq.expect("a slot is free"))
+    };
+    all.settle(label);
+    let [
+        read,
+        replace,
+        update,
+        push,
+        pop,
+        enqueue,
+        dequeue,
+        insert,
+        get,
+        remove,
+    ] = lengths;
+    let role = if deferred { "deferred" } else { "eager" };
+    board.print(format_args!(
+        "{label}: {role} interrupt at each instruction of cell {read}, {replace}, {update}, \
+         stack {push}, {pop}, queue {enqueue}, {dequeue}, map {insert}, {get}, {remove}"
+    ));
+}
+
+fn sweeps<D: Domain, R: Role>(
+    all: &'static Structures<D>,
+    board: &impl Preempt,
+    irq: &Handle<D, R>,
+) -> [u32; 10] {
+    let task = D::register().expect("a slot is free");
+    // Two values everywhere, and the rest of the places free.
+    let prepare = || {
+        irq.flush();
+        all.clear(&task);
+        for key in 0..2 {
+            all.act(&task, StackPush, key);
+            all.act(&task, QueuePush, key);
+            all.act(&task, Insert, key);
+        }
+    };
+    let mut lengths = [0; 10];
+    for group in GROUPS {
+        for mine in group {
+            // The same key: 0 is there, 2 is not.
+            let key = |operation| match operation {
+                Insert => 2,
+                _ => 0,
+            };
+            let mut swept = |interrupt: &dyn Fn()| {
+                striking(interrupt, || {
+                    let length = sweep(board, prepare, || all.act(&task, *mine, key(*mine)));
+                    let longest = &mut lengths[*mine as usize];
+                    *longest = length.max(*longest);
+                });
+            };
+            for yours in group {
+                swept(&|| all.act(irq, *yours, key(*yours)));
+            }
+            for shift in 0..ROOM {
+                swept(&|| burst(all, irq, group, shift));
+            }
+        }
+    }
+    prepare();
+    lengths
+}
+
+/// Takes everything out and puts something else in, so that a block that was given back too
+/// early is in use again, in another place, when the interrupted operation goes on (ABA).
+fn burst<D: Domain, R: Role>(
+    all: &'static Structures<D>,
+    irq: &Handle<D, R>,
+    group: &[Operation],
+    shift: usize,
+) {
+    let [Some(put), Some(take)] = [group.first(), group.last()] else {
+        return;
+    };
+    let [put, take] = [put, take].map(|operation| |key| all.act(irq, *operation, key));
+    (0..ROOM).for_each(take);
+    // Where a pool begins to look for a block moves on with each.
+    for key in 0..shift {
+        put(key);
+        take(key);
+    }
+    (1..ROOM).for_each(put);
+    take(1);
+    put(0);
+}
+
+/// Several cores: all do everything. Odd cores never reclaim.
+pub fn by_core<D: Domain>(
+    all: &'static Structures<D>,
+    board: &impl Board,
+    team: &Team,
+    label: &str,
+) {
+    team.wait(board);
+    if team.core.is_multiple_of(2) {
+        work(all, team.core, &D::register().expect("a slot is free"));
+    } else {
+        let handle = D::register_deferred();
+        work(all, team.core, &handle.expect("a slot is free"));
+    }
+    team.leader(board, || {
+        let made = all.ledger.made();
+        // Relaxed: after the rendezvous.
+        let full = all.full.load(Ordering::Relaxed);
+        all.settle(label);
+        board.print(format_args!(
+            "{label}: structures ok, {made} values, {full} times full"
+        ));
+    });
+}
+
+fn work<D: Domain, R: Role>(all: &'static Structures<D>, core: usize, handle: &Handle<D, R>) {
+    let mut random = core as u32 + 1;
+    for round in 0..ROUNDS {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let [operation, key] = [random >> 16, random >> 24].map(|bits| bits as usize);
+        // All cores at one structure, one after the other; then at all of them.
+        let phase = round / (ROUNDS / 5);
+        let group = GROUPS.get(phase).copied().unwrap_or(&OPERATIONS);
+        all.act(handle, group[operation % group.len()], key % ROOM);
+    }
+    handle.flush();
+}

@@ -7,6 +7,7 @@ mod gate;
 mod litmus;
 mod machines;
 mod miri;
+mod mutants;
 mod orderings;
 mod provide;
 mod qemu;
@@ -14,6 +15,7 @@ mod qemu_user;
 mod sanitize;
 mod shell;
 mod sizes;
+mod soak;
 mod spin;
 mod stack;
 
@@ -42,6 +44,10 @@ usage: cargo xtask COMMAND [OPTION…]
                     torture and the tests under the compiler's sanitizers
   fuzz [--seconds S] [--show FILE]
                     the sequences of tests/model.rs from a fuzzer
+  mutants [--part K/M] [FILE…]
+                    changes the code in small ways, and runs the tests
+  soak [--minutes M] [--no-boards]
+                    torture, the model and the boards, again and again
   spin [--all]      the model in models/ and its mutations, searched in full by Spin
   litmus [--allow-missing]
                     models/litmus under the models of AArch64 and RISC-V, by herd7
@@ -60,6 +66,8 @@ fn main() -> ExitCode {
         Some("sanitize") => sanitize::run(parser),
         Some("fuzz") => fuzz::run(parser),
         Some("litmus") => litmus::run(parser),
+        Some("mutants") => mutants::run(parser),
+        Some("soak") => soak::run(parser),
         Some("spin") => spin::run(parser),
         Some("stack") => stack::run(parser),
         Some("counts") => counts::run(parser),

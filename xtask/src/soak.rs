@@ -1,0 +1,84 @@
+//! `cargo xtask soak`: for as long as you like, torture in both schemes with a
+//! new seed each time, the model with new random sequences, and the self-test
+//! on the machines with several cores. Threads die in their sections and are
+//! evicted, reclaimers panic (in the tests), pools run
+//! dry. The first thing that fails ends it, with its seed.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use crate::shell;
+
+/// Of one piece.
+const LIMIT: Duration = Duration::from_secs(600);
+/// Of torture in one scheme.
+const SECONDS: &str = "20";
+const MACHINES: [&str; 4] = ["riscv64-m", "aarch64-el1", "armv7a", "x86_64"];
+
+pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
+    use lexopt::prelude::*;
+    let (mut minutes, mut boards) = (10_u64, true);
+    while let Some(argument) = arguments.next().map_err(|e| e.to_string())? {
+        match argument {
+            Long("minutes") => {
+                let value = arguments.value().map_err(|e| e.to_string())?;
+                minutes = value.parse().map_err(|e| e.to_string())?;
+            }
+            Long("no-boards") => boards = false,
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    let start = Instant::now();
+    let end = Duration::from_secs(60 * minutes);
+    let mut round = 0;
+    while start.elapsed() < end {
+        round += 1;
+        let seed = round.to_string();
+        for scheme in [&[][..], &["--robust"]] {
+            let example = ["run", "--quiet", "--release", "--example", "torture", "--"];
+            let options = ["--json", "--seconds", SECONDS, "--seed", &seed];
+            let mut torture = Command::new("cargo");
+            torture.args(example).args(options).args(scheme);
+            println!("{}", piece(&mut torture, "torture", round)?.trim());
+        }
+        let mut tests = Command::new("cargo");
+        tests
+            .args(["test", "--quiet", "--release", "--test", "model"])
+            .args([
+                "--test",
+                "collector",
+                "--test",
+                "control",
+                "--test",
+                "faults",
+            ])
+            .env("PROPTEST_RNG_SEED", &seed)
+            .env("PROPTEST_CASES", "20000");
+        piece(&mut tests, "the tests", round)?;
+        if boards {
+            let machine = MACHINES[round % MACHINES.len()];
+            let mut qemu = Command::new("cargo");
+            piece(qemu.args(["xtask", "qemu", machine]), machine, round)?;
+        }
+        println!("round {round}: {} s", start.elapsed().as_secs());
+    }
+    println!(
+        "{round} rounds in {} minutes, nothing found",
+        start.elapsed().as_secs() / 60
+    );
+    Ok(())
+}
+
+fn piece(command: &mut Command, name: &str, round: usize) -> Result<String, String> {
+    let output = shell::run(command.current_dir(shell::root()), LIMIT)?;
+    if output.ok() {
+        return Ok(output.stdout.clone());
+    }
+    Err(format!(
+        "round {round}: {name}: {}\n{}",
+        output.reason(),
+        output.tail(40)
+    ))
+}

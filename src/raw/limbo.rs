@@ -2,14 +2,17 @@
 //!
 //! A stack of objects, linked by `chain`. Chains are pushed by
 //! compare-and-swap and everything is taken at once, so there is no ABA. Each
-//! object keeps its birth era, under which the adopter publishes it.
+//! object keeps its birth era, under which the adopter publishes it; or it has
+//! a mark that says that nobody can hold it, and the adopter reclaims it.
 
 use core::ptr;
 
 use super::{Local, Mode, Scheme, Shared, batch};
 use crate::{Link, Reclaimer, sync::Ordering};
 
-/// Later than any era: the birth of an object that nobody can hold.
+/// Later than any era: the birth of an object that nobody can hold, in both
+/// schemes. (In basic mode the words of the birth have other values here: null,
+/// a number of a slot, a pointer. None is all ones.)
 const NOT_HELD: u64 = u64::MAX;
 
 impl<S: Scheme> Shared<S> {
@@ -109,9 +112,12 @@ impl<S: Scheme> Local<'_, S> {
             unsafe {
                 let joining = link;
                 let following = (*link).chain.get();
-                let birth = Self::birth(link);
+                let birth = (*link).birth();
                 link = following;
-                if self.join(joining, birth) {
+                if birth == NOT_HELD {
+                    (*joining).chain.set(self.slot.queue.get());
+                    self.slot.queue.set(joining);
+                } else if self.join(joining, birth) {
                     self.publish_local();
                 }
             }

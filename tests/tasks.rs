@@ -41,12 +41,12 @@ async fn read<S: Scheme>(stage: &'static Stage<S>) {
         let seen = Seen(section.protect(&stage.shared, Ordering::Acquire));
         let before = thread::current().id();
         tokio::task::yield_now().await;
-        let seen = seen;
         if thread::current().id() != before {
             stage.moved.fetch_add(1, Ordering::Relaxed);
         }
         // SAFETY: never null, and protected by the section.
-        assert_eq!(unsafe { (**seen.0).0 }, 7, "reclaimed under a section");
+        let canary: &Canary = unsafe { &*seen.0 };
+        assert_eq!(canary.0, 7, "reclaimed under a section");
         section.refresh();
     }
 }

@@ -14,11 +14,15 @@
 //! onto the inbox of one active slot after the other, as if it were a batch of
 //! one object with one reference; whoever drops the reference sets the state.
 
+mod callback;
+
 use core::fmt;
 
+pub use callback::Callback;
+
 use crate::{
-    AsLink, Eager, Handle, Link, Role, Scheme,
-    sync::{AtomicUsize, Cell, Ordering, const_fn},
+    AsLink, Eager, Handle, Link, Scheme,
+    sync::{AtomicUsize, Ordering, const_fn},
 };
 
 /// Nobody uses it.
@@ -280,111 +284,6 @@ impl<S: Scheme> Drop for Wait<'_, '_, S> {
             self.handle.collect();
             core::hint::spin_loop();
         }
-    }
-}
-
-/// A function to be called, with a word, when every section that is active at
-/// the time of the call has ended.
-#[repr(C)]
-pub struct Callback {
-    link: Link,
-    /// FREE, or HELD while it is under way.
-    state: AtomicUsize,
-    call: Cell<(fn(usize), usize)>,
-}
-
-// SAFETY: `repr(C)`, and the link comes first.
-unsafe impl AsLink for Callback {}
-
-// SAFETY: `call` is accessed by who moved the state from FREE, and then by the
-// reclaimer, which comes after.
-unsafe impl Sync for Callback {}
-
-/// The reclaimer of a callback.
-unsafe fn call(link: *mut Link) {
-    // SAFETY: only links of callbacks, which are statics, have this reclaimer.
-    let callback = unsafe { &*Link::cast::<Callback>(link) };
-    let (function, word) = callback.call.get();
-    // Release: pairs with the Acquire in `call_later`; we are done with it, so
-    // the function may use it again.
-    callback.state.store(FREE, Ordering::Release);
-    function(word);
-}
-
-impl Callback {
-    const_fn! {
-        /// Memory for one call at a time.
-        ///
-        /// ```
-        /// static CALLBACK: hyaline::Callback = hyaline::Callback::new();
-        /// ```
-        #[must_use]
-        pub const fn new() -> Self {
-            Self {
-                link: Link::new(),
-                state: AtomicUsize::new(FREE),
-                call: Cell::new((nothing, 0)),
-            }
-        }
-    }
-
-    /// Calls `function(word)`, once, when every section that is active now has
-    /// ended: where reclaimers run, and in batches with them. The function may
-    /// retire, register, flush, and use the callback again.
-    ///
-    /// # Errors
-    ///
-    /// [`Busy`] if an earlier call is under way.
-    ///
-    /// ```
-    /// use core::sync::atomic::{AtomicUsize, Ordering};
-    /// use hyaline::{Callback, Collector};
-    ///
-    /// static C: Collector<1> = Collector::new();
-    /// static CHANNEL_IS_FREE: Callback = Callback::new();
-    /// static FREED: AtomicUsize = AtomicUsize::new(0);
-    ///
-    /// let handle = C.register().unwrap();
-    /// CHANNEL_IS_FREE
-    ///     .call_later(&handle, |channel| FREED.store(channel, Ordering::Relaxed), 3)
-    ///     .unwrap();
-    /// handle.flush();
-    /// assert_eq!(FREED.load(Ordering::Relaxed), 3);
-    /// ```
-    pub fn call_later<S: Scheme, R: Role>(
-        &'static self,
-        handle: &Handle<'_, S, R>,
-        function: fn(usize),
-        word: usize,
-    ) -> Result<(), Busy> {
-        // Acquire: pairs with the Release in `call`. Relaxed on failure: it is
-        // under way.
-        self.state
-            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
-            .map_err(|_| Busy)?;
-        self.call.set((function, word));
-        // Older than any era: it waits for every section.
-        self.link.set_birth(0);
-        // From the whole, which the reclaimer casts it back to.
-        let link = core::ptr::from_ref(self).cast_mut().cast::<Link>();
-        // SAFETY: the link is ours, was never shared, and is a static.
-        unsafe { handle.local().retire_as::<R>(link, call) };
-        Ok(())
-    }
-}
-
-/// What a callback holds before its first use.
-fn nothing(_: usize) {}
-
-impl Default for Callback {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for Callback {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Callback")
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
 use crate::shell;
 
 /// The files of the algorithm.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "src/raw.rs",
     "src/raw/batch.rs",
     "src/raw/inbox.rs",
@@ -29,6 +29,7 @@ const FILES: [&str; 12] = [
     "src/raw/era/split.rs",
     "src/pool.rs",
     "src/grace.rs",
+    "src/grace/callback.rs",
 ];
 
 /// Looks that the argument rests on: file, text, replacement, name.

@@ -112,9 +112,15 @@ impl<S: Scheme> Local<'_, S> {
             unsafe {
                 let joining = link;
                 let following = (*link).chain.get();
-                let birth = (*link).birth();
+                let birth = Self::birth(link);
+                // In basic mode one word of it tells.
+                let is_held = if S::ROBUST {
+                    birth != NOT_HELD
+                } else {
+                    (*link).next.get().addr() != usize::MAX
+                };
                 link = following;
-                if birth == NOT_HELD {
+                if !is_held {
                     (*joining).chain.set(self.slot.queue.get());
                     self.slot.queue.set(joining);
                 } else if self.join(joining, birth) {

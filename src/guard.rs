@@ -225,12 +225,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     pub fn refresh(&mut self) {
-        // One load when nothing waits.
-        if R::RECLAIMS {
-            self.local.settle(1);
-        } else {
-            self.local.pass_on();
-        }
+        self.local.quiesce::<R>();
     }
 
     /// [`refresh`](Self::refresh), by the name that users of QSBR know.

@@ -114,10 +114,13 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     /// ```
     #[inline]
     pub fn refresh(&mut self) {
-        if R::RECLAIMS {
-            self.handle.local().settle(1);
-        } else {
-            self.handle.local().pass_on();
+        self.handle.local().quiesce::<R>();
+    }
+
+    /// Drops the guard that `into_section` forgot; once.
+    fn close(&self) {
+        if !self.handle.is_evicted() {
+            drop(Guard::<S, R>::new(*self.handle.local()));
         }
     }
 
@@ -130,9 +133,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     /// ```
     pub fn leave(self) -> Handle<'c, S, R> {
         let this = core::mem::ManuallyDrop::new(self);
-        if !this.handle.is_evicted() {
-            drop(Guard::<S, R>::new(*this.handle.local()));
-        }
+        this.close();
         // SAFETY: `this` is not used or dropped again.
         unsafe { core::ptr::read(&raw const this.handle) }
     }
@@ -140,10 +141,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
 
 impl<S: Scheme, R: Role> Drop for Section<'_, S, R> {
     fn drop(&mut self) {
-        if !self.handle.is_evicted() {
-            // The guard that `into_section` forgot.
-            drop(Guard::<S, R>::new(*self.handle.local()));
-        }
+        self.close();
     }
 }
 

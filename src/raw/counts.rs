@@ -34,6 +34,7 @@ mod real {
 
     impl Tally {
         pub(crate) fn enter(&self, totals: &Totals) {
+            // Relaxed, here and below: numbers for a person to read.
             self.since.store(totals.published.load(Relaxed), Relaxed);
         }
 
@@ -53,6 +54,7 @@ mod real {
     }
 
     fn add_one(count: &AtomicUsize) {
+        // Relaxed: as above; the owner is the only one to write it.
         count.store(count.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
@@ -74,6 +76,7 @@ mod real {
 
     impl Totals {
         pub(crate) fn retire(&self) {
+            // Relaxed: a count; anybody may add to it.
             self.retired.fetch_add(1, Relaxed);
         }
 
@@ -88,6 +91,8 @@ mod real {
             &self,
             tallies: impl Fn() -> I,
         ) -> (usize, usize) {
+            // Relaxed: the order of the two sums is that of the program only,
+            // and a difference below nothing is left out.
             let retired = tallies().fold(self.retired.load(Relaxed), |sum, tally| {
                 sum.wrapping_add(tally.retired.load(Relaxed))
             });
@@ -102,6 +107,7 @@ mod real {
             let (retired, reclaimed) = self.sums(tallies);
             // Less than nothing: some were reclaimed between the two looks.
             if let Ok(pending) = isize::try_from(retired.wrapping_sub(reclaimed)) {
+                // Relaxed: as above.
                 self.peak.fetch_max(pending as usize, Relaxed);
             }
         }

@@ -16,18 +16,14 @@ impl<S: Scheme> Slot<S> {
     pub(super) fn claim(&self) -> bool {
         // Relaxed: a look before the exchange.
         let owners = self.claimed.load(Ordering::Relaxed);
+        let next = owners.wrapping_add(1);
         // Acquire: pairs with the Release in `unclaim`; the owner-only fields
         // are as the last owner left them. Relaxed on failure: another slot is
         // tried.
+        let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
         owners.is_multiple_of(2)
-            && self
-                .claimed
-                .compare_exchange(
-                    owners,
-                    owners.wrapping_add(1),
-                    Ordering::Acquire,
-                    Ordering::Relaxed,
-                )
+            && (self.claimed)
+                .compare_exchange(owners, next, success, failure)
                 .is_ok()
     }
 
@@ -85,17 +81,13 @@ impl<S: Scheme> Shared<S> {
         let Some(slot) = self.slots.get(index) else {
             return false;
         };
+        let evictor = owner.wrapping_add(2);
         // Relaxed: of two that evict one owner, one does it. What the owner
         // did happens before this by the caller's promise.
+        let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
         let taken = owner % 2 == 1
-            && slot
-                .claimed
-                .compare_exchange(
-                    owner,
-                    owner.wrapping_add(2),
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                )
+            && (slot.claimed)
+                .compare_exchange(owner, evictor, success, failure)
                 .is_ok();
         if taken {
             // Release: as in `leave`, for the sections of the dead.

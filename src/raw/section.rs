@@ -111,6 +111,16 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
+    /// A quiescent point, the way a role does it: one load when nothing waits.
+    #[inline]
+    pub(crate) fn quiesce<R: Role>(&self) {
+        if R::RECLAIMS {
+            self.settle(1);
+        } else {
+            self.pass_on();
+        }
+    }
+
     /// Loads a pointer that stays valid until the section ends. `order` is
     /// the caller's.
     #[inline]

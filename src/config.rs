@@ -4,7 +4,7 @@ use crate::{Barrier, Fences};
 
 /// The numbers of a [`Config`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// Objects a handle retires before it tries to publish them.
     pub(crate) batch: usize,
     /// Objects a handle makes before the era goes on.
@@ -32,8 +32,8 @@ pub struct Config<B: Barrier = Fences> {
 }
 
 impl Config {
-    /// The defaults: batches of 64 objects on 64-bit targets and 16 on
-    /// others, an era step of a quarter of that, and [`Fences`].
+    /// The defaults: [`Fences`], and on 64-bit targets batches of 64 objects
+    /// and an era step of 64; on others, which are short of memory, 16 and 4.
     ///
     /// ```
     /// use hyaline::{Collector, Config, Robust};
@@ -42,11 +42,11 @@ impl Config {
     /// # assert!(C.register().is_ok());
     /// ```
     pub const fn new() -> Self {
-        let batch = if size_of::<usize>() == 8 { 64 } else { 16 };
+        let large = size_of::<usize>() == 8;
         Self {
             settings: Settings {
-                batch,
-                era_step: batch / 4,
+                batch: if large { 64 } else { 16 },
+                era_step: if large { 64 } else { 4 },
             },
             barrier: Fences,
         }

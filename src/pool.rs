@@ -169,48 +169,45 @@ impl<T, const K: usize> Pool<T, K> {
     ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
         let local = handle.local();
         #[cfg(target_has_atomic = "64")]
-        let kept: *mut Linked<T> = if R::NESTED {
+        let mut block: *mut Linked<T> = if R::NESTED {
             ptr::null_mut()
         } else {
             local.slot.cache.take(&self.cursor, kept(K)).cast()
         };
         #[cfg(not(target_has_atomic = "64"))]
-        let kept: *mut Linked<T> = ptr::null_mut();
-        if kept.is_null() {
-            return self.alloc_new(handle, value);
+        let mut block: *mut Linked<T> = ptr::null_mut();
+        if block.is_null() {
+            block = self.claim(handle);
+            if block.is_null() {
+                return Err(PoolExhausted { value });
+            }
         }
-        // SAFETY: the block is ours, with a header from its last use.
+        // SAFETY: the block is ours, with a header: its last use's, or
+        // `claim`'s.
         unsafe {
-            (&raw mut (*kept).value).write(value);
-            local.stamp::<R>(&(*kept).link);
+            (&raw mut (*block).value).write(value);
+            local.stamp::<R>(&(*block).link);
         }
-        Ok(kept)
+        Ok(block)
     }
 
-    /// `alloc` with a block that the handle did not keep.
+    /// A block that the handle did not keep, with a header; null if there is
+    /// none, also after a flush.
     #[cold]
     #[inline(never)]
-    fn alloc_new<S: Scheme, R: Role>(
-        &self,
-        handle: &Handle<'_, S, R>,
-        value: T,
-    ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
+    fn claim<S: Scheme, R: Role>(&self, handle: &Handle<'_, S, R>) -> *mut Linked<T> {
         let mut block = self.find();
         if block.is_null() {
             handle.flush();
             block = self.find();
         }
-        if block.is_null() {
-            return Err(PoolExhausted { value });
-        }
         let object = block.cast::<Linked<T>>();
-        // SAFETY: the block is claimed, so its memory is ours; the object is
-        // its first field.
-        unsafe {
-            object.write(Linked::new(value));
-            handle.local().stamp::<R>(&(*object).link);
+        if !object.is_null() {
+            // SAFETY: the block is claimed, so its memory is ours; the object
+            // is its first field, and the header the object's.
+            unsafe { (&raw mut (*object).link).write(Link::new()) };
         }
-        Ok(object)
+        object
     }
 
     /// Claims a free block; null if it met none on a whole round.

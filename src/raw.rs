@@ -247,7 +247,7 @@ impl<S: Scheme> Local<'_, S> {
         let birth = if R::NESTED {
             S::Mode::birth_at_once(clock)
         } else {
-            S::Mode::birth(clock, &self.slot.log, self.shared.settings.era_step)
+            S::Mode::birth(clock, &self.slot.log, &self.shared.settings)
         };
         if S::ROBUST {
             link.set_birth(birth);

@@ -35,9 +35,7 @@ impl Cache {
     #[inline]
     pub(super) fn take(&self, pool: &AtomicUsize, kept: usize) -> *mut Link {
         if !ptr::eq(self.pool.get(), pool) {
-            self.give_back();
-            self.pool.set(pool);
-            self.room.set(kept);
+            self.turn_to(pool, kept);
         }
         let link = self.first.get();
         if !link.is_null() {
@@ -46,6 +44,15 @@ impl Cache {
             self.room.set(self.room.get() + 1);
         }
         link
+    }
+
+    /// From now on, `kept` blocks of another pool are kept.
+    #[cold]
+    #[inline(never)]
+    fn turn_to(&self, pool: &AtomicUsize, kept: usize) {
+        self.give_back();
+        self.pool.set(pool);
+        self.room.set(kept);
     }
 
     /// Keeps a block whose object was dropped, if it is of the pool and there

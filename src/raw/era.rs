@@ -28,6 +28,7 @@
 
 use crate::{
     Barrier,
+    config::Settings,
     sync::{AtomicUsize, Cell, Init, Ordering, impl_init, init},
 };
 
@@ -61,9 +62,9 @@ pub trait Mode: 'static {
     /// Whether the slot's reader can hold an object born at `oldest`. Called
     /// after HEAVY.
     fn holds(mark: &Self::Mark, oldest: u64) -> bool;
-    /// The birth era of an object made now; every `step` calls the clock goes
-    /// on.
-    fn birth(clock: &Self::Clock, log: &Self::Log, step: usize) -> u64;
+    /// The birth era of an object made now; every `era_step` calls the clock
+    /// goes on.
+    fn birth(clock: &Self::Clock, log: &Self::Log, settings: &Settings) -> u64;
     /// The birth era of an object, without the owner's notes: the clock goes
     /// on each time.
     fn birth_at_once(clock: &Self::Clock) -> u64;
@@ -103,7 +104,7 @@ impl Mode for NoEras {
     }
 
     #[inline(always)]
-    fn birth((): &(), (): &(), _: usize) -> u64 {
+    fn birth((): &(), (): &(), _: &Settings) -> u64 {
         0
     }
 
@@ -167,7 +168,7 @@ impl Oldest {
 impl_init!(
     Log = Log {
         oldest: init!(Oldest),
-        countdown: Cell::new(0),
+        countdown: Cell::new(1),
     }
 );
 
@@ -201,13 +202,13 @@ impl Mode for Eras {
         mark.read() >= oldest
     }
 
-    fn birth(clock: &Clock, log: &Log, step: usize) -> u64 {
-        let left = log.countdown.get();
+    #[inline(always)]
+    fn birth(clock: &Clock, log: &Log, settings: &Settings) -> u64 {
+        // Never 0 here, so it compiles to one decrement in place.
+        let left = log.countdown.get().wrapping_sub(1);
+        log.countdown.set(left);
         if left == 0 {
-            clock.tick();
-            log.countdown.set(step.saturating_sub(1));
-        } else {
-            log.countdown.set(left - 1);
+            next_era(clock, log, settings);
         }
         clock.stamp()
     }
@@ -237,6 +238,14 @@ impl Mode for Eras {
     fn clear(log: &Log) {
         log.oldest.set(u64::MAX);
     }
+}
+
+/// The next era begins, and lasts for `era_step` objects of this slot.
+#[cold]
+#[inline(never)]
+fn next_era(clock: &Clock, log: &Log, settings: &Settings) {
+    clock.tick();
+    log.countdown.set(settings.era_step);
 }
 
 /// Publishes the collector's era in the middle of a section. Returns false:

@@ -24,6 +24,23 @@ impl<S: Scheme> Shared<S> {
             local.drain();
         }
     }
+
+    /// `swap` in robust mode, where another thread or the next era came in
+    /// between.
+    #[cold]
+    #[inline(never)]
+    fn swap_late<T>(&self, slot: &Slot<S>, src: &AtomicPtr<T>, new: *mut T) -> *mut T {
+        let local = Local { shared: self, slot };
+        loop {
+            let seen = local.protect(src, Ordering::Acquire);
+            // SeqCst: whatever the caller asked for. Relaxed on failure:
+            // nothing is returned then.
+            let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
+            if let Ok(old) = src.compare_exchange_weak(seen, new, success, failure) {
+                return old;
+            }
+        }
+    }
 }
 
 impl<S: Scheme> Local<'_, S> {
@@ -158,16 +175,18 @@ impl<S: Scheme> Local<'_, S> {
         if !S::ROBUST {
             return src.swap(new, order);
         }
-        loop {
-            // What a swap brings could be younger than the slot's era, and
-            // there is no loading it again. So it is loaded first.
-            // Relaxed: `protect` makes it Acquire.
-            let seen = self.protect(src, Ordering::Relaxed);
-            // Relaxed on failure: nothing is returned then.
-            if let Ok(old) = src.compare_exchange_weak(seen, new, order, Ordering::Relaxed) {
+        // What a swap brings could be younger than the slot's era, and there
+        // is no loading it again. So it is loaded first.
+        // At least Acquire: as in `protect`. Relaxed on failure: nothing is
+        // returned then.
+        let seen = src.load(Ordering::Acquire);
+        if self.covers() {
+            let swapped = src.compare_exchange_weak(seen, new, order, Ordering::Relaxed);
+            if let Ok(old) = swapped {
                 return old;
             }
         }
+        self.shared.swap_late(self.slot, src, new)
     }
 
     /// Runs `exchange` until it succeeds or fails with a protected pointer.

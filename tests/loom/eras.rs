@@ -85,6 +85,37 @@ fn exchange_brings_a_younger_object() {
     });
 }
 
+/// What a swap brings is protected also from a thread that finds it gone, and
+/// retires it.
+#[test]
+fn swap_brings_a_younger_object() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, Robust>::new(CONFIG);
+        let (swapper, writer) = (stage.register(), stage.register());
+        let swapping = thread::spawn(move || {
+            let guard = swapper.enter();
+            look(guard.swap(&stage.first, null_mut(), Ordering::AcqRel));
+            drop(guard);
+            swapper
+        });
+        let new = object(&writer, &life);
+        replace(&stage.first, new);
+        let gone = stage.first.load(Ordering::Acquire).is_null();
+        if gone {
+            retire(&writer, new);
+        }
+        drop(swapping.join().unwrap());
+        if !gone {
+            replace(&stage.first, null_mut());
+            retire(&writer, new);
+        }
+        drop(writer);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
 /// Two threads make objects and move the clock, one of which the reader finds.
 #[test]
 fn two_makers() {

@@ -1,6 +1,7 @@
-//! Events from two interrupts to two tasks, through one queue. The interrupts
-//! are threads here; their handles are deferred, as they would be on a board:
-//! nothing is reclaimed in their context.
+//! Events from two interrupts to two tasks, through two queues: urgent ones
+//! come first. Both take their nodes from one pool, so that either may have
+//! most of them. The interrupts are threads here; their handles are deferred,
+//! as they would be on a board: nothing is reclaimed in their context.
 //!
 //! `cargo run --release --example queue`
 
@@ -13,11 +14,15 @@ use std::{
 };
 
 use hyaline::{
-    Collector, SlotsExhausted, domain,
-    safe::{Domain, Queue},
+    Collector, Pool, SlotsExhausted, domain,
+    safe::{Domain, InPool, Node, Queue},
 };
 
 const EVENTS: u32 = 50_000;
+/// Every so many events one is urgent.
+const URGENT_EACH: u32 = 16;
+/// Events that can wait, of both kinds together, and what reclamation holds.
+const ROOM: usize = 256;
 
 /// What an interrupt has to say.
 #[derive(Clone, Copy)]
@@ -26,18 +31,28 @@ struct Event {
     number: u32,
 }
 
+impl Event {
+    fn is_urgent(self) -> bool {
+        self.number.is_multiple_of(URGENT_EACH)
+    }
+}
+
 domain!(App: Collector<4> = Collector::new());
 
-static QUEUE: Queue<Event, 256, App> = Queue::new();
+static NODES: Pool<Node<Event>, ROOM> = Pool::new();
+static URGENT: Queue<Event, ROOM, App, InPool> = Queue::in_pool(&NODES);
+static OTHERS: Queue<Event, ROOM, App, InPool> = Queue::in_pool(&NODES);
 /// Interrupts that still run.
 static RUNNING: AtomicUsize = AtomicUsize::new(2);
 
-/// Reports its events; returns how often the queue was full.
+/// Reports its events; returns how often there was no room.
 fn interrupt(source: usize) -> Result<u32, SlotsExhausted> {
     let handle = App::register_deferred()?;
     let mut full = 0;
     for number in 0..EVENTS {
-        while QUEUE.push(&handle, Event { source, number }).is_err() {
+        let event = Event { source, number };
+        let queue = if event.is_urgent() { &URGENT } else { &OTHERS };
+        while queue.push(&handle, event).is_err() {
             full += 1;
             thread::yield_now();
         }
@@ -47,18 +62,20 @@ fn interrupt(source: usize) -> Result<u32, SlotsExhausted> {
     Ok(full)
 }
 
-/// Takes events; returns how many. Those of one source come in order.
+/// Takes events; returns how many. Those of one source and one kind come in
+/// order.
 fn task() -> Result<u32, SlotsExhausted> {
     let handle = App::register()?;
     let mut events = 0;
-    let mut last = [None; 2];
+    let mut last = [[None; 2]; 2];
     loop {
-        // Acquire: looked at before the queue, see `interrupt`.
+        // Acquire: looked at before the queues, see `interrupt`.
         let running = RUNNING.load(Ordering::Acquire) > 0;
-        match QUEUE.pop(&handle) {
+        match URGENT.pop(&handle).or_else(|| OTHERS.pop(&handle)) {
             Some(event) => {
-                assert!(last[event.source] < Some(event.number), "out of order");
-                last[event.source] = Some(event.number);
+                let last = &mut last[event.source][usize::from(event.is_urgent())];
+                assert!(*last < Some(event.number), "out of order");
+                *last = Some(event.number);
                 events += 1;
             }
             None if running => thread::yield_now(),
@@ -72,7 +89,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tasks = [thread::spawn(task), thread::spawn(task)];
     for interrupt in interrupts {
         let full = interrupt.join().expect("it does not panic")?;
-        println!("interrupt: {EVENTS} events, {full} times the queue was full");
+        println!("interrupt: {EVENTS} events, {full} times there was no room");
     }
     let mut total = 0;
     for task in tasks {

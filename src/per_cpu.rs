@@ -82,6 +82,10 @@ impl<'c, S: Scheme> PerCpu<'c, S> {
         Self { handle }
     }
 
+    pub(crate) fn into_handle(self) -> Handle<'c, S, Nested> {
+        self.handle
+    }
+
     /// The number of the slot.
     ///
     /// ```

@@ -9,7 +9,8 @@
 //! | [`Map`] | keys to values, in a fixed number of buckets | `CAP` |
 //! | [`Atomic`], [`Owned`], [`Shared`] | pointers to build with | a [`Pool`](crate::Pool) |
 //!
-//! All are `const`-constructible, use no memory but their own, are lock-free,
+//! All are `const`-constructible, use no memory but their own (or that of a
+//! [pool you give them](#several-structures-in-one-pool)), are lock-free,
 //! and work with each [`Scheme`](crate::Scheme) and each
 //! [`Role`](crate::Role). A task, an interrupt or a CPU uses them through a
 //! [`Handle`] of its own:
@@ -31,6 +32,63 @@
 //! What gives out references takes a [`Guard`], and the references live as
 //! long as it does. All else takes a [`Handle`] and opens a section of its
 //! own, so that nothing is held back for longer than the call.
+//!
+//! # Several structures in one pool
+//!
+//! A stack, a queue or a map has a pool of its own, as a rule. Structures that
+//! are never all full at a time can do with fewer blocks, if they take them
+//! from one pool: stacks and queues of the same values from a
+//! `Pool<Node<T>, K>`, maps of the same keys and values from a
+//! `Pool<MapNode<K, V>, CAP>`. They say so by their last parameter:
+//!
+//! ```
+//! #![forbid(unsafe_code)]
+//! use hyaline::{Collector, Pool, domain, safe::{Domain, InPool, Node, Queue, Stack}};
+//!
+//! /// A buffer's number.
+//! type Buffer = u8;
+//!
+//! domain!(App: Collector<8> = Collector::new());
+//! static NODES: Pool<Node<Buffer>, 32> = Pool::new();
+//! static FREE: Stack<Buffer, 32, App, InPool> = Stack::in_pool(&NODES);
+//! static FILLED: Queue<Buffer, 32, App, InPool> = Queue::in_pool(&NODES);
+//!
+//! let handle = App::register()?;
+//! for buffer in 0..20 {
+//!     FREE.push(&handle, buffer)?;
+//! }
+//! // A buffer is in one of the two: the node moves along with it.
+//! if let Some(buffer) = FREE.pop(&handle) {
+//!     FILLED.push(&handle, buffer)?;
+//! }
+//! assert_eq!(FILLED.pop(&handle), Some(19));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Whoever finds no block gets the value back, as ever, in whichever structure
+//! the others are.
+//!
+//! **How many blocks.** In robust mode
+//! [`Config::pool_size`](crate::Config::pool_size), where `live` is the most
+//! values that are in *all* structures of the pool at a time, one more for
+//! each queue, and one for each call that puts something into a map. In basic
+//! mode a section that stalls holds back what is taken out of any of them. One
+//! structure can use up the blocks of all: where that must not be, give it a
+//! pool of its own.
+//!
+//! **Structures of different domains** may share a pool. A block belongs to
+//! one object at a time, and that to one structure: its header is stamped by
+//! a handle of the structure's domain, it is retired to that domain's
+//! collector, and its birth era is compared with that collector's eras alone.
+//! It becomes free when no section there can hold it, or was never seen by
+//! one. Who finds it next makes it acquire all that went before, and writes a
+//! new header, with a birth era of the finder's own clock; so nothing of the
+//! old collector is left. The blocks that a handle keeps for itself stay with
+//! its collector. But a call that finds no block flushes the collector of its
+//! own domain only. So the pool needs `live +`
+//! [`most_pending`](crate::Config::most_pending) blocks for each domain, and
+//! what their handles keep: `K / 32` blocks each, at most 64, on targets with
+//! caches.
 //!
 //! # Why a guard of another collector is refused
 //!
@@ -96,16 +154,21 @@ mod error;
 mod handle;
 mod map;
 mod node;
+mod per_cpu;
 mod pointer;
 mod queue;
 mod stack;
+mod storage;
 
 pub use atomic::{Atomic, Changed};
 pub use cell::RcuCell;
 pub use domain::{AnyCollector, Domain};
 pub use error::{Full, Refused};
 pub use handle::{Guard, Handle};
-pub use map::{Iter, Map};
+pub use map::{Iter, Map, MapNode};
+pub use node::Node;
+pub use per_cpu::PerCpu;
 pub use pointer::{Owned, Pointer, Shared};
 pub use queue::Queue;
 pub use stack::Stack;
+pub use storage::{InPool, Own, Storage};

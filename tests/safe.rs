@@ -122,6 +122,28 @@ schemes! {
         assert_eq!((DROPS.load(SeqCst), POOL.available()), (4, 8));
     }
 
+    // As a writer does that copies a path, and finds at last that the root has
+    // changed; and as one does under a lock.
+    an_object_is_owned_again {
+        static DROPS: AtomicUsize = AtomicUsize::new(0);
+        static POOL: Pool<Counted, 2> = Pool::new();
+        let handle = D::register().unwrap();
+        let guard = handle.enter();
+        let below: Owned<_, D> = Owned::new(&POOL, &handle, Counted(1, &DROPS)).unwrap();
+        let place = Atomic::new(below);
+        let copy = Atomic::from(place.load(&guard));
+        assert_eq!(copy.load(&guard), place.load(&guard));
+        // SAFETY: nobody else has the place, nor its copy.
+        let below = unsafe { place.load_unguarded() };
+        assert_eq!(below.as_ref().unwrap().0, 1);
+        // SAFETY: as above.
+        let below = unsafe { below.into_owned() }.unwrap();
+        drop(below);
+        assert_eq!((DROPS.load(SeqCst), POOL.available()), (1, 2));
+        // SAFETY: null.
+        assert!(unsafe { Shared::<Counted, D>::null().into_owned() }.is_none());
+    }
+
     a_guard_keeps_its_version {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         static CELL: RcuCell<Counted, 2, D> = RcuCell::new(Counted(0, &DROPS));
@@ -131,7 +153,7 @@ schemes! {
         CELL.replace(&writer, Counted(1, &DROPS)).unwrap();
         writer.flush();
         assert_eq!((seen.0, DROPS.load(SeqCst)), (0, 0));
-        assert_eq!(CELL.read(&guard).0, 1);
+        assert_eq!((CELL.read(&guard).0, CELL.available()), (1, 1));
         drop(guard);
         writer.flush();
         assert_eq!(DROPS.load(SeqCst), 1);

@@ -50,6 +50,9 @@ macro_rules! schemes {
     };
 }
 
+#[path = "safe_structures/shared.rs"]
+mod shared;
+
 /// A structure that is dropped at the end of a test.
 fn leak<T>(structure: T) -> (&'static T, impl FnOnce()) {
     let leaked = Box::into_raw(Box::new(structure));

@@ -3,11 +3,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hyaline::{AtomicPtr, Collector, Handle, Link, Scheme, reclaim};
+use hyaline::safe::{Atomic, Handle};
+use hyaline::{Link, reclaim};
 use spin::RwLock;
 
 use crate::table::{Prefix, RouteId};
-use crate::trie::{Block, Node, POOL, PoolEmpty, Reach, Trie};
+use crate::trie::{Net, Node, PoolEmpty, Still, Trie, count};
 
 /// Slots of the collector: threads of a run.
 pub const SLOTS: usize = 64;
@@ -74,28 +75,25 @@ impl Reclamation {
 /// # Safety
 ///
 /// As of every reclaimer: called once, by the collector, with a retired node.
-unsafe fn reclaim_node(link: *mut Link) {
+unsafe fn reclaim_node<D: Net>(link: *mut Link) {
     // Relaxed: a counter.
     RECLAIMED.fetch_add(1, Ordering::Relaxed);
     // SAFETY: the node came from a pool, and the collector calls this once.
-    unsafe { reclaim::pooled::<Node>(link) }
+    unsafe { reclaim::pooled::<Node<D>>(link) }
+}
+
+fn register<D: Net>() -> Handle<D> {
+    D::register().expect("the command line limits the threads to the slots")
 }
 
 /// The trie, read under guards.
-///
-/// The only fields that lead to nodes are private, so every guard and handle
-/// that meets one is of `collector`, and every node is of `POOL`.
-pub struct GuardedFib<S: Scheme + 'static> {
-    trie: Trie,
-    collector: &'static Collector<SLOTS, S>,
+pub struct GuardedFib<D: Net> {
+    trie: Trie<D>,
 }
 
-impl<S: Scheme + 'static> GuardedFib<S> {
-    pub fn new(collector: &'static Collector<SLOTS, S>) -> Self {
-        Self {
-            trie: Trie::new(),
-            collector,
-        }
+impl<D: Net> GuardedFib<D> {
+    pub fn new() -> Self {
+        Self { trie: Trie::new() }
     }
 
     /// How many nodes the table holds.
@@ -105,122 +103,90 @@ impl<S: Scheme + 'static> GuardedFib<S> {
 
     /// Waits for no one: reclaims what can be reclaimed now.
     pub fn flush(&self) {
-        register(self.collector).flush();
+        register::<D>().flush();
     }
 }
 
-fn register<S: Scheme>(collector: &Collector<SLOTS, S>) -> Handle<'_, S> {
-    collector
-        .register()
-        .expect("the command line limits the threads to the slots")
-}
-
-impl<S: Scheme + 'static> Fib for GuardedFib<S>
-where
-    Collector<SLOTS, S>: Sync,
-{
+impl<D: Net> Fib for GuardedFib<D> {
     fn reader(&self) -> impl Reader {
         GuardedReader {
             trie: &self.trie,
-            handle: register(self.collector),
+            handle: register(),
         }
     }
 
     fn writer(&self) -> impl Writer {
         GuardedWriter {
             trie: &self.trie,
-            handle: register(self.collector),
+            handle: register(),
         }
     }
 }
 
-struct GuardedReader<'a, S: Scheme> {
-    trie: &'a Trie,
-    handle: Handle<'a, S>,
+struct GuardedReader<'a, D: Net> {
+    trie: &'a Trie<D>,
+    handle: Handle<D>,
 }
 
-impl<S: Scheme> Reader for GuardedReader<'_, S> {
+impl<D: Net> Reader for GuardedReader<'_, D> {
     fn lookup(&self, address: u32) -> Option<RouteId> {
-        let guard = self.handle.enter();
-        // SAFETY: the handle is of the collector that writers retire nodes to.
-        unsafe { self.trie.lookup(&guard, address) }
+        self.trie.lookup(&self.handle.enter(), address)
     }
 }
 
-struct GuardedWriter<'a, S: Scheme> {
-    trie: &'a Trie,
-    handle: Handle<'a, S>,
+struct GuardedWriter<'a, D: Net> {
+    trie: &'a Trie<D>,
+    handle: Handle<D>,
 }
 
-impl<S: Scheme> Writer for GuardedWriter<'_, S> {
+impl<D: Net> Writer for GuardedWriter<'_, D> {
     fn set(&mut self, prefix: Prefix, route: Option<RouteId>) -> Result<isize, PoolEmpty> {
         loop {
             let guard = self.handle.enter();
-            // SAFETY: as in `GuardedReader::lookup`.
-            let change = unsafe { self.trie.replace(&guard, &self.handle, prefix, route) }?;
+            let change = self.trie.replace(&guard, &self.handle, prefix, route)?;
             // The guard keeps `before` from being reused, so the root is still
             // the one that was copied if the pointers are equal.
-            // AcqRel: Release publishes the new nodes; Relaxed on failure: the
-            // next round loads the root again.
-            let published = guard.compare_exchange(
-                change.cell,
-                change.before,
-                change.after,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            );
-            drop(guard);
-            if published.is_err() {
+            let (before, after) = (change.before, change.after);
+            if change.cell.compare_exchange(before, after, &guard).is_err() {
                 change.discard();
                 continue;
             }
+            let growth = change.growth();
+            let old = change.old.map(|node| node.as_raw());
             // Relaxed: counted before a node can be reclaimed, by this thread
             // or, through the collector's own ordering, by another.
-            RETIRED.fetch_add(change.old.iter().count() as u64, Ordering::Relaxed);
-            for node in change.old.iter() {
+            RETIRED.fetch_add(count(&change.old) as u64, Ordering::Relaxed);
+            drop(guard);
+            for node in old.into_iter().filter(|node| !node.is_null()) {
+                // By the raw handle and not `Guard::retire`: with a reclaimer
+                // that counts, and at once if nobody reads.
                 // SAFETY: the exchange unlinked the whole old path, this thread
-                // made it and so retires it, once; readers enter the same
-                // collector; the node is a pool's, and so is the reclaimer.
-                unsafe { self.handle.retire(node, reclaim_node) };
+                // made it and so retires it, once. What leads to the nodes was
+                // retired with them or before, and never changed. They are a
+                // pool's, and so is the reclaimer.
+                unsafe { self.handle.retire(node, reclaim_node::<D>) };
             }
             PEAK_PENDING.fetch_max(Reclamation::so_far().pending(), Ordering::Relaxed);
-            return Ok(change.growth());
+            return Ok(growth);
         }
     }
 }
 
 /// The same trie behind a lock: nothing is retired, a replaced node is free at
 /// once.
-pub struct LockedFib<S: Scheme + 'static> {
-    trie: RwLock<Trie>,
-    /// For `Pool::alloc`, which wants a handle.
-    collector: &'static Collector<SLOTS, S>,
+pub struct LockedFib<D: Net> {
+    trie: RwLock<Trie<D>>,
 }
 
-impl<S: Scheme + 'static> From<GuardedFib<S>> for LockedFib<S> {
-    fn from(fib: GuardedFib<S>) -> Self {
+impl<D: Net> From<GuardedFib<D>> for LockedFib<D> {
+    fn from(fib: GuardedFib<D>) -> Self {
         Self {
             trie: RwLock::new(fib.trie),
-            collector: fib.collector,
         }
     }
 }
 
-/// Follows pointers while the lock is held.
-struct Locked;
-
-impl Reach for Locked {
-    fn load(&self, from: &AtomicPtr<Block>) -> *mut Block {
-        // Acquire: the lock orders the nodes already; the oracle wants its own
-        // loads to stay behind this one.
-        from.load(Ordering::Acquire)
-    }
-}
-
-impl<S: Scheme + 'static> Fib for LockedFib<S>
-where
-    Collector<SLOTS, S>: Sync,
-{
+impl<D: Net> Fib for LockedFib<D> {
     fn reader(&self) -> impl Reader {
         LockedReader { trie: &self.trie }
     }
@@ -228,39 +194,43 @@ where
     fn writer(&self) -> impl Writer {
         LockedWriter {
             trie: &self.trie,
-            handle: register(self.collector),
+            handle: register(),
         }
     }
 }
 
-struct LockedReader<'a> {
-    trie: &'a RwLock<Trie>,
+struct LockedReader<'a, D: Net> {
+    trie: &'a RwLock<Trie<D>>,
 }
 
-impl Reader for LockedReader<'_> {
+impl<D: Net> Reader for LockedReader<'_, D> {
     fn lookup(&self, address: u32) -> Option<RouteId> {
         let trie = self.trie.read();
         // SAFETY: nodes are unlinked and freed under the write lock only.
-        unsafe { trie.lookup(&Locked, address) }
+        let reach = unsafe { Still::new() };
+        trie.lookup(&reach, address)
     }
 }
 
-struct LockedWriter<'a, S: Scheme> {
-    trie: &'a RwLock<Trie>,
-    handle: Handle<'a, S>,
+struct LockedWriter<'a, D: Net> {
+    trie: &'a RwLock<Trie<D>>,
+    /// For the pool, which wants a handle.
+    handle: Handle<D>,
 }
 
-impl<S: Scheme> Writer for LockedWriter<'_, S> {
+impl<D: Net> Writer for LockedWriter<'_, D> {
     fn set(&mut self, prefix: Prefix, route: Option<RouteId>) -> Result<isize, PoolEmpty> {
-        let trie = self.trie.write();
-        // SAFETY: as in `LockedReader::lookup`.
-        let change = unsafe { trie.replace(&Locked, &self.handle, prefix, route) }?;
-        // Release: as under hyaline; the lock would do.
-        change.cell.store(change.after, Ordering::Release);
-        for node in change.old.iter() {
-            // SAFETY: unlinked, and the lock is held: no reader has it.
-            unsafe { POOL.free(node) };
-        }
-        Ok(change.growth())
+        let mut trie = self.trie.write();
+        // SAFETY: as in `LockedReader::lookup`; it ends before nodes are freed.
+        let reach = unsafe { Still::new() };
+        let change = trie.replace(&reach, &self.handle, prefix, route)?;
+        let growth = change.growth();
+        let root = Atomic::from(change.after);
+        // SAFETY: the lock is held: no reader has them, and the root that leads
+        // to them goes before they do.
+        let old = change.old.map(|node| unsafe { node.into_owned() });
+        trie.put(prefix, root);
+        drop(old);
+        Ok(growth)
     }
 }

@@ -22,7 +22,7 @@ mod trie;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use hyaline::{Collector, Config, Robust, Scheme};
+use hyaline::{Collector, Config, Pool, Robust, domain};
 
 use crate::args::Command;
 use crate::fib::{Fib, GuardedFib, LockedFib, Reclamation, SLOTS, Writer};
@@ -31,10 +31,27 @@ use crate::oracle::Oracle;
 use crate::report::Report;
 use crate::run::Load;
 use crate::table::{RouteId, Table, TableError};
-use crate::trie::{NODES, POOL};
+use crate::trie::{NODES, Net, Node, node_bytes};
 
 /// Nodes that a table leaves to the writers, for those retired and pending.
 const RESERVE: usize = NODES / 6;
+
+domain!(Basic: Collector<SLOTS> = Collector::new());
+domain!(Stalling: Collector<SLOTS, Robust> = Collector::with_config(Config::new()));
+
+impl Net for Basic {
+    fn pool() -> &'static Pool<Node<Self>, NODES> {
+        static POOL: Pool<Node<Basic>, NODES> = Pool::new();
+        &POOL
+    }
+}
+
+impl Net for Stalling {
+    fn pool() -> &'static Pool<Node<Self>, NODES> {
+        static POOL: Pool<Node<Stalling>, NODES> = Pool::new();
+        &POOL
+    }
+}
 
 fn main() -> ExitCode {
     let options = match Options::parse(lexopt::Parser::from_env()) {
@@ -46,11 +63,9 @@ fn main() -> ExitCode {
         }
     };
     let report = if options.robust {
-        static ROBUST: Collector<SLOTS, Robust> = Collector::with_config(Config::new());
-        session(&ROBUST, &options)
+        session::<Stalling>(&options)
     } else {
-        static BASIC: Collector<SLOTS> = Collector::new();
-        session(&BASIC, &options)
+        session::<Basic>(&options)
     };
     match report {
         Ok(report) => {
@@ -83,13 +98,7 @@ fn print(text: String, status: u8) -> ExitCode {
 }
 
 /// Loads the table, and runs and checks it under hyaline and under the lock.
-fn session<S: Scheme + 'static>(
-    collector: &'static Collector<SLOTS, S>,
-    options: &Options,
-) -> Result<Report, TableError>
-where
-    Collector<SLOTS, S>: Sync,
-{
+fn session<D: Net>(options: &Options) -> Result<Report, TableError> {
     let table = Table::read(&options.table)?;
     let oracle = Oracle::new(&table);
     let load = Load {
@@ -100,7 +109,7 @@ where
         planted: options.plant_error.then_some(0),
     };
 
-    let mut fib = GuardedFib::new(collector);
+    let mut fib = GuardedFib::<D>::new();
     announce_all(&fib, &table, &load).map_err(|error| TableError {
         file: options.table.display().to_string(),
         ..error
@@ -114,7 +123,7 @@ where
     let reclamation = Reclamation::so_far().since(&start);
     let guarded_check = run::check(&fib, &oracle, load.seed);
     let nodes_after = fib.nodes();
-    let available = POOL.available();
+    let available = D::pool().available();
 
     let fib = LockedFib::from(fib);
     let locked = run::run(&fib, &oracle, &load, "under a lock");
@@ -128,6 +137,7 @@ where
         repeated: table.repeated,
         nested: oracle.nested(),
         nodes,
+        node_bytes: node_bytes::<D>(),
         // A node too many counts as lost as well.
         lost: nodes.abs_diff(nodes_after) + NODES.abs_diff(nodes_after + available),
         left_over,
@@ -165,15 +175,12 @@ fn announce_all(fib: &impl Fib, table: &Table, load: &Load) -> Result<(), TableE
 }
 
 /// Empties the table; returns how many nodes did not come back to the pool.
-fn withdraw_all<S: Scheme + 'static>(fib: LockedFib<S>, table: &Table) -> usize
-where
-    Collector<SLOTS, S>: Sync,
-{
+fn withdraw_all<D: Net>(fib: LockedFib<D>, table: &Table) -> usize {
     let mut writer = fib.writer();
     for route in &table.routes {
         // Only a pool without a free node can refuse; what stays is counted.
         _ = writer.set(route.prefix, None);
     }
     drop(writer);
-    NODES - POOL.available()
+    NODES - D::pool().available()
 }

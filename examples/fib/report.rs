@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use crate::fib::Reclamation;
 use crate::run::Outcome;
-use crate::trie::Block;
 
 /// Everything that is known after a run.
 pub struct Report {
@@ -15,6 +14,8 @@ pub struct Report {
     pub repeated: usize,
     pub nested: usize,
     pub nodes: usize,
+    /// What a node takes.
+    pub node_bytes: usize,
     /// Nodes that are neither in the table nor in the pool, after the run
     /// under hyaline.
     pub lost: usize,
@@ -104,7 +105,7 @@ impl Report {
             "",
             format!("{prefixes} prefixes, {nested} nested in another, {repeated} repeated"),
         );
-        let (nodes, bytes) = (self.nodes, size_of::<Block>());
+        let (nodes, bytes) = (self.nodes, self.node_bytes);
         line("trie", format!("{nodes} nodes of {bytes} bytes"));
 
         let scheme = if self.robust {

@@ -11,10 +11,9 @@
 //! subtrie before or after the change, nothing between.
 
 use std::array;
-use std::ptr;
-use std::sync::atomic::Ordering;
 
-use hyaline::{AtomicPtr, Guard, Handle, Linked, Pool, Scheme};
+use hyaline::safe::{Atomic, Domain, Guard, Handle, Owned, Shared};
+use hyaline::{Linked, Pool};
 
 use crate::table::{Prefix, RouteId};
 
@@ -22,11 +21,20 @@ use crate::table::{Prefix, RouteId};
 /// is never used costs no memory.
 pub const NODES: usize = 192 * 1024;
 
-/// Where all nodes live.
-pub static POOL: Pool<Node, NODES> = Pool::new();
+/// Who shares a table, and where its nodes live.
+pub trait Net: Domain {
+    fn pool() -> &'static Pool<Node<Self>, NODES>;
+}
 
-/// A node with its reclamation header.
-pub type Block = Linked<Node>;
+/// What a node takes, with its reclamation header.
+pub const fn node_bytes<D: Net>() -> usize {
+    size_of::<Linked<Node<D>>>()
+}
+
+/// A way to a node, or to none.
+type Place<D> = Atomic<Node<D>, D>;
+/// A node that can be looked at, or none.
+type Found<'g, D> = Shared<'g, Node<D>, D>;
 
 /// Bits of the address that a node decides.
 const STRIDE: u32 = 4;
@@ -41,15 +49,14 @@ const LONGEST_PATH: usize = 4;
 pub struct PoolEmpty;
 
 /// Four bits of the address space.
-#[derive(Default)]
-pub struct Node {
+pub struct Node<D: Domain> {
     /// Bit `p` is set if position `p` holds a route. The positions are those
     /// of a binary heap: 1 is the node itself (only the default route), 2 and
     /// 3 the prefixes one bit longer, 16 to 31 those of four bits.
     matches: u32,
     /// The route at position `p`, as element `p - 1`.
     routes: [RouteId; 31],
-    children: [AtomicPtr<Block>; 1 << STRIDE],
+    children: [Place<D>; 1 << STRIDE],
 }
 
 /// The four bits of `address` that a node at bit `depth` decides.
@@ -80,7 +87,7 @@ const ANCESTORS: [u32; 1 << STRIDE] = {
 /// A reclaimed node is poisoned: every address matches a route that does not
 /// exist. So a reader under whose hands a node is reclaimed is found out long
 /// before the block is used again.
-impl Drop for Node {
+impl<D: Domain> Drop for Node<D> {
     fn drop(&mut self) {
         self.matches = u32::MAX;
         // Those of positions 16 to 31.
@@ -88,22 +95,25 @@ impl Drop for Node {
     }
 }
 
-impl Node {
-    fn is_empty(&self) -> bool {
-        // Relaxed: only asked of a node that nobody else has.
-        let childless = |child: &AtomicPtr<Block>| child.load(Ordering::Relaxed).is_null();
+impl<D: Domain> Node<D> {
+    fn empty() -> Self {
+        Self {
+            matches: 0,
+            routes: [0; 31],
+            children: array::from_fn(|_| Atomic::null()),
+        }
+    }
+
+    fn is_empty(&self, reach: &impl Reach<D>) -> bool {
+        let childless = |child: &Place<D>| reach.load(child).is_null();
         self.matches == 0 && self.children.iter().all(childless)
     }
 
-    fn copy(&self) -> Self {
-        // Relaxed: children never change, and whoever saw this node with
-        // Acquire sees them too. They are not followed here, and so need no
-        // protection.
-        let child = |i: usize| AtomicPtr::new(self.children[i].load(Ordering::Relaxed));
+    fn copy(&self, reach: &impl Reach<D>) -> Self {
         Self {
             matches: self.matches,
             routes: self.routes,
-            children: array::from_fn(child),
+            children: array::from_fn(|i| Atomic::from(reach.load(&self.children[i]))),
         }
     }
 
@@ -118,68 +128,79 @@ impl Node {
 
 /// What lets a thread follow the pointers of a trie, for as long as it lives: a
 /// guard, or a lock.
-pub trait Reach {
-    fn load(&self, from: &AtomicPtr<Block>) -> *mut Block;
+pub trait Reach<D: Domain> {
+    fn load<'g>(&'g self, from: &Place<D>) -> Found<'g, D>;
 }
 
-impl<S: Scheme> Reach for Guard<'_, S> {
-    fn load(&self, from: &AtomicPtr<Block>) -> *mut Block {
-        // Acquire: pairs with the Release that published the node.
-        self.protect(from, Ordering::Acquire)
+impl<D: Domain> Reach<D> for Guard<'_, D> {
+    fn load<'g>(&'g self, from: &Place<D>) -> Found<'g, D> {
+        from.load(self)
+    }
+}
+
+/// Follows pointers of a trie that keeps still.
+pub struct Still;
+
+impl Still {
+    /// # Safety
+    ///
+    /// While it lives no node that can be reached is freed or retired, as by
+    /// those who hold a lock or have the trie alone.
+    pub unsafe fn new() -> Self {
+        Self
+    }
+}
+
+impl<D: Domain> Reach<D> for Still {
+    fn load<'g>(&'g self, from: &Place<D>) -> Found<'g, D> {
+        // SAFETY: the promise to `new`.
+        unsafe { from.load_unguarded() }
     }
 }
 
 /// Nodes on one path, the root first.
-#[derive(Default)]
-pub struct Nodes {
-    nodes: [Option<ptr::NonNull<Block>>; LONGEST_PATH],
-}
+pub type Nodes<'g, D> = [Found<'g, D>; LONGEST_PATH];
 
-impl Nodes {
-    fn set(&mut self, level: usize, node: *mut Block) {
-        self.nodes[level] = ptr::NonNull::new(node);
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = *mut Block> {
-        self.nodes.iter().flatten().map(|node| node.as_ptr())
-    }
+/// How many there are.
+pub fn count<D: Domain>(nodes: &Nodes<'_, D>) -> usize {
+    nodes.iter().filter(|node| !node.is_null()).count()
 }
 
 /// A change that is ready to be published.
-pub struct Change<'t> {
-    pub cell: &'t AtomicPtr<Block>,
+pub struct Change<'g, D: Domain> {
+    pub cell: &'g Place<D>,
     /// The root that the change was made from.
-    pub before: *mut Block,
-    pub after: *mut Block,
+    pub before: Found<'g, D>,
+    pub after: Found<'g, D>,
     /// What the change makes unreachable.
-    pub old: Nodes,
+    pub old: Nodes<'g, D>,
     /// What it adds.
-    pub new: Nodes,
+    pub new: Nodes<'g, D>,
 }
 
-impl Change<'_> {
+impl<D: Domain> Change<'_, D> {
     /// Gives the new nodes of a change that was not published back.
     pub fn discard(self) {
-        for node in self.new.iter() {
-            // SAFETY: from `POOL`, and never published: nobody else knows it.
-            unsafe { POOL.free(node) };
+        for node in self.new {
+            // SAFETY: never published: nobody else knows it.
+            drop(unsafe { node.into_owned() });
         }
     }
 
     /// By how many nodes the trie grows.
     pub fn growth(&self) -> isize {
-        self.new.iter().count() as isize - self.old.iter().count() as isize
+        count(&self.new) as isize - count(&self.old) as isize
     }
 }
 
 /// Where a prefix lives.
-struct Place {
+struct Home {
     base: u32,
     levels: usize,
     position: usize,
 }
 
-impl Place {
+impl Home {
     fn of(prefix: Prefix) -> Self {
         let len = u32::from(prefix.len);
         let base = BASES.into_iter().find(|&base| base < len).unwrap_or(0);
@@ -196,24 +217,24 @@ impl Place {
 }
 
 /// The roots of all subtries.
-pub struct Trie {
-    at_16: Box<[AtomicPtr<Block>]>,
-    at_8: Box<[AtomicPtr<Block>]>,
-    at_0: AtomicPtr<Block>,
+pub struct Trie<D: Domain> {
+    at_16: Box<[Place<D>]>,
+    at_8: Box<[Place<D>]>,
+    at_0: Place<D>,
 }
 
-impl Trie {
+impl<D: Net> Trie<D> {
     pub fn new() -> Self {
-        let empty = |len| (0..len).map(|_| AtomicPtr::default()).collect();
+        let empty = |len| (0..len).map(|_| Atomic::null()).collect();
         Self {
             at_16: empty(1 << 16),
             at_8: empty(1 << 8),
-            at_0: AtomicPtr::default(),
+            at_0: Atomic::null(),
         }
     }
 
     /// The root of the subtrie for `address` that starts at bit `base`.
-    fn cell(&self, base: u32, address: u32) -> &AtomicPtr<Block> {
+    fn cell(&self, base: u32, address: u32) -> &Place<D> {
         match base {
             16 => &self.at_16[(address >> 16) as usize],
             8 => &self.at_8[(address >> 24) as usize],
@@ -222,19 +243,12 @@ impl Trie {
     }
 
     /// The route with the longest prefix that contains `address`.
-    ///
-    /// # Safety
-    ///
-    /// A node that is unlinked from this trie while `reach` lives is neither
-    /// changed nor freed before `reach` ends.
-    pub unsafe fn lookup(&self, reach: &impl Reach, address: u32) -> Option<RouteId> {
+    pub fn lookup(&self, reach: &impl Reach<D>, address: u32) -> Option<RouteId> {
         BASES.into_iter().find_map(|base| {
             let mut best = None;
             let mut depth = base;
             let mut next = self.cell(base, address);
-            // SAFETY: `reach` keeps the nodes (the caller's promise), and a
-            // published one never changes.
-            while let Some(node) = unsafe { reach.load(next).as_ref() } {
+            while let Some(node) = reach.load(next).as_ref() {
                 let digit = digit(address, depth);
                 let matches = node.matches & ANCESTORS[digit];
                 // The highest position is the longest prefix.
@@ -252,82 +266,78 @@ impl Trie {
     ///
     /// Nodes that the change would leave empty are dropped from the path. When
     /// the pool is empty nothing has happened.
-    ///
-    /// # Safety
-    ///
-    /// As for `lookup`; the change is published or discarded before `reach`
-    /// ends.
-    pub unsafe fn replace<S: Scheme>(
-        &self,
-        reach: &impl Reach,
-        handle: &Handle<'_, S>,
+    pub fn replace<'g>(
+        &'g self,
+        reach: &'g impl Reach<D>,
+        handle: &Handle<D>,
         prefix: Prefix,
         route: Option<RouteId>,
-    ) -> Result<Change<'_>, PoolEmpty> {
-        let place = Place::of(prefix);
-        let depth = |level: usize| place.base + level as u32 * STRIDE;
-        let cell = self.cell(place.base, prefix.address);
+    ) -> Result<Change<'g, D>, PoolEmpty> {
+        let home = Home::of(prefix);
+        let depth = |level: usize| home.base + level as u32 * STRIDE;
+        let cell = self.cell(home.base, prefix.address);
         let mut change = Change {
             cell,
-            before: ptr::null_mut(),
-            after: ptr::null_mut(),
-            old: Nodes::default(),
-            new: Nodes::default(),
+            before: reach.load(cell),
+            after: Shared::null(),
+            old: [Shared::null(); LONGEST_PATH],
+            new: [Shared::null(); LONGEST_PATH],
         };
 
-        let mut next = cell;
-        let mut path = [const { None }; LONGEST_PATH];
-        for (level, on_path) in path.iter_mut().enumerate().take(place.levels) {
-            let block = reach.load(next);
-            // SAFETY: as in `lookup`.
-            let Some(node) = (unsafe { block.as_ref() }) else {
+        let mut here = change.before;
+        for level in 0..home.levels {
+            let Some(node) = here.as_ref() else {
                 break;
             };
-            if level == 0 {
-                change.before = block;
-            }
-            change.old.set(level, block);
-            *on_path = Some(node);
-            next = &node.children[digit(prefix.address, depth(level))];
+            change.old[level] = here;
+            here = reach.load(&node.children[digit(prefix.address, depth(level))]);
         }
 
         // From the change up to the root; `after` is the copy one level below.
-        for level in (0..place.levels).rev() {
-            let mut node = path[level].map_or_else(Node::default, |node| node.copy());
-            if level + 1 == place.levels {
-                node.set(place.position, route);
+        for level in (0..home.levels).rev() {
+            let old = change.old[level].as_ref();
+            let mut node = old.map_or_else(Node::empty, |node| node.copy(reach));
+            if level + 1 == home.levels {
+                node.set(home.position, route);
             } else {
-                node.children[digit(prefix.address, depth(level))] = AtomicPtr::new(change.after);
+                node.children[digit(prefix.address, depth(level))] = Atomic::from(change.after);
             }
-            change.after = ptr::null_mut();
-            if !node.is_empty() {
-                let Ok(block) = POOL.alloc(handle, node) else {
+            change.after = Shared::null();
+            if !node.is_empty(reach) {
+                let Ok(new) = Owned::new(D::pool(), handle, node) else {
                     change.discard();
                     return Err(PoolEmpty);
                 };
-                change.new.set(level, block);
-                change.after = block;
+                change.after = reach.load(&Atomic::new(new));
+                change.new[level] = change.after;
             }
         }
         Ok(change)
     }
 
+    /// Replaces the root of the subtrie that `prefix` is in. Nobody else is at
+    /// work.
+    pub fn put(&mut self, prefix: Prefix, root: Place<D>) {
+        match Home::of(prefix).base {
+            16 => self.at_16[(prefix.address >> 16) as usize] = root,
+            8 => self.at_8[(prefix.address >> 24) as usize] = root,
+            _ => self.at_0 = root,
+        }
+    }
+
     /// How many nodes can be reached. Nobody else is at work.
     pub fn nodes(&mut self) -> usize {
-        fn below(node: *mut Block) -> usize {
-            // SAFETY: reachable, and the trie is borrowed exclusively.
-            let Some(node) = (unsafe { node.as_ref() }) else {
-                return 0;
-            };
-            // Relaxed: nobody else is at work.
-            let child = |child: &AtomicPtr<Block>| below(child.load(Ordering::Relaxed));
+        fn below<D: Domain>(reach: &Still, place: &Place<D>) -> usize {
             // Four levels at most.
-            1 + node.children.iter().map(child).sum::<usize>()
+            reach.load(place).as_ref().map_or(0, |node| {
+                let children = node.children.iter();
+                1 + children.map(|child| below(reach, child)).sum::<usize>()
+            })
         }
-        let roots = self.at_16.iter_mut().chain(self.at_8.iter_mut());
-        roots
-            .chain([&mut self.at_0])
-            .map(|root| below(*root.get_mut()))
-            .sum()
+        // SAFETY: the trie is borrowed exclusively.
+        let reach = unsafe { Still::new() };
+        let roots = self.at_16.iter().chain(self.at_8.iter());
+        let roots = roots.chain([&self.at_0]);
+        roots.map(|root| below(&reach, root)).sum()
     }
 }

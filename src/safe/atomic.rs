@@ -97,6 +97,33 @@ impl<T, D: Domain> Atomic<T, D> {
         unsafe { Shared::from_object(object) }
     }
 
+    /// Loads the pointer without a guard: while a lock, or an exclusive borrow,
+    /// keeps the object. Wait-free, any context.
+    ///
+    /// # Safety
+    ///
+    /// For as long as the result is used the object is neither freed nor
+    /// retired.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// # static POOL: Pool<u32, 1> = Pool::new();
+    /// # let handle = App::register()?;
+    /// let place = Atomic::new(Owned::<_, App>::new(&POOL, &handle, 7).unwrap());
+    /// // SAFETY: nobody else has the place.
+    /// assert_eq!(unsafe { place.load_unguarded() }.as_ref(), Some(&7));
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub unsafe fn load_unguarded<'g>(&self) -> Shared<'g, T, D> {
+        // Acquire: as in `load`, for those who do not come by the place in a
+        // way that orders them after all others.
+        let object = self.pointer.load(Ordering::Acquire);
+        // SAFETY: the caller's.
+        unsafe { Shared::from_object(object) }
+    }
+
     /// Puts another pointer, and returns the old one.
     ///
     /// ```
@@ -198,6 +225,29 @@ impl<T, D: Domain> Atomic<T, D> {
         let object = self.pointer.load(Ordering::Relaxed);
         // SAFETY: the caller's: there is no other way to the object.
         (!object.is_null()).then(|| unsafe { Owned::from_object(object) })
+    }
+}
+
+/// Leads to the same object: the way to what is left as it is, for a copy of
+/// the object before it.
+///
+/// ```
+/// # use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned}};
+/// # domain!(App: Collector<2> = Collector::new());
+/// # static POOL: Pool<u32, 1> = Pool::new();
+/// # let handle = App::register()?;
+/// let place = Atomic::new(Owned::<_, App>::new(&POOL, &handle, 7).unwrap());
+/// let guard = handle.enter();
+/// let copy = Atomic::from(place.load(&guard));
+/// assert_eq!(copy.load(&guard), place.load(&guard));
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
+impl<T, D: Domain> From<Shared<'_, T, D>> for Atomic<T, D> {
+    fn from(object: Shared<'_, T, D>) -> Self {
+        Self {
+            pointer: AtomicPtr::new(object.as_raw()),
+            of: PhantomData,
+        }
     }
 }
 

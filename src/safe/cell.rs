@@ -140,6 +140,24 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         unsafe { &(*version).value }
     }
 
+    /// Free blocks for new versions, without those that handles keep. A
+    /// moment's view, for a watcher; looks at each block. Wait-free, any
+    /// context.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// static LIMIT: RcuCell<u32, 4, App> = RcuCell::new(10);
+    /// let handle = App::register()?;
+    /// LIMIT.replace(&handle, 20)?;
+    /// assert_eq!(LIMIT.available(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn available(&self) -> usize {
+        self.versions.available()
+    }
+
     /// A copy of the current value, which needs no guard.
     ///
     /// ```

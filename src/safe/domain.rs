@@ -1,6 +1,6 @@
 //! Types that name a collector.
 
-use super::Handle;
+use super::{Handle, PerCpu};
 use crate::{Collector, Deferred, Eager, Scheme, SlotsExhausted};
 
 mod sealed {
@@ -17,6 +17,9 @@ pub trait AnyCollector: sealed::Sealed + Sync + 'static {
     fn claim_deferred(
         &'static self,
     ) -> Result<crate::Handle<'static, Self::Scheme, Deferred>, SlotsExhausted>;
+    #[doc(hidden)]
+    fn claim_per_cpu(&'static self)
+    -> Result<crate::PerCpu<'static, Self::Scheme>, SlotsExhausted>;
 }
 
 impl<const N: usize, S: Scheme> sealed::Sealed for Collector<N, S> {}
@@ -35,6 +38,10 @@ where
         &'static self,
     ) -> Result<crate::Handle<'static, S, Deferred>, SlotsExhausted> {
         self.register_deferred()
+    }
+
+    fn claim_per_cpu(&'static self) -> Result<crate::PerCpu<'static, S>, SlotsExhausted> {
+        self.register_per_cpu()
     }
 }
 
@@ -124,6 +131,32 @@ pub trait Domain: Sized + 'static {
     /// ```
     fn register_deferred() -> Result<Handle<Self, Deferred>, SlotsExhausted> {
         Ok(Handle::new(collector::<Self>().claim_deferred()?))
+    }
+
+    /// Claims a slot for a CPU, which a task and the interrupts that preempt
+    /// it there use together, without masking anything. No value is dropped
+    /// in their calls. See
+    /// [`Collector::register_per_cpu`](crate::Collector::register_per_cpu).
+    ///
+    /// # Errors
+    ///
+    /// [`SlotsExhausted`] if all slots are claimed.
+    ///
+    /// ```
+    /// use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+    ///
+    /// domain!(App: Collector<2> = Collector::new());
+    /// static ROUTE: RcuCell<[u8; 4], 4, App> = RcuCell::new([10, 0, 0, 1]);
+    ///
+    /// let cpu = App::register_per_cpu()?;
+    /// // SAFETY: one thread, without signal handlers.
+    /// let handle = unsafe { cpu.get() };
+    /// ROUTE.replace(handle, [10, 0, 0, 2])?;
+    /// assert_eq!(ROUTE.snapshot(handle), [10, 0, 0, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn register_per_cpu() -> Result<PerCpu<Self>, SlotsExhausted> {
+        Ok(PerCpu::new(collector::<Self>().claim_per_cpu()?))
     }
 }
 

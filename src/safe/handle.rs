@@ -8,7 +8,9 @@ use crate::{Eager, Role, reclaim};
 /// A claimed slot of a domain's collector: what a task, an interrupt or a CPU
 /// uses the domain's structures through.
 ///
-/// Made by [`Domain::register`] and [`Domain::register_deferred`].
+/// Made by [`Domain::register`] and [`Domain::register_deferred`], or lent by
+/// a [`PerCpu`](super::PerCpu).
+///
 /// Dereferences to the [`Handle`](crate::Handle) of the collector, for
 /// `collect`, `flush` and the like.
 ///
@@ -143,9 +145,12 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
     ///   find leads to the object, and nobody stores it into one again.
     /// - In robust mode no `Atomic` at all leads to it, also none in an object
     ///   that was retired before: a reader that stands there would follow it
-    ///   without protection. A structure for which that cannot be said, such
-    ///   as a list, has to check each step it takes, as [`Map`](super::Map)
-    ///   does, and that is for raw pointers.
+    ///   without protection. Unless none of these objects changed after it was
+    ///   published, as in a tree whose nodes are copied and never written to:
+    ///   what leads there is younger, and who holds the younger one was
+    ///   protected from the reclaim of the older one, too. A structure for
+    ///   which neither can be said, such as a list, has to check each step it
+    ///   takes, as [`Map`](super::Map) does, and that is for raw pointers.
     /// - It is retired once.
     ///
     /// ```

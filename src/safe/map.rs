@@ -7,9 +7,10 @@ mod list;
 use core::{fmt, hash::Hash, marker::PhantomData};
 
 pub use iter::Iter;
-use list::{List, Node};
+use list::List;
+pub use list::MapNode;
 
-use super::{Domain, Guard, Handle, Owned, Refused, domain::Brand};
+use super::{Domain, Guard, Handle, InPool, Own, Owned, Refused, Storage, domain::Brand};
 use crate::{
     Pool, Role,
     sync::{Init, const_fn},
@@ -44,10 +45,13 @@ use crate::{
 /// each call that inserts or replaces at a time; in basic mode a section that
 /// stalls holds back all that is removed or replaced from then on.
 ///
+/// With [`InPool`] the `CAP` blocks are those of a pool that
+/// [others use too](crate::safe#several-structures-in-one-pool).
+///
 /// # Values that are left
 ///
 /// A map in a `static` is never dropped, nor are the values in it. One that is
-/// dropped drops them.
+/// dropped drops them, and gives blocks of a shared pool back.
 ///
 /// ```
 /// #![forbid(unsafe_code)]
@@ -67,26 +71,34 @@ use crate::{
 /// assert_eq!(NEIGHBOURS.iter(&guard).count(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Map<K, V, const BUCKETS: usize, const CAP: usize, D: Domain> {
+pub struct Map<K, V, const BUCKETS: usize, const CAP: usize, D: Domain, P = Own>
+where
+    P: Storage<MapNode<K, V>, CAP>,
+{
     buckets: [List<K, V>; BUCKETS],
-    nodes: Pool<Node<K, V>, CAP>,
+    nodes: P::Nodes,
     of: PhantomData<Brand<D>>,
 }
 
-// SAFETY: gives out `&K` and `&V`, and drops both on any thread.
-unsafe impl<K, V, const BUCKETS: usize, const CAP: usize, D> Sync for Map<K, V, BUCKETS, CAP, D>
+// SAFETY: gives out `&K` and `&V`, and drops both on any thread. The pool of
+// either storage can be shared if they are `Send`.
+unsafe impl<K, V, const BUCKETS: usize, const CAP: usize, D, P> Sync
+    for Map<K, V, BUCKETS, CAP, D, P>
 where
     K: Send + Sync,
     V: Send + Sync,
     D: Domain,
+    P: Storage<MapNode<K, V>, CAP>,
 {
 }
 // SAFETY: as above.
-unsafe impl<K, V, const BUCKETS: usize, const CAP: usize, D> Send for Map<K, V, BUCKETS, CAP, D>
+unsafe impl<K, V, const BUCKETS: usize, const CAP: usize, D, P> Send
+    for Map<K, V, BUCKETS, CAP, D, P>
 where
     K: Send + Sync,
     V: Send + Sync,
     D: Domain,
+    P: Storage<MapNode<K, V>, CAP>,
 {
 }
 
@@ -103,29 +115,75 @@ enum Under {
 
 impl<K, V, const BUCKETS: usize, const CAP: usize, D: Domain> Map<K, V, BUCKETS, CAP, D> {
     const_fn! {
-        /// An empty map.
+        /// An empty map with a pool of its own.
         ///
         /// One without buckets does not compile.
         #[must_use]
         pub const fn new() -> Self {
+            Self::empty(Pool::new())
+        }
+    }
+}
+
+impl<K, V, const BUCKETS: usize, const CAP: usize, D> Map<K, V, BUCKETS, CAP, D, InPool>
+where
+    K: 'static,
+    V: 'static,
+    D: Domain,
+{
+    const_fn! {
+        /// An empty map that takes its nodes from a shared pool.
+        ///
+        /// One without buckets does not compile.
+        ///
+        /// ```
+        /// use hyaline::{Collector, Pool, domain, safe::{Domain, InPool, Map, MapNode}};
+        ///
+        /// domain!(App: Collector<4> = Collector::new());
+        /// static NODES: Pool<MapNode<u32, &str>, 16> = Pool::new();
+        /// static TCP: Map<u32, &str, 8, 16, App, InPool> = Map::in_pool(&NODES);
+        /// static UDP: Map<u32, &str, 4, 16, App, InPool> = Map::in_pool(&NODES);
+        ///
+        /// let handle = App::register()?;
+        /// TCP.insert(&handle, 80, "http")?;
+        /// UDP.insert(&handle, 53, "dns")?;
+        /// assert_eq!(TCP.get(&handle.enter(), &53), None);
+        /// assert_eq!(NODES.available(), 14);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub const fn in_pool(nodes: &'static Pool<MapNode<K, V>, CAP>) -> Self {
+            Self::empty(nodes)
+        }
+    }
+}
+
+impl<K, V, const BUCKETS: usize, const CAP: usize, D, P> Map<K, V, BUCKETS, CAP, D, P>
+where
+    D: Domain,
+    P: Storage<MapNode<K, V>, CAP>,
+{
+    const_fn! {
+        const fn empty(nodes: P::Nodes) -> Self {
             const { assert!(BUCKETS > 0, "a map has at least one bucket") };
             Self {
                 #[cfg(not(loom))]
                 buckets: [const { <List<K, V> as Init>::INIT }; BUCKETS],
                 #[cfg(loom)]
                 buckets: core::array::from_fn(|_| <List<K, V> as Init>::init()),
-                nodes: Pool::new(),
+                nodes,
                 of: PhantomData,
             }
         }
     }
 }
 
-impl<K, V, const BUCKETS: usize, const CAP: usize, D> Map<K, V, BUCKETS, CAP, D>
+impl<K, V, const BUCKETS: usize, const CAP: usize, D, P> Map<K, V, BUCKETS, CAP, D, P>
 where
     K: Hash + Ord + Send + 'static,
     V: Send + 'static,
     D: Domain,
+    P: Storage<MapNode<K, V>, CAP>,
 {
     /// The list that a key belongs to.
     #[inline]
@@ -231,7 +289,8 @@ where
     ) -> Result<bool, Refused<(K, V)>> {
         // Before the section: see `node::Blank`. Owned: it is dropped if a
         // comparison of keys panics.
-        let new = match Owned::new(&self.nodes, handle, Node::new(key, value)) {
+        let node = MapNode::new(key, value);
+        let new = match Owned::new(P::pool(&self.nodes), handle, node) {
             Ok(new) => new,
             Err(full) => return Err(Refused::Full(full.into_inner().into_parts())),
         };
@@ -292,16 +351,23 @@ impl<K, V, const BUCKETS: usize, const CAP: usize, D: Domain> Default
     }
 }
 
-impl<K, V, const BUCKETS: usize, const CAP: usize, D: Domain> Drop for Map<K, V, BUCKETS, CAP, D> {
+impl<K, V, const BUCKETS: usize, const CAP: usize, D, P> Drop for Map<K, V, BUCKETS, CAP, D, P>
+where
+    D: Domain,
+    P: Storage<MapNode<K, V>, CAP>,
+{
     fn drop(&mut self) {
         for bucket in &mut self.buckets {
-            bucket.clear(&mut self.nodes);
+            bucket.clear::<P, CAP>(&mut self.nodes);
         }
     }
 }
 
-impl<K, V, const BUCKETS: usize, const CAP: usize, D: Domain> fmt::Debug
-    for Map<K, V, BUCKETS, CAP, D>
+impl<K, V, const BUCKETS: usize, const CAP: usize, D, P> fmt::Debug
+    for Map<K, V, BUCKETS, CAP, D, P>
+where
+    D: Domain,
+    P: Storage<MapNode<K, V>, CAP>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Map")

@@ -1,13 +1,105 @@
-//! Blocks of the structures' own pools.
+//! Nodes of stacks and queues, and blocks of the structures' pools.
 
 use core::{
+    fmt,
     marker::PhantomData,
     mem::{self, ManuallyDrop, MaybeUninit},
     ptr,
 };
 
-use super::{Domain, Handle};
-use crate::{Link, Linked, Pool, Role, reclaim};
+use super::{Domain, Full, Handle};
+use crate::{Link, Linked, Pool, Role, reclaim, sync::AtomicPtr};
+
+/// A node of a [`Stack`](super::Stack) or a [`Queue`](super::Queue): what a
+/// pool that several of them share is made of. Nobody else can make or open
+/// one.
+///
+/// ```
+/// use hyaline::{Collector, Pool, domain, safe::{InPool, Node, Queue}};
+///
+/// domain!(App: Collector<4> = Collector::new());
+/// static NODES: Pool<Node<u32>, 32> = Pool::new();
+/// static URGENT: Queue<u32, 32, App, InPool> = Queue::in_pool(&NODES);
+/// static OTHERS: Queue<u32, 32, App, InPool> = Queue::in_pool(&NODES);
+/// # assert_eq!(NODES.available(), 32);
+/// ```
+pub struct Node<T> {
+    /// The next node of a queue, the one below of a stack; or null.
+    pub(super) next: AtomicPtr<Linked<Node<T>>>,
+    /// There until the node is popped, or becomes the dummy.
+    value: MaybeUninit<T>,
+}
+
+impl<T> Node<T> {
+    /// A node without a value: a queue's dummy.
+    pub(super) const fn without(next: AtomicPtr<Linked<Self>>) -> Self {
+        let value = MaybeUninit::uninit();
+        Self { next, value }
+    }
+
+    /// A new node with a value.
+    #[inline]
+    pub(super) fn claim<const K: usize, D: Domain, R: Role>(
+        pool: &Pool<Self, K>,
+        handle: &Handle<D, R>,
+        value: T,
+    ) -> Result<*mut Linked<Self>, Full<T>> {
+        let node = Self {
+            next: AtomicPtr::new(ptr::null_mut()),
+            value: MaybeUninit::new(value),
+        };
+        pool.alloc(handle, node).map_err(|full| {
+            // SAFETY: it has the value from above.
+            Full(unsafe { full.into_inner().value.assume_init() })
+        })
+    }
+
+    /// The successor of a node in which it never changes, as in a stack's.
+    /// Not an atomic load: on targets without compare-and-swap that would mask
+    /// interrupts.
+    ///
+    /// # Safety
+    ///
+    /// The node was acquired, and nobody writes `next` any more.
+    #[inline]
+    pub(super) unsafe fn fixed_next(&self) -> *mut Linked<Self> {
+        // SAFETY: the caller's.
+        #[cfg(not(loom))]
+        return unsafe { *self.next.as_ptr() };
+        // SAFETY: the caller's, which loom checks.
+        #[cfg(loom)]
+        unsafe {
+            self.next.unsync_load()
+        }
+    }
+
+    /// Takes the value out.
+    ///
+    /// # Safety
+    ///
+    /// The node is protected and has a value, which is the caller's, once.
+    #[inline]
+    pub(super) unsafe fn take(node: *mut Linked<Self>) -> T {
+        // SAFETY: the caller's. Others may look at `next` meanwhile.
+        unsafe { (&raw const (*node).value.value).read().assume_init() }
+    }
+
+    /// Drops the value in place.
+    ///
+    /// # Safety
+    ///
+    /// As `take`, and the node is the caller's.
+    pub(super) unsafe fn drop_value(node: *mut Linked<Self>) {
+        // SAFETY: the caller's.
+        unsafe { (&raw mut (*node).value.value).cast::<T>().drop_in_place() };
+    }
+}
+
+impl<T> fmt::Debug for Node<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").finish_non_exhaustive()
+    }
+}
 
 /// Gives a block back, and leaves the value in it alone.
 ///

@@ -238,6 +238,33 @@ impl<'g, T, D: Domain> Shared<'g, T, D> {
         Some(unsafe { &(*self.object).value })
     }
 
+    /// The object, or `None` for null, as its one owner. Wait-free.
+    ///
+    /// # Safety
+    ///
+    /// No section can find the object or has found it, it is not retired, and
+    /// no other pointer to it is used again: it was not published yet, or a
+    /// lock kept everybody else away.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, Pool, domain, safe::{Domain, Owned}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// # static POOL: Pool<u32, 1> = Pool::new();
+    /// # let handle = App::register()?;
+    /// let guard = handle.enter();
+    /// let seven: Owned<_, App> = Owned::new(&POOL, &handle, 7).unwrap();
+    /// let seven = seven.into_shared(&guard);
+    /// // SAFETY: it was not published.
+    /// let seven = unsafe { seven.into_owned() };
+    /// assert_eq!(seven.as_deref(), Some(&7));
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    pub unsafe fn into_owned(self) -> Option<Owned<T, D>> {
+        // SAFETY: the caller's: there is no other way to the object.
+        (!self.object.is_null()).then(|| unsafe { Owned::from_object(self.object) })
+    }
+
     /// The raw pointer, for the collector's own interface.
     #[inline]
     #[must_use]

@@ -21,13 +21,9 @@
 //! protected, so the successor was in the queue at that time. All others only
 //! compare or store the address.
 
-use core::{cell::UnsafeCell, fmt, marker::PhantomData, mem::MaybeUninit, ptr};
+use core::{cell::UnsafeCell, fmt, marker::PhantomData, ptr};
 
-use super::{
-    Domain, Full, Handle,
-    domain::Brand,
-    node::{reach, touch},
-};
+use super::{Domain, Full, Handle, InPool, Node, Own, Storage, domain::Brand, node::touch};
 use crate::{
     Link, Linked, Pool, Role, reclaim,
     sync::{AtomicPtr, Ordering, const_fn},
@@ -57,10 +53,13 @@ use crate::{
 /// basic mode a section that stalls holds back all that is popped from then
 /// on.
 ///
+/// With [`InPool`] the `K` blocks are those of a pool that
+/// [others use too](crate::safe#several-structures-in-one-pool).
+///
 /// # Values that are left
 ///
 /// A queue in a `static` is never dropped, nor are the values in it. One that
-/// is dropped drops them.
+/// is dropped drops them, and gives blocks of a shared pool back.
 ///
 /// ```
 /// #![forbid(unsafe_code)]
@@ -79,12 +78,12 @@ use crate::{
 /// assert_eq!(EVENTS.pop(&task), None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Queue<T, const K: usize, D: Domain> {
+pub struct Queue<T, const K: usize, D: Domain, P: Storage<Node<T>, K> = Own> {
     head: Wide<AtomicPtr<Linked<Node<T>>>>,
     tail: Wide<AtomicPtr<Linked<Node<T>>>>,
     /// The first dummy. In a cell: its header counts as written to.
     first: UnsafeCell<Linked<Node<T>>>,
-    nodes: Pool<Node<T>, K>,
+    nodes: P::Nodes,
     of: PhantomData<Brand<D>>,
 }
 
@@ -93,26 +92,52 @@ pub struct Queue<T, const K: usize, D: Domain> {
 #[cfg_attr(target_has_atomic = "64", repr(align(128)))]
 struct Wide<T>(T);
 
-struct Node<T> {
-    next: AtomicPtr<Linked<Node<T>>>,
-    /// There until the node becomes the dummy.
-    value: MaybeUninit<T>,
-}
-
-// SAFETY: values go from thread to thread, and are never shared.
-unsafe impl<T: Send, const K: usize, D: Domain> Sync for Queue<T, K, D> {}
+// SAFETY: values go from thread to thread, and are never shared. The pool of
+// either storage can be shared if `T` is `Send`.
+unsafe impl<T: Send, const K: usize, D: Domain, P: Storage<Node<T>, K>> Sync for Queue<T, K, D, P> {}
 // SAFETY: as above.
-unsafe impl<T: Send, const K: usize, D: Domain> Send for Queue<T, K, D> {}
+unsafe impl<T: Send, const K: usize, D: Domain, P: Storage<Node<T>, K>> Send for Queue<T, K, D, P> {}
 
 impl<T, const K: usize, D: Domain> Queue<T, K, D> {
     const_fn! {
-        /// An empty queue.
+        /// An empty queue with a pool of its own.
         #[must_use]
         pub const fn new() -> Self {
-            let dummy = Node {
-                next: AtomicPtr::new(ptr::null_mut()),
-                value: MaybeUninit::uninit(),
-            };
+            Self::empty(Pool::new())
+        }
+    }
+}
+
+impl<T: 'static, const K: usize, D: Domain> Queue<T, K, D, InPool> {
+    const_fn! {
+        /// An empty queue that takes its nodes from a shared pool.
+        ///
+        /// ```
+        /// use hyaline::{Collector, Pool, domain, safe::{Domain, InPool, Node, Queue}};
+        ///
+        /// domain!(App: Collector<4> = Collector::new());
+        /// static NODES: Pool<Node<&str>, 8> = Pool::new();
+        /// static URGENT: Queue<&str, 8, App, InPool> = Queue::in_pool(&NODES);
+        /// static OTHERS: Queue<&str, 8, App, InPool> = Queue::in_pool(&NODES);
+        ///
+        /// let handle = App::register()?;
+        /// OTHERS.push(&handle, "log")?;
+        /// URGENT.push(&handle, "stop")?;
+        /// let next = URGENT.pop(&handle).or_else(|| OTHERS.pop(&handle));
+        /// assert_eq!(next, Some("stop"));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub const fn in_pool(nodes: &'static Pool<Node<T>, K>) -> Self {
+            Self::empty(nodes)
+        }
+    }
+}
+
+impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
+    const_fn! {
+        const fn empty(nodes: P::Nodes) -> Self {
+            let dummy = Node::without(AtomicPtr::new(ptr::null_mut()));
             Self {
                 head: Wide(AtomicPtr::new(ptr::null_mut())),
                 tail: Wide(AtomicPtr::new(ptr::null_mut())),
@@ -120,7 +145,7 @@ impl<T, const K: usize, D: Domain> Queue<T, K, D> {
                     link: Link::new(),
                     value: dummy,
                 }),
-                nodes: Pool::new(),
+                nodes,
                 of: PhantomData,
             }
         }
@@ -164,15 +189,7 @@ impl<T, const K: usize, D: Domain> Queue<T, K, D> {
     where
         T: Send,
     {
-        let node = Node {
-            next: AtomicPtr::new(ptr::null_mut()),
-            value: MaybeUninit::new(value),
-        };
-        let new = match self.nodes.alloc(handle, node) {
-            Ok(new) => new,
-            // SAFETY: it has the value from above.
-            Err(full) => return Err(Full(unsafe { full.into_inner().value.assume_init() })),
-        };
+        let new = Node::claim(P::pool(&self.nodes), handle, value)?;
         let guard = handle.enter();
         // Acquire: pairs with the Release of `help`; the node's `next` is
         // there, null or not.
@@ -252,7 +269,10 @@ impl<T, const K: usize, D: Domain> Queue<T, K, D> {
                 Ok(_) => {
                     // SAFETY: protected, see the module. The exchange made the
                     // value ours: others look into `next.next` only.
-                    let value = unsafe { (&raw const (*next).value.value).read().assume_init() };
+                    let value = unsafe {
+                        touch(next);
+                        Node::take(next)
+                    };
                     if !head.is_null() {
                         // SAFETY: the exchange unlinked the old dummy, once;
                         // the tail is past it; older dummies lead to it, but
@@ -275,28 +295,33 @@ impl<T, const K: usize, D: Domain> Default for Queue<T, K, D> {
     }
 }
 
-impl<T, const K: usize, D: Domain> Drop for Queue<T, K, D> {
+impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Drop for Queue<T, K, D, P> {
     fn drop(&mut self) {
         // Relaxed, and below: we have the queue alone.
         let mut dummy = self.head.0.load(Ordering::Relaxed);
+        if !dummy.is_null() {
+            dummy = P::reach(&mut self.nodes, dummy);
+        }
         loop {
-            if !dummy.is_null() {
-                dummy = reach(&mut self.nodes, dummy);
-            }
             // SAFETY: linked nodes are valid.
             let next = unsafe { self.next_of(dummy) }.load(Ordering::Relaxed);
+            if !dummy.is_null() {
+                // SAFETY: we have it alone, it has no value, and it is behind
+                // us. (The first dummy is of no pool.)
+                unsafe { P::leave(dummy) };
+            }
             if next.is_null() {
                 return;
             }
-            dummy = reach(&mut self.nodes, next);
+            dummy = P::reach(&mut self.nodes, next);
             // SAFETY: a node after the dummy has a value, which is dropped
             // once: it is the dummy now.
-            unsafe { (&raw mut (*dummy).value.value).cast::<T>().drop_in_place() };
+            unsafe { Node::drop_value(dummy) };
         }
     }
 }
 
-impl<T, const K: usize, D: Domain> fmt::Debug for Queue<T, K, D> {
+impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> fmt::Debug for Queue<T, K, D, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue")
             .field("capacity", &K)

@@ -10,12 +10,12 @@
 //! looked into: its address is put on top if the top is still the same. So
 //! the algorithm is right as it is.
 
-use core::{fmt, marker::PhantomData, mem::MaybeUninit, ptr};
+use core::{fmt, marker::PhantomData, ptr};
 
-use super::{Domain, Full, Handle, domain::Brand, node::reach};
+use super::{Domain, Full, Handle, InPool, Node, Own, Storage, domain::Brand, node::touch};
 use crate::{
     Linked, Pool, Role, reclaim,
-    sync::{AtomicPtr, Cell, Ordering, const_fn},
+    sync::{AtomicPtr, Ordering, const_fn},
 };
 
 /// A stack of at most `K` values, for any number of tasks and interrupts. Of
@@ -41,10 +41,13 @@ use crate::{
 /// [`Config::pool_size`](crate::Config::pool_size) blocks; in basic mode a
 /// section that stalls holds back all that is popped from then on.
 ///
+/// With [`InPool`] the `K` blocks are those of a pool that
+/// [others use too](crate::safe#several-structures-in-one-pool).
+///
 /// # Values that are left
 ///
 /// A stack in a `static` is never dropped, nor are the values in it. One that
-/// is dropped drops them.
+/// is dropped drops them, and gives blocks of a shared pool back.
 ///
 /// ```
 /// #![forbid(unsafe_code)]
@@ -60,28 +63,22 @@ use crate::{
 /// assert_eq!(FREE.pop(&handle), Some(15));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Stack<T, const K: usize, D: Domain> {
+pub struct Stack<T, const K: usize, D: Domain, P: Storage<Node<T>, K> = Own> {
     top: AtomicPtr<Linked<Node<T>>>,
-    nodes: Pool<Node<T>, K>,
+    nodes: P::Nodes,
     of: PhantomData<Brand<D>>,
 }
 
-struct Node<T> {
-    /// Written before the node is published, and not after.
-    below: Cell<*mut Linked<Node<T>>>,
-    /// There until the node is popped.
-    value: MaybeUninit<T>,
-}
-
 // SAFETY: values go from thread to thread, and are never shared. What a node
-// points to is the stack's, and only read once the node is published.
-unsafe impl<T: Send, const K: usize, D: Domain> Sync for Stack<T, K, D> {}
+// points to is the stack's, and only read once the node is published. The pool
+// of either storage can be shared if `T` is `Send`.
+unsafe impl<T: Send, const K: usize, D: Domain, P: Storage<Node<T>, K>> Sync for Stack<T, K, D, P> {}
 // SAFETY: as above.
-unsafe impl<T: Send, const K: usize, D: Domain> Send for Stack<T, K, D> {}
+unsafe impl<T: Send, const K: usize, D: Domain, P: Storage<Node<T>, K>> Send for Stack<T, K, D, P> {}
 
 impl<T, const K: usize, D: Domain> Stack<T, K, D> {
     const_fn! {
-        /// An empty stack.
+        /// An empty stack with a pool of its own.
         #[must_use]
         pub const fn new() -> Self {
             Self {
@@ -91,7 +88,40 @@ impl<T, const K: usize, D: Domain> Stack<T, K, D> {
             }
         }
     }
+}
 
+impl<T: 'static, const K: usize, D: Domain> Stack<T, K, D, InPool> {
+    const_fn! {
+        /// An empty stack that takes its nodes from a shared pool.
+        ///
+        /// ```
+        /// use hyaline::{Collector, Pool, domain, safe::{Domain, InPool, Node, Stack}};
+        ///
+        /// domain!(App: Collector<4> = Collector::new());
+        /// static NODES: Pool<Node<u32>, 2> = Pool::new();
+        /// static CLEAN: Stack<u32, 2, App, InPool> = Stack::in_pool(&NODES);
+        /// static DIRTY: Stack<u32, 2, App, InPool> = Stack::in_pool(&NODES);
+        ///
+        /// let handle = App::register()?;
+        /// CLEAN.push(&handle, 1)?;
+        /// CLEAN.push(&handle, 2)?;
+        /// assert_eq!(DIRTY.push(&handle, 3).unwrap_err().into_inner(), 3);
+        /// assert_eq!(CLEAN.pop(&handle), Some(2));
+        /// DIRTY.push(&handle, 2)?; // in the block that is free now
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub const fn in_pool(nodes: &'static Pool<Node<T>, K>) -> Self {
+            Self {
+                top: AtomicPtr::new(ptr::null_mut()),
+                nodes,
+                of: PhantomData,
+            }
+        }
+    }
+}
+
+impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
     /// Puts a value on top.
     ///
     /// # Errors
@@ -111,22 +141,14 @@ impl<T, const K: usize, D: Domain> Stack<T, K, D> {
     where
         T: Send,
     {
-        let node = Node {
-            below: Cell::new(ptr::null_mut()),
-            value: MaybeUninit::new(value),
-        };
-        let new = match self.nodes.alloc(handle, node) {
-            Ok(new) => new,
-            // SAFETY: it has the value from above.
-            Err(full) => return Err(Full(unsafe { full.into_inner().value.assume_init() })),
-        };
+        let new = Node::claim(P::pool(&self.nodes), handle, value)?;
         // No section: nothing is looked into here, and if the top is what it
         // was, it does not matter what it has been in between.
         // Relaxed: the address only.
         let mut top = self.top.load(Ordering::Relaxed);
         loop {
             // SAFETY: the node is not published yet.
-            unsafe { (*new).value.below.set(top) };
+            unsafe { (*new).value.next = AtomicPtr::new(top) };
             // Release: pairs with the Acquire in `pop`; without it the node's
             // contents might not be there yet. Relaxed on failure: as above.
             match (self.top).compare_exchange_weak(top, new, Ordering::Release, Ordering::Relaxed) {
@@ -157,12 +179,15 @@ impl<T, const K: usize, D: Domain> Stack<T, K, D> {
             if top.is_null() {
                 return None;
             }
-            // SAFETY: protected; `below` is not written any more.
-            let below = unsafe { (*top).value.below.get() };
+            // SAFETY: protected; `next` is not written any more.
+            let below = unsafe {
+                touch(top);
+                (*top).value.fixed_next()
+            };
             // Relaxed: the top was acquired above. All that is done to `top`
             // is read-modify-write, so this continues the release sequences of
-            // all pushes before it, and who loads `below` from here acquires
-            // its contents from the push that released them.
+            // all pushes before it, and who loads the node below from here
+            // acquires its contents from the push that released them.
             let (success, failure) = (Ordering::Relaxed, Ordering::Acquire);
             match guard.compare_exchange_weak(&self.top, top, below, success, failure) {
                 Ok(_) => break,
@@ -170,10 +195,10 @@ impl<T, const K: usize, D: Domain> Stack<T, K, D> {
             }
         }
         // SAFETY: the exchange made the node ours; others may still read
-        // `below`, but not the value.
-        let value = unsafe { (&raw const (*top).value.value).read().assume_init() };
+        // `next`, but not the value.
+        let value = unsafe { Node::take(top) };
         // SAFETY: it was unlinked by the exchange, once; `top` was the one way
-        // to it, as nobody follows the `below` of a node that was popped: that
+        // to it, as nobody follows the `next` of a node that was popped: that
         // exchange fails. It is from a pool in a static, stamped by a handle
         // of this collector.
         unsafe { guard.defer_retire(top, reclaim::pooled::<Node<T>>) };
@@ -200,7 +225,7 @@ impl<T, const K: usize, D: Domain> Default for Stack<T, K, D> {
     }
 }
 
-impl<T, const K: usize, D: Domain> Drop for Stack<T, K, D> {
+impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Drop for Stack<T, K, D, P> {
     fn drop(&mut self) {
         loop {
             // Relaxed, and below: we have the stack alone.
@@ -208,19 +233,21 @@ impl<T, const K: usize, D: Domain> Drop for Stack<T, K, D> {
             if top.is_null() {
                 return;
             }
-            let top = reach(&mut self.nodes, top);
+            let top = P::reach(&mut self.nodes, top);
             // SAFETY: linked nodes have a value, and nobody else is here. The
             // node leaves the stack before its value is dropped, so that it
             // is dropped once even if that panics.
             unsafe {
-                self.top.store((*top).value.below.get(), Ordering::Relaxed);
-                (&raw mut (*top).value.value).cast::<T>().drop_in_place();
+                let below = (*top).value.fixed_next();
+                self.top.store(below, Ordering::Relaxed);
+                Node::drop_value(top);
+                P::leave(top);
             }
         }
     }
 }
 
-impl<T, const K: usize, D: Domain> fmt::Debug for Stack<T, K, D> {
+impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> fmt::Debug for Stack<T, K, D, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stack")
             .field("capacity", &K)

@@ -12,7 +12,7 @@ use hyaline::{
 };
 use loom::{cell::UnsafeCell, sync::Arc, thread};
 
-use super::model;
+use super::PREEMPTIONS;
 
 /// What a number is once it was dropped.
 const DEAD: u32 = 0xdead;
@@ -87,16 +87,24 @@ fn alive(life: &Arc<()>) -> usize {
     Arc::strong_count(life) - 1
 }
 
-/// Each model runs in both schemes, with a domain `D` of its own.
+/// Runs a model with another bound than the usual one.
+fn model_within(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(preemptions);
+    builder.check(body);
+}
+
+/// Each model runs in both schemes, with a domain `D` of its own. `<slots,
+/// batch>` and, if not the usual one, the bound of preemptions.
 macro_rules! schemes {
-    ($($name:ident<$slots:literal, $batch:literal> $body:block)*) => {$(
+    ($($name:ident<$slots:literal, $batch:literal $(, $preemptions:literal)?> $body:block)*) => {$(
         mod $name {
             use super::*;
-            schemes!(basic: Basic, $slots, $batch, $body);
-            schemes!(robust: Robust, $slots, $batch, $body);
+            schemes!(basic: Basic, $slots, $batch, [$($preemptions)?], $body);
+            schemes!(robust: Robust, $slots, $batch, [$($preemptions)?], $body);
         }
     )*};
-    ($test:ident: $scheme:ty, $slots:literal, $batch:literal, $body:block) => {
+    ($test:ident: $scheme:ty, $slots:literal, $batch:literal, [$($own:literal)?], $body:block) => {
         #[test]
         fn $test() {
             loom::lazy_static! {
@@ -110,12 +118,17 @@ macro_rules! schemes {
                     &COLLECTOR
                 }
             }
-            model(|| $body);
+            let bounds = [PREEMPTIONS $(, $own)?];
+            model_within(bounds[bounds.len() - 1], || $body);
         }
+    };
+    ($test:ident: $scheme:ty, $slots:literal, $batch:literal, $body:block) => {
+        schemes!($test: $scheme, $slots, $batch, [], $body);
     };
 }
 
 mod map;
+mod reuse;
 
 /// A structure that lives as long as the threads of a model.
 struct Leaked<T: 'static>(&'static T);

@@ -46,37 +46,44 @@
 //! The list is sorted so that a walk that begins again knows where it was: what
 //! an iteration needs.
 
-use core::ptr;
+use core::{fmt, ptr};
 
 use super::{
-    super::{
-        Domain, Guard, Owned,
-        domain::SchemeOf,
-        node::{reach, touch},
-    },
+    super::{Domain, Guard, Owned, Storage, domain::SchemeOf, node::touch},
     Under,
 };
 use crate::{
-    Linked, Pool, Role, Scheme, reclaim,
+    Linked, Role, Scheme, reclaim,
     sync::{AtomicPtr, Init, Ordering},
 };
 
 /// A pointer to a node, or null; marked, it is the `next` of a removed one.
-type Ptr<K, V> = *mut Linked<Node<K, V>>;
+type Ptr<K, V> = *mut Linked<MapNode<K, V>>;
 /// A place that leads to a node.
-type Place<K, V> = AtomicPtr<Linked<Node<K, V>>>;
+type Place<K, V> = AtomicPtr<Linked<MapNode<K, V>>>;
 
 pub(super) struct List<K, V> {
     head: Place<K, V>,
 }
 
-pub(super) struct Node<K, V> {
+/// A node of a [`Map`](super::Map): what a pool that several of them share is
+/// made of. Nobody else can make or open one. See [`Map::in_pool`].
+///
+/// [`Map::in_pool`]: super::Map::in_pool
+///
+/// ```
+/// use hyaline::{Pool, safe::MapNode};
+///
+/// static NODES: Pool<MapNode<u32, [u8; 6]>, 64> = Pool::new();
+/// # assert_eq!(NODES.available(), 64);
+/// ```
+pub struct MapNode<K, V> {
     next: Place<K, V>,
     key: K,
     value: V,
 }
 
-impl<K, V> Node<K, V> {
+impl<K, V> MapNode<K, V> {
     pub(super) fn new(key: K, value: V) -> Self {
         let next = AtomicPtr::new(ptr::null_mut());
         Self { next, key, value }
@@ -88,6 +95,12 @@ impl<K, V> Node<K, V> {
 
     pub(super) fn into_parts(self) -> (K, V) {
         (self.key, self.value)
+    }
+}
+
+impl<K, V> fmt::Debug for MapNode<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapNode").finish_non_exhaustive()
     }
 }
 
@@ -134,7 +147,7 @@ struct Found<'g, K, V> {
 /// # Safety
 ///
 /// Not null, and protected for `'g`.
-unsafe fn node<'g, K, V>(here: Ptr<K, V>) -> &'g Node<K, V> {
+unsafe fn node<'g, K, V>(here: Ptr<K, V>) -> &'g MapNode<K, V> {
     // SAFETY: the caller's. Only `next` of a node changes once it is published.
     unsafe {
         touch(here);
@@ -161,7 +174,7 @@ impl<K: Send + 'static, V: Send + 'static> List<K, V> {
                     return Found { link, here, next };
                 }
                 // SAFETY: protected while it was in the list, see the module.
-                let node: &'g Node<K, V> = unsafe { node(here) };
+                let node: &'g MapNode<K, V> = unsafe { node(here) };
                 let next = guard.protect(&node.next, Ordering::Acquire);
                 if is_marked(next) {
                     let next = unmarked(next);
@@ -227,9 +240,9 @@ impl<K: Send + 'static, V: Send + 'static> List<K, V> {
     pub(super) fn put<D: Domain, R: Role>(
         &'static self,
         guard: &Guard<'_, D, R>,
-        new: Owned<Node<K, V>, D>,
+        new: Owned<MapNode<K, V>, D>,
         under: Under,
-    ) -> Result<bool, Owned<Node<K, V>, D>>
+    ) -> Result<bool, Owned<MapNode<K, V>, D>>
     where
         K: Ord,
     {
@@ -301,7 +314,7 @@ impl<K: Send + 'static, V: Send + 'static> List<K, V> {
 }
 
 impl<'g, K, V> Found<'g, K, V> {
-    fn node(&self) -> Option<&'g Node<K, V>> {
+    fn node(&self) -> Option<&'g MapNode<K, V>> {
         // SAFETY: protected by the guard of `'g`.
         (!self.here.is_null()).then(|| unsafe { node(self.here) })
     }
@@ -331,22 +344,25 @@ unsafe fn unlink<K: Send + 'static, V: Send + 'static, D: Domain, R: Role>(
         // it: it is unlinked once. Nodes that were unlinked before may lead to
         // it, and no walk goes that way: see the module.
         // Stamped by a handle of D's collector.
-        unsafe { guard.defer_retire(here, reclaim::pooled::<Node<K, V>>) };
+        unsafe { guard.defer_retire(here, reclaim::pooled::<MapNode<K, V>>) };
     }
     unlinked.is_ok()
 }
 
 impl<K, V> List<K, V> {
-    /// Drops all nodes. The pool that they are in, and this list, are the
+    /// Drops all nodes, which are in this storage. They, and this list, are the
     /// caller's alone.
-    pub(super) fn clear<const CAP: usize>(&mut self, pool: &mut Pool<Node<K, V>, CAP>) {
+    pub(super) fn clear<P, const CAP: usize>(&mut self, nodes: &mut P::Nodes)
+    where
+        P: Storage<MapNode<K, V>, CAP>,
+    {
         loop {
             // Relaxed, and below: we have the list alone.
             let here = self.head.load(Ordering::Relaxed);
             if here.is_null() {
                 return;
             }
-            let here = reach(pool, here);
+            let here = P::reach(nodes, here);
             // SAFETY: linked nodes are valid, also marked ones, which are not
             // retired before they are unlinked. The node leaves the list
             // before it is dropped, so it is dropped once even if that panics.
@@ -354,6 +370,7 @@ impl<K, V> List<K, V> {
                 let next = unmarked((*here).value.next.load(Ordering::Relaxed));
                 self.head.store(next, Ordering::Relaxed);
                 ptr::drop_in_place(&raw mut (*here).value);
+                P::leave(here);
             }
         }
     }

@@ -8,15 +8,15 @@
 #![no_std]
 #![no_main]
 
-use core::sync::atomic::Ordering;
 // Its critical section, which the atomics of this core need.
 use cortex_m as _;
 use embassy_executor::Spawner;
 use embassy_futures::yield_now;
-use hyaline::{AtomicPtr, Basic, Collector, Config, Handle, Linked, Pool, SingleCore, reclaim};
+use hyaline::{
+    Basic, Collector, Config, SingleCore, domain,
+    safe::{Domain, Handle, RcuCell},
+};
 use semihosting::println;
-
-type Scheme = Basic<SingleCore>;
 
 /// What the sensor's raw value is corrected with.
 struct Calibration {
@@ -26,54 +26,46 @@ struct Calibration {
 
 // SAFETY: the nRF51 has one core.
 const ONE_CORE: SingleCore = unsafe { SingleCore::new() };
-/// One slot for each task. A record waits for the readers of its time only, not for others to fill a batch:
-/// the pool is small.
-static RECORDS: Collector<3, Scheme> =
-    Collector::with_config(Config::new().batch::<1>().barrier(ONE_CORE));
-static POOL: Pool<Calibration, 5> = Pool::new();
-static CURRENT: AtomicPtr<Linked<Calibration>> = AtomicPtr::new(core::ptr::null_mut());
+// One slot for each task. A record waits for the readers of its time only, not for others to fill a batch:
+// there are few.
+domain!(Tasks: Collector<3, Basic<SingleCore>> =
+    Collector::with_config(Config::new().batch::<1>().barrier(ONE_CORE)));
 
-fn publish(handle: &Handle<'_, Scheme>, version: u32) {
-    let record = Calibration {
-        version,
-        offset: 10 * version as i32,
-    };
-    let Ok(new) = POOL.alloc(handle, record) else {
-        println!("calibrate: no record is free");
-        return;
-    };
-    // AcqRel: readers of the pointer see the record; we see the one before.
-    let old = CURRENT.swap(new, Ordering::AcqRel);
-    if !old.is_null() {
-        // SAFETY: nobody finds it any more, and it was swapped out once.
-        unsafe { handle.retire(old, reclaim::pooled::<Calibration>) };
-    }
-}
+/// Records besides the first.
+const RECORDS: usize = 5;
+static CURRENT: RcuCell<Calibration, RECORDS, Tasks> = RcuCell::new(Calibration {
+    version: 1,
+    offset: 10,
+});
 
 #[embassy_executor::task]
-async fn calibrate(handle: Handle<'static, Scheme>) {
+async fn calibrate(handle: Handle<Tasks>) {
     for version in 2..=4 {
         yield_now().await;
-        publish(&handle, version);
-        println!("calibrate: record {version}");
+        let record = Calibration {
+            version,
+            offset: 10 * version as i32,
+        };
+        match CURRENT.replace(&handle, record) {
+            Ok(()) => println!("calibrate: record {version}"),
+            Err(_) => println!("calibrate: no record is free"),
+        }
     }
     yield_now().await;
     yield_now().await;
     handle.flush();
     println!(
-        "calibrate: {} of {} records are free",
-        POOL.available(),
-        POOL.capacity()
+        "calibrate: {} of {RECORDS} records are free",
+        CURRENT.available()
     );
     semihosting::process::exit(0)
 }
 
 #[embassy_executor::task]
-async fn sample(handle: Handle<'static, Scheme>) {
+async fn sample(handle: Handle<Tasks>) {
     loop {
         let guard = handle.enter();
-        // SAFETY: protected by the guard, and never null after `main`.
-        let record = unsafe { &*guard.protect(&CURRENT, Ordering::Acquire) };
+        let record = CURRENT.read(&guard);
         println!(
             "sample: record {}, value {}",
             record.version,
@@ -86,10 +78,9 @@ async fn sample(handle: Handle<'static, Scheme>) {
 
 /// The executor runs its tasks on one thread, so a guard may live across an await.
 #[embassy_executor::task]
-async fn archive(handle: Handle<'static, Scheme>) {
+async fn archive(handle: Handle<Tasks>) {
     let guard = handle.enter();
-    // SAFETY: as in `sample`.
-    let record = unsafe { &*guard.protect(&CURRENT, Ordering::Acquire) };
+    let record = CURRENT.read(&guard);
     for _ in 0..3 {
         yield_now().await;
         println!("archive: still record {}", record.version);
@@ -100,10 +91,8 @@ async fn archive(handle: Handle<'static, Scheme>) {
 
 #[embassy_executor::main(entry = "cortex_m_rt::entry")]
 async fn main(spawner: Spawner) {
-    let register = || RECORDS.register().expect("a slot for each task");
-    let writer = register();
-    publish(&writer, 1);
-    spawner.spawn(calibrate(writer).expect("spawned once"));
+    let register = || Tasks::register().expect("a slot for each task");
+    spawner.spawn(calibrate(register()).expect("spawned once"));
     spawner.spawn(sample(register()).expect("spawned once"));
     spawner.spawn(archive(register()).expect("spawned once"));
 }

@@ -7,9 +7,7 @@
 #![no_std]
 #![no_main]
 
-use hyaline::{AtomicPtr, Basic, Collector, Config, Handle, Linked, Pool, SingleCore, reclaim};
-
-type Scheme = Basic<SingleCore>;
+use hyaline::{Basic, Collector, Config, SingleCore, domain, safe::RcuCell};
 
 /// What the sensor's raw value is corrected with.
 struct Calibration {
@@ -27,33 +25,23 @@ impl Calibration {
 
 // SAFETY: the LM3S6965 has one core.
 const ONE_CORE: SingleCore = unsafe { SingleCore::new() };
-/// One slot for each task that uses it. A record waits for the readers of its time only, not for others to fill a batch:
-/// the pool is small.
-static RECORDS: Collector<2, Scheme> =
-    Collector::with_config(Config::new().batch::<1>().barrier(ONE_CORE));
-/// The current record, and some that readers may still hold.
-static POOL: Pool<Calibration, 3> = Pool::new();
-static CURRENT: AtomicPtr<Linked<Calibration>> = AtomicPtr::new(core::ptr::null_mut());
+// One slot for each task that uses it. A record waits for the readers of its time only, not for others to fill a batch:
+// there are few.
+domain!(Tasks: Collector<2, Basic<SingleCore>> =
+    Collector::with_config(Config::new().batch::<1>().barrier(ONE_CORE)));
 
-/// Publishes a record and retires the one before.
-fn publish(handle: &Handle<'_, Scheme>, record: Calibration) {
-    use core::sync::atomic::Ordering;
-    let Ok(new) = POOL.alloc(handle, record) else {
-        panic!("readers hold every record")
-    };
-    // AcqRel: readers of the pointer see the record; we see the one before.
-    let old = CURRENT.swap(new, Ordering::AcqRel);
-    if !old.is_null() {
-        // SAFETY: nobody finds it any more, and it was swapped out once.
-        unsafe { handle.retire(old, reclaim::pooled::<Calibration>) };
-    }
-}
+/// Records besides the first: the current one, and some that readers may still hold.
+const RECORDS: usize = 3;
+static CURRENT: RcuCell<Calibration, RECORDS, Tasks> = RcuCell::new(Calibration {
+    version: 1,
+    offset: 10,
+    gain: 1000,
+});
 
 #[rtic::app(device = lm3s6965, dispatchers = [UART0, UART1])]
 mod app {
-    use super::{CURRENT, Calibration, POOL, RECORDS, Scheme, publish};
-    use core::sync::atomic::Ordering;
-    use hyaline::Handle;
+    use super::{CURRENT, Calibration, RECORDS, Tasks};
+    use hyaline::safe::{Domain, Handle};
     use semihosting::println;
 
     #[shared]
@@ -61,20 +49,14 @@ mod app {
 
     #[local]
     struct Local {
-        reader: Handle<'static, Scheme>,
-        writer: Handle<'static, Scheme>,
+        reader: Handle<Tasks>,
+        writer: Handle<Tasks>,
     }
 
     #[init]
     fn init(_: init::Context) -> (Shared, Local) {
-        let register = || RECORDS.register().expect("a slot for each task");
+        let register = || Tasks::register().expect("a slot for each task");
         let (reader, writer) = (register(), register());
-        let first = Calibration {
-            version: 1,
-            offset: 10,
-            gain: 1000,
-        };
-        publish(&writer, first);
         report::spawn().expect("not running yet");
         (Shared {}, Local { reader, writer })
     }
@@ -83,8 +65,7 @@ mod app {
     async fn report(context: report::Context) {
         for raw in [110, 210, 310] {
             let guard = context.local.reader.enter();
-            // SAFETY: protected by the guard, and never null after `init`.
-            let record = unsafe { &*guard.protect(&CURRENT, Ordering::Acquire) };
+            let record = CURRENT.read(&guard);
             println!("report: raw {raw}, record {}", record.version);
             // A higher priority: it runs now, in the middle of our section.
             calibrate::spawn(record.version + 1).expect("not running");
@@ -92,9 +73,8 @@ mod app {
             println!("report: still record {}: value {value}", record.version);
             drop(guard);
             println!(
-                "report: {} of {} records are free",
-                POOL.available(),
-                POOL.capacity()
+                "report: {} of {RECORDS} records are free",
+                CURRENT.available()
             );
         }
         semihosting::process::exit(0)
@@ -107,8 +87,13 @@ mod app {
             offset: 10 * version as i32,
             gain: 1000 + 100 * version as i32,
         };
-        publish(context.local.writer, record);
-        println!("calibrate: record {version} is published");
+        let handle = context.local.writer;
+        match CURRENT.replace(handle, record) {
+            Ok(()) => println!("calibrate: record {version} is published"),
+            Err(_) => println!("calibrate: readers hold every record"),
+        }
+        // Now, and not with the next one: `report` gives the old record back when it is done.
+        handle.flush();
     }
 }
 

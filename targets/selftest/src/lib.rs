@@ -141,13 +141,15 @@ pub unsafe fn single_core<B: Preempt>(board: &B) {
     const FEW: Config<SingleCore> = Config::new().barrier(SINGLE).batch::<1>();
     if !LATE_ERA {
         with_structures!(Basic<SingleCore>, FEW, |all| {
-            structures::by_interrupt(all, board, "Basic<SingleCore>", true);
-            structures::by_interrupt(all, board, "Basic<SingleCore>", false);
+            for handles in structures::HANDLES {
+                structures::by_interrupt(all, board, "Basic<SingleCore>", handles);
+            }
         });
     }
     with_structures!(Robust<SingleCore>, FEW.era_step::<1>(), |all| {
-        structures::by_interrupt(all, board, "Robust<SingleCore>", true);
-        structures::by_interrupt(all, board, "Robust<SingleCore>", false);
+        for handles in structures::HANDLES {
+            structures::by_interrupt(all, board, "Robust<SingleCore>", handles);
+        }
     });
     preempt::report(board);
     board.print(format_args!("{PASSED}"));

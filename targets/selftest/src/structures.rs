@@ -205,20 +205,41 @@ impl<D: Domain> Structures<D> {
     }
 }
 
+/// Which handles the task and the interrupt have.
+#[derive(Clone, Copy, Debug)]
+pub enum Handles {
+    /// One each.
+    Eager,
+    /// One each; nothing is reclaimed in the interrupt.
+    Deferred,
+    /// That of their CPU, which they share.
+    PerCpu,
+}
+
+/// All of them.
+pub const HANDLES: [Handles; 3] = [Handles::Eager, Handles::Deferred, Handles::PerCpu];
+
 /// One core: each operation, with each operation on the same structure in an interrupt
 /// at each of its instructions.
 pub fn by_interrupt<D: Domain>(
     all: &'static Structures<D>,
     board: &impl Preempt,
     label: &str,
-    deferred: bool,
+    handles: Handles,
 ) {
-    let lengths = if deferred {
-        let irq = D::register_deferred();
-        sweeps(all, board, &irq.expect("a slot is free"))
+    let lengths = if let Handles::PerCpu = handles {
+        let cpu = D::register_per_cpu().expect("a slot is free");
+        // SAFETY: one core, and the interrupt drops its guards before it returns.
+        let handle = unsafe { cpu.get() };
+        sweeps(all, board, handle, handle)
     } else {
-        let irq = D::register();
-        sweeps(all, board, &irq.expect("a slot is free"))
+        let task = D::register().expect("a slot is free");
+        if let Handles::Eager = handles {
+            sweeps(all, board, &task, &D::register().expect("a slot is free"))
+        } else {
+            let irq = D::register_deferred();
+            sweeps(all, board, &task, &irq.expect("a slot is free"))
+        }
     };
     all.settle(label);
     let [
@@ -233,27 +254,28 @@ pub fn by_interrupt<D: Domain>(
         get,
         remove,
     ] = lengths;
-    let role = if deferred { "deferred" } else { "eager" };
     board.print(format_args!(
-        "{label}: {role} interrupt at each instruction of cell {read}, {replace}, {update}, \
+        "{label}: {handles:?} interrupt at each instruction of cell {read}, {replace}, {update}, \
          stack {push}, {pop}, queue {enqueue}, {dequeue}, map {insert}, {get}, {remove}"
     ));
 }
 
-fn sweeps<D: Domain, R: Role>(
+fn sweeps<D: Domain, Q: Role, R: Role>(
     all: &'static Structures<D>,
     board: &impl Preempt,
+    task: &Handle<D, Q>,
     irq: &Handle<D, R>,
 ) -> [u32; 10] {
-    let task = D::register().expect("a slot is free");
+    let idle = D::register().expect("a slot is free");
     // Two values everywhere, and the rest of the places free.
     let prepare = || {
+        task.flush();
         irq.flush();
-        all.clear(&task);
+        all.clear(&idle);
         for key in 0..2 {
-            all.act(&task, StackPush, key);
-            all.act(&task, QueuePush, key);
-            all.act(&task, Insert, key);
+            all.act(task, StackPush, key);
+            all.act(task, QueuePush, key);
+            all.act(task, Insert, key);
         }
     };
     let mut lengths = [0; 10];
@@ -266,7 +288,7 @@ fn sweeps<D: Domain, R: Role>(
             };
             let mut swept = |interrupt: &dyn Fn()| {
                 striking(interrupt, || {
-                    let length = sweep(board, prepare, || all.act(&task, *mine, key(*mine)));
+                    let length = sweep(board, prepare, || all.act(task, *mine, key(*mine)));
                     let longest = &mut lengths[*mine as usize];
                     *longest = length.max(*longest);
                 });

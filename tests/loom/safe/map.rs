@@ -135,4 +135,77 @@ schemes! {
         assert_eq!(alive(&life), 0);
         map.close();
     }
+
+    // Who comes by a new link sees what is behind it: a key that is there all
+    // the time is found, while one before it is inserted.
+    map_get_past_insert<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<u32, _, 1, 2, D>::new());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.insert(&one, 2, Tracked::new(2, &life)).is_ok());
+        let reading = thread::spawn(move || {
+            let guard = two.enter();
+            assert_eq!(shared.get(&guard, &2).map(Tracked::get), Some(2));
+            drop(guard);
+            two
+        });
+        assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
+        drop(one);
+        join([reading]);
+        map.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // The same, while the one before it is replaced.
+    map_get_past_replace<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<u32, _, 1, 3, D>::new());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        for key in 1..=2 {
+            assert!(shared.insert(&one, key, Tracked::new(key, &life)).is_ok());
+        }
+        let reading = thread::spawn(move || {
+            let guard = two.enter();
+            assert_eq!(shared.get(&guard, &2).map(Tracked::get), Some(2));
+            drop(guard);
+            two
+        });
+        assert!(shared.replace(&one, 1, Tracked::new(3, &life)).is_ok());
+        drop(one);
+        join([reading]);
+        map.close();
+        assert_eq!(alive(&life), 0);
+    }
+}
+
+// One thread links a node behind another, which a second thread removes: a
+// third one comes by the node on the link of the second. Eras are of no matter
+// here, and would take minutes.
+mod map_get_past_remove {
+    use super::*;
+    schemes!(basic: Basic, 3, 1, {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<u32, _, 1, 2, D>::new());
+        let shared = map.0;
+        let [one, two, three] = [(), (), ()].map(|()| D::register().unwrap());
+        assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
+        let removing = thread::spawn(move || {
+            assert!(shared.remove(&two.enter(), &1).is_some());
+            two
+        });
+        let reading = thread::spawn(move || {
+            let guard = three.enter();
+            let seen = shared.get(&guard, &2).map(Tracked::get);
+            assert!(seen.is_none_or(|number| number == 2));
+            drop(guard);
+            three
+        });
+        assert!(shared.insert(&one, 2, Tracked::new(2, &life)).is_ok());
+        drop(one);
+        join([removing, reading]);
+        map.close();
+        assert_eq!(alive(&life), 0);
+    });
 }

@@ -117,6 +117,8 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
     ("swap", "hyaline robust", Named("hyaline"), 1.25),
     ("read-1-two", "hyaline", Peer, 1.0 / 1.5),
     ("reads-beside", "hyaline", Peer, 1.0),
+    ("reads-beside", "hyaline, a line each, deferred reader", Peer, 1.0),
+    ("reads-beside-paced", "hyaline", Peer, 1.0),
     ("writes-beside", "hyaline", Peer, 1.0),
     ("swap-two", "hyaline", Peer, 1.0),
     ("stack", "hyaline", Peer, 1.0),

@@ -219,6 +219,30 @@ impl Turn {
     }
 }
 
+/// Keeps the thread on one processor, the `index`th that it may use, so that
+/// two are not put on the same one. If that cannot be, it goes where it likes.
+#[cfg(target_os = "linux")]
+fn stay(index: usize) {
+    let size = size_of::<libc::cpu_set_t>();
+    // SAFETY: zeros are the empty set; both calls read or write one set, which
+    // lives; the indices are below its size.
+    unsafe {
+        let mut allowed: libc::cpu_set_t = std::mem::zeroed();
+        if libc::sched_getaffinity(0, size, &mut allowed) != 0 {
+            return;
+        }
+        let mut cpus =
+            (0..libc::CPU_SETSIZE as usize).filter(|&cpu| libc::CPU_ISSET(cpu, &allowed));
+        if let Some(cpu) = cpus.nth(index) {
+            let mut one: libc::cpu_set_t = std::mem::zeroed();
+            libc::CPU_SET(cpu, &mut one);
+            libc::sched_setaffinity(0, size, &one);
+        }
+    }
+}
+#[cfg(not(target_os = "linux"))]
+fn stay(_: usize) {}
+
 /// Runs it on two threads.
 fn pair<R: Send>(work: impl Fn(usize, &Turn) -> R + Sync) -> [R; 2] {
     let turn = Turn {
@@ -228,7 +252,10 @@ fn pair<R: Send>(work: impl Fn(usize, &Turn) -> R + Sync) -> [R; 2] {
     thread::scope(|scope| {
         let threads = [0, 1].map(|index| {
             let (work, turn) = (&work, &turn);
-            scope.spawn(move || work(index, turn))
+            scope.spawn(move || {
+                stay(index);
+                work(index, turn)
+            })
         });
         threads.map(|thread| thread.join().expect("no row panics"))
     })

@@ -4,15 +4,11 @@ use core::{
     cell::UnsafeCell,
     fmt,
     marker::PhantomData,
-    mem::{ManuallyDrop, MaybeUninit},
+    mem::{ManuallyDrop, MaybeUninit, offset_of},
     ptr,
 };
 
-use super::{
-    Domain, Full, Guard, Handle, Refused,
-    domain::Brand,
-    node::{Blank, reach},
-};
+use super::{Domain, Full, Guard, Handle, Refused, domain::Brand, node::Blank};
 use crate::{
     Link, Linked, Pool, Role, reclaim,
     sync::{AtomicPtr, Ordering, const_fn},
@@ -68,10 +64,11 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RcuCell<T, const VERSIONS: usize, D: Domain> {
-    /// The current version; null while it is the first.
+    /// Where the current version is: how many bytes from the cell's beginning.
+    /// A constant cannot hold a pointer into itself; and as all versions are
+    /// in the cell, a reader adds, and has no case to tell apart.
     current: AtomicPtr<Linked<T>>,
-    /// The first version: a constant cannot hold a pointer into itself, so it
-    /// is stored beside the pool and found by a null pointer.
+    /// The first version, which is there before there is a handle.
     first: UnsafeCell<ManuallyDrop<Linked<T>>>,
     versions: Pool<MaybeUninit<T>, VERSIONS>,
     of: PhantomData<Brand<D>>,
@@ -94,7 +91,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
                 value,
             };
             Self {
-                current: AtomicPtr::new(ptr::null_mut()),
+                current: AtomicPtr::new(ptr::without_provenance_mut(offset_of!(Self, first))),
                 first: UnsafeCell::new(ManuallyDrop::new(first)),
                 versions: Pool::new(),
                 of: PhantomData,
@@ -105,11 +102,14 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     /// The version that `current` leads to.
     #[inline]
     fn version(&self, current: *mut Linked<T>) -> *mut Linked<T> {
-        if current.is_null() {
-            self.first.get().cast()
-        } else {
-            current
-        }
+        let cell = ptr::from_ref(self).cast_mut().cast::<Linked<T>>();
+        cell.wrapping_byte_add(current.addr())
+    }
+
+    /// What `current` is to be for a version.
+    #[inline]
+    fn place(&self, version: *mut Linked<T>) -> *mut Linked<T> {
+        ptr::without_provenance_mut(version.addr() - ptr::from_ref(self).addr())
     }
 
     /// The current value. It stays as it is for as long as the guard lives,
@@ -202,7 +202,8 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         let guard = handle.enter();
         // AcqRel. Release: see `read`. Acquire: the old version's maker wrote
         // its header before we retire it.
-        let old = guard.swap(&self.current, blank.fill(value), Ordering::AcqRel);
+        let new = self.place(blank.fill(value));
+        let old = guard.swap(&self.current, new, Ordering::AcqRel);
         // SAFETY: the swap unlinked it.
         unsafe { self.retire(&guard, old) };
         Ok(())
@@ -308,7 +309,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         let new = blank.fill(value);
         // AcqRel: as in `replace`. Acquire on failure: as in `read`.
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
-        match guard.compare_exchange(&self.current, current, new, success, failure) {
+        match guard.compare_exchange(&self.current, current, self.place(new), success, failure) {
             Ok(old) => {
                 // SAFETY: the exchange unlinked it.
                 unsafe { self.retire(guard, old) };
@@ -329,7 +330,8 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     /// The caller has replaced `old` by something else.
     #[inline]
     unsafe fn retire<R: Role>(&'static self, guard: &Guard<'_, D, R>, old: *mut Linked<T>) {
-        let reclaim = if old.is_null() {
+        let old = self.version(old);
+        let reclaim = if ptr::eq(old, self.first.get().cast()) {
             reclaim::in_place::<Linked<T>>
         } else {
             reclaim::pooled::<T>
@@ -339,7 +341,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         // pool and the first version are in a static, and `pooled::<T>` is
         // right for a block of the same layout. The first version has a
         // `Link::new`, the others were stamped by `alloc`.
-        unsafe { guard.defer_retire(self.version(old), reclaim) };
+        unsafe { guard.defer_retire(old, reclaim) };
     }
 }
 
@@ -347,11 +349,8 @@ impl<T, const VERSIONS: usize, D: Domain> Drop for RcuCell<T, VERSIONS, D> {
     fn drop(&mut self) {
         // Relaxed: we have the cell alone.
         let current = self.current.load(Ordering::Relaxed);
-        let version = if current.is_null() {
-            self.first.get().cast()
-        } else {
-            reach(&mut self.versions, current)
-        };
+        let cell = ptr::from_mut(self).cast::<Linked<T>>();
+        let version = cell.wrapping_byte_add(current.addr());
         // SAFETY: nobody can read it any more, and it is not retired.
         unsafe { ptr::drop_in_place(&raw mut (*version).value) };
     }

@@ -1,5 +1,6 @@
 //! The rows of the table: the work that is timed.
 
+mod beside;
 mod crossbeam;
 mod mix;
 mod publish;
@@ -57,6 +58,12 @@ macro_rules! shelf {
         let mut all = shelf!(one $f 1);
         all.extend(shelf!(@list $f 1 safe::Cell<safe::Lone>,));
         all.extend(shelf!(@list $f 1 safe::Cell<safe::Fenced>, safe::Cell<safe::Sturdy>,));
+        all
+    }};
+    (beside $f:ident) => {{
+        let mut all = shelf!(two cell $f);
+        all.extend(shelf!(@list $f 1
+            beside::Apart<1, true>, beside::Apart<3, false>, beside::Apart<3, true>,));
         all
     }};
     (two cell $f:ident) => {{
@@ -157,8 +164,9 @@ pub fn all() -> Vec<Row> {
         row("read-8-two", "Read 8 objects, 2 threads", false, shelf!(two read_two 8)),
         row("read-64-two", "Read 64 objects, 2 threads", false, shelf!(two read_two 64)),
         row("swap-two", "Swap and retire, 2 threads, 1 pointer", false, shelf!(two cell swap_two)),
-        row("reads-beside", "Read 1 object beside a thread that swaps it", false, shelf!(two cell reads_beside)),
-        row("writes-beside", "Swap and retire beside a thread that reads", false, shelf!(two cell writes_beside)),
+        row("reads-beside", "Read 1 object beside a thread that swaps it", false, shelf!(beside reads_beside)),
+        row("reads-beside-paced", "Read 1 object beside a thread that swaps it every 300 ns or so", false, shelf!(two cell reads_beside_paced)),
+        row("writes-beside", "Swap and retire beside a thread that reads", false, shelf!(beside writes_beside)),
         row("stack", "Treiber stack, push and pop, 2 threads", false, mix!(safe Stack, SafeStack, 2, 0)),
         row("queue", "Michael-Scott queue, enqueue and dequeue, 2 threads", false, mix!(queue 2)),
         row("list-50", "Harris-Michael list, half inserts, half removals, 2 threads", false, mix!(mix, 2, 0, List)),

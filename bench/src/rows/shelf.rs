@@ -1,5 +1,7 @@
 //! Rows over a shelf: reading, replacing, and both.
 
+use std::hint::black_box;
+
 use crate::{
     runner::{Run, beside, timed, together},
     shelf::Shelf,
@@ -66,6 +68,25 @@ pub fn reads_beside<S: Shelf<P>, const P: usize>() -> Run {
     Box::new(move |n| {
         let local = || S::local(shared);
         beside(n, local, read_loop::<S, P>, swap_loop::<S, P>)
+    })
+}
+
+/// Reads, timed, while another thread replaces at a rate that is about the same
+/// for all.
+pub fn reads_beside_paced<S: Shelf<P>, const P: usize>() -> Run {
+    /// Turns of an empty loop, one a cycle or slower.
+    const PAUSE: u32 = 800;
+    let shared = leak(S::shared());
+    Box::new(move |n| {
+        let paced = |local: &S::Local<'_>, n| {
+            for value in 0..n {
+                S::replace(local, value);
+                for turn in 0..PAUSE {
+                    black_box(turn);
+                }
+            }
+        };
+        beside(n, || S::local(shared), read_loop::<S, P>, paced)
     })
 }
 

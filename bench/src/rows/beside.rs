@@ -1,0 +1,101 @@
+//! A reader beside a writer, taken apart: what of it is reclaiming, and what
+//! is lines that two objects share.
+
+use hyaline::{AtomicPtr, Collector, Deferred, Handle, Linked, Pool, reclaim};
+use std::{hint::black_box, sync::atomic::Ordering::*};
+
+use crate::{schemes::hyaline::BLOCKS, shelf::Shelf};
+
+/// Objects of so many words, so that a block has `40 + 8 * WORDS` bytes; and
+/// whether the handles that read are deferred, so that they never reclaim.
+pub struct Apart<const WORDS: usize, const DEFERRED: bool>;
+
+pub struct Shared<const WORDS: usize> {
+    // Dropped first: it gives objects back to the pool.
+    collector: Collector<16>,
+    pool: Lines<Pool<[u64; WORDS], BLOCKS>>,
+    cell: AtomicPtr<Linked<[u64; WORDS]>>,
+}
+
+/// Begins with a line.
+#[repr(align(64))]
+struct Lines<T>(T);
+
+pub struct Local<'s, const WORDS: usize> {
+    shared: &'s Shared<WORDS>,
+    writes: Handle<'s>,
+    reads: Handle<'s, hyaline::Basic, Deferred>,
+}
+
+impl<const WORDS: usize, const DEFERRED: bool> Shelf<1> for Apart<WORDS, DEFERRED> {
+    const NAME: &'static str = match (WORDS, DEFERRED) {
+        (1, true) => "hyaline, deferred reader",
+        (3, false) => "hyaline, a line each",
+        (3, true) => "hyaline, a line each, deferred reader",
+        _ => panic!("no such row"),
+    };
+    type Shared = Shared<WORDS>;
+    type Local<'s> = Local<'s, WORDS>;
+
+    fn shared() -> Box<Self::Shared> {
+        let shared = Box::new(Shared {
+            collector: Collector::new(),
+            pool: Lines(Pool::new()),
+            cell: AtomicPtr::new(std::ptr::null_mut()),
+        });
+        let first = shared.collector.register().expect("a slot");
+        let object = shared.pool.0.alloc(&first, [0; WORDS]).expect("a block");
+        drop(first);
+        shared.cell.store(object, Relaxed);
+        shared
+    }
+
+    fn local(shared: &Self::Shared) -> Self::Local<'_> {
+        let (writes, reads) = (
+            shared.collector.register(),
+            shared.collector.register_deferred(),
+        );
+        Local {
+            shared,
+            writes: writes.expect("a slot for each thread"),
+            reads: reads.expect("a slot for each thread"),
+        }
+    }
+
+    #[inline(always)]
+    fn read(local: &Self::Local<'_>) {
+        let cell = &local.shared.cell;
+        if DEFERRED {
+            let guard = local.reads.enter();
+            // SAFETY: protected, and never null.
+            black_box(unsafe { (**guard.protect(cell, Acquire))[0] });
+        } else {
+            let guard = local.writes.enter();
+            // SAFETY: as above.
+            black_box(unsafe { (**guard.protect(cell, Acquire))[0] });
+        }
+    }
+
+    #[inline(always)]
+    fn replace(local: &Self::Local<'_>, value: u64) {
+        let (guard, new) = loop {
+            let guard = local.writes.enter();
+            if let Ok(new) = local.shared.pool.0.alloc(&local.writes, [value; WORDS]) {
+                break (guard, new);
+            }
+            drop(guard);
+            wait(&local.writes);
+        };
+        let old = guard.swap(&local.shared.cell, new, AcqRel);
+        // SAFETY: the swap unlinked it, and it is from the pool, which stays.
+        unsafe { guard.defer_retire(old, reclaim::pooled::<[u64; WORDS]>) };
+    }
+}
+
+/// Waits for room, as `scheme::wait`.
+#[cold]
+#[inline(never)]
+fn wait(handle: &Handle<'_>) {
+    handle.flush();
+    std::thread::yield_now();
+}

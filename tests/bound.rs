@@ -204,6 +204,30 @@ fn never_more_than_the_bound_and_close_to_it() {
     assert!(cfg!(miri) || closest >= 0.5, "the bound is idle: {closest}");
 }
 
+/// The formulas of the page, with numbers that tell each term from the others.
+#[test]
+fn the_formulas() {
+    let small = Config::new().batch::<5>().era_step::<3>();
+    // stalls * (live + N * (E + 2)) * M + N * (2 * M + N), with M = max(B, N).
+    assert_eq!(small.most_pending(2, 0, 7), 2 * (2 * 5 + 2));
+    assert_eq!(small.most_pending(2, 3, 7), 3 * (7 + 2 * 5) * 5 + 24);
+    assert_eq!(small.most_pending(7, 3, 11), 3 * (11 + 7 * 5) * 7 + 7 * 21);
+    assert_eq!(small.most_pending(5, 1, 0), (5 * 5) * 5 + 5 * 15);
+    // And what is in use, and what handles keep: a 32nd of the pool, at most
+    // 64 blocks, where there are caches.
+    let keep = usize::from(cfg!(target_has_atomic = "64"));
+    assert_eq!(small.pool_size(1, 0, 7), 7 + 11);
+    let one = Config::new().batch::<1>().era_step::<1>();
+    assert_eq!(one.most_pending(1, 0, 0), 3);
+    // 64 blocks for the objects, and 2 more that one handle keeps.
+    assert_eq!(one.pool_size(1, 0, 61), 64 + 2 * keep);
+    assert_eq!(one.pool_size(1, 0, 27), 30);
+    // The blocks that are kept make the pool larger, so that more are kept.
+    assert_eq!(one.most_pending(4, 0, 0), 48);
+    assert_eq!(one.pool_size(4, 0, 76), 124 + 16 * keep);
+    assert_eq!(one.pool_size(1, 0, 10_000), 10_003 + 64 * keep);
+}
+
 /// More sections stall than the pool was sized for: nothing is reclaimed early,
 /// `alloc` says that there is no block, and all comes back with the readers.
 #[test]

@@ -271,6 +271,88 @@ schemes! {
         drop(unsafe { Box::from_raw(shared.into_inner()) });
     }
 
+    a_retire_at_once_takes_the_batch_along<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let handle = collector.register().unwrap();
+        let guard = handle.enter();
+        // SAFETY: never shared.
+        unsafe { guard.defer_retire(object(&handle, &drops), boxed()) };
+        drop(guard);
+        // SAFETY: never shared.
+        unsafe { handle.retire(object(&handle, &drops), boxed()) };
+        assert_eq!(count(&drops), 2);
+    }
+
+    each_form_of_a_handle_names_its_slot<5>(collector) {
+        let _others = [(); 3].map(|()| collector.register().unwrap());
+        let handle = collector.register().unwrap();
+        assert_eq!((handle.slot(), handle.id().slot(), handle.enter().slot()), (3, 3, 3));
+        assert_eq!(handle.into_section().slot(), 3);
+        let cpu = collector.register_per_cpu().unwrap();
+        assert_eq!((cpu.slot(), cpu.id().slot()), (3, 3));
+    }
+
+    an_exchange_protects_what_it_finds<1>(collector) {
+        const ORDERS: [(Ordering, Ordering); 2] = [
+            (Ordering::AcqRel, Ordering::Relaxed),
+            (Ordering::SeqCst, Ordering::SeqCst),
+        ];
+        let drops = AtomicUsize::new(0);
+        let handle = collector.register().unwrap();
+        let [first, second] = [(); 2].map(|()| object(&handle, &drops));
+        let shared = AtomicPtr::new(first);
+        let guard = handle.enter();
+        for (success, failure) in ORDERS {
+            let weak = |current, new| {
+                guard.compare_exchange_weak(&shared, current, new, success, failure)
+            };
+            let strong = |current, new| {
+                guard.compare_exchange(&shared, current, new, success, failure)
+            };
+            assert_eq!(weak(second, ptr::null_mut()), Err(first));
+            assert_eq!(strong(second, ptr::null_mut()), Err(first));
+            // A weak one may fail for no reason.
+            while weak(first, second) != Ok(first) {}
+            assert_eq!(strong(second, first), Ok(second));
+        }
+        // SAFETY: nobody else has them.
+        unsafe {
+            guard.defer_retire(first, boxed());
+            guard.defer_retire(second, boxed());
+        }
+    }
+
+    // Also if it is younger than the section, and somebody else retires it.
+    a_swap_and_an_exchange_protect_what_they_bring<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let (reader, writer) = (collector.register().unwrap(), collector.register().unwrap());
+        for exchange in [false, true] {
+            let guard = reader.enter();
+            let others = AtomicUsize::new(0);
+            for _ in 0..200 {
+                // SAFETY: never shared.
+                unsafe { writer.retire(object(&writer, &others), boxed()) };
+            }
+            let shared = AtomicPtr::new(object(&writer, &drops));
+            let none = ptr::null_mut();
+            let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+            let held = if exchange {
+                let found = guard.compare_exchange(&shared, none, none, success, failure);
+                found.unwrap_err()
+            } else {
+                guard.swap(&shared, none, Ordering::AcqRel)
+            };
+            let before = count(&drops);
+            // SAFETY: no longer shared.
+            unsafe { writer.retire(held, boxed()) };
+            writer.flush();
+            assert_eq!(count(&drops), before, "the guard protects it");
+            drop(guard);
+            writer.flush();
+            assert_eq!(count(&drops), before + 1);
+        }
+    }
+
     recursive_retire<1>(collector) {
         // Each node, reclaimed, retires its successor through the handle.
         struct Node<'h, S: Scheme> {
@@ -417,6 +499,38 @@ fn panic_in_a_reclaimer() {
     assert_eq!(count(&drops), 7, "found by the next handle");
 }
 
+/// The drop of a collector goes on after a reclaimer that panics, and finds what
+/// a limit left in the queue of a handle that was forgotten.
+#[test]
+fn dropping_the_collector_reclaims_what_is_queued() {
+    unsafe fn panics(_: *mut Link) {
+        panic!("on purpose");
+    }
+    let drops = AtomicUsize::new(0);
+    let collector = Collector::<2>::new();
+    let mut bad = Link::new();
+    let (writer, reader) = (collector.register().unwrap(), collector.register().unwrap());
+    let guard = reader.enter();
+    // SAFETY: none was shared.
+    unsafe {
+        for _ in 0..3 {
+            writer.retire(object(&writer, &drops), boxed());
+        }
+        writer.retire(&raw mut bad, panics);
+        for _ in 0..3 {
+            writer.retire(object(&writer, &drops), boxed());
+        }
+    }
+    writer.flush();
+    reader.limit_reclaims(std::num::NonZeroU16::new(1));
+    drop(guard);
+    std::mem::forget((writer, reader));
+    assert_eq!(count(&drops), 1);
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(collector)));
+    assert!(dropped.is_err(), "the panic goes on");
+    assert_eq!(count(&drops), 6);
+}
+
 /// A chain of a million objects, each retiring the next when it is reclaimed,
 /// in a thread with a stack of 64 KiB.
 #[test]
@@ -453,6 +567,31 @@ fn long_chain_on_a_small_stack() {
     });
     thread.unwrap().join().unwrap();
     assert_eq!(DROPS.load(Ordering::Relaxed), LENGTH);
+}
+
+/// Whoever publishes takes over what was left in the inbox of a section that
+/// ended without looking.
+#[test]
+fn a_publish_steals() {
+    fn run<S: Scheme>(collector: Collector<2, S>) {
+        let drops = AtomicUsize::new(0);
+        let interrupt = collector.register_deferred().unwrap();
+        let task = collector.register().unwrap();
+        let [first, second] = [(); 2].map(|()| object(&task, &drops));
+        let reading = interrupt.enter();
+        // SAFETY: never shared.
+        unsafe { task.retire(first, boxed()) };
+        drop(reading);
+        assert_eq!(count(&drops), 0);
+        let guard = task.enter();
+        // SAFETY: never shared.
+        unsafe { guard.defer_retire(second, boxed()) };
+        assert_eq!(count(&drops), 1, "by the publish");
+        drop(guard);
+        assert_eq!(count(&drops), 2);
+    }
+    run::<Basic>(Collector::with_config(Config::new().batch::<1>()));
+    run::<Robust>(Collector::with_config(Config::new().batch::<1>()));
 }
 
 /// A deferred handle never runs a reclaimer, whatever it does; the others do.

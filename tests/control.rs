@@ -153,6 +153,24 @@ schemes! {
         drop(guard);
     }
 
+    a_section_is_quiescent_and_sees_requests<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let task = collector.register().unwrap();
+        let mut section = collector.register().unwrap().into_section();
+        let shared = AtomicPtr::new(object(&task, &drops));
+        section.protect(&shared, Ordering::Acquire);
+        // SAFETY: unlinked by the swap.
+        unsafe { task.retire(shared.swap(ptr::null_mut(), Ordering::AcqRel), boxed()) };
+        task.flush();
+        assert_eq!(count(&drops), 0, "the section holds it");
+        section.refresh();
+        assert_eq!(count(&drops), 1);
+        assert!(!section.restart_requested());
+        assert!(collector.request_restart(section.slot()));
+        assert!(section.restart_requested());
+        assert!(!section.restart_requested(), "once");
+    }
+
     // Released, claimed by another: an old id does no harm.
     an_id_is_of_one_owner<1>(collector) {
         let old = collector.register().unwrap().id();
@@ -351,6 +369,37 @@ fn an_enter_of_a_stale_handle_is_caught() {
     // SAFETY: no guard is open; what follows is the misuse.
     unsafe { collector.evict(stale.id()) }.unwrap();
     drop(stale.enter());
+}
+
+/// In robust mode a stalled section holds back what was there before, and
+/// nothing that was made later, whoever made and retired it.
+#[test]
+fn a_stalled_section_holds_back_no_younger_object() {
+    let collector = Collector::<4, Robust>::with_config(Config::new().batch::<1>().era_step::<1>());
+    let drops = AtomicUsize::new(0);
+    let (stalled, task) = (collector.register().unwrap(), collector.register().unwrap());
+    let deferred = collector.register_deferred().unwrap();
+    let cpu = collector.register_per_cpu().unwrap();
+    let old = object(&task, &drops);
+    let guard = stalled.enter();
+    // SAFETY: never shared.
+    unsafe { task.retire(old, boxed()) };
+    task.flush();
+    assert_eq!(count(&drops), 0);
+    retire_one(&task, &drops);
+    task.flush();
+    assert_eq!(count(&drops), 1);
+    retire_one(&deferred, &drops);
+    deferred.flush();
+    task.flush();
+    assert_eq!(count(&drops), 2);
+    // SAFETY: one thread, no interrupts.
+    retire_one(unsafe { cpu.get() }, &drops);
+    task.flush();
+    assert_eq!(count(&drops), 3);
+    drop(guard);
+    task.flush();
+    assert_eq!(count(&drops), 4);
 }
 
 /// The peak is what was pending, to the object, when one thread does it all.

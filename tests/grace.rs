@@ -3,13 +3,14 @@
 #![cfg(not(loom))]
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     ptr,
     sync::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use hyaline::{
@@ -88,6 +89,8 @@ fn a_panic_does_not_end_the_wait_early() {
             let guard = reader.enter();
             entered.send(()).unwrap();
             let _ = wait_to_leave.recv();
+            // Long enough for a wait that ends early to be seen.
+            thread::sleep(Duration::from_millis(50));
             ended.store(true, Ordering::Relaxed);
             drop(guard);
         });
@@ -95,7 +98,8 @@ fn a_panic_does_not_end_the_wait_early() {
         let mut leave = Some(leave);
         let relax = || {
             drop(leave.take());
-            panic!("on purpose");
+            // Without the panic's message, which takes its time.
+            resume_unwind(Box::new("on purpose"));
         };
         assert!(catch_unwind(AssertUnwindSafe(|| handle.synchronize(relax))).is_err());
         assert!(ended.load(Ordering::Relaxed));
@@ -132,6 +136,25 @@ fn tokens_are_polled() {
     drop(guard);
     three.collect();
     assert!(GRACE.start(&three).unwrap().poll(&three));
+}
+
+/// The leave of a deferred handle looks at nothing: who waits for its section
+/// takes the link back.
+#[test]
+fn a_deferred_reader_is_no_obstacle() {
+    static C: Collector<2> = Collector::new();
+    static GRACE: Grace = Grace::new();
+    let (deferred, task) = (C.register_deferred().unwrap(), C.register().unwrap());
+    let guard = deferred.enter();
+    let mut token = GRACE.start(&task).unwrap();
+    assert!(!token.poll(&task));
+    drop(guard);
+    assert!(token.poll(&task));
+
+    let mut guard = Some(deferred.enter());
+    let relax = || assert!(guard.take().is_some(), "it has ended");
+    assert_eq!(task.synchronize(relax), Ok(()));
+    assert!(guard.is_none(), "it waited");
 }
 
 #[test]

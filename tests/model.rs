@@ -27,15 +27,18 @@ fn config() -> Config {
     if std::env::var_os("PROPTEST_RNG_SEED").is_none() {
         config.rng_seed = RngSeed::Fixed(1);
     }
-    // Miri has no files.
-    config.failure_persistence = (!cfg!(miri)).then(|| {
+    // Miri has no files, and what a mutant fails is no regression.
+    let keep = !cfg!(miri) && std::env::var_os("PROPTEST_DISABLE_FAILURE_PERSISTENCE").is_none();
+    config.failure_persistence = keep.then(|| {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/tests/model.proptest-regressions"
         );
         Box::new(FileFailurePersistence::Direct(path)) as _
     });
-    config.max_shrink_iters = 100_000;
+    if std::env::var_os("PROPTEST_MAX_SHRINK_ITERS").is_none() {
+        config.max_shrink_iters = 100_000;
+    }
     config
 }
 

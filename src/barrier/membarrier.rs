@@ -94,8 +94,8 @@ fn unregistered() {
 #[cfg(all(target_os = "linux", not(any(miri, loom))))]
 mod kernel {
     use libc::{
-        MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_QUERY,
-        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, SYS_membarrier, c_int, c_long,
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+        SYS_membarrier, c_int, c_long,
     };
 
     fn membarrier(command: c_int) -> c_long {
@@ -104,10 +104,8 @@ mod kernel {
     }
 
     pub(super) fn register() -> bool {
-        let offered = membarrier(MEMBARRIER_CMD_QUERY);
-        offered > 0
-            && offered & c_long::from(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0
-            && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0
+        // A kernel without the private barrier refuses this.
+        membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0
     }
 
     pub(super) fn barrier() {

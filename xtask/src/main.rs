@@ -37,14 +37,15 @@ usage: cargo xtask COMMAND [OPTION…]
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
                     times and counts beside the peers; writes docs/performance.md
   gate [--accept]   instructions on this machine, compared with the kept ones
-  miri [--seeds N]  the suite under Miri: memory models, targets, many seeds
+  miri [--only-seeds] [--seeds N]
+                    the suite under Miri: memory models, targets, many seeds
   orderings [--list] [--part K/M] [FILE]
                     weakens each ordering and barrier, and runs the models
   sanitize [thread] [address]
                     torture and the tests under the compiler's sanitizers
   fuzz [--seconds S] [--show FILE]
                     the sequences of tests/model.rs from a fuzzer
-  mutants [--part K/M] [FILE…]
+  mutants [--group NAME [FILE…]] [--part K/M]
                     changes the code in small ways, and runs the tests
   soak [--minutes M] [--no-boards]
                     torture, the model and the boards, again and again

@@ -1,45 +1,265 @@
-//! `cargo xtask mutants`: cargo-mutants over `src/`, with the tests of a host.
-//! What is left out, and why, is in `.cargo/mutants.toml`. Hours in all; a
-//! part at a time with `--part K/M`. What survives is in `mutants.out`.
+//! `cargo xtask mutants`: cargo-mutants over `src/`, in groups of files, each
+//! with the tests that can see them. What is left out, and why, is in
+//! `.cargo/mutants.toml`. Some hours in all; `--group NAME [FILE]` runs one
+//! group, or a file of it, and `--part K/M` a part of each. What survives is in
+//! `target/mutants/NAME/mutants.out/missed.txt`.
 
-use std::{process::Command, time::Duration};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use crate::shell;
 
-/// To install, and for all of it.
-const LIMIT: Duration = Duration::from_secs(12 * 3600);
+/// To install.
+const LIMIT: Duration = Duration::from_secs(1800);
+
+/// Mutants that the same tests can see.
+struct Group {
+    name: &'static str,
+    /// Choice of the mutants: options of cargo-mutants.
+    which: &'static [&'static str],
+    /// One after the other; each is given what survived those before it.
+    passes: &'static [Pass],
+}
+
+/// A way to test mutants.
+struct Pass {
+    /// Conditions for the compiler.
+    conditions: &'static str,
+    /// Options of `cargo test`.
+    cargo: &'static [&'static str],
+    /// Options of the tests: which of them.
+    filter: &'static [&'static str],
+    /// Seconds. Some ten times what it takes: a machine may be busy.
+    limit: u32,
+}
+
+/// What 64 bits do not have: eras of two words, and a count of guards that could
+/// wrap.
+const NARROW: &str = r"era/split|Oldest::|Link::(set_)?birth|Local<'_, S>::enter";
+
+const GROUPS: [Group; 4] = [
+    Group {
+        name: "algorithm",
+        which: &[
+            "--exclude=src/safe/**",
+            "--exclude=src/safe.rs",
+            "--exclude=src/bound.rs",
+            "--exclude-re",
+            NARROW,
+        ],
+        passes: &[
+            Pass {
+                conditions: "",
+                cargo: &[
+                    "--test=collector",
+                    "--test=control",
+                    "--test=grace",
+                    "--test=pool",
+                    "--test=faults",
+                    "--test=guarantees",
+                    "--test=model",
+                    "--test=coming_from",
+                    "--test=membarrier",
+                ],
+                filter: &[],
+                limit: 60,
+            },
+            // A hundred times slower: exhaustive, but for a few barriers.
+            Pass {
+                conditions: "--cfg loom",
+                cargo: &["--release", "--test=loom"],
+                filter: &["--", "--skip=safe"],
+                limit: 1200,
+            },
+        ],
+    },
+    Group {
+        name: "bound",
+        which: &["--file=src/bound.rs"],
+        passes: &[Pass {
+            conditions: "",
+            cargo: &["--test=bound"],
+            filter: &["the_formulas"],
+            limit: 60,
+        }],
+    },
+    Group {
+        name: "narrow",
+        which: &["--re", NARROW],
+        passes: &[
+            // 32 bits, which run here as they are, next to where they wrap.
+            Pass {
+                conditions: "--cfg hyaline_late_era -Clinker=rust-lld \
+                             -Clinker-flavor=ld.lld -Clink-self-contained=yes",
+                cargo: &[
+                    "--target=i686-unknown-linux-musl",
+                    "--lib",
+                    "--test=collector",
+                    "--test=control",
+                    "--test=model",
+                ],
+                filter: &[],
+                limit: 60,
+            },
+            // Halves of 4 eras.
+            Pass {
+                conditions: "--cfg hyaline_narrow_era",
+                cargo: &["--test=collector", "--test=control", "--test=bound"],
+                filter: &[],
+                limit: 120,
+            },
+            Pass {
+                conditions: "--cfg loom --cfg hyaline_narrow_era",
+                cargo: &["--release", "--lib"],
+                filter: &[],
+                limit: 600,
+            },
+        ],
+    },
+    Group {
+        name: "safe",
+        which: &["--file=src/safe/**", "--file=src/safe.rs"],
+        passes: &[
+            Pass {
+                conditions: "",
+                cargo: &["--test=safe", "--test=safe_structures", "--test=safe_walk"],
+                filter: &[],
+                limit: 60,
+            },
+            Pass {
+                conditions: "--cfg loom",
+                cargo: &["--release", "--test=loom"],
+                filter: &["safe"],
+                limit: 1200,
+            },
+        ],
+    },
+];
 
 pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
     use lexopt::prelude::*;
-    let (mut part, mut files) = (None, Vec::new());
+    let (mut part, mut only, mut files) = (None, None, Vec::new());
     while let Some(argument) = arguments.next().map_err(|e| e.to_string())? {
         match argument {
             Long("part") => part = Some(arguments.value().map_err(|e| e.to_string())?),
-            Value(file) => files.push(file),
+            Long("group") => only = Some(arguments.value().map_err(|e| e.to_string())?),
+            Value(file) => files.push(PathBuf::from(file)),
             other => return Err(other.unexpected().to_string()),
         }
     }
+    let names = GROUPS.map(|group| group.name);
+    if only
+        .as_ref()
+        .is_some_and(|only| names.iter().all(|name| only != name))
+    {
+        return Err(format!("there is no such group; there are {names:?}"));
+    }
+    if !files.is_empty() && only.is_none() {
+        return Err("a file wants to know its group: --group NAME FILE".into());
+    }
     install()?;
-    let mut command = Command::new("cargo");
-    command
-        .current_dir(shell::root())
-        .args(["mutants", "--no-shuffle", "--colors=never"]);
-    if let Some(part) = part {
-        command.arg("--shard").arg(part);
+    let mut survived = 0;
+    for group in &GROUPS {
+        if only.as_ref().is_some_and(|name| name != group.name) {
+            continue;
+        }
+        let out = shell::root().join("target/mutants").join(group.name);
+        // What an earlier run knew is of another source.
+        if out.exists() {
+            fs::remove_dir_all(&out).map_err(|e| e.to_string())?;
+        }
+        fs::create_dir_all(&out).map_err(|e| e.to_string())?;
+        let mut missed = 0;
+        for (number, pass) in group.passes.iter().enumerate() {
+            let mut command = mutants(pass);
+            command.arg("--output").arg(&out);
+            let is_chosen = |option: &&&str| files.is_empty() || !option.starts_with("--file");
+            command.args(group.which.iter().filter(is_chosen));
+            for file in &files {
+                command.arg("--file").arg(file);
+            }
+            if let Some(part) = &part {
+                command.arg("--shard").arg(part);
+            }
+            if number > 0 {
+                command.arg("--iterate");
+            }
+            println!("== {}: {}", group.name, pass.cargo.join(" "));
+            let status = command.status().map_err(|e| e.to_string())?;
+            // 2: some were missed; 3: some ran into the limit.
+            if !matches!(status.code(), Some(0 | 2 | 3)) {
+                return Err(format!("cargo mutants ended with {status}"));
+            }
+            missed = tell(&out.join("mutants.out"))?;
+            if missed == 0 {
+                break;
+            }
+        }
+        survived += missed;
     }
-    for file in files {
-        command.arg("--file").arg(file);
-    }
-    let status = command.status().map_err(|e| e.to_string())?;
-    match status.code() {
-        // 2: some were missed; 3: some ran into the time limit, which is seen.
-        Some(0 | 3) => Ok(()),
-        Some(2) => Err("some mutants survive: mutants.out/missed.txt".into()),
-        _ => Err(format!("cargo mutants ended with {status}")),
+    if survived == 0 {
+        Ok(())
+    } else {
+        Err(format!(
+            "{survived} mutants survive: target/mutants/*/mutants.out/missed.txt"
+        ))
     }
 }
 
-/// Installs cargo-mutants, if it is not there; tries twice.
+/// Prints what a pass found, and returns how many mutants it missed. Those that
+/// ran into the limit hang, which is seen: the next pass has not to wait for
+/// them, too.
+fn tell(out: &Path) -> Result<usize, String> {
+    let read = |name: &str| fs::read_to_string(out.join(name)).unwrap_or_default();
+    let count = |name: &str| read(name).lines().count();
+    let missed = count("missed.txt");
+    println!(
+        "== {} caught, {} ran into the limit, {missed} missed, {} cannot be built",
+        count("caught.txt"),
+        count("timeout.txt"),
+        count("unviable.txt"),
+    );
+    let mut caught = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(out.join("caught.txt"))
+        .map_err(|e| e.to_string())?;
+    caught
+        .write_all(read("timeout.txt").as_bytes())
+        .map_err(|e| e.to_string())?;
+    Ok(missed)
+}
+
+/// cargo-mutants with the tests of a pass.
+fn mutants(pass: &Pass) -> Command {
+    let mut command = Command::new("cargo");
+    command
+        .current_dir(shell::root())
+        .env("RUSTFLAGS", pass.conditions)
+        // What is compiled again is a file or two of the same crates.
+        .env("CARGO_INCREMENTAL", "1")
+        // The first failure will do.
+        .env("PROPTEST_CASES", "300")
+        .env("PROPTEST_MAX_SHRINK_ITERS", "0")
+        .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1")
+        .args(["mutants", "--no-shuffle", "--colors=never", "--jobs=2"])
+        .args(["--baseline=skip", "--build-timeout=1200"])
+        .arg(format!("--timeout={}", pass.limit))
+        .args(pass.cargo.iter().map(|option| format!("-C={option}")))
+        .args(
+            pass.filter
+                .iter()
+                .map(|option| format!("--cargo-test-arg={option}")),
+        );
+    command
+}
+
+/// Installs what it needs, if it is not there; tries twice.
 fn install() -> Result<(), String> {
     let there = || {
         let version = Command::new("cargo")
@@ -47,6 +267,12 @@ fn install() -> Result<(), String> {
             .output();
         version.is_ok_and(|output| output.status.success())
     };
+    // Fails where there is no rustup: then it is there, or the build says so.
+    let mut rustup = Command::new("rustup");
+    let _ = shell::run(
+        rustup.args(["target", "add", "i686-unknown-linux-musl"]),
+        LIMIT,
+    );
     if there() {
         return Ok(());
     }

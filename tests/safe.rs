@@ -230,6 +230,41 @@ schemes! {
         assert_eq!(DROPS.load(SeqCst), 3);
     }
 
+    a_refresh_lets_go {
+        static DROPS: AtomicUsize = AtomicUsize::new(0);
+        static CELL: RcuCell<Counted, 2, D> = RcuCell::new(Counted(0, &DROPS));
+        let (reader, writer) = (D::register().unwrap(), D::register().unwrap());
+        assert_eq!(CELL.available(), 2);
+        let mut guard = reader.enter();
+        assert_eq!(CELL.read(&guard).0, 0);
+        CELL.replace(&writer, Counted(1, &DROPS)).unwrap();
+        writer.flush();
+        assert_eq!(DROPS.load(SeqCst), 0, "the guard holds it back");
+        guard.refresh();
+        writer.flush();
+        assert_eq!(DROPS.load(SeqCst), 1);
+        assert_eq!(CELL.read(&guard).0, 1);
+    }
+
+    shared_pointers_tell_what_they_point_to {
+        static POOL: Pool<u32, 2> = Pool::new();
+        static PLACES: [Atomic<u32, D>; 2] = [const { Atomic::null() }; 2];
+        let handle = D::register().unwrap();
+        let guard = handle.enter();
+        assert!(PLACES[0].load(&guard).is_null());
+        let [one, two] = [1, 2].map(|n| Owned::new(&POOL, &handle, n).unwrap());
+        let [one, two] = [one.into_shared(&guard), two.into_shared(&guard)];
+        assert!(!one.is_null() && one != two && one == one);
+        PLACES[1].swap(one, &guard);
+        assert!(PLACES[1].load(&guard) == one && PLACES[0].load(&guard) != one);
+    }
+
+    a_cpu_names_its_slot {
+        let (first, second) = (D::register_per_cpu().unwrap(), D::register_per_cpu().unwrap());
+        assert_eq!((first.slot(), second.slot()), (0, 1));
+        assert_ne!(first.id(), second.id());
+    }
+
     no_update_is_lost {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         static CELL: RcuCell<(Counted, u32), 64, D> = RcuCell::new((Counted(0, &DROPS), 0));

@@ -117,6 +117,7 @@ schemes! {
         for n in 0..4 {
             stack.push(&handle, Counted(n, &DROPS)).unwrap();
         }
+        assert!(!stack.is_empty());
         let full = stack.push(&handle, Counted(4, &DROPS)).unwrap_err();
         assert!(full.to_string().contains("no place is free"));
         assert_eq!(full.into_inner().0, 4);

@@ -127,7 +127,12 @@ const GROUPS: [Group; 4] = [
         passes: &[
             Pass {
                 conditions: "",
-                cargo: &["--test=safe", "--test=safe_structures", "--test=safe_walk"],
+                cargo: &[
+                    "--lib",
+                    "--test=safe",
+                    "--test=safe_structures",
+                    "--test=safe_walk",
+                ],
                 filter: &[],
                 limit: 60,
             },

@@ -22,7 +22,7 @@ impl<S: Scheme> Shared<S> {
     fn scan(&self, mut visit: impl FnMut(usize, &Slot<S>)) {
         let used = self.used();
         let (runs, rest) = used.as_chunks::<RUN>();
-        if RUN > 1 {
+        if RUN != 1 {
             for (number, run) in runs.iter().enumerate() {
                 if run.iter().fold(0, |signs, slot| signs | slot.signs()) != 0 {
                     for (offset, slot) in run.iter().enumerate() {
@@ -31,7 +31,7 @@ impl<S: Scheme> Shared<S> {
                 }
             }
         }
-        let first = used.len() - if RUN > 1 { rest.len() } else { used.len() };
+        let first = used.len() - if RUN != 1 { rest.len() } else { used.len() };
         for (offset, slot) in used[first..].iter().enumerate() {
             visit(first + offset, slot);
         }

@@ -48,6 +48,63 @@ schemes! {
         assert_eq!(DROPS.load(SeqCst), 3 + 100 + 3);
     }
 
+    what_is_taken_out_does_not_stay_linked {
+        // Neighbours in one bucket, changed at the same time: the link that a
+        // node is to be unlinked from may be marked itself.
+        static NODES: Pool<MapNode<u32, u32>, 7> = Pool::new();
+        static MAP: Map<u32, u32, 1, 7, D, InPool> = Map::in_pool(&NODES);
+        const ROUNDS: usize = if cfg!(miri) { 20 } else { 3_000 };
+        let steps = AtomicUsize::new(0);
+        let meet = |step: usize| {
+            steps.fetch_add(1, SeqCst);
+            for look in 1_u32.. {
+                if steps.load(SeqCst) >= 2 * step {
+                    break;
+                }
+                assert!(look < 1 << 26, "the other thread is gone");
+                if cfg!(miri) || look % 256 == 0 {
+                    thread::yield_now();
+                }
+            }
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let handle = D::register().unwrap();
+                for round in 0..ROUNDS {
+                    meet(4 * round + 1);
+                    assert!(MAP.remove(&handle.enter(), &1).is_some());
+                    meet(4 * round + 2);
+                    handle.flush();
+                    meet(4 * round + 3);
+                    meet(4 * round + 4);
+                }
+            });
+            let handle = D::register().unwrap();
+            MAP.insert(&handle, 0, 0).unwrap(); // a walk has to pass it
+            for round in 0..ROUNDS {
+                for key in [1, 2, 3] {
+                    MAP.insert(&handle, key, 0).unwrap();
+                }
+                meet(4 * round + 1);
+                if round % 2 == 0 {
+                    assert!(MAP.remove(&handle.enter(), &2).is_some());
+                } else {
+                    MAP.set(&handle, 2, 1).unwrap();
+                }
+                meet(4 * round + 2);
+                meet(4 * round + 3);
+                handle.flush();
+                assert_eq!(NODES.available(), 5 - round % 2, "round {round}");
+                for key in [2, 3] {
+                    MAP.remove(&handle.enter(), &key);
+                }
+                handle.flush();
+                assert_eq!(NODES.available(), 6, "round {round}");
+                meet(4 * round + 4);
+            }
+        });
+    }
+
     an_open_guard_holds_blocks_back_from_all {
         static NODES: Pool<Node<u32>, 2> = Pool::new();
         static STACK: Stack<u32, 2, D, InPool> = Stack::in_pool(&NODES);

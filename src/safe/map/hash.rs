@@ -69,7 +69,7 @@ pub(super) fn bucket<K: Hash>(key: &K, buckets: usize) -> usize {
     let mut hasher = Fx(0);
     key.hash(&mut hasher);
     // The upper bits are the good ones: scaled, not divided.
-    let upper = (hasher.0 >> (usize::BITS - 32)) as u32;
+    let upper = (hasher.finish() >> (usize::BITS - 32)) as u32;
     ((u64::from(upper) * buckets as u64) >> 32) as usize
 }
 
@@ -80,12 +80,17 @@ mod tests {
     /// Numbers, addresses and text spread: no bucket has four times its share.
     #[test]
     fn keys_spread() {
-        let mut counts = [[0; 16]; 4];
+        let mut counts = [[0; 16]; 9];
         for n in 0..1600_u32 {
             counts[0][bucket(&n, 16)] += 1;
             counts[1][bucket(&(n << 8), 16)] += 1;
             counts[2][bucket(&[10_u8, 0, (n >> 8) as u8, n as u8], 16)] += 1;
             counts[3][bucket(&std::format!("device {n}"), 16)] += 1;
+            counts[4][bucket(&(n as u8), 16)] += 1;
+            counts[5][bucket(&(n as u16), 16)] += 1;
+            counts[6][bucket(&u64::from(n), 16)] += 1;
+            counts[7][bucket(&(u64::from(n) << 40), 16)] += 1;
+            counts[8][bucket(&(n as usize), 16)] += 1;
         }
         for count in counts.as_flattened() {
             assert!((25..400).contains(count), "{counts:?}");

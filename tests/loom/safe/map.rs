@@ -63,6 +63,28 @@ schemes! {
         map.close();
     }
 
+    // Neighbours go at the same time: the link that one is to be unlinked from
+    // may be marked itself. Neither stays, and a node before them does.
+    map_remove_against_remove<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        for key in 0..=2 {
+            assert!(shared.insert(&one, key, Tracked::new(key, &life)).is_ok());
+        }
+        let removing = thread::spawn(move || {
+            assert!(shared.remove(&two.enter(), &2).is_some());
+            two
+        });
+        assert!(shared.remove(&one.enter(), &1).is_some());
+        drop(one);
+        join([removing]);
+        assert_eq!(alive(&life), 1);
+        map.close();
+        assert_eq!(alive(&life), 0);
+    }
+
     // Neighbours go and come: the insert must not hang on a node that goes.
     map_insert_against_remove<2, 1> {
         let life = Arc::new(());

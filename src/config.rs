@@ -42,12 +42,12 @@ impl Config {
     /// # assert!(C.register().is_ok());
     /// ```
     pub const fn new() -> Self {
-        let large = size_of::<usize>() == 8;
+        let (batch, era_step) = match size_of::<usize>() {
+            8 => (64, 64),
+            _ => (16, 4),
+        };
         Self {
-            settings: Settings {
-                batch: if large { 64 } else { 16 },
-                era_step: if large { 64 } else { 4 },
-            },
+            settings: Settings { batch, era_step },
             barrier: Fences,
         }
     }

@@ -32,7 +32,8 @@ impl<S: Scheme> Shared<S> {
     fn swap_late<T>(&self, slot: &Slot<S>, src: &AtomicPtr<T>, new: *mut T) -> *mut T {
         let local = Local { shared: self, slot };
         loop {
-            let seen = local.protect(src, Ordering::Acquire);
+            // Relaxed: `protect` makes it Acquire.
+            let seen = local.protect(src, Ordering::Relaxed);
             // SeqCst: whatever the caller asked for. Relaxed on failure:
             // nothing is returned then.
             let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
@@ -142,18 +143,24 @@ impl<S: Scheme> Local<'_, S> {
     /// the caller's.
     #[inline]
     pub(crate) fn protect<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> *mut T {
+        loop {
+            if let Some(pointer) = self.look(src, order) {
+                return pointer;
+            }
+        }
+    }
+
+    /// Loads a pointer, once; nothing if it is not protected.
+    #[inline(always)]
+    fn look<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> Option<*mut T> {
         // At least Acquire: the object's contents, and in robust mode the
         // clock that its birth was read from, are seen by the section.
         let order = match order {
             Ordering::SeqCst => Ordering::SeqCst,
             _ => Ordering::Acquire,
         };
-        loop {
-            let pointer = src.load(order);
-            if self.covers() {
-                return pointer;
-            }
-        }
+        let pointer = src.load(order);
+        self.covers().then_some(pointer)
     }
 
     /// Whether the pointer that was just loaded (Acquire) is protected. If
@@ -177,10 +184,9 @@ impl<S: Scheme> Local<'_, S> {
         }
         // What a swap brings could be younger than the slot's era, and there
         // is no loading it again. So it is loaded first.
-        // At least Acquire: as in `protect`. Relaxed on failure: nothing is
-        // returned then.
-        let seen = src.load(Ordering::Acquire);
-        if self.covers() {
+        // Relaxed: `look` makes it Acquire.
+        if let Some(seen) = self.look(src, Ordering::Relaxed) {
+            // Relaxed on failure: nothing is returned then.
             let swapped = src.compare_exchange_weak(seen, new, order, Ordering::Relaxed);
             if let Ok(old) = swapped {
                 return old;

@@ -37,6 +37,7 @@ impl<S: Scheme> Shared<S> {
         Stats {
             retired,
             reclaimed,
+            // Relaxed: a number for a person to read.
             peak: self.totals.peak.load(core::sync::atomic::Ordering::Relaxed),
         }
     }

@@ -1,10 +1,13 @@
 //! A reader beside a writer, taken apart: what of it is reclaiming, and what
 //! is lines that two objects share.
 
-use hyaline::{AtomicPtr, Collector, Deferred, Handle, Linked, Pool, reclaim};
+use hyaline::{AtomicPtr, Basic, Collector, Deferred, Handle, Linked, Pool, Role, reclaim};
 use std::{hint::black_box, sync::atomic::Ordering::*};
 
-use crate::{schemes::hyaline::BLOCKS, shelf::Shelf};
+use crate::{
+    schemes::hyaline::{BLOCKS, wait},
+    shelf::Shelf,
+};
 
 /// Objects of so many words, so that a block has `40 + 8 * WORDS` bytes; and
 /// whether the handles that read are deferred, so that they never reclaim.
@@ -24,7 +27,17 @@ struct Lines<T>(T);
 pub struct Local<'s, const WORDS: usize> {
     shared: &'s Shared<WORDS>,
     writes: Handle<'s>,
-    reads: Handle<'s, hyaline::Basic, Deferred>,
+    reads: Handle<'s, Basic, Deferred>,
+}
+
+#[inline(always)]
+fn look<R: Role, const WORDS: usize>(
+    handle: &Handle<'_, Basic, R>,
+    cell: &AtomicPtr<Linked<[u64; WORDS]>>,
+) {
+    let guard = handle.enter();
+    // SAFETY: protected, and never null.
+    black_box(unsafe { (**guard.protect(cell, Acquire))[0] });
 }
 
 impl<const WORDS: usize, const DEFERRED: bool> Shelf<1> for Apart<WORDS, DEFERRED> {
@@ -64,15 +77,10 @@ impl<const WORDS: usize, const DEFERRED: bool> Shelf<1> for Apart<WORDS, DEFERRE
 
     #[inline(always)]
     fn read(local: &Self::Local<'_>) {
-        let cell = &local.shared.cell;
         if DEFERRED {
-            let guard = local.reads.enter();
-            // SAFETY: protected, and never null.
-            black_box(unsafe { (**guard.protect(cell, Acquire))[0] });
+            look(&local.reads, &local.shared.cell);
         } else {
-            let guard = local.writes.enter();
-            // SAFETY: as above.
-            black_box(unsafe { (**guard.protect(cell, Acquire))[0] });
+            look(&local.writes, &local.shared.cell);
         }
     }
 
@@ -90,12 +98,4 @@ impl<const WORDS: usize, const DEFERRED: bool> Shelf<1> for Apart<WORDS, DEFERRE
         // SAFETY: the swap unlinked it, and it is from the pool, which stays.
         unsafe { guard.defer_retire(old, reclaim::pooled::<[u64; WORDS]>) };
     }
-}
-
-/// Waits for room, as `scheme::wait`.
-#[cold]
-#[inline(never)]
-fn wait(handle: &Handle<'_>) {
-    handle.flush();
-    std::thread::yield_now();
 }

@@ -6,7 +6,10 @@ use hyaline::{
 };
 
 use super::mix::Mixed;
-use crate::{schemes::hyaline::BLOCKS, shelf::Shelf};
+use crate::{
+    schemes::hyaline::{BLOCKS, wait},
+    shelf::Shelf,
+};
 
 const ROBUST: Config = Config::new();
 // SAFETY: takes part only in rows with one thread.
@@ -35,14 +38,6 @@ impl Named for Lone {
 
 fn register<D: Domain>() -> Handle<D> {
     D::register().expect("a slot for each thread")
-}
-
-/// Waits for room, as `scheme::wait`.
-#[cold]
-#[inline(never)]
-fn wait<D: Domain>(handle: &Handle<D>) {
-    handle.flush();
-    std::thread::yield_now();
 }
 
 /// Values live until the process ends, as they have to be static.

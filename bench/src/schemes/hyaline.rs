@@ -15,6 +15,14 @@ const SLOTS: usize = 16;
 /// The blocks of each pool.
 pub const BLOCKS: usize = 1 << 16;
 
+/// Waits for room, as `scheme::wait`, for what is not written over the trait.
+#[cold]
+#[inline(never)]
+pub fn wait<S: hyaline::Scheme>(handle: &Handle<'_, S>) {
+    handle.flush();
+    std::thread::yield_now();
+}
+
 /// Modes and barriers that take part.
 pub trait Variant: hyaline::Scheme {
     const POOL: &'static str;

@@ -14,6 +14,7 @@
 mod control;
 mod eras;
 mod grace;
+mod pairs;
 mod pool;
 mod release;
 mod safe;
@@ -28,9 +29,20 @@ const PREEMPTIONS: usize = 3;
 
 /// Runs a model.
 fn model(body: impl Fn() + Sync + Send + 'static) {
+    model_within(PREEMPTIONS, body);
+}
+
+/// Runs a model up to a bound of its own, and says how many executions it took.
+fn model_within(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
+    let executions = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(PREEMPTIONS);
-    builder.check(body);
+    builder.preemption_bound.get_or_insert(preemptions);
+    let counter = executions.clone();
+    builder.check(move || {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        body();
+    });
+    println!("{executions:?} executions");
 }
 
 /// The contents of an object that is not reclaimed.

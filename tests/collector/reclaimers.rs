@@ -1,0 +1,210 @@
+//! When reclaimers run, and what is left when they panic, go deep or are
+//! limited.
+
+use std::{
+    num::NonZeroU16,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use super::*;
+
+/// A reclaimer that panics loses its own object and no other.
+#[test]
+fn panic_in_a_reclaimer() {
+    unsafe fn panics(_: *mut Link) {
+        panic!("on purpose");
+    }
+    let drops = AtomicUsize::new(0);
+    let collector = Collector::<2>::new();
+    let writer = collector.register().unwrap();
+    let mut bad = Link::new();
+    let guard = writer.enter();
+    // SAFETY: none was shared.
+    unsafe {
+        for _ in 0..3 {
+            guard.defer_retire(object(&writer, &drops), boxed());
+        }
+        guard.defer_retire(&raw mut bad, panics);
+        for _ in 0..3 {
+            guard.defer_retire(object(&writer, &drops), boxed());
+        }
+    }
+    drop(guard);
+    let panicked = catch_unwind(AssertUnwindSafe(|| writer.flush()));
+    assert!(panicked.is_err());
+    writer.flush();
+    assert_eq!(count(&drops), 6);
+    // The same while the handle is released: the others find the rest.
+    let last = writer.enter();
+    // SAFETY: none was shared.
+    unsafe {
+        last.defer_retire(&raw mut bad, panics);
+        last.defer_retire(object(&writer, &drops), boxed());
+    }
+    drop(last);
+    let panicked = catch_unwind(AssertUnwindSafe(|| drop(writer)));
+    assert!(panicked.is_err());
+    assert_eq!(collector.register().unwrap().slot(), 0, "the slot is free");
+    assert_eq!(count(&drops), 7, "found by the next handle");
+}
+
+/// The drop of a collector goes on after a reclaimer that panics, and finds what
+/// a limit left in the queue of a handle that was forgotten.
+#[test]
+fn dropping_the_collector_reclaims_what_is_queued() {
+    unsafe fn panics(_: *mut Link) {
+        panic!("on purpose");
+    }
+    let drops = AtomicUsize::new(0);
+    let collector = Collector::<2>::new();
+    let mut bad = Link::new();
+    let (writer, reader) = (collector.register().unwrap(), collector.register().unwrap());
+    let guard = reader.enter();
+    // SAFETY: none was shared.
+    unsafe {
+        for _ in 0..3 {
+            writer.retire(object(&writer, &drops), boxed());
+        }
+        writer.retire(&raw mut bad, panics);
+        for _ in 0..3 {
+            writer.retire(object(&writer, &drops), boxed());
+        }
+    }
+    writer.flush();
+    reader.limit_reclaims(NonZeroU16::new(1));
+    drop(guard);
+    std::mem::forget((writer, reader));
+    assert_eq!(count(&drops), 1);
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(collector)));
+    assert!(dropped.is_err(), "the panic goes on");
+    assert_eq!(count(&drops), 6);
+}
+
+/// A chain of a million objects, each retiring the next when it is reclaimed,
+/// in a thread with a stack of 64 KiB.
+#[test]
+fn long_chain_on_a_small_stack() {
+    const LENGTH: usize = if cfg!(miri) { 300 } else { 1_000_000 };
+    static C: Collector<1> = Collector::new();
+    thread_local!(static HANDLE: Cell<Option<&'static Handle<'static>>> = const { Cell::new(None) });
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+    struct Node(*mut Linked<Node>);
+    unsafe fn next(link: *mut Link) {
+        // SAFETY: all nodes are boxed.
+        let node = unsafe { Box::from_raw(Link::cast::<Linked<Node>>(link)) };
+        DROPS.fetch_add(1, Ordering::Relaxed);
+        if !node.0.is_null() {
+            let handle = HANDLE.get().unwrap();
+            // SAFETY: only this node led to it.
+            unsafe { handle.retire(node.0, next) };
+        }
+    }
+    let thread = thread::Builder::new().stack_size(64 << 10).spawn(|| {
+        let owned = Box::into_raw(Box::new(C.register().unwrap()));
+        // SAFETY: it is freed below, after its last use.
+        let handle: &'static Handle<'static> = unsafe { &*owned };
+        HANDLE.set(Some(handle));
+        let mut head = ptr::null_mut();
+        for _ in 0..LENGTH {
+            head = Box::into_raw(Box::new(handle.link(Node(head))));
+        }
+        // SAFETY: never shared.
+        unsafe { handle.retire(head, next) };
+        HANDLE.set(None);
+        // SAFETY: made above, and nobody uses it any more.
+        drop(unsafe { Box::from_raw(owned) });
+    });
+    thread.unwrap().join().unwrap();
+    assert_eq!(DROPS.load(Ordering::Relaxed), LENGTH);
+}
+
+/// Whoever publishes takes over what was left in the inbox of a section that
+/// ended without looking.
+#[test]
+fn a_publish_steals() {
+    fn run<S: Scheme>(collector: Collector<2, S>) {
+        let drops = AtomicUsize::new(0);
+        let interrupt = collector.register_deferred().unwrap();
+        let task = collector.register().unwrap();
+        let [first, second] = [(); 2].map(|()| object(&task, &drops));
+        let reading = interrupt.enter();
+        // SAFETY: never shared.
+        unsafe { task.retire(first, boxed()) };
+        drop(reading);
+        assert_eq!(count(&drops), 0);
+        let guard = task.enter();
+        // SAFETY: never shared.
+        unsafe { guard.defer_retire(second, boxed()) };
+        assert_eq!(count(&drops), 1, "by the publish");
+        drop(guard);
+        assert_eq!(count(&drops), 2);
+    }
+    run::<Basic>(Collector::with_config(Config::new().batch::<1>()));
+    run::<Robust>(Collector::with_config(Config::new().batch::<1>()));
+}
+
+/// A deferred handle never runs a reclaimer, whatever it does; the others do.
+#[test]
+fn deferred_handles_leave_the_work_to_others() {
+    let drops = AtomicUsize::new(0);
+    let collector = Collector::<3>::with_config(Config::new().batch::<4>());
+    let task = collector.register().unwrap();
+    let interrupt = collector.register_deferred().unwrap();
+    let retired = 10;
+    for _ in 0..retired {
+        let new = Box::into_raw(Box::new(interrupt.link(Counted(&drops))));
+        let mut guard = interrupt.enter();
+        // SAFETY: never shared.
+        unsafe { guard.defer_retire(new, boxed()) };
+        guard.refresh();
+    }
+    // What the task retires while the interrupt is active reaches its inbox.
+    let guard = interrupt.enter();
+    // SAFETY: never shared.
+    unsafe { task.retire(object(&task, &drops), boxed()) };
+    task.flush();
+    drop(guard);
+    assert_eq!(interrupt.flush(), 0);
+    let before = count(&drops);
+    drop(interrupt);
+    assert_eq!(count(&drops), before, "nor when it is released");
+    task.collect();
+    assert_eq!(count(&drops), retired + 1);
+}
+
+/// Ten thousand objects wait; no call runs more reclaimers than it may, and in
+/// the end all have run.
+#[test]
+fn budgets_are_kept() {
+    const PENDING: usize = if cfg!(miri) { 100 } else { 10_000 };
+    let drops = AtomicUsize::new(0);
+    let collector = Collector::<2>::new();
+    let writer = collector.register().unwrap();
+    let reader = collector.register().unwrap();
+    let fill = || {
+        let guard = reader.enter();
+        for _ in 0..PENDING {
+            // SAFETY: never shared.
+            unsafe { writer.retire(object(&writer, &drops), boxed()) };
+        }
+        writer.flush();
+        guard
+    };
+    // In the leave of the reader, who then has all of it in its inbox.
+    reader.limit_reclaims(NonZeroU16::new(7));
+    drop(fill());
+    assert_eq!(count(&drops), 7);
+    while count(&drops) < PENDING {
+        let before = count(&drops);
+        let reclaimed = reader.collect_at_most(3);
+        assert_eq!(count(&drops) - before, reclaimed);
+        assert!((1..=3).contains(&reclaimed));
+        let reclaimed = reader.flush();
+        assert_eq!(count(&drops) - before - reclaimed, 3.min(PENDING - before));
+        assert!(reclaimed <= 7);
+    }
+    // What is left of a budget is not left behind by a released handle.
+    drop(fill());
+    drop(reader);
+    assert_eq!(count(&drops), 2 * PENDING);
+}

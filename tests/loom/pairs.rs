@@ -1,0 +1,333 @@
+//! Each operation against each other one, and against itself: two threads that
+//! register, do one thing to the same objects, and go. Then the dangerous
+//! threes: a reader, one who retires, and one who takes what was retired.
+//!
+//! What the models beside this one show on purpose, this one looks for without
+//! knowing what: it is broad where they are deep, at [`PREEMPTIONS`] less.
+
+use std::{mem, num::NonZeroU16, ptr::null_mut};
+
+use hyaline::{Basic, Callback, Config, Grace, Pool, Robust, Role, reclaim};
+use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::AtomicUsize, thread};
+
+use super::*;
+
+/// Two and three threads may be interrupted at any point, so often.
+const PREEMPTIONS: [usize; 2] = [2, 1];
+
+/// What the threads of a model share.
+struct World<S: Scheme> {
+    stage: &'static Stage<3, S>,
+    /// For `Canary`s.
+    life: Arc<()>,
+    /// 1 while `thing` can be found. It is no object: grace periods keep it.
+    found: AtomicUsize,
+    thing: UnsafeCell<u32>,
+    grace: &'static Grace,
+    callback: &'static Callback,
+    pool: &'static Pool<u32, 2>,
+    pooled: AtomicPtr<Linked<u32>>,
+}
+
+// SAFETY: what is no atomic is accessed as loom allows, which is the question.
+unsafe impl<S: Scheme> Sync for World<S> {}
+
+type Operation<S> = fn(&World<S>);
+
+impl<S: Scheme<Barrier = Fences>> World<S> {
+    fn new() -> &'static Self {
+        let stage = Stage::new(Config::new().batch::<1>().era_step::<1>());
+        let life = Arc::new(());
+        replace(&stage.first, object(&stage.register(), &life));
+        Box::leak(Box::new(Self {
+            stage,
+            life,
+            found: AtomicUsize::new(1),
+            thing: UnsafeCell::new(ALIVE),
+            grace: Box::leak(Box::new(Grace::new())),
+            callback: Box::leak(Box::new(Callback::new())),
+            pool: Box::leak(Box::new(Pool::new())),
+            pooled: AtomicPtr::new(null_mut()),
+        }))
+    }
+
+    /// What a reader does.
+    fn look<R: Role>(&self, guard: &Guard<'_, S, R>) {
+        look(guard.protect(&self.stage.first, Ordering::Acquire));
+        // Acquire: as `protect`.
+        if self.found.load(Ordering::Acquire) == 1 {
+            // SAFETY: loom checks it.
+            let seen = self.thing.with(|value| unsafe { *value });
+            assert_eq!(seen, ALIVE, "destroyed while it was used");
+        }
+    }
+
+    /// Whether the thing is ours to be destroyed, after a grace period.
+    fn take_thing(&self) -> bool {
+        // Release: nobody finds it from here on.
+        self.found.swap(0, Ordering::Release) == 1
+    }
+
+    fn destroy_thing(&self) {
+        // SAFETY: loom checks that no section uses it.
+        self.thing.with_mut(|value| unsafe { *value = 0xdead });
+    }
+
+    /// Retires what the first cell leads to, with a handle of any role.
+    fn retire<R: Role>(&self, handle: &Handle<'_, S, R>) {
+        let old = replace(&self.stage.first, null_mut());
+        if !old.is_null() {
+            // SAFETY: unlinked here, once, and not used by this thread.
+            unsafe { handle.retire(old, reclaim) };
+        }
+    }
+
+    /// When all threads are gone: nothing is left.
+    fn close(&'static self) {
+        let handle = self.stage.register();
+        self.retire(&handle);
+        handle.flush();
+        assert_eq!(Arc::strong_count(&self.life), 1, "nothing is left pending");
+        let pooled = self.pooled.swap(null_mut(), Ordering::Relaxed);
+        if !pooled.is_null() {
+            // SAFETY: the threads are gone.
+            unsafe { self.pool.free(pooled) };
+        }
+        assert_eq!(self.pool.available(), 2);
+        drop(handle);
+        self.stage.close();
+        // SAFETY: all were leaked by `new`, and nobody uses them now.
+        unsafe {
+            drop(Box::from_raw(std::ptr::from_ref(self.grace).cast_mut()));
+            drop(Box::from_raw(std::ptr::from_ref(self.callback).cast_mut()));
+            drop(Box::from_raw(std::ptr::from_ref(self.pool).cast_mut()));
+            drop(Box::from_raw(std::ptr::from_ref(self).cast_mut()));
+        }
+    }
+}
+
+fn read<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let handle = world.stage.register();
+    world.look(&handle.enter());
+}
+
+fn refresh<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let handle = world.stage.register();
+    let mut guard = handle.enter();
+    world.look(&guard);
+    guard.refresh();
+    world.look(&guard);
+}
+
+/// With an owned section, of a deferred handle.
+fn quiescent<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let handle = world.stage.collector.register_deferred().unwrap();
+    let section = handle.into_section();
+    let mut guard = section.guard();
+    world.look(&guard);
+    guard.quiescent();
+    world.look(&guard);
+}
+
+fn swap<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let handle = world.stage.register();
+    let guard = handle.enter();
+    let new = object(&handle, &world.life);
+    let old = guard.swap(&world.stage.first, new, Ordering::AcqRel);
+    if !old.is_null() {
+        look(old);
+        defer(&guard, old);
+    }
+}
+
+fn exchange<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let handle = world.stage.register();
+    let guard = handle.enter();
+    let cell = &world.stage.first;
+    let seen = guard.protect(cell, Ordering::Acquire);
+    let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+    match guard.compare_exchange(cell, seen, null_mut(), success, failure) {
+        Ok(old) if !old.is_null() => defer(&guard, old),
+        Ok(_) => (),
+        Err(found) => look(found),
+    }
+    look(seen);
+}
+
+fn retire_now<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    world.retire(&world.stage.register());
+}
+
+fn retire_deferred<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    world.retire(&world.stage.collector.register_deferred().unwrap());
+}
+
+fn retire_per_cpu<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let cpu = world.stage.collector.register_per_cpu().unwrap();
+    // SAFETY: this thread alone uses it.
+    world.retire(unsafe { cpu.get() });
+}
+
+fn flush<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    world.stage.register().flush();
+}
+
+fn collect<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let handle = world.stage.register();
+    handle.limit_reclaims(NonZeroU16::new(1));
+    handle.collect();
+    handle.collect_at_most(1);
+}
+
+/// A task that dies in its section.
+fn evict<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let handle = world.stage.register();
+    let guard = handle.enter();
+    world.look(&guard);
+    mem::forget(guard);
+    let id = handle.id();
+    mem::forget(handle);
+    // SAFETY: its guard and handle are forgotten.
+    unsafe { world.stage.collector.evict(id) }.unwrap();
+}
+
+/// A supervisor, who only looks and asks.
+fn watch<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let collector = &world.stage.collector;
+    if let Some(active) = collector.slots().find(|slot| slot.guards > 0) {
+        collector.request_restart(active.slot);
+    }
+}
+
+fn synchronize<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let handle = world.stage.register();
+    let taken = world.take_thing();
+    handle.synchronize(thread::yield_now).unwrap();
+    if taken {
+        world.destroy_thing();
+    }
+}
+
+fn token<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let handle = world.stage.register();
+    let taken = world.take_thing();
+    // Busy if another token is there.
+    if let Ok(mut token) = world.grace.start(&handle) {
+        if token.poll(&handle) && taken {
+            world.destroy_thing();
+        }
+    }
+}
+
+fn call_later<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    fn destroy<S: Scheme<Barrier = Fences>>(world: usize) {
+        let world = std::ptr::with_exposed_provenance::<World<S>>(world);
+        // SAFETY: the world outlives its threads, and nothing is pending then.
+        unsafe { &*world }.destroy_thing();
+    }
+    let handle = world.stage.register();
+    if world.take_thing() {
+        let word = std::ptr::from_ref(world).expose_provenance();
+        let called = world.callback.call_later(&handle, destroy::<S>, word);
+        assert!(called.is_ok(), "one thread takes the thing");
+    }
+}
+
+fn pool<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let handle = world.stage.register();
+    let guard = handle.enter();
+    if let Ok(new) = world.pool.alloc(&handle, ALIVE) {
+        let old = guard.swap(&world.pooled, new, Ordering::AcqRel);
+        if !old.is_null() {
+            // SAFETY: protected.
+            assert_eq!(**unsafe { &*old }, ALIVE);
+            // SAFETY: unlinked here, of a pool that stays.
+            unsafe { guard.defer_retire(old, reclaim::pooled::<u32>) };
+        }
+    }
+}
+
+/// Runs operations at the same time, the first in the thread of the model.
+fn together<S: Scheme<Barrier = Fences>>(operations: &[(&str, Operation<S>)]) {
+    let names: Vec<_> = operations.iter().map(|(name, _)| *name).collect();
+    println!("{}", names.join(", "));
+    let runs: Vec<_> = operations.iter().map(|(_, run)| *run).collect();
+    let body = move || {
+        let world = World::<S>::new();
+        let others: Vec<_> = runs[1..]
+            .iter()
+            .map(|run| {
+                let run = *run;
+                thread::spawn(move || run(world))
+            })
+            .collect();
+        runs[0](world);
+        for other in others {
+            other.join().unwrap();
+        }
+        world.close();
+    };
+    model_within(PREEMPTIONS[operations.len() - 2], body);
+}
+
+/// A test of each operation and scheme, in which it meets all that are listed
+/// from it on.
+macro_rules! pairs {
+    ($($name:ident)*) => {
+        fn all<S: Scheme<Barrier = Fences>>() -> Vec<(&'static str, Operation<S>)> {
+            vec![$((stringify!($name), $name::<S>)),*]
+        }
+        mod basic {
+            use super::*;
+            $(#[test] fn $name() { meets_the_rest::<Basic>(stringify!($name)); })*
+        }
+        mod robust {
+            use super::*;
+            $(#[test] fn $name() { meets_the_rest::<Robust>(stringify!($name)); })*
+        }
+    };
+}
+
+pairs! {
+    read refresh quiescent swap exchange retire_now retire_deferred retire_per_cpu
+    flush collect evict watch synchronize token call_later pool
+}
+
+fn meets_the_rest<S: Scheme<Barrier = Fences>>(name: &str) {
+    let all = all::<S>();
+    let first = all.iter().position(|(other, _)| *other == name).unwrap();
+    for other in &all[first..] {
+        together(&[all[first], *other]);
+    }
+}
+
+/// One who reads, one who retires, and one who takes what was retired. Not all
+/// readers meet a swap, which alone takes as long as the rest.
+fn threes<S: Scheme<Barrier = Fences>>() {
+    let all = all::<S>();
+    let named = |name| *all.iter().find(|(other, _)| *other == name).unwrap();
+    let readers_and_writers = [
+        ("read", "swap"),
+        ("read", "retire_now"),
+        ("read", "retire_deferred"),
+        ("refresh", "retire_now"),
+        ("refresh", "retire_deferred"),
+        ("evict", "retire_now"),
+        ("evict", "retire_deferred"),
+    ];
+    for (reader, writer) in readers_and_writers {
+        for taker in ["flush", "collect", "synchronize", "retire_per_cpu"] {
+            together(&[reader, writer, taker].map(named));
+        }
+    }
+}
+
+#[test]
+fn threes_basic() {
+    threes::<Basic>();
+}
+
+#[test]
+fn threes_robust() {
+    threes::<Robust>();
+}

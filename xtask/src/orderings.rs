@@ -270,8 +270,9 @@ impl Models {
             .stdout
             .lines()
             .filter_map(|line| line.strip_suffix(": test"))
-            // Those of the layer above say nothing about this one.
-            .filter(|name| !name.starts_with("safe::"))
+            // Those of the layer above say nothing about this one, and those of
+            // each pair little that others do not.
+            .filter(|name| !name.starts_with("safe::") && !name.starts_with("pairs::"))
             .collect();
         names.sort_by_key(|name| std::cmp::Reverse(self.score.get(*name).copied().unwrap_or(0)));
         for name in names {

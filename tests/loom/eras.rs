@@ -4,7 +4,7 @@
 use std::ptr::null_mut;
 
 use hyaline::{Config, Robust};
-use loom::{sync::Arc, thread};
+use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::AtomicBool, thread};
 
 use super::*;
 
@@ -110,6 +110,102 @@ fn swap_brings_a_younger_object() {
             replace(&stage.first, null_mut());
             retire(&writer, new);
         }
+        drop(writer);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+/// A swap that has looked, and came too late once, publishes what it swaps in.
+#[test]
+fn a_late_swap_publishes() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, Robust>::new(CONFIG);
+        let (swapper, other) = (stage.register(), stage.register());
+        replace(&stage.first, object(&other, &life));
+        let done = Arc::new(AtomicBool::new(false));
+        let swapping = {
+            let (life, done) = (life.clone(), done.clone());
+            thread::spawn(move || {
+                let new = object(&swapper, &life);
+                let guard = swapper.enter();
+                // From here on the swapper has no barrier that would publish.
+                // SAFETY: not shared yet.
+                unsafe { &*new }
+                    .value
+                    .with_mut(|value| unsafe { *value = ALIVE });
+                let old = guard.swap(&stage.first, new, Ordering::Release);
+                // Relaxed: it orders nothing.
+                done.store(true, Ordering::Relaxed);
+                drop(guard);
+                if !old.is_null() {
+                    retire(&swapper, old);
+                }
+                swapper
+            })
+        };
+        let guard = other.enter();
+        let old = guard.swap(&stage.first, null_mut(), Ordering::Acquire);
+        let mut again = true;
+        while again {
+            // The last time is after the swap, without synchronising. Loom
+            // would not get there by itself, see `pool`.
+            again = !done.load(Ordering::Relaxed);
+            look(guard.protect(&stage.first, Ordering::Acquire));
+            thread::yield_now();
+        }
+        drop(guard);
+        if !old.is_null() {
+            retire(&other, old);
+        }
+        drop(swapping.join().unwrap());
+        let rest = replace(&stage.first, null_mut());
+        if !rest.is_null() {
+            retire(&other, rest);
+        }
+        drop(other);
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}
+
+/// A swap that brings an object which was taken out and put back acquires the
+/// last put, also if it has looked before that and came too late once.
+#[test]
+fn swap_acquires_what_came_back() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<2, Robust>::new(CONFIG);
+        let (swapper, writer) = (stage.register(), stage.register());
+        let ours = object(&writer, &life);
+        replace(&stage.first, ours);
+        // Written by who has taken the object out.
+        let written = Arc::new(UnsafeCell::new(0));
+        let swapping = {
+            let written = written.clone();
+            thread::spawn(move || {
+                let guard = swapper.enter();
+                let taken = guard.swap(&stage.first, null_mut(), Ordering::Acquire);
+                if !taken.is_null() {
+                    // SAFETY: nobody else has the object; loom checks it.
+                    written.with(|times| unsafe { assert!(*times <= 2) });
+                }
+                drop(guard);
+                swapper
+            })
+        };
+        for _ in 0..2 {
+            if replace(&stage.first, null_mut()).is_null() {
+                break;
+            }
+            // SAFETY: nobody else has the object; loom checks it.
+            written.with_mut(|times| unsafe { *times += 1 });
+            replace(&stage.first, ours);
+        }
+        drop(swapping.join().unwrap());
+        replace(&stage.first, null_mut());
+        retire(&writer, ours);
         drop(writer);
         assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();

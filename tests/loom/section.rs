@@ -131,9 +131,34 @@ fn two_writers() {
     });
 }
 
+/// Whatever the caller asks for, what `protect` returns can be read.
+#[test]
+fn protect_acquires() {
+    for order in [Ordering::Relaxed, Ordering::SeqCst] {
+        model(move || {
+            let life = Arc::new(());
+            let stage = Stage::<2, Basic>::new(Config::new());
+            let (reader, writer) = (stage.register(), stage.register());
+            let reading = thread::spawn(move || {
+                let guard = reader.enter();
+                look(guard.protect(&stage.first, order));
+                drop(guard);
+                reader
+            });
+            replace(&stage.first, object(&writer, &life));
+            drop(reading.join().unwrap());
+            retire(&writer, replace(&stage.first, null_mut()));
+            drop(writer);
+            assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+            stage.close();
+        });
+    }
+}
+
 /// A swap whose caller asks for nothing still makes the old object readable,
-/// and publishes the new one with the caller's Release.
-fn swap_acquires<S: Scheme<Barrier = Fences>>(order: Ordering) {
+/// and publishes the new one with the caller's Release; `publishing` is at
+/// least that.
+fn swap_acquires<S: Scheme<Barrier = Fences>>(publishing: Ordering, order: Ordering) {
     model(move || {
         let life = Arc::new(());
         let stage = Stage::<2, S>::new(Config::new().batch::<1>());
@@ -142,7 +167,7 @@ fn swap_acquires<S: Scheme<Barrier = Fences>>(order: Ordering) {
             let life = life.clone();
             thread::spawn(move || {
                 let guard = one.enter();
-                let old = guard.swap(&stage.first, object(&one, &life), Ordering::Release);
+                let old = guard.swap(&stage.first, object(&one, &life), publishing);
                 look(old);
                 drop(guard);
                 if !old.is_null() {
@@ -171,12 +196,14 @@ fn swap_acquires<S: Scheme<Barrier = Fences>>(order: Ordering) {
 
 #[test]
 fn swap_acquires_basic() {
-    swap_acquires::<Basic>(Ordering::Relaxed);
-    swap_acquires::<Basic>(Ordering::Release);
+    swap_acquires::<Basic>(Ordering::Release, Ordering::Relaxed);
+    swap_acquires::<Basic>(Ordering::Release, Ordering::Release);
+    swap_acquires::<Basic>(Ordering::SeqCst, Ordering::SeqCst);
 }
 
 #[test]
 fn swap_acquires_robust() {
-    swap_acquires::<Robust>(Ordering::Relaxed);
-    swap_acquires::<Robust>(Ordering::Release);
+    swap_acquires::<Robust>(Ordering::Release, Ordering::Relaxed);
+    swap_acquires::<Robust>(Ordering::Release, Ordering::Release);
+    swap_acquires::<Robust>(Ordering::SeqCst, Ordering::SeqCst);
 }

@@ -32,8 +32,21 @@ const FILES: [&str; 13] = [
     "src/grace/callback.rs",
 ];
 
-/// Looks that the argument rests on: file, text, replacement, name.
-const LOOKS: [(&str, &str, &str, &str); 3] = [
+/// Looks that the argument rests on, and halves of an ordering that is SeqCst for
+/// the caller: file, text, replacement, name.
+const LOOKS: [(&str, &str, &str, &str); 5] = [
+    (
+        "src/raw/section.rs",
+        "(success, failure) = (Ordering::SeqCst,",
+        "(success, failure) = (Ordering::Acquire,",
+        "the Release of a late swap",
+    ),
+    (
+        "src/raw/section.rs",
+        "(success, failure) = (Ordering::SeqCst,",
+        "(success, failure) = (Ordering::Release,",
+        "the Acquire of a late swap",
+    ),
     (
         "src/raw/publish.rs",
         "(3).\n        if slot.is_active() {",
@@ -185,7 +198,7 @@ fn all_changes(root: &Path) -> Result<Vec<Change>, String> {
                     text: format!("{}{new}{}", &text[..start], &text[end..]),
                 });
             };
-            for name in ["Acquire", "Release", "AcqRel"] {
+            for name in ["Acquire", "Release", "AcqRel", "SeqCst"] {
                 for prefix in ["Ordering::", "O::"] {
                     for start in positions(code, prefix, name) {
                         if start < pattern {

@@ -39,7 +39,7 @@ usage: cargo xtask COMMAND [OPTION…]
   gate [--accept]   instructions on this machine, compared with the kept ones
   miri [--quick | --only-seeds] [--seeds N]
                     the suite under Miri: memory models, targets, many seeds
-  orderings [--list] [--part K/M] [FILE]
+  orderings [--list] [--part K/M] [--skip-unchanged] [FILE]
                     weakens each ordering and barrier, and runs the models
   sanitize [thread] [address]
                     torture and the tests under the compiler's sanitizers

@@ -212,10 +212,11 @@ fn token<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     let handle = world.stage.register();
     let taken = world.take_thing();
     // Busy if another token is there.
-    if let Ok(mut token) = world.grace.start(&handle) {
-        if token.poll(&handle) && taken {
-            world.destroy_thing();
-        }
+    if let Ok(mut token) = world.grace.start(&handle)
+        && token.poll(&handle)
+        && taken
+    {
+        world.destroy_thing();
     }
 }
 

@@ -42,7 +42,9 @@ fn model_within(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
         counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         body();
     });
-    println!("{executions:?} executions");
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or_default();
+    println!("{name}: {executions:?} executions");
 }
 
 /// The contents of an object that is not reclaimed.

@@ -37,7 +37,7 @@ usage: cargo xtask COMMAND [OPTION…]
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
                     times and counts beside the peers; writes docs/performance.md
   gate [--accept]   instructions on this machine, compared with the kept ones
-  miri [--quick | --only-seeds] [--seeds N]
+  miri [--quick | --only-seeds] [--seeds N] [NAME]
                     the suite under Miri: memory models, targets, many seeds
   orderings [--list] [--part K/M] [--skip-unchanged] [FILE]
                     weakens each ordering and barrier, and runs the models

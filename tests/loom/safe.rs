@@ -12,7 +12,7 @@ use hyaline::{
 };
 use loom::{cell::UnsafeCell, sync::Arc, thread};
 
-use super::PREEMPTIONS;
+use super::{PREEMPTIONS, model_within};
 
 /// What a number is once it was dropped.
 const DEAD: u32 = 0xdead;
@@ -85,13 +85,6 @@ impl Drop for Tracked {
 /// How many values are alive.
 fn alive(life: &Arc<()>) -> usize {
     Arc::strong_count(life) - 1
-}
-
-/// Runs a model with another bound than the usual one.
-fn model_within(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(preemptions);
-    builder.check(body);
 }
 
 /// Each model runs in both schemes, with a domain `D` of its own. `<slots,

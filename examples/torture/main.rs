@@ -5,7 +5,8 @@
 //!
 //! `objects` has the canaries and the books, `sections` what grace periods are
 //! checked against, `worker` the threads, `hands` what they do with any kind of
-//! handle, `arena` what they share, and who among them is dead.
+//! handle, `arena` what they share, and who among them is dead, `panics` the
+//! reclaimers that panic.
 
 mod arena;
 #[path = "../common/args.rs"]
@@ -14,6 +15,7 @@ mod hands;
 mod held;
 mod objects;
 mod options;
+mod panics;
 #[path = "../common/progress.rs"]
 mod progress;
 #[path = "../common/rng.rs"]
@@ -151,7 +153,7 @@ fn print(text: &str, status: u8) -> ExitCode {
     }
 }
 
-fn counts(ops: u64, other: &Counts) -> [(&'static str, u64); 12] {
+fn counts(ops: u64, other: &Counts) -> [(&'static str, u64); 14] {
     // Relaxed: all threads have ended.
     let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
     [
@@ -160,8 +162,10 @@ fn counts(ops: u64, other: &Counts) -> [(&'static str, u64); 12] {
         ("retired", BOOKS.retired()),
         ("reclaimed", BOOKS.reclaimed()),
         ("peak_pending", BOOKS.peak_pending()),
+        ("pool_empty", BOOKS.refused()),
         ("available", POOL.available() as u64),
         ("evicted", read(&other.evicted)),
+        ("panicked", read(&other.panicked)),
         ("restart_requests", read(&other.restarted)),
         ("grace_periods", read(&other.periods)),
         ("callbacks", read(&sections::CALLED)),

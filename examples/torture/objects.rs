@@ -11,6 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 use hyaline::{Handle, Link, Linked, Pool, Role, Scheme, reclaim};
 
+use crate::panics::panic_if_due;
+
 /// Few, so that they are soon used again.
 pub const OBJECTS: usize = 2048;
 
@@ -53,6 +55,7 @@ pub struct Books {
     lives: AtomicU64,
     retired: AtomicU64,
     reclaimed: AtomicU64,
+    refused: AtomicU64,
     peak_pending: AtomicU64,
     violations: AtomicU64,
     first: Mutex<String>,
@@ -63,6 +66,7 @@ pub static BOOKS: Books = Books {
     lives: AtomicU64::new(0),
     retired: AtomicU64::new(0),
     reclaimed: AtomicU64::new(0),
+    refused: AtomicU64::new(0),
     peak_pending: AtomicU64::new(0),
     violations: AtomicU64::new(0),
     first: Mutex::new(String::new()),
@@ -97,6 +101,11 @@ impl Books {
         self.reclaimed.load(Ordering::Relaxed)
     }
 
+    /// How often the pool was empty.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     pub fn peak_pending(&self) -> u64 {
         self.peak_pending.load(Ordering::Relaxed)
     }
@@ -122,6 +131,7 @@ pub fn alloc<S: Scheme, R: Role>(handle: &Handle<'_, S, R>) -> Option<*mut Block
     match POOL.alloc(handle, object) {
         Ok(block) => Some(block),
         Err(error) => {
+            BOOKS.refused.fetch_add(1, Ordering::Relaxed);
             if error.into_inner().canary.into_inner() != canary {
                 BOOKS.violation(|| "an empty pool gave back another value".into());
             }
@@ -153,7 +163,7 @@ pub fn mark_retired(block: *mut Block) {
 }
 
 /// Checks that the object was retired and not yet reclaimed, poisons it, and
-/// gives it back to the pool.
+/// gives it back to the pool. May panic at its end.
 ///
 /// # Safety
 ///
@@ -173,5 +183,6 @@ pub unsafe fn poison(link: *mut Link) {
     }
     BOOKS.reclaimed.fetch_add(1, Ordering::Relaxed);
     // SAFETY: from a pool, and the collector calls this once.
-    unsafe { reclaim::pooled::<Object>(link) }
+    unsafe { reclaim::pooled::<Object>(link) };
+    panic_if_due();
 }

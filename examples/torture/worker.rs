@@ -13,6 +13,7 @@ use crate::arena::{Arena, CELLS, add_one};
 use crate::hands::Hands;
 use crate::held::{Held, LOOKS};
 use crate::objects::{BOOKS, Block};
+use crate::panics::with_panic_after;
 use crate::rng::Rng;
 use crate::sections::{OnRecord, Snapshot, call_later};
 
@@ -75,7 +76,7 @@ where
 
     fn step(&mut self) -> u64 {
         let (cell, other) = (self.any_cell(), self.any_cell());
-        match self.rng.below(128) {
+        match self.rng.below(132) {
             0..48 => return burst(|| self.hands().read(cell)),
             48..76 => return burst(|| self.hands().replace(cell)),
             76..82 => self.hands().replace_and_defer(cell),
@@ -101,7 +102,8 @@ where
             120..122 => self.hurry(),
             122..125 => self.grace(),
             125..127 => call_later(self.thread, &self.handle, &mut self.callback_is_free),
-            _ => self.synchronize(),
+            127 => self.synchronize(),
+            _ => self.panic(cell, other),
         }
         // What is pinned may be all there is.
         if crate::objects::POOL.available() < crate::objects::OBJECTS / 4 {
@@ -191,6 +193,26 @@ where
             });
             task.replace(other);
         })
+    }
+
+    /// An operation in which a reclaimer panics, if one runs: the operation has
+    /// its effect, and no other object is lost.
+    fn panic(&mut self, cell: &AtomicPtr<Block>, other: &AtomicPtr<Block>) {
+        let (count, which) = (self.rng.below(4), self.rng.below(8));
+        let arena = self.arena;
+        let panicked = with_panic_after(count, || match which {
+            0 => self.hands().replace(cell),
+            1 => self.hands().replace_and_defer(cell),
+            2 => self.hands().nest(cell, other, true),
+            3 => self.hands().refresh(cell),
+            4 => _ = self.handle.flush(),
+            5 => self.register_again(),
+            6 => _ = self.handle.collect_at_most(8),
+            _ => _ = arena.receive(),
+        });
+        if panicked {
+            add_one(&arena.counts.panicked);
+        }
     }
 
     fn limit(&mut self) {

@@ -1,10 +1,11 @@
 //! `cargo xtask soak`: for as long as you like, torture in both schemes with a
 //! new seed each time, the model with new random sequences, and the self-test
 //! on the machines with several cores. Threads die in their sections and are
-//! evicted, reclaimers panic (in the tests), pools run
-//! dry. The first thing that fails ends it, with its seed.
+//! evicted, reclaimers panic, pools run dry. The first thing that fails ends it,
+//! with its seed.
 
 use std::{
+    collections::BTreeMap,
     process::Command,
     time::{Duration, Instant},
 };
@@ -33,6 +34,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
     let start = Instant::now();
     let end = Duration::from_secs(60 * minutes);
     let mut round = 0;
+    let mut totals = BTreeMap::new();
     while start.elapsed() < end {
         round += 1;
         let seed = round.to_string();
@@ -41,19 +43,14 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
             let options = ["--json", "--seconds", SECONDS, "--seed", &seed];
             let mut torture = Command::new("cargo");
             torture.args(example).args(options).args(scheme);
-            println!("{}", piece(&mut torture, "torture", round)?.trim());
+            let numbers = piece(&mut torture, "torture", round)?;
+            println!("{}", numbers.trim());
+            add(&mut totals, &numbers);
         }
         let mut tests = Command::new("cargo");
         tests
-            .args(["test", "--quiet", "--release", "--test", "model"])
-            .args([
-                "--test",
-                "collector",
-                "--test",
-                "control",
-                "--test",
-                "faults",
-            ])
+            .args(["test", "--quiet", "--release", "--test=model"])
+            .args(["--test=collector", "--test=control", "--test=faults"])
             .env("PROPTEST_RNG_SEED", &seed)
             .env("PROPTEST_CASES", "20000");
         piece(&mut tests, "the tests", round)?;
@@ -64,11 +61,30 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
         }
         println!("round {round}: {} s", start.elapsed().as_secs());
     }
+    // Of torture.
+    for (name, total) in totals {
+        println!("{name:<18} {total:>14}");
+    }
     println!(
         "{round} rounds in {} minutes, nothing found",
         start.elapsed().as_secs() / 60
     );
     Ok(())
+}
+
+/// Adds up the fields of a line of JSON that are counts of events.
+fn add(totals: &mut BTreeMap<String, u64>, line: &str) {
+    for field in line.trim().trim_matches(['{', '}']).split(',') {
+        let Some((name, value)) = field.split_once(':') else {
+            continue;
+        };
+        let name = name.trim_matches('"');
+        // Levels do not add up.
+        let is_level = ["peak_pending", "available"].contains(&name);
+        if let (false, Ok(value)) = (is_level, value.parse::<u64>()) {
+            *totals.entry(name.to_string()).or_default() += value;
+        }
+    }
 }
 
 fn piece(command: &mut Command, name: &str, round: usize) -> Result<String, String> {

@@ -1,0 +1,36 @@
+//! Reclaimers that panic.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// What such a panic carries.
+struct OnPurpose;
+
+thread_local! {
+    /// How many reclaimers this thread runs before the one that panics.
+    static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+}
+
+/// Runs an operation in which the reclaimer panics that this thread runs after
+/// `count` others, and says whether it came to that. Any other panic goes on.
+pub fn with_panic_after(count: u32, operation: impl FnOnce()) -> bool {
+    LEFT.set(Some(count));
+    let result = catch_unwind(AssertUnwindSafe(operation));
+    LEFT.set(None);
+    match result {
+        Ok(()) => false,
+        Err(panic) if panic.is::<OnPurpose>() => true,
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+/// For the end of a reclaimer: panics if it is the one. Once, so that the calls
+/// of the unwinding go well.
+pub fn panic_if_due() {
+    let left = LEFT.get();
+    LEFT.set(left.and_then(|left| left.checked_sub(1)));
+    if left == Some(0) {
+        // Without a message on the terminal.
+        resume_unwind(Box::new(OnPurpose));
+    }
+}

@@ -276,6 +276,7 @@ fn positions(code: &str, prefix: &str, name: &str) -> Vec<usize> {
 }
 
 /// The weaker orderings to try.
+/// A step; what is weaker still allows all that this does.
 fn weaker(name: &str) -> &'static [&'static str] {
     match name {
         "AcqRel" => &["Acquire", "Release"],

@@ -34,7 +34,6 @@ pub struct Arena<S: Scheme + 'static> {
 #[derive(Default)]
 pub struct Counts {
     pub evicted: AtomicU64,
-    pub panicked: AtomicU64,
     pub restarted: AtomicU64,
     pub periods: AtomicU64,
     pub synchronized: AtomicU64,

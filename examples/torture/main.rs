@@ -165,7 +165,7 @@ fn counts(ops: u64, other: &Counts) -> [(&'static str, u64); 14] {
         ("pool_empty", BOOKS.refused()),
         ("available", POOL.available() as u64),
         ("evicted", read(&other.evicted)),
-        ("panicked", read(&other.panicked)),
+        ("panicked", read(&panics::PANICKED)),
         ("restart_requests", read(&other.restarted)),
         ("grace_periods", read(&other.periods)),
         ("callbacks", read(&sections::CALLED)),

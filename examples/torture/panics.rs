@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What such a panic carries.
 struct OnPurpose;
@@ -11,16 +12,20 @@ thread_local! {
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
+/// How many did.
+pub static PANICKED: AtomicU64 = AtomicU64::new(0);
+
 /// Runs an operation in which the reclaimer panics that this thread runs after
-/// `count` others, and says whether it came to that. Any other panic goes on.
-pub fn with_panic_after(count: u32, operation: impl FnOnce()) -> bool {
+/// `count` others, if it runs so many. Any other panic goes on.
+pub fn with_panic_after(count: u32, operation: impl FnOnce()) {
     LEFT.set(Some(count));
     let result = catch_unwind(AssertUnwindSafe(operation));
     LEFT.set(None);
     match result {
-        Ok(()) => false,
-        Err(panic) if panic.is::<OnPurpose>() => true,
-        Err(panic) => resume_unwind(panic),
+        Err(panic) if !panic.is::<OnPurpose>() => resume_unwind(panic),
+        // Relaxed: read when all threads have ended.
+        Err(_) => _ = PANICKED.fetch_add(1, Ordering::Relaxed),
+        Ok(()) => {}
     }
 }
 

@@ -199,8 +199,7 @@ where
     /// its effect, and no other object is lost.
     fn panic(&mut self, cell: &AtomicPtr<Block>, other: &AtomicPtr<Block>) {
         let (count, which) = (self.rng.below(4), self.rng.below(8));
-        let arena = self.arena;
-        let panicked = with_panic_after(count, || match which {
+        with_panic_after(count, || match which {
             0 => self.hands().replace(cell),
             1 => self.hands().replace_and_defer(cell),
             2 => self.hands().nest(cell, other, true),
@@ -208,11 +207,8 @@ where
             4 => _ = self.handle.flush(),
             5 => self.register_again(),
             6 => _ = self.handle.collect_at_most(8),
-            _ => _ = arena.receive(),
+            _ => _ = self.arena.receive(),
         });
-        if panicked {
-            add_one(&arena.counts.panicked);
-        }
     }
 
     fn limit(&mut self) {
@@ -280,9 +276,14 @@ where
 
     /// Empties the cells, when no other thread works.
     pub fn clear(self) {
-        // One more, so that a short run has one.
+        // One more of each, so that a short run has one.
         self.arena.die(&self.arena.cells[0], false);
         while self.arena.bury() || self.arena.receive() {}
+        with_panic_after(0, || {
+            self.hands().replace(&self.arena.cells[0]);
+            self.hands().replace(&self.arena.cells[0]);
+            self.handle.flush();
+        });
         for cell in &self.arena.cells {
             // Acquire: the object's contents.
             self.hands()

@@ -60,18 +60,21 @@ fn era_moves_between_two_protects() {
     });
 }
 
-/// What a swap or a failed exchange brings is protected too.
-#[test]
-fn exchange_brings_a_younger_object() {
-    model(|| {
+/// What a failed exchange brings is protected too, whatever its caller asks for.
+fn exchange_brings(failure: Ordering, is_weak: bool) {
+    model(move || {
         let life = Arc::new(());
         let stage = Stage::<2, Robust>::new(CONFIG);
         let (reader, writer) = (stage.register(), stage.register());
         let reading = thread::spawn(move || {
             let guard = reader.enter();
-            let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+            let (cell, success) = (&stage.first, Ordering::AcqRel);
             let absent = null_mut::<Object>().wrapping_add(1);
-            let found = guard.compare_exchange(&stage.first, absent, absent, success, failure);
+            let found = if is_weak {
+                guard.compare_exchange_weak(cell, absent, absent, success, failure)
+            } else {
+                guard.compare_exchange(cell, absent, absent, success, failure)
+            };
             look(found.unwrap_err());
             drop(guard);
             reader
@@ -83,6 +86,14 @@ fn exchange_brings_a_younger_object() {
         assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
+}
+
+#[test]
+fn exchange_brings_a_younger_object() {
+    for failure in [Ordering::Relaxed, Ordering::SeqCst] {
+        exchange_brings(failure, false);
+        exchange_brings(failure, true);
+    }
 }
 
 /// What a swap brings is protected also from a thread that finds it gone, and

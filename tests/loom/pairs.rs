@@ -3,7 +3,7 @@
 //! threes: a reader, one who retires, and one who takes what was retired.
 //!
 //! What the models beside this one show on purpose, this one looks for without
-//! knowing what: it is broad where they are deep, at [`PREEMPTIONS`] less.
+//! knowing what: broad where they are deep, with fewer preemptions.
 
 use std::{mem, num::NonZeroU16, ptr::null_mut};
 
@@ -115,18 +115,27 @@ fn refresh<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     let handle = world.stage.register();
     let mut guard = handle.enter();
     world.look(&guard);
+    // Asked or not.
+    guard.restart_requested();
     guard.refresh();
     world.look(&guard);
 }
 
-/// With an owned section, of a deferred handle.
 fn quiescent<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     let handle = world.stage.collector.register_deferred().unwrap();
-    let section = handle.into_section();
-    let mut guard = section.guard();
+    let mut guard = handle.enter();
     world.look(&guard);
     guard.quiescent();
     world.look(&guard);
+}
+
+/// An owned section, with a guard of its own, that ends as a handle.
+fn section<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let mut section = world.stage.register().into_section();
+    look(section.protect(&world.stage.first, Ordering::Acquire));
+    section.refresh();
+    world.look(&section.guard());
+    section.leave().flush();
 }
 
 fn swap<S: Scheme<Barrier = Fences>>(world: &World<S>) {
@@ -146,7 +155,7 @@ fn exchange<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     let cell = &world.stage.first;
     let seen = guard.protect(cell, Ordering::Acquire);
     let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
-    match guard.compare_exchange(cell, seen, null_mut(), success, failure) {
+    match guard.compare_exchange_weak(cell, seen, null_mut(), success, failure) {
         Ok(old) if !old.is_null() => defer(&guard, old),
         Ok(_) => (),
         Err(found) => look(found),
@@ -168,6 +177,20 @@ fn retire_per_cpu<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     world.retire(unsafe { cpu.get() });
 }
 
+/// A section of an interrupt, or of what it interrupted.
+fn section_per_cpu<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let cpu = world.stage.collector.register_per_cpu().unwrap();
+    // SAFETY: this thread alone uses it.
+    let guard = unsafe { cpu.get() }.enter();
+    world.look(&guard);
+    let old = replace(&world.stage.first, null_mut());
+    if !old.is_null() {
+        // SAFETY: unlinked here, once.
+        unsafe { guard.defer_retire(old, reclaim) };
+        look(old);
+    }
+}
+
 fn flush<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     world.stage.register().flush();
 }
@@ -179,21 +202,25 @@ fn collect<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     handle.collect_at_most(1);
 }
 
-/// A task that dies in its section.
+/// A task that dies in its section, or so its supervisor thought.
 fn evict<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     let handle = world.stage.register();
     let guard = handle.enter();
     world.look(&guard);
     mem::forget(guard);
-    let id = handle.id();
-    mem::forget(handle);
-    // SAFETY: its guard and handle are forgotten.
-    unsafe { world.stage.collector.evict(id) }.unwrap();
+    // SAFETY: its guard is forgotten; the handle is only used as a stale one
+    // may be.
+    unsafe { world.stage.collector.evict(handle.id()) }.unwrap();
+    assert!(handle.is_evicted());
+    world.retire(&handle);
 }
 
 /// A supervisor, who only looks and asks.
 fn watch<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     let collector = &world.stage.collector;
+    if let Some(oldest) = collector.oldest() {
+        assert!(oldest.slot < 3);
+    }
     if let Some(active) = collector.slots().find(|slot| slot.guards > 0) {
         collector.request_restart(active.slot);
     }
@@ -290,7 +317,8 @@ macro_rules! pairs {
 }
 
 pairs! {
-    read refresh quiescent swap exchange retire_now retire_deferred retire_per_cpu
+    read refresh quiescent section swap exchange
+    retire_now retire_deferred retire_per_cpu section_per_cpu
     flush collect evict watch synchronize token call_later pool
 }
 

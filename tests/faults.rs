@@ -9,7 +9,9 @@ use std::{
     thread,
 };
 
-use hyaline::{Basic, Collector, Config, Handle, Linked, Pool, Robust, Role, Scheme, reclaim};
+use hyaline::{
+    AsLink, Basic, Collector, Config, Handle, Link, Linked, Pool, Robust, Role, Scheme, reclaim,
+};
 
 /// An object that counts its drops.
 struct Counted<'a>(&'a AtomicUsize);
@@ -66,28 +68,33 @@ schemes! {
         assert_eq!(count(&drops), 1);
     }
 
-    // Its slot is pinned for ever. The others retire and reclaim what is not
-    // in its way, and the collector's end reclaims the rest.
+    // Its slot is pinned until it is evicted. The others retire, and what it may
+    // hold stays.
     a_forgotten_guard_pins_and_no_more<3>(collector) {
-        let drops = AtomicUsize::new(0);
+        let (drops, held) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (forgetful, other) = (collector.register().unwrap(), collector.register().unwrap());
         retire_one(&other, Counted(&drops));
         other.flush();
         assert_eq!(count(&drops), 1);
+        // Made before the section, which may hold it in both schemes.
+        let object = Box::into_raw(Box::new(other.link(Counted(&held))));
         mem::forget(forgetful.enter());
+        let id = forgetful.id();
         drop(forgetful);
+        // SAFETY: never shared.
+        unsafe { other.retire(object, reclaim::boxed::<Linked<Counted<'_>>>) };
         for _ in 0..20 {
             retire_one(&other, Counted(&drops));
         }
         other.flush();
-        let early = count(&drops);
-        assert!(early == 1 || collector.oldest().is_some_and(|slot| slot.slot == 0));
+        assert_eq!(count(&held), 0);
         assert_eq!(other.slot(), 1);
         let third = collector.register().unwrap();
         assert_eq!(third.slot(), 2, "the slot stays claimed");
-        drop((other, third));
-        drop(collector);
-        assert_eq!(count(&drops), 21);
+        // SAFETY: the guard is forgotten, and nobody uses it.
+        unsafe { collector.evict(id) }.unwrap();
+        other.flush();
+        assert_eq!((count(&held), count(&drops)), (1, 21));
     }
 
     an_object_of_size_zero<2>(collector) {
@@ -132,6 +139,43 @@ schemes! {
         assert_eq!(count(&drops), 2);
         assert_eq!(pool.available(), 2);
         drop(collector);
+    }
+
+    // Its reclaimer finds the length in the object.
+    an_object_of_dynamic_size<2>(collector) {
+        #[repr(C)]
+        struct Packet<B: ?Sized = [u8]> {
+            link: Link,
+            drops: *const AtomicUsize,
+            len: usize,
+            bytes: B,
+        }
+        // SAFETY: `repr(C)`, and the link comes first.
+        unsafe impl AsLink for Packet {}
+        unsafe fn reclaim(link: *mut Link) {
+            // SAFETY: packets alone are retired with this reclaimer.
+            let packet = unsafe {
+                let len = (*link.cast::<Packet<[u8; 0]>>()).len;
+                let packet = ptr::slice_from_raw_parts_mut(link.cast::<u8>(), len);
+                Box::from_raw(packet as *mut Packet)
+            };
+            assert!(packet.bytes.iter().all(|byte| *byte == 7));
+            // SAFETY: the counter is the test's.
+            unsafe { &*packet.drops }.fetch_add(packet.bytes.len(), Ordering::SeqCst);
+        }
+        let drops = AtomicUsize::new(0);
+        let handle = collector.register().unwrap();
+        let (link, drops_of) = (Link::new, ptr::from_ref(&drops));
+        let packets: [Box<Packet>; 2] = [
+            Box::new(Packet { link: link(), drops: drops_of, len: 3, bytes: [7; 3] }),
+            Box::new(Packet { link: link(), drops: drops_of, len: 1000, bytes: [7; 1000] }),
+        ];
+        for packet in packets {
+            // SAFETY: never shared.
+            unsafe { handle.retire(Box::into_raw(packet), reclaim) };
+        }
+        handle.flush();
+        assert_eq!(count(&drops), 1003);
     }
 
     one_slot_does_it_all<1>(collector) {

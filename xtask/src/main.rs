@@ -47,7 +47,7 @@ usage: cargo xtask COMMAND [OPTION…]
                     the sequences of tests/model.rs from a fuzzer
   mutants [--group NAME [FILE…]] [--part K/M]
                     changes the code in small ways, and runs the tests
-  soak [--minutes M] [--no-boards]
+  soak [--minutes M] [--no-boards] [--seed N]
                     torture, the model and the boards, again and again
   spin [--all]      the model in models/ and its mutations, searched in full by Spin
   litmus [--allow-missing]

@@ -51,27 +51,37 @@ const SANITIZERS: [Sanitizer; 2] = [
     Sanitizer {
         name: "thread",
         options: ("TSAN_OPTIONS", "halt_on_error=1"),
-        // Those with threads.
+        // Those in which threads share something.
         tests: &[
             "collector",
+            "coming_from",
+            "control",
+            "faults",
             "grace",
             "safe",
             "safe_linear",
             "safe_structures",
+            "seeds",
         ],
     },
     Sanitizer {
         name: "address",
         options: ("ASAN_OPTIONS", "detect_leaks=1"),
         tests: &[
-            "collector",
-            "grace",
             "bound",
+            "collector",
+            "coming_from",
+            "control",
+            "faults",
+            "grace",
+            "guarantees",
             "model",
+            "pool",
             "safe",
             "safe_linear",
             "safe_structures",
             "safe_walk",
+            "seeds",
         ],
     },
 ];

@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     process::Command,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use crate::shell;
@@ -16,28 +16,43 @@ use crate::shell;
 const LIMIT: Duration = Duration::from_secs(600);
 /// Of torture in one scheme.
 const SECONDS: &str = "20";
-const MACHINES: [&str; 4] = ["riscv64-m", "aarch64-el1", "armv7a", "x86_64"];
+const MACHINES: [&str; 6] = [
+    "riscv64-m",
+    "aarch64-el1",
+    "armv7a",
+    "x86_64",
+    "riscv64-s",
+    "aarch64-el2",
+];
 
 pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
     use lexopt::prelude::*;
     let (mut minutes, mut boards) = (10_u64, true);
+    // Another one each time.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let mut seed = now.map_or(0, |now| now.as_secs());
     while let Some(argument) = arguments.next().map_err(|e| e.to_string())? {
         match argument {
             Long("minutes") => {
                 let value = arguments.value().map_err(|e| e.to_string())?;
                 minutes = value.parse().map_err(|e| e.to_string())?;
             }
+            Long("seed") => {
+                let value = arguments.value().map_err(|e| e.to_string())?;
+                seed = value.parse().map_err(|e| e.to_string())?;
+            }
             Long("no-boards") => boards = false,
             other => return Err(other.unexpected().to_string()),
         }
     }
+    println!("--seed {seed}");
     let start = Instant::now();
     let end = Duration::from_secs(60 * minutes);
     let mut round = 0;
     let mut totals = BTreeMap::new();
     while start.elapsed() < end {
         round += 1;
-        let seed = round.to_string();
+        let seed = (seed + round as u64).to_string();
         for scheme in [&[][..], &["--robust"]] {
             let example = ["run", "--quiet", "--release", "--example", "torture", "--"];
             let options = ["--json", "--seconds", SECONDS, "--seed", &seed];
@@ -61,9 +76,8 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
         }
         println!("round {round}: {} s", start.elapsed().as_secs());
     }
-    // Of torture.
     for (name, total) in totals {
-        println!("{name:<18} {total:>14}");
+        println!("torture: {name:<18} {total:>14}");
     }
     println!(
         "{round} rounds in {} minutes, nothing found",

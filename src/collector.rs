@@ -82,7 +82,7 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
 
     /// Claims a slot.
     ///
-    /// Lock-free; at most `N` attempts. May be called in an interrupt. The
+    /// Wait-free; at most `N` attempts. May be called in an interrupt. The
     /// slot is released when the handle is dropped.
     ///
     /// # Errors

@@ -45,6 +45,10 @@ pub struct Grace {
 unsafe impl AsLink for Grace {}
 
 /// The reclaimer of a grace period's link: the reference is dropped.
+///
+/// # Safety
+///
+/// Called by the collector, with a link that `start` retired.
 unsafe fn reached(link: *mut Link) {
     // SAFETY: only links of `Grace` have this reclaimer; the memory stays
     // until the state says so, which is the last access.

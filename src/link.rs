@@ -60,6 +60,10 @@ unsafe impl Sync for Link {}
 const _: () = assert!(size_of::<Link>() == 4 * size_of::<usize>());
 
 /// The reclaimer of an object that has not been retired.
+///
+/// # Safety
+///
+/// None: it does nothing.
 unsafe fn not_retired(_: *mut Link) {}
 
 impl Link {

@@ -26,6 +26,10 @@ unsafe impl AsLink for Callback {}
 unsafe impl Sync for Callback {}
 
 /// The reclaimer of a callback.
+///
+/// # Safety
+///
+/// Called by the collector, with a link that `call_later` retired.
 unsafe fn call(link: *mut Link) {
     // SAFETY: only links of callbacks, which are statics, have this reclaimer.
     let callback = unsafe { &*Link::cast::<Callback>(link) };

@@ -202,12 +202,22 @@ fn collect<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     handle.collect_at_most(1);
 }
 
-/// A task that dies in its section, or so its supervisor thought.
+/// A task that dies in its section.
 fn evict<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     let handle = world.stage.register();
     let guard = handle.enter();
     world.look(&guard);
     mem::forget(guard);
+    let id = handle.id();
+    mem::forget(handle);
+    // SAFETY: its guard and handle are forgotten.
+    unsafe { world.stage.collector.evict(id) }.unwrap();
+}
+
+/// A task that is not as dead as its supervisor thought.
+fn stale<S: Scheme<Barrier = Fences>>(world: &World<S>) {
+    let handle = world.stage.register();
+    mem::forget(handle.enter());
     // SAFETY: its guard is forgotten; the handle is only used as a stale one
     // may be.
     unsafe { world.stage.collector.evict(handle.id()) }.unwrap();
@@ -319,7 +329,7 @@ macro_rules! pairs {
 pairs! {
     read refresh quiescent section swap exchange
     retire_now retire_deferred retire_per_cpu section_per_cpu
-    flush collect evict watch synchronize token call_later pool
+    flush collect evict stale watch synchronize token call_later pool
 }
 
 fn meets_the_rest<S: Scheme<Barrier = Fences>>(name: &str) {

@@ -31,7 +31,7 @@ const FILES: [&str; 15] = [
 const ELSEWHERE: [&str; 3] = [
     // The structures on top; they have models of their own.
     "src/safe/",
-    // The kernel has a part in it: `tests/membarrier.rs`, and litmus tests.
+    // The kernel has a part in it: `tests/membarrier.rs`, `cargo xtask spin`.
     "src/barrier/membarrier.rs",
     // What the models of the clock do.
     "src/raw/era/models.rs",

@@ -132,7 +132,7 @@ fn check(changes: &[Change], allowed: &[String], unchanged: bool) -> Result<(), 
     if survived + stale == 0 {
         Ok(())
     } else {
-        Err("the list of what no model catches is not what they do not catch".into())
+        Err("what survives is not what `xtask/orderings.allowed` lists, see above".into())
     }
 }
 

@@ -12,9 +12,9 @@ pub const USAGE: &str = "\
 Threads read, replace and retire pooled objects in random order, with nested
 guards, refreshes, flushes, budgets, and slots that come and go: of eager,
 deferred and per-CPU handles, of sections that move to another thread, of
-threads that die in a section and are evicted. Some reclaimers panic. Readers are asked to restart;
-tokens, callbacks and waits are checked against sections that are on record.
-Every object carries a canary that its reclaimer poisons.
+threads that die in a section and are evicted. Some reclaimers panic. Readers
+are asked to restart; tokens, callbacks and waits are checked against sections
+that are on record. Every object carries a canary that its reclaimer poisons.
 
 Usage: torture [OPTIONS]
 

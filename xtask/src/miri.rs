@@ -132,6 +132,10 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
         }
     }
     println!("{passed} passed, {failed} failed");
+    if passed + failed == 0 {
+        let names = RUNS.map(|run| run.name);
+        return Err(format!("nothing ran; NAME is one of {names:?}"));
+    }
     if failed == 0 {
         Ok(())
     } else {

@@ -2,9 +2,11 @@
 //! with the tests that can see them. What is left out, and why, is in
 //! `.cargo/mutants.toml`. Some hours in all; `--group NAME [FILE]` runs one
 //! group, or a file of it, and `--part K/M` a part of each. What survives is in
-//! `target/mutants/NAME/mutants.out/missed.txt`.
+//! `target/mutants/NAME/mutants.out/missed.txt`. Fails where less than
+//! `ENOUGH` of a hundred are seen.
 
 use std::{
+    fmt,
     fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
@@ -16,6 +18,9 @@ use crate::shell;
 
 /// To install.
 const LIMIT: Duration = Duration::from_secs(1800);
+
+/// Of a hundred that can be built.
+const ENOUGH: usize = 95;
 
 /// Mutants that the same tests can see.
 struct Group {
@@ -168,7 +173,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
         return Err("a file wants to know its group: --group NAME FILE".into());
     }
     install()?;
-    let mut survived = 0;
+    let mut total = Found::default();
     for group in &GROUPS {
         if only.as_ref().is_some_and(|name| name != group.name) {
             continue;
@@ -179,7 +184,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
             fs::remove_dir_all(&out).map_err(|e| e.to_string())?;
         }
         fs::create_dir_all(&out).map_err(|e| e.to_string())?;
-        let mut missed = 0;
+        let mut found = Found::default();
         for (number, pass) in group.passes.iter().enumerate() {
             let mut command = mutants(pass);
             command.arg("--output").arg(&out);
@@ -196,39 +201,77 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
             }
             println!("== {}: {}", group.name, pass.cargo.join(" "));
             let status = command.status().map_err(|e| e.to_string())?;
-            // 2: some were missed; 3: some ran into the limit.
+            // 2: some were missed; 3: some ran into the limit. The tests that
+            // fail without a mutant, too, end it.
             if !matches!(status.code(), Some(0 | 2 | 3)) {
                 return Err(format!("cargo mutants ended with {status}"));
             }
-            missed = tell(&out.join("mutants.out"))?;
-            if missed == 0 {
+            let pass = tell(&out.join("mutants.out"))?;
+            found.caught += pass.caught;
+            found.limit += pass.limit;
+            // What a pass missed is what the next one is given.
+            found.missed = pass.missed;
+            if found.missed == 0 {
                 break;
             }
         }
-        survived += missed;
+        println!("== {}, all in all: {found}", group.name);
+        total.caught += found.caught;
+        total.limit += found.limit;
+        total.missed += found.missed;
     }
-    if survived == 0 {
+    println!("== all: {total}");
+    let seen = total.caught + total.limit;
+    if seen + total.missed == 0 {
+        Err("there is nothing to mutate in what was chosen".into())
+    } else if seen * 100 >= (seen + total.missed) * ENOUGH {
         Ok(())
     } else {
         Err(format!(
-            "{survived} mutants survive: target/mutants/*/mutants.out/missed.txt"
+            "less than {ENOUGH} of a hundred are seen; those that survive: \
+             target/mutants/*/mutants.out/missed.txt"
         ))
     }
 }
 
-/// Prints what a pass found, and returns how many mutants it missed. Those that
+/// What became of mutants that could be built.
+#[derive(Default)]
+struct Found {
+    caught: usize,
+    limit: usize,
+    missed: usize,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            caught,
+            limit,
+            missed,
+        } = self;
+        let seen = caught + limit;
+        let all = seen + missed;
+        let rate = 100.0 * seen as f64 / all.max(1) as f64;
+        write!(
+            f,
+            "{all} mutants, {caught} caught, {limit} ran into the limit, {missed} survive: \
+             {rate:.1} % are seen"
+        )
+    }
+}
+
+/// Prints what a pass found, and returns it. Those that
 /// ran into the limit hang, which is seen: the next pass has not to wait for
 /// them, too.
-fn tell(out: &Path) -> Result<usize, String> {
+fn tell(out: &Path) -> Result<Found, String> {
     let read = |name: &str| fs::read_to_string(out.join(name)).unwrap_or_default();
     let count = |name: &str| read(name).lines().count();
-    let missed = count("missed.txt");
-    println!(
-        "== {} caught, {} ran into the limit, {missed} missed, {} cannot be built",
-        count("caught.txt"),
-        count("timeout.txt"),
-        count("unviable.txt"),
-    );
+    let found = Found {
+        caught: count("caught.txt"),
+        limit: count("timeout.txt"),
+        missed: count("missed.txt"),
+    };
+    println!("== {found}; {} cannot be built", count("unviable.txt"));
     let mut caught = OpenOptions::new()
         .append(true)
         .create(true)
@@ -237,7 +280,7 @@ fn tell(out: &Path) -> Result<usize, String> {
     caught
         .write_all(read("timeout.txt").as_bytes())
         .map_err(|e| e.to_string())?;
-    Ok(missed)
+    Ok(found)
 }
 
 /// cargo-mutants with the tests of a pass.
@@ -253,7 +296,7 @@ fn mutants(pass: &Pass) -> Command {
         .env("PROPTEST_MAX_SHRINK_ITERS", "0")
         .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1")
         .args(["mutants", "--no-shuffle", "--colors=never", "--jobs=2"])
-        .args(["--baseline=skip", "--build-timeout=1200"])
+        .args(["--build-timeout=1200"])
         .arg(format!("--timeout={}", pass.limit))
         .args(pass.cargo.iter().map(|option| format!("-C={option}")))
         .args(

@@ -135,9 +135,9 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         success: Ordering,
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
-        let failure = at_least_acquire(failure);
-        self.local
-            .exchange(|| src.compare_exchange(current, new, success, failure))
+        self.local.exchange(failure, |failure| {
+            src.compare_exchange(current, new, success, failure)
+        })
     }
 
     /// Like [`compare_exchange`](Self::compare_exchange), but may fail for no
@@ -168,9 +168,9 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         success: Ordering,
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
-        let failure = at_least_acquire(failure);
-        self.local
-            .exchange(|| src.compare_exchange_weak(current, new, success, failure))
+        self.local.exchange(failure, |failure| {
+            src.compare_exchange_weak(current, new, success, failure)
+        })
     }
 
     /// Retires an object that this guard may still use: `reclaim` is not
@@ -261,15 +261,6 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     #[inline]
     pub fn restart_requested(&self) -> bool {
         self.local.take_restart()
-    }
-}
-
-/// The failure ordering of an exchange whose pointer is to be protected.
-fn at_least_acquire(order: Ordering) -> Ordering {
-    match order {
-        // SeqCst stays; all others become Acquire, see `Guard::protect`.
-        Ordering::SeqCst => Ordering::SeqCst,
-        _ => Ordering::Acquire,
     }
 }
 

@@ -153,13 +153,7 @@ impl<S: Scheme> Local<'_, S> {
     /// Loads a pointer, once; nothing if it is not protected.
     #[inline(always)]
     fn look<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> Option<*mut T> {
-        // At least Acquire: the object's contents, and in robust mode the
-        // clock that its birth was read from, are seen by the section.
-        let order = match order {
-            Ordering::SeqCst => Ordering::SeqCst,
-            _ => Ordering::Acquire,
-        };
-        let pointer = src.load(order);
+        let pointer = src.load(at_least_acquire(order));
         self.covers().then_some(pointer)
     }
 
@@ -195,15 +189,16 @@ impl<S: Scheme> Local<'_, S> {
         self.shared.swap_late(self.slot, src, new)
     }
 
-    /// Runs `exchange` until it succeeds or fails with a protected pointer.
-    /// Its failure ordering is at least Acquire.
+    /// Runs `exchange`, with a failure ordering that will do, until it succeeds
+    /// or fails with a protected pointer. `failure` is the caller's.
     #[inline]
     pub(crate) fn exchange<T>(
         &self,
-        exchange: impl Fn() -> Result<*mut T, *mut T>,
+        failure: Ordering,
+        exchange: impl Fn(Ordering) -> Result<*mut T, *mut T>,
     ) -> Result<*mut T, *mut T> {
         loop {
-            let result = exchange();
+            let result = exchange(at_least_acquire(failure));
             if result.is_ok() || self.covers() {
                 return result;
             }
@@ -324,6 +319,17 @@ impl<S: Scheme> Local<'_, S> {
         return ptr::from_ref(&self.slot.cache).cast_mut().cast();
         #[cfg(not(target_has_atomic = "64"))]
         ptr::null_mut()
+    }
+}
+
+/// The ordering of a load whose pointer is to be protected: the object's
+/// contents, and in robust mode the clock that its birth was read from, are seen
+/// by the section. SeqCst is for the caller's own total order.
+#[inline(always)]
+const fn at_least_acquire(order: Ordering) -> Ordering {
+    match order {
+        Ordering::SeqCst => Ordering::SeqCst,
+        _ => Ordering::Acquire,
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Each atomic ordering of the algorithm is weakened by a step, each barrier
 //! and each look that the argument rests on is taken out, one at a time in a
-//! copy of the crate, and the loom models run until one fails. What none of
-//! them catches must be in `xtask/orderings.allowed`, with the reason.
-//! [`changes`] knows what can be weakened.
+//! copy of the crate, and the loom models run until one fails. Where none does,
+//! `tests/total_order.rs` runs under Miri: to loom a `SeqCst` access is an
+//! `AcqRel` one. What nothing catches is an error: it is not needed, or a model
+//! is. [`changes`] knows what can be weakened.
 
 mod changes;
 
@@ -17,7 +18,7 @@ use std::{
 };
 
 use self::changes::{Change, all_changes};
-use crate::shell;
+use crate::{sanitize::nightly, shell};
 
 /// The longest that one model may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -40,7 +41,6 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
         }
     }
     let mut changes = all_changes(&shell::root())?;
-    let allowed = allowed(&changes)?;
     if let Some(only) = only {
         changes.retain(|change| change.file.contains(&only));
     }
@@ -52,26 +52,11 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
     }
     if list {
         for change in &changes {
-            println!("{:4}  {}", change.line, change.entry);
+            println!("{:24} {:4}  {}", change.file, change.line, change.what);
         }
         return Ok(());
     }
-    check(&changes, &allowed, unchanged)
-}
-
-/// The entries of the list of what may survive; each is of one weakening.
-fn allowed(changes: &[Change]) -> Result<Vec<String>, String> {
-    let list = read(&shell::root().join("xtask/orderings.allowed"))?;
-    let entries = list.lines().filter(|line| line.starts_with("src/"));
-    let entries: Vec<_> = entries.map(str::to_owned).collect();
-    for entry in &entries {
-        let places = changes.iter().filter(|change| change.entry == *entry);
-        match places.count() {
-            1 => {}
-            count => return Err(format!("orderings.allowed: {count} places: {entry}")),
-        }
-    }
-    Ok(entries)
+    check(&changes, unchanged)
 }
 
 fn parse_part(text: &str) -> Result<(usize, usize), String> {
@@ -88,18 +73,19 @@ fn parse_part(text: &str) -> Result<(usize, usize), String> {
 
 /// Runs the models over each change and prints a line for it; before that over
 /// the source as it is, if asked.
-fn check(changes: &[Change], allowed: &[String], unchanged: bool) -> Result<(), String> {
+fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
     let start = Instant::now();
+    nightly(&["miri", "rust-src"])?;
     let copy = Copy::make()?;
     let mut models = Models::default();
     for narrow in [false, true].into_iter().filter(|_| unchanged) {
-        if let Verdict::Caught(model) = models.run(&copy, narrow, false)? {
+        if let Some(model) = models.run(&copy, narrow, false)? {
             return Err(format!(
                 "the models fail before anything is weakened: {model}"
             ));
         }
     }
-    let (mut caught, mut excused, mut survived, mut stale) = (0, 0, 0, 0);
+    let (mut caught, mut survived) = (0, 0);
     for change in changes {
         let original = copy.read(&change.file)?;
         copy.write(&change.file, &change.text)?;
@@ -107,41 +93,26 @@ fn check(changes: &[Change], allowed: &[String], unchanged: bool) -> Result<(), 
         let narrow = change.file.contains("split");
         let verdict = models.run(&copy, narrow, true)?;
         copy.write(&change.file, &original)?;
-        let told = match (verdict, allowed.contains(&change.entry)) {
-            (Verdict::Caught(model), false) => {
-                caught += 1;
-                model
-            }
-            (Verdict::Survived, true) => {
-                excused += 1;
-                "survives, see orderings.allowed".into()
-            }
-            (Verdict::Survived, false) => {
-                survived += 1;
-                format!("SURVIVES: {}", change.entry)
-            }
-            (Verdict::Caught(model), true) => {
-                stale += 1;
-                format!("{model}; TAKE IT FROM THE LIST: {}", change.entry)
-            }
-        };
+        if verdict.is_some() {
+            caught += 1;
+        } else {
+            survived += 1;
+        }
         println!(
-            "{:24} {:4}  {:42} {told}",
-            change.file, change.line, change.what
+            "{:24} {:4}  {:42} {}",
+            change.file,
+            change.line,
+            change.what,
+            verdict.as_deref().unwrap_or("SURVIVES")
         );
     }
     let seconds = start.elapsed().as_secs();
-    println!("{caught} caught, {excused} excused, {survived} survive; {seconds} s");
-    if survived + stale == 0 {
+    println!("{caught} caught, {survived} survive; {seconds} s");
+    if survived == 0 {
         Ok(())
     } else {
-        Err("what survives is not what `xtask/orderings.allowed` lists, see above".into())
+        Err("weaken for good what is not needed, or write the model that says why it is".into())
     }
-}
-
-enum Verdict {
-    Caught(String),
-    Survived,
 }
 
 /// The models, and what is known of them: those that caught most run first.
@@ -151,40 +122,57 @@ struct Models {
 }
 
 impl Models {
-    fn run(&mut self, copy: &Copy, narrow: bool, is_weakened: bool) -> Result<Verdict, String> {
+    /// The model that fails, if any.
+    fn run(
+        &mut self,
+        copy: &Copy,
+        narrow: bool,
+        is_weakened: bool,
+    ) -> Result<Option<String>, String> {
         let program = copy.build(narrow)?;
-        let listed = shell::run(
-            Command::new(&program).args(["--list", "--format=terse"]),
-            LIMIT,
-        )?;
-        let mut names: Vec<&str> = listed
-            .stdout
-            .lines()
-            .filter_map(|line| line.strip_suffix(": test"))
-            // Those of the layer above say nothing about this one, and those of
-            // each pair little that others do not.
-            .filter(|name| !name.starts_with("safe::") && !name.starts_with("pairs::"))
-            .collect();
-        names.sort_by_key(|name| std::cmp::Reverse(self.score.get(*name).copied().unwrap_or(0)));
+        let mut names = names(&program)?;
+        names.sort_by_key(|name| std::cmp::Reverse(self.score.get(name).copied().unwrap_or(0)));
         for name in names {
-            let ran = shell::run(Command::new(&program).args(["--exact", name]), LIMIT)?;
+            let mut command = Command::new(&program);
+            let ran = shell::run(command.args(["--exact", &name, "--nocapture"]), LIMIT)?;
+            let said = |text| ran.stdout.contains(text) || ran.stderr.contains(text);
             if ran.timed_out {
                 // It says nothing: the other models go on.
                 println!("{name} takes longer than {} s", LIMIT.as_secs());
-                continue;
-            }
-            if is_weakened && ran.stdout.contains("exceeded maximum number of branches") {
+            } else if is_weakened && said("exceeded maximum number of branches") {
                 // Nor does this: a wait for another thread, tried for ever.
                 println!("{name} did not end");
-                continue;
-            }
-            if !ran.ok() {
-                *self.score.entry(name.to_owned()).or_default() += 1;
-                return Ok(Verdict::Caught(name.to_owned()));
+            } else if ran.ok() {
+            } else if said("panicked at") {
+                *self.score.entry(name.clone()).or_default() += 1;
+                return Ok(Some(name));
+            } else {
+                return Err(format!("{name}: {}\n{}", ran.reason(), ran.tail(20)));
             }
         }
-        Ok(Verdict::Survived)
+        if narrow { Ok(None) } else { copy.miri() }
     }
+}
+
+/// The models of a program, but for those of the layer above, which say nothing
+/// of this one, and those of each pair, which say little that others do not.
+fn names(program: &Path) -> Result<Vec<String>, String> {
+    let mut command = Command::new(program);
+    let listed = shell::run(command.args(["--list", "--format=terse"]), LIMIT)?;
+    let names = listed.stdout.lines();
+    let names: Vec<_> = names
+        .filter_map(|line| line.strip_suffix(": test"))
+        .filter(|name| !name.starts_with("safe::") && !name.starts_with("pairs::"))
+        .map(str::to_owned)
+        .collect();
+    if names.is_empty() || !listed.ok() {
+        return Err(format!(
+            "no models: {}\n{}",
+            listed.reason(),
+            listed.tail(20)
+        ));
+    }
+    Ok(names)
 }
 
 /// A copy of the crate to be changed.
@@ -222,6 +210,23 @@ impl Copy {
 
     fn write(&self, file: &str, text: &str) -> Result<(), String> {
         write(&self.0.join(file), text)
+    }
+
+    /// What loom cannot say: the test that fails under Miri, if it does.
+    fn miri(&self) -> Result<Option<String>, String> {
+        let mut command = shell::miri();
+        command
+            .current_dir(&self.0)
+            .env("CARGO_TARGET_DIR", self.0.join("miri"))
+            .args(["--test", "total_order"]);
+        let ran = shell::run(&mut command, Duration::from_secs(900))?;
+        if ran.ok() {
+            Ok(None)
+        } else if ran.stdout.contains("each missed the other's") {
+            Ok(Some("Miri: total_order".into()))
+        } else {
+            Err(format!("Miri: {}\n{}", ran.reason(), ran.tail(30)))
+        }
     }
 
     /// Builds the models; the path of the program.

@@ -58,10 +58,14 @@ const SANITIZERS: [Sanitizer; 2] = [
             "control",
             "faults",
             "grace",
+            "membarrier",
             "safe",
             "safe_linear",
             "safe_structures",
             "seeds",
+            "selftest",
+            "tasks",
+            "total_order",
         ],
     },
     Sanitizer {
@@ -75,6 +79,7 @@ const SANITIZERS: [Sanitizer; 2] = [
             "faults",
             "grace",
             "guarantees",
+            "membarrier",
             "model",
             "pool",
             "safe",
@@ -82,6 +87,9 @@ const SANITIZERS: [Sanitizer; 2] = [
             "safe_structures",
             "safe_walk",
             "seeds",
+            "selftest",
+            "tasks",
+            "total_order",
         ],
     },
 ];
@@ -233,4 +241,15 @@ pub fn nightly(components: &[&str]) -> Result<(), String> {
         "nightly {} is missing and cannot be installed: {why}",
         components.join(" ")
     ))
+}
+
+#[test]
+fn every_test_is_listed() {
+    // Other processes, and what is compiled for loom alone.
+    let left_out = ["compile_fail", "examples", "loom"];
+    let [_, address] = &SANITIZERS;
+    for name in shell::tests() {
+        let count = |list: &[&str]| list.iter().filter(|one| **one == name).count();
+        assert_eq!(count(address.tests) + count(&left_out), 1, "{name}");
+    }
 }

@@ -43,7 +43,8 @@ impl Output {
     }
 }
 
-/// Runs a command with an empty standard input and kills it at the limit.
+/// Runs a command with an empty standard input; at the limit it is killed, with
+/// what it started.
 pub fn run(command: &mut Command, limit: Duration) -> Result<Output, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let mut child = command
@@ -64,6 +65,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Output, String> {
             Some(status) => break status,
             None if start.elapsed() > limit && !timed_out => {
                 timed_out = true;
+                kill_below(child.id());
                 // A failure means that it ended in this moment.
                 let _ = child.kill();
             }
@@ -76,6 +78,30 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Output, String> {
         stderr: stderr.join().unwrap_or_default(),
         timed_out,
     })
+}
+
+/// Kills what a process started: it would hold our end of the pipes, and hang as
+/// before. Not a group of processes, which would miss the user's Ctrl-C.
+fn kill_below(parent: u32) {
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return;
+    };
+    for process in processes.flatten() {
+        let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        // Number (name) state parent; a name may have parentheses of its own.
+        let mut after_name = stat.rsplit(')').next().unwrap_or_default().split(' ');
+        if after_name.nth(2).and_then(|field| field.parse().ok()) != Some(parent) {
+            continue;
+        }
+        if let Some(child) = process.file_name().to_str().and_then(|n| n.parse().ok()) {
+            kill_below(child);
+            // It may have ended in this moment. The shell has a `kill` of its own.
+            let _ = Command::new("sh")
+                .args(["-c", &format!("kill -KILL {child}")])
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
 }
 
 /// Drains a pipe in a thread of its own: a full pipe would block the child.
@@ -110,6 +136,17 @@ pub fn targets() -> PathBuf {
 /// The cargo that runs this program.
 pub fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// `cargo miri test`. The toolchain is chosen by rustup, through the name on the
+/// search path.
+pub fn miri() -> Command {
+    let mut command = Command::new("cargo");
+    command
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("CARGO")
+        .args(["+nightly", "miri", "test"]);
+    command
 }
 
 /// A build of the firmware workspace.
@@ -171,4 +208,27 @@ impl Build<'_> {
             .join(self.profile)
             .join(self.bin))
     }
+}
+
+/// The names of the crate's tests.
+#[cfg(test)]
+pub fn tests() -> Vec<String> {
+    let files = std::fs::read_dir(root().join("tests")).unwrap().flatten();
+    let names =
+        files.filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".rs")?.into()));
+    let names: Vec<String> = names.collect();
+    assert!(!names.is_empty());
+    names
+}
+
+#[test]
+fn the_limit_ends_what_a_child_started() {
+    let start = Instant::now();
+    let mut shell = Command::new("sh");
+    let ran = run(
+        shell.args(["-c", "sleep 60; true"]),
+        Duration::from_millis(200),
+    );
+    assert!(ran.is_ok_and(|output| output.timed_out));
+    assert!(start.elapsed() < Duration::from_secs(30));
 }

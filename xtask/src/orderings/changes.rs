@@ -15,7 +15,7 @@ const ELSEWHERE: [&str; 3] = [
 ];
 
 /// Functions whose `SeqCst` is that of a load.
-const LOADS: [&str; 2] = ["look", "at_least_acquire"];
+const LOADS: [&str; 1] = ["at_least_acquire"];
 
 /// Fences, and looks that the argument rests on: file, text, replacement, name.
 const LOOKS: [(&str, &str, &str, &str); 5] = [
@@ -51,18 +51,26 @@ const LOOKS: [(&str, &str, &str, &str); 5] = [
     ),
 ];
 
+/// Calls of barriers.
+const BARRIERS: [&str; 5] = [
+    "S::Barrier::heavy();",
+    "S::Barrier::light();",
+    "B::light();",
+    "handle.local().heavy();",
+    "self.local().heavy();",
+];
+
 /// One weakening.
 pub struct Change {
     pub file: String,
     pub line: usize,
-    /// What it is in which function, in the words of the list.
-    pub entry: String,
     pub what: String,
     /// The whole file, changed.
     pub text: String,
 }
 
-/// Every weakening there is. A fence that is not among `LOOKS` is an error.
+/// Every weakening there is. An ordering, a barrier or a fence that is not known
+/// is an error.
 pub fn all_changes(root: &Path) -> Result<Vec<Change>, String> {
     let mut files = Vec::new();
     files_below(&root.join("src"), &mut files)?;
@@ -74,7 +82,7 @@ pub fn all_changes(root: &Path) -> Result<Vec<Change>, String> {
             continue;
         }
         let text = read(&path)?;
-        let (mut found, fences) = in_text(&file, &text);
+        let (mut found, fences) = in_text(&file, &text)?;
         let looks = LOOKS.iter().filter(|look| look.0 == file);
         let known = looks
             .clone()
@@ -92,7 +100,6 @@ pub fn all_changes(root: &Path) -> Result<Vec<Change>, String> {
             found.push(Change {
                 file: file.clone(),
                 line: text[..at + from.len()].lines().count(),
-                entry: format!("{file}: without {what}"),
                 what: format!("without {what}"),
                 text: text.replacen(from, to, 1),
             });
@@ -103,7 +110,7 @@ pub fn all_changes(root: &Path) -> Result<Vec<Change>, String> {
 }
 
 /// The weakenings of a file's orderings and barriers; and how many fences it has.
-fn in_text(file: &str, text: &str) -> (Vec<Change>, usize) {
+fn in_text(file: &str, text: &str) -> Result<(Vec<Change>, usize), String> {
     let (mut changes, mut fences) = (Vec::new(), 0);
     let (mut offset, mut function) = (0, "");
     for (index, line) in text.split_inclusive('\n').enumerate() {
@@ -119,7 +126,6 @@ fn in_text(file: &str, text: &str) -> (Vec<Change>, usize) {
             changes.push(Change {
                 file: file.into(),
                 line: index + 1,
-                entry: format!("{file}: {function}: {}: {what}", code.trim()),
                 what,
                 text: format!("{}{new}{}", &text[..start], &text[end..]),
             });
@@ -131,43 +137,46 @@ fn in_text(file: &str, text: &str) -> (Vec<Change>, usize) {
         } else {
             &["Acquire", "Release", "AcqRel", "SeqCst"]
         };
+        let mut unknown = false;
         for &name in names {
-            for prefix in ["Ordering::", "O::"] {
-                let places = positions(code, prefix, name);
-                for start in places.into_iter().filter(|start| *start >= pattern) {
-                    let end = start + name.len();
-                    for weaker in weaker(name, LOADS.contains(&function)) {
-                        add(start, end, weaker, format!("{name} to {weaker}"));
-                    }
+            for start in positions(code, name) {
+                let end = start + name.len();
+                let before = &code[..start];
+                unknown |= !before.ends_with("Ordering::") && !before.ends_with("O::");
+                if start < pattern {
+                    continue;
+                }
+                for weaker in weaker(name, LOADS.contains(&function)) {
+                    add(start, end, weaker, format!("{name} to {weaker}"));
                 }
             }
         }
-        for barrier in [
-            "S::Barrier::heavy();",
-            "S::Barrier::light();",
-            "B::light();",
-        ] {
-            if code.trim() == barrier {
-                add(0, line.len() - 1, "", format!("without {barrier}"));
-            }
+        if BARRIERS.contains(&code.trim()) {
+            add(0, line.len() - 1, "", format!("without {}", code.trim()));
+        } else if code.contains("light()") || code.contains("heavy()") {
+            // Declarations have no caller.
+            unknown |= !code.contains("fn ");
+        }
+        if unknown {
+            let line = index + 1;
+            return Err(format!("{file}:{line}: unknown: {}", code.trim()));
         }
         offset += line.len();
     }
-    (changes, fences)
+    Ok((changes, fences))
 }
 
-/// Where `prefix` and `name` stand in a line of code, not in another name.
-fn positions(code: &str, prefix: &str, name: &str) -> Vec<usize> {
-    let whole = format!("{prefix}{name}");
+/// Where a name stands in a line of code, not in another one.
+fn positions(code: &str, name: &str) -> Vec<usize> {
     let boundary =
         |byte: Option<&u8>| byte.is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'_');
-    code.match_indices(&whole)
-        .filter(|(at, _)| {
-            let bytes = code.as_bytes();
-            boundary(at.checked_sub(1).and_then(|i| bytes.get(i)))
-                && boundary(bytes.get(at + whole.len()))
+    let bytes = code.as_bytes();
+    code.match_indices(name)
+        .map(|(at, _)| at)
+        .filter(|at| {
+            let before = at.checked_sub(1).and_then(|i| bytes.get(i));
+            boundary(before) && boundary(bytes.get(at + name.len()))
         })
-        .map(|(at, _)| at + prefix.len())
         .collect()
 }
 

@@ -4,8 +4,8 @@
 use std::{mem, num::NonZeroU16, sync::atomic::Ordering};
 
 use hyaline::{
-    AtomicPtr, Callback, Collector, Deferred, Eager, Grace, Guard, Handle, HandleId, Role, Scheme,
-    Section, Token,
+    AtomicPtr, Callback, Collector, Deferred, Eager, Grace, Guard, Handle, HandleId, Nested,
+    PerCpu, Role, Scheme, Section, Token, WouldDeadlock,
 };
 
 use super::object::{Body, Object, Pools, RECLAIM, called};
@@ -16,6 +16,9 @@ pub type Cells = [AtomicPtr<Object>; 3];
 pub trait Registry {
     fn register(&self) -> Option<Box<dyn Actor>>;
     fn register_deferred(&self) -> Option<Box<dyn Actor>>;
+    fn register_per_cpu(&self) -> Option<Box<dyn Actor>>;
+    /// Whether a section is open there.
+    fn request_restart(&self, slot: usize) -> bool;
     /// Whether it had this owner. The interpreter does nothing more with it
     /// than a stale handle may.
     fn evict(&self, id: HandleId) -> bool;
@@ -27,6 +30,8 @@ pub trait Actor {
     fn id(&self) -> HandleId;
     fn guards(&self) -> usize;
     fn is_section(&self) -> bool;
+    /// A handle of a CPU: it becomes no section, and its guards are dropped.
+    fn is_per_cpu(&self) -> bool;
 
     fn enter(&mut self);
     fn leave(&mut self, guard: usize);
@@ -53,6 +58,7 @@ pub trait Actor {
         new: *mut Object,
     ) -> bool;
     fn defer_retire(&self, guard: usize, object: *mut Object);
+    fn restart_requested(&self, guard: usize) -> bool;
 
     fn boxed(&self, body: Body) -> *mut Object;
     /// Or the number of the body that comes back.
@@ -66,20 +72,33 @@ pub trait Actor {
     fn limit(&self, limit: u16) -> Option<()>;
     fn start(&self, grace: &'static Grace) -> Option<Result<Token, hyaline::Busy>>;
     fn poll(&self, token: &mut Token) -> Option<bool>;
+    /// Does not wait: all sections are over.
+    fn synchronize(&self) -> Option<Result<(), WouldDeadlock>>;
     fn call_later(&self, callback: &'static Callback, word: usize) -> Result<(), hyaline::Busy>;
 }
 
 impl<const N: usize, S: Scheme> Registry for &'static Collector<N, S> {
     fn register(&self) -> Option<Box<dyn Actor>> {
         let handle = Collector::register(self).ok()?;
-        Some(Box::new(Holder::<S, Eager>::new(handle, |eager| {
-            Some(eager)
-        })))
+        let hold = Hold::Handle(handle);
+        Some(Box::new(Holder::<S, Eager>::new(hold, |eager| Some(eager))))
     }
 
     fn register_deferred(&self) -> Option<Box<dyn Actor>> {
         let handle = Collector::register_deferred(self).ok()?;
-        Some(Box::new(Holder::<S, Deferred>::new(handle, |_| None)))
+        let hold = Hold::Handle(handle);
+        Some(Box::new(Holder::<S, Deferred>::new(hold, |_| None)))
+    }
+
+    fn register_per_cpu(&self) -> Option<Box<dyn Actor>> {
+        let cpu = Collector::register_per_cpu(self).ok()?;
+        // SAFETY: one thread, and nothing preempts it.
+        let hold = Hold::Cpu(cpu, |cpu| unsafe { cpu.get() });
+        Some(Box::new(Holder::<S, Nested>::new(hold, |_| None)))
+    }
+
+    fn request_restart(&self, slot: usize) -> bool {
+        Collector::request_restart(self, slot)
     }
 
     fn evict(&self, id: HandleId) -> bool {
@@ -93,9 +112,13 @@ type Of<S, R> = Handle<'static, S, R>;
 /// The handle, if it is an eager one.
 type AsEager<S, R> = fn(&Of<S, R>) -> Option<&Of<S, Eager>>;
 
+/// The handle of a CPU.
+type GetOf<S, R> = for<'a> fn(&'a PerCpu<'static, S>) -> &'a Of<S, R>;
+
 /// What holds the slot.
 enum Hold<S: Scheme, R: Role> {
     Handle(Of<S, R>),
+    Cpu(PerCpu<'static, S>, GetOf<S, R>),
     Section(Section<'static, S, R>),
     Gone,
 }
@@ -108,9 +131,9 @@ struct Holder<S: Scheme, R: Role> {
 }
 
 impl<S: Scheme, R: Role> Holder<S, R> {
-    fn new(handle: Of<S, R>, eager: AsEager<S, R>) -> Self {
+    fn new(hold: Hold<S, R>, eager: AsEager<S, R>) -> Self {
         Self {
-            hold: Hold::Handle(handle),
+            hold,
             guards: Vec::new(),
             eager,
         }
@@ -120,6 +143,7 @@ impl<S: Scheme, R: Role> Holder<S, R> {
     fn handle(&self) -> Option<&Of<S, R>> {
         match &self.hold {
             Hold::Handle(handle) => Some(handle),
+            Hold::Cpu(cpu, get) => Some(get(cpu)),
             _ => None,
         }
     }
@@ -154,11 +178,14 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
         matches!(self.hold, Hold::Section(_))
     }
 
+    fn is_per_cpu(&self) -> bool {
+        matches!(self.hold, Hold::Cpu(..))
+    }
+
     fn enter(&mut self) {
         let guard: Guard<'_, S, R> = match &self.hold {
-            Hold::Handle(handle) => handle.enter(),
             Hold::Section(section) => section.guard(),
-            Hold::Gone => unreachable!("a released handle"),
+            _ => self.own().enter(),
         };
         // SAFETY: a guard borrows what it was made from, `hold`. Here that
         // stays until its guards are dropped or forgotten: `take` insists.
@@ -246,6 +273,10 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
         unsafe { self.guards[guard].defer_retire(object, RECLAIM) };
     }
 
+    fn restart_requested(&self, guard: usize) -> bool {
+        self.guards[guard].restart_requested()
+    }
+
     fn boxed(&self, body: Body) -> *mut Object {
         Box::into_raw(Box::new(self.own().link(body)))
     }
@@ -291,6 +322,11 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
 
     fn poll(&self, token: &mut Token) -> Option<bool> {
         Some(token.poll(self.eager()?))
+    }
+
+    fn synchronize(&self) -> Option<Result<(), WouldDeadlock>> {
+        let eager = self.eager()?;
+        Some(eager.synchronize(|| panic!("no section is open, but it waits")))
     }
 
     fn call_later(&self, callback: &'static Callback, word: usize) -> Result<(), hyaline::Busy> {

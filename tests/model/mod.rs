@@ -18,7 +18,7 @@ pub use ops::Op;
 
 use object::{NONE, SIZES};
 use oracle::Oracle;
-use world::{Memory, Period, World};
+use world::{Memory, Period, Role, World};
 
 /// What a sequence runs on, and how it ends.
 #[derive(Clone, Copy, Debug)]
@@ -105,8 +105,9 @@ fn run_on<const N: usize, S: Scheme>(
         forgotten: Vec::new(),
         ids: Vec::new(),
         stale: Vec::new(),
+        asked: vec![false; N],
     });
-    world.register(true);
+    world.register(Role::Eager);
     for op in ops {
         world.perform(op);
     }
@@ -135,6 +136,7 @@ impl World {
         for slot in slots {
             match end {
                 End::Forgotten => {
+                    self.drop_guards_of_cpu(slot);
                     self.actor(slot).forget();
                     self.forgotten.push(slot);
                 }

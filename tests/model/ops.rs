@@ -6,6 +6,9 @@
 pub enum Op {
     Register,
     RegisterDeferred,
+    RegisterPerCpu,
+    /// Asks the readers of a slot to begin again.
+    RequestRestart(usize),
     /// Looks at everything that is protected.
     Look,
     /// Frees so many of the objects that were allocated and kept.
@@ -81,6 +84,10 @@ pub enum Step {
         guard: usize,
         new: New,
     },
+    /// Asks whether it was asked to begin again.
+    Restart {
+        guard: usize,
+    },
     Flush,
     Collect,
     CollectAtMost {
@@ -90,6 +97,8 @@ pub enum Step {
     Limit {
         limit: u16,
     },
+    /// Where it has not to wait.
+    Synchronize,
     StartGrace(usize),
     PollGrace(usize),
     CallLater(usize),
@@ -141,6 +150,8 @@ type Make = fn(Args) -> Op;
 const TABLE: &[(usize, Make)] = &[
     (8, |_| Op::Register),
     (4, |_| Op::RegisterDeferred),
+    (3, |_| Op::RegisterPerCpu),
+    (2, |a| Op::RequestRestart(a.number)),
     (2, |_| Op::Look),
     (3, |a| Op::Free(a.number / 4)),
     (2, |a| Op::DropGrace(a.number)),
@@ -167,6 +178,8 @@ const TABLE: &[(usize, Make)] = &[
     (4, |a| a.on(Step::Collect)),
     (6, |a| a.on(Step::CollectAtMost { limit: a.number % 8 })),
     (6, |a| a.on(Step::Limit { limit: a.number as u16 % 4 })),
+    (2, |a| a.on(Step::Restart { guard: a.guard })),
+    (3, |a| a.on(Step::Synchronize)),
     (3, |a| a.on(Step::StartGrace(a.number))),
     (6, |a| a.on(Step::PollGrace(a.number))),
     (3, |a| a.on(Step::CallLater(a.number))),

@@ -2,7 +2,7 @@
 
 use super::{
     oracle::Call,
-    world::{Period, World},
+    world::{Period, Role, World},
 };
 
 impl World {
@@ -36,12 +36,7 @@ impl World {
     }
 
     pub fn poll(&mut self, slot: usize, grace: usize) {
-        let entry = &self.oracle.slots[slot];
-        // The link may be in a queue that a limit stopped.
-        let may_queue = self.oracle.slots.iter().any(|slot| slot.may_queue);
-        let open = self.oracle.open();
-        let must_be_over =
-            open.is_empty() && entry.limit.is_none() && !may_queue && self.stuck.is_empty();
+        let must_be_over = self.nothing_holds(slot);
         let actor = self.actors[slot].as_ref().expect("the slot has a handle");
         let Period::Held { token, waits, over } = &mut self.periods[grace] else {
             return;
@@ -57,6 +52,25 @@ impl World {
         assert!(now || !*over, "what is over is not over any more");
         *over = now;
         self.after(slot, Call::Any);
+    }
+
+    /// Whether a grace period is over at once, when this slot asks.
+    fn nothing_holds(&self, slot: usize) -> bool {
+        // The link may be in a queue that a limit stopped.
+        let may_queue = self.oracle.slots.iter().any(|slot| slot.may_queue);
+        let limited = self.oracle.slots[slot].limit.is_some();
+        self.oracle.open().is_empty() && !limited && !may_queue && self.stuck.is_empty()
+    }
+
+    pub fn synchronize(&mut self, slot: usize) {
+        let is_inside = self.oracle.slots[slot].guards > 0;
+        if !is_inside && !self.nothing_holds(slot) {
+            return;
+        }
+        if let Some(result) = self.actor(slot).synchronize() {
+            assert_eq!(result.is_err(), is_inside, "it would wait for itself");
+            self.after(slot, Call::Any);
+        }
     }
 
     pub fn call_later(&mut self, slot: usize, callback: usize) {
@@ -97,7 +111,7 @@ impl World {
             slots.find(|slot| world.oracle.slots[*slot].eager)
         };
         if eager(self).is_none() {
-            self.register(true);
+            self.register(Role::Eager);
         }
         eager(self)
     }

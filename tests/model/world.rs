@@ -24,6 +24,14 @@ pub enum Period {
     Abandoned,
 }
 
+/// What a slot is claimed as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Eager,
+    Deferred,
+    PerCpu,
+}
+
 /// What has to outlive the collector; freed by `super::run`.
 pub struct Memory {
     pub pools: Pools,
@@ -44,6 +52,8 @@ pub struct World {
     /// Objects that were allocated and not shared.
     pub kept: Vec<*mut Object>,
     pub oracle: Oracle,
+    /// Slots whose next section, or present one, was asked to begin again.
+    pub asked: Vec<bool>,
     /// Slots whose handle was forgotten, and may have something.
     pub stuck: Vec<usize>,
     /// Slots whose handle was forgotten, and may keep blocks of a pool.
@@ -57,8 +67,10 @@ pub struct World {
 impl World {
     pub fn perform(&mut self, op: Op) {
         match op {
-            Op::Register => self.register(true),
-            Op::RegisterDeferred => self.register(false),
+            Op::Register => self.register(Role::Eager),
+            Op::RegisterDeferred => self.register(Role::Deferred),
+            Op::RegisterPerCpu => self.register(Role::PerCpu),
+            Op::RequestRestart(slot) => self.request_restart(slot % self.actors.len()),
             Op::Look => self.look(),
             Op::Free(count) => self.free(count),
             Op::DropGrace(grace) => self.drop_token(grace % 2),
@@ -85,7 +97,13 @@ impl World {
             Step::Kill => self.kill(slot),
             Step::Enter => self.enter(slot),
             Step::Leave { guard } if guards > 0 => self.leave(slot, guard),
+            Step::ForgetGuard { .. } if actor.is_per_cpu() => (),
             Step::ForgetGuard { guard } if guards > 0 => actor.forget_guard(guard % guards),
+            Step::Restart { guard } if guards > 0 => {
+                let asked = actor.restart_requested(guard % guards);
+                assert_eq!(asked, self.asked[slot], "once for each request");
+                self.asked[slot] = false;
+            }
             Step::Refresh { guard } => self.refresh(slot, guard),
             Step::IntoSection => self.open_section(slot),
             Step::LeaveSection => self.leave_section(slot),
@@ -118,12 +136,13 @@ impl World {
                 }
             }
             Step::Limit { limit } => self.limit(slot, limit),
+            Step::Synchronize => self.synchronize(slot),
             Step::StartGrace(grace) => self.start(slot, grace % 2),
             Step::PollGrace(grace) => self.poll(slot, grace % 2),
             Step::CallLater(callback) => self.call_later(slot, callback % 2),
             Step::Allocate { pool, count } => self.allocate(slot, pool % 2, count),
             Step::Exhaust { pool } => self.allocate(slot, pool % 2, usize::MAX),
-            Step::Leave { .. } | Step::ForgetGuard { .. } => (),
+            Step::Leave { .. } | Step::ForgetGuard { .. } | Step::Restart { .. } => (),
         }
     }
 
@@ -148,10 +167,11 @@ impl World {
         self.oracle.after(slot, call, hidden);
     }
 
-    pub fn register(&mut self, eager: bool) {
-        let actor = match eager {
-            true => self.registry.register(),
-            false => self.registry.register_deferred(),
+    pub fn register(&mut self, role: Role) {
+        let actor = match role {
+            Role::Eager => self.registry.register(),
+            Role::Deferred => self.registry.register_deferred(),
+            Role::PerCpu => self.registry.register_per_cpu(),
         };
         let free = self.oracle.slots.iter().any(|slot| !slot.claimed);
         assert_eq!(actor.is_some(), free, "a slot is free, or none is");
@@ -159,9 +179,16 @@ impl World {
             let id = actor.id();
             let slot = id.slot();
             self.ids.push(id);
-            self.oracle.claim(slot, eager);
+            self.oracle.claim(slot, role == Role::Eager);
+            self.asked[slot] = false;
             self.actors[slot] = Some(actor);
         }
+    }
+
+    fn request_restart(&mut self, slot: usize) {
+        let is_open = self.oracle.slots[slot].guards > 0;
+        assert_eq!(self.registry.request_restart(slot), is_open);
+        self.asked[slot] |= is_open;
     }
 
     pub fn enter(&mut self, slot: usize) {
@@ -205,8 +232,15 @@ impl World {
         }
     }
 
+    /// For a handle that is forgotten: a guard of a CPU is not.
+    pub fn drop_guards_of_cpu(&mut self, slot: usize) {
+        if self.actor(slot).is_per_cpu() {
+            self.drop_guards(slot);
+        }
+    }
+
     fn open_section(&mut self, slot: usize) {
-        if !self.actor(slot).is_section() {
+        if !self.actor(slot).is_section() && !self.actor(slot).is_per_cpu() {
             self.drop_guards(slot);
             self.oracle.enter(slot);
             self.actor(slot).open_section();
@@ -239,6 +273,7 @@ impl World {
         if flushed {
             self.flush(slot);
         }
+        self.drop_guards_of_cpu(slot);
         self.actor(slot).forget();
         self.forgotten.push(slot);
         self.actors[slot] = None;

@@ -55,6 +55,7 @@ const RUNS: [Run<'_>; 4] = [
             "--test=control",
             "--test=faults",
             "--test=grace",
+            "--test=total_order",
         ],
     },
     Run {

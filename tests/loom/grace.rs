@@ -12,9 +12,8 @@ use super::*;
 
 /// A reader uses something that is not an object, if it finds it; the writer
 /// takes it away, waits, and destroys it.
-#[test]
-fn synchronize_against_enter() {
-    model(|| {
+fn against_enter(wait: fn(&Handle<'_, Basic>)) {
+    model(move || {
         let stage = Stage::<2, Basic>::new(Config::new());
         let (reader, writer) = (stage.register(), stage.register());
         let thing = Arc::new((AtomicUsize::new(1), UnsafeCell::new(ALIVE)));
@@ -34,12 +33,28 @@ fn synchronize_against_enter() {
         };
         // Release: nobody finds it from here on.
         thing.0.store(0, Ordering::Release);
-        writer.synchronize(thread::yield_now).unwrap();
+        wait(&writer);
         // SAFETY: the section has ended.
         thing.1.with_mut(|value| unsafe { *value = 0 });
         drop(reading.join().unwrap());
         drop(writer);
         stage.close();
+    });
+}
+
+#[test]
+fn synchronize_against_enter() {
+    against_enter(|writer| writer.synchronize(thread::yield_now).unwrap());
+}
+
+#[test]
+fn token_against_enter() {
+    against_enter(|writer| {
+        let grace: &'static Grace = Box::leak(Box::new(Grace::new()));
+        let mut token = grace.start(writer).unwrap();
+        while !token.poll(writer) {
+            thread::yield_now();
+        }
     });
 }
 

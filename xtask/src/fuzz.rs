@@ -7,7 +7,7 @@
 use std::{process::Command, time::Duration};
 
 use crate::{
-    sanitize,
+    nightly,
     shell::{self, exists},
 };
 
@@ -30,7 +30,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
             other => return Err(other.unexpected().to_string()),
         }
     }
-    sanitize::nightly(&[])?;
+    nightly::install(&[])?;
     install()?;
     let built = shell::run(fuzz("build").arg("model"), LIMIT)?;
     if !built.ok() {
@@ -71,15 +71,10 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
     Ok(())
 }
 
-/// `cargo +nightly fuzz …`; the toolchain is chosen by rustup, through the
-/// name on the search path.
+/// `cargo +nightly fuzz …`.
 fn fuzz(what: &str) -> Command {
-    let mut command = Command::new("cargo");
-    command
-        .current_dir(shell::root())
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .env_remove("CARGO")
-        .args(["+nightly", "fuzz", what]);
+    let mut command = nightly::cargo("fuzz");
+    command.current_dir(shell::root()).arg(what);
     command
 }
 

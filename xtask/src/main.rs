@@ -8,6 +8,7 @@ mod litmus;
 mod machines;
 mod miri;
 mod mutants;
+mod nightly;
 mod orderings;
 mod provide;
 mod qemu;

@@ -3,15 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{sanitize::nightly, shell};
+use crate::{nightly, shell};
 
 /// What every run has.
 const FLAGS: &str = "-Zmiri-strict-provenance -Zmiri-symbolic-alignment-check";
 /// The longest that one run may take.
 const LIMIT: Duration = Duration::from_secs(12 * 3600);
 
-/// The tests that Miri can run; but for `LEFT_OUT`, and the examples in the docs,
-/// which are compiled and run by `cargo test`.
+/// The tests that Miri can run. What is left out, and why, is in
+/// `every_test_is_listed`; and the snippets in the docs.
 const TESTS: [&str; 15] = [
     "--lib",
     "--test=bound",
@@ -109,7 +109,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
             other => return Err(other.unexpected().to_string()),
         }
     }
-    nightly(&["miri", "rust-src"])?;
+    nightly::install(&["miri", "rust-src"])?;
     let (mut passed, mut failed) = (0, 0);
     let mut count = |ok| *(if ok { &mut passed } else { &mut failed }) += 1;
     if !only {
@@ -151,11 +151,11 @@ fn one(run: &Run<'_>, tests: &[&str]) -> bool {
     let start = Instant::now();
     // The user's own go last: they may contradict.
     let own = std::env::var("MIRIFLAGS").unwrap_or_default();
-    let mut command = shell::miri();
+    let mut command = nightly::cargo("miri");
     command
         .current_dir(shell::root())
         .env("MIRIFLAGS", format!("{FLAGS} {} {own}", run.flags))
-        .args(["--target-dir", "target/miri"])
+        .args(["test", "--target-dir", "target/miri"])
         .args(tests);
     if !run.target.is_empty() {
         command.args(["--target", run.target]);

@@ -18,7 +18,7 @@ use std::{
 };
 
 use self::changes::{Change, all_changes};
-use crate::{sanitize::nightly, shell};
+use crate::{nightly, shell};
 
 /// The longest that one model may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -75,7 +75,7 @@ fn parse_part(text: &str) -> Result<(usize, usize), String> {
 /// the source as it is, if asked.
 fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
     let start = Instant::now();
-    nightly(&["miri", "rust-src"])?;
+    nightly::install(&["miri", "rust-src"])?;
     let copy = Copy::make()?;
     let mut models = Models::default();
     for narrow in [false, true].into_iter().filter(|_| unchanged) {
@@ -216,11 +216,11 @@ impl Copy {
 
     /// What loom cannot say: the test that fails under Miri, if it does.
     fn miri(&self) -> Result<Option<String>, String> {
-        let mut command = shell::miri();
+        let mut command = nightly::cargo("miri");
         command
             .current_dir(&self.0)
             .env("CARGO_TARGET_DIR", self.0.join("miri"))
-            .args(["--test", "total_order"]);
+            .args(["test", "--test", "total_order"]);
         let ran = shell::run(&mut command, Duration::from_secs(900))?;
         if ran.ok() {
             Ok(None)

@@ -35,7 +35,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::shell;
+use crate::{nightly, shell};
 
 /// The first build may be slow.
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -106,7 +106,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
     if let Some(name) = wanted.iter().find(is_one) {
         return Err(format!("no sanitizer is called {name}: thread, address"));
     }
-    nightly(&["rust-src"])?;
+    nightly::install(&["rust-src"])?;
     let target = host()?;
     let (mut passed, mut failed) = (0, 0);
     for sanitizer in &SANITIZERS {
@@ -150,16 +150,13 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
 /// A run or a test of this crate, with everything built for the sanitizer.
 fn cargo(sanitizer: &Sanitizer, target: &str, what: &[&str]) -> Command {
     let Sanitizer { name, options, .. } = sanitizer;
-    // The toolchain is chosen by rustup, through the name on the search path.
-    let mut command = Command::new("cargo");
+    let mut command = nightly::cargo(what[0]);
     command
         .current_dir(shell::root())
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .env_remove("CARGO")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUSTFLAGS", format!("-Zsanitizer={name}"))
         .env(options.0, options.1)
-        .args(["+nightly", what[0], "--release", "-Zbuild-std"])
+        .args(["--release", "-Zbuild-std"])
         .args(["--target", target])
         .args(["--target-dir", &format!("target/san-{name}")])
         .args(&what[1..]);
@@ -207,40 +204,6 @@ fn host() -> Result<String, String> {
     let host = lines.find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned)
         .ok_or_else(|| "rustc does not say what the host is".into())
-}
-
-/// Makes sure that the nightly toolchain is there, with these components.
-pub fn nightly(components: &[&str]) -> Result<(), String> {
-    let installed = || {
-        let mut command = Command::new("rustup");
-        command.args(["component", "list", "--toolchain", "nightly", "--installed"]);
-        shell::run(&mut command, LIMIT).is_ok_and(|list| {
-            let has = |name: &&str| list.stdout.lines().any(|line| line.starts_with(*name));
-            list.ok() && components.iter().all(has)
-        })
-    };
-    if installed() {
-        return Ok(());
-    }
-    eprintln!("installing nightly {}", components.join(" "));
-    let mut why = String::new();
-    // A second time: the server may be busy.
-    for _ in 0..2 {
-        let mut command = Command::new("rustup");
-        command.args(["toolchain", "install", "nightly", "--profile", "minimal"]);
-        for name in components {
-            command.args(["--component", name]);
-        }
-        let output = shell::run(&mut command, LIMIT)?;
-        if output.ok() && installed() {
-            return Ok(());
-        }
-        why = format!("{}\n{}", output.reason(), output.tail(5));
-    }
-    Err(format!(
-        "nightly {} is missing and cannot be installed: {why}",
-        components.join(" ")
-    ))
 }
 
 #[test]

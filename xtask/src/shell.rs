@@ -138,17 +138,6 @@ pub fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// `cargo miri test`. The toolchain is chosen by rustup, through the name on the
-/// search path.
-pub fn miri() -> Command {
-    let mut command = Command::new("cargo");
-    command
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .env_remove("CARGO")
-        .args(["+nightly", "miri", "test"]);
-    command
-}
-
 /// A build of the firmware workspace.
 pub struct Build<'a> {
     pub package: &'a str,

@@ -1,0 +1,53 @@
+//! The nightly toolchain, for Miri, the sanitizers and the fuzzer.
+
+use std::{process::Command, time::Duration};
+
+use crate::shell;
+
+/// To install.
+const LIMIT: Duration = Duration::from_secs(3600);
+
+/// `cargo +nightly …`. The toolchain is chosen by rustup, through the name on the
+/// search path.
+pub fn cargo(what: &str) -> Command {
+    let mut command = Command::new("cargo");
+    command
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("CARGO")
+        .args(["+nightly", what]);
+    command
+}
+
+/// Makes sure that the nightly toolchain is there, with these components.
+pub fn install(components: &[&str]) -> Result<(), String> {
+    let installed = || {
+        let mut command = Command::new("rustup");
+        command.args(["component", "list", "--toolchain", "nightly", "--installed"]);
+        shell::run(&mut command, LIMIT).is_ok_and(|list| {
+            let has = |name: &&str| list.stdout.lines().any(|line| line.starts_with(*name));
+            list.ok() && components.iter().all(has)
+        })
+    };
+    if installed() {
+        return Ok(());
+    }
+    eprintln!("installing nightly {}", components.join(" "));
+    let mut why = String::new();
+    // A second time: the server may be busy.
+    for _ in 0..2 {
+        let mut command = Command::new("rustup");
+        command.args(["toolchain", "install", "nightly", "--profile", "minimal"]);
+        for name in components {
+            command.args(["--component", name]);
+        }
+        let output = shell::run(&mut command, LIMIT)?;
+        if output.ok() && installed() {
+            return Ok(());
+        }
+        why = format!("{}\n{}", output.reason(), output.tail(5));
+    }
+    Err(format!(
+        "nightly {} is missing and cannot be installed: {why}",
+        components.join(" ")
+    ))
+}

@@ -223,10 +223,9 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
         total.missed += found.missed;
     }
     println!("== all: {total}");
-    let seen = total.caught + total.limit;
-    if seen + total.missed == 0 {
+    if total.all() == 0 {
         Err("there is nothing to mutate in what was chosen".into())
-    } else if seen * 100 >= (seen + total.missed) * ENOUGH {
+    } else if total.seen() * 100 >= total.all() * ENOUGH {
         Ok(())
     } else {
         Err(format!(
@@ -244,27 +243,32 @@ struct Found {
     missed: usize,
 }
 
+impl Found {
+    fn seen(&self) -> usize {
+        self.caught + self.limit
+    }
+
+    fn all(&self) -> usize {
+        self.seen() + self.missed
+    }
+}
+
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            caught,
-            limit,
-            missed,
-        } = self;
-        let seen = caught + limit;
-        let all = seen + missed;
-        let rate = 100.0 * seen as f64 / all.max(1) as f64;
+        let rate = 100.0 * self.seen() as f64 / self.all().max(1) as f64;
         write!(
             f,
-            "{all} mutants, {caught} caught, {limit} ran into the limit, {missed} survive: \
-             {rate:.1} % are seen"
+            "{} mutants, {} caught, {} ran into the limit, {} survive: {rate:.1} % are seen",
+            self.all(),
+            self.caught,
+            self.limit,
+            self.missed
         )
     }
 }
 
-/// Prints what a pass found, and returns it. Those that
-/// ran into the limit hang, which is seen: the next pass has not to wait for
-/// them, too.
+/// Prints what a pass found, and returns it. Those that ran into the limit hang,
+/// which is seen: the next pass has not to wait for them, too.
 fn tell(out: &Path) -> Result<Found, String> {
     let read = |name: &str| fs::read_to_string(out.join(name)).unwrap_or_default();
     let count = |name: &str| read(name).lines().count();

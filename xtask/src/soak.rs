@@ -45,6 +45,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
             other => return Err(other.unexpected().to_string()),
         }
     }
+    println!("--seed {seed}");
     let start = Instant::now();
     let end = Duration::from_secs(60 * minutes);
     let mut round = 0;

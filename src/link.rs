@@ -56,7 +56,7 @@ unsafe impl Send for Link {}
 // SAFETY: as above.
 unsafe impl Sync for Link {}
 
-#[cfg(not(loom))]
+#[cfg(not(hyaline_loom))]
 const _: () = assert!(size_of::<Link>() == 4 * size_of::<usize>());
 
 /// The reclaimer of an object that has not been retired.

@@ -76,10 +76,10 @@ unsafe impl<T: Send, const K: usize> Sync for Pool<T, K> {}
 unsafe impl<T: Send, const K: usize> Send for Pool<T, K> {}
 
 impl<T> Init for Block<T> {
-    #[cfg(not(loom))]
+    #[cfg(not(hyaline_loom))]
     #[allow(clippy::declare_interior_mutable_const)] // copied, never borrowed
     const INIT: Self = block();
-    #[cfg(loom)]
+    #[cfg(hyaline_loom)]
     fn init() -> Self {
         block()
     }
@@ -119,9 +119,9 @@ impl<T, const K: usize> Pool<T, K> {
             const { assert!(K > 0, "a pool has at least one block") };
             Self {
                 cursor: AtomicUsize::new(0),
-                #[cfg(not(loom))]
+                #[cfg(not(hyaline_loom))]
                 blocks: [const { <Block<T> as Init>::INIT }; K],
-                #[cfg(loom)]
+                #[cfg(hyaline_loom)]
                 blocks: core::array::from_fn(|_| <Block<T> as Init>::init()),
             }
         }

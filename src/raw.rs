@@ -132,9 +132,9 @@ impl<S: Scheme, const N: usize> Shared<S, [Slot<S>; N]> {
                 limbo: AtomicPtr::new(ptr::null_mut()),
                 settings,
                 totals: init!(counts::Totals),
-                #[cfg(not(loom))]
+                #[cfg(not(hyaline_loom))]
                 slots: [const { <Slot<S> as Init>::INIT }; N],
-                #[cfg(loom)]
+                #[cfg(hyaline_loom)]
                 slots: core::array::from_fn(|_| <Slot<S> as Init>::init()),
             }
         }

@@ -1,20 +1,20 @@
 //! The one place where atomics and cells are chosen: portable-atomic's and
-//! core's as a rule, loom's under `cfg(loom)`.
+//! core's as a rule, loom's under `cfg(hyaline_loom)`.
 
-#[cfg(not(loom))]
+#[cfg(not(hyaline_loom))]
 pub(crate) use core::cell::Cell;
-#[cfg(not(loom))]
+#[cfg(not(hyaline_loom))]
 pub use portable_atomic::AtomicPtr;
-#[cfg(not(loom))]
+#[cfg(not(hyaline_loom))]
 pub(crate) use portable_atomic::AtomicUsize;
 // Core's fence is a locked OR below the stack on x86-64; portable-atomic's an
 // exchange with a word on it, which is slower where the word is in use.
-#[cfg(not(loom))]
+#[cfg(not(hyaline_loom))]
 pub(crate) use core::sync::atomic::{Ordering, compiler_fence, fence};
 
-#[cfg(loom)]
+#[cfg(hyaline_loom)]
 pub use loom::sync::atomic::AtomicPtr;
-#[cfg(loom)]
+#[cfg(hyaline_loom)]
 pub(crate) use loom::{
     cell::Cell,
     sync::atomic::{AtomicUsize, Ordering, fence},
@@ -23,31 +23,31 @@ pub(crate) use loom::{
 /// A word that is loaded and stored, never exchanged: core's, which every
 /// target has. Without compare-and-swap portable-atomic's masks interrupts in
 /// loads and stores too, when it is built with `critical-section`.
-#[cfg(not(loom))]
+#[cfg(not(hyaline_loom))]
 pub(crate) use core::sync::atomic::AtomicUsize as Flag;
-#[cfg(loom)]
+#[cfg(hyaline_loom)]
 pub(crate) use loom::sync::atomic::AtomicUsize as Flag;
 
 /// The same for a bit.
-#[cfg(not(loom))]
+#[cfg(not(hyaline_loom))]
 pub(crate) use core::sync::atomic::AtomicBool as Bit;
-#[cfg(loom)]
+#[cfg(hyaline_loom)]
 pub(crate) use loom::sync::atomic::AtomicBool as Bit;
 
 /// Loom has no compiler fences, and a model of one core would not need any.
-#[cfg(loom)]
+#[cfg(hyaline_loom)]
 pub(crate) fn compiler_fence(_: Ordering) {}
 
 /// Adds to the address in an `AtomicPtr` that holds a number.
 ///
 /// portable-atomic has these as inherent methods; loom lacks them.
-#[cfg(loom)]
+#[cfg(hyaline_loom)]
 pub(crate) trait FetchByte {
     fn fetch_byte_add(&self, bytes: usize, order: Ordering) -> *mut crate::Link;
     fn fetch_byte_sub(&self, bytes: usize, order: Ordering) -> *mut crate::Link;
 }
 
-#[cfg(loom)]
+#[cfg(hyaline_loom)]
 impl FetchByte for AtomicPtr<crate::Link> {
     fn fetch_byte_add(&self, bytes: usize, order: Ordering) -> *mut crate::Link {
         // The failure ordering is of no matter: the closure never refuses.
@@ -69,9 +69,9 @@ impl FetchByte for AtomicPtr<crate::Link> {
 /// A value that a `static` can start with. Loom's atomics are made at run
 /// time, all others at compile time.
 pub trait Init: Sized {
-    #[cfg(not(loom))]
+    #[cfg(not(hyaline_loom))]
     const INIT: Self;
-    #[cfg(loom)]
+    #[cfg(hyaline_loom)]
     fn init() -> Self;
 }
 
@@ -79,10 +79,10 @@ pub trait Init: Sized {
 macro_rules! impl_init {
     ($(<$p:ident: $b:path>)? $t:ty = $e:expr) => {
         impl$(<$p: $b>)? $crate::sync::Init for $t {
-            #[cfg(not(loom))]
+            #[cfg(not(hyaline_loom))]
             #[allow(clippy::declare_interior_mutable_const)] // copied, never borrowed
             const INIT: Self = $e;
-            #[cfg(loom)]
+            #[cfg(hyaline_loom)]
             fn init() -> Self {
                 $e
             }
@@ -93,11 +93,11 @@ macro_rules! impl_init {
 /// The initial value of a type.
 macro_rules! init {
     ($t:ty) => {{
-        #[cfg(not(loom))]
+        #[cfg(not(hyaline_loom))]
         {
             <$t as $crate::sync::Init>::INIT
         }
-        #[cfg(loom)]
+        #[cfg(hyaline_loom)]
         {
             <$t as $crate::sync::Init>::init()
         }
@@ -107,9 +107,9 @@ macro_rules! init {
 /// A function that is `const`, but for loom.
 macro_rules! const_fn {
     ($(#[$m:meta])* $vis:vis const fn $($rest:tt)*) => {
-        #[cfg(not(loom))]
+        #[cfg(not(hyaline_loom))]
         $(#[$m])* $vis const fn $($rest)*
-        #[cfg(loom)]
+        #[cfg(hyaline_loom)]
         $(#[$m])* $vis fn $($rest)*
     };
 }

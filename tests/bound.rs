@@ -2,7 +2,7 @@
 //! drives several handles of the real code one step at a time, stalls readers
 //! at every step, and counts what is retired and not reclaimed.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 use std::{cell::Cell, ptr, sync::atomic::Ordering};
 

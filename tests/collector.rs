@@ -1,7 +1,7 @@
 //! What the collector promises, one test a promise. Runs on a host and under
 //! Miri, in both schemes.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 #[path = "collector/reclaimers.rs"]
 mod reclaimers;

@@ -1,7 +1,7 @@
 //! Performs each call of `docs/coming-from.md`, one test a row, and checks that
 //! the page names these tests and no others.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 #[path = "coming_from/crossbeam.rs"]
 mod crossbeam;

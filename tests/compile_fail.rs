@@ -1,6 +1,6 @@
 //! What must not compile, with the compiler's reason.
 
-#![cfg(not(any(loom, miri)))]
+#![cfg(not(any(hyaline_loom, miri)))]
 
 #[test]
 fn does_not_compile() {

@@ -1,7 +1,7 @@
 //! Control: eviction, restart requests, per-CPU handles, quiescent points of
 //! those that do not reclaim, and what a watcher sees. In both schemes.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 use std::{
     mem, ptr,

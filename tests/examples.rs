@@ -1,7 +1,7 @@
 //! Runs the examples as a user does: what they print, and what they say to bad
 //! input.
 
-#![cfg(not(any(loom, miri)))]
+#![cfg(not(any(hyaline_loom, miri)))]
 
 use std::collections::HashMap;
 use std::env;

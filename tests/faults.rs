@@ -1,7 +1,7 @@
 //! Bad inputs and faults, beside those that other files try: the table is in
 //! `SAFETY.md`, and the last test here checks that table.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 use std::{
     fs, mem, ptr,

@@ -1,6 +1,6 @@
 //! Grace periods in their three forms, and sections that move.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},

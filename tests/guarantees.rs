@@ -1,7 +1,7 @@
 //! What `docs/guarantees.md` promises and no other test looks at; and that all
 //! that it names exists.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 #[path = "guarantees/schemes.rs"]
 mod schemes;

@@ -8,7 +8,7 @@
         target_arch = "aarch64",
         target_arch = "riscv64"
     ),
-    not(any(loom, miri))
+    not(any(hyaline_loom, miri))
 ))]
 
 use std::{

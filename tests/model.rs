@@ -5,7 +5,7 @@
 //!
 //! `cargo xtask fuzz` has the same with a fuzzer in the place of chance.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 #[path = "model/mod.rs"]
 mod model;

@@ -1,7 +1,7 @@
 //! What a pool promises of its blocks: which one comes next, and which ones
 //! handles keep.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! What the safe layer promises, one test a promise, in both schemes. Runs on
 //! a host and under Miri.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

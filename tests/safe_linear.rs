@@ -6,7 +6,7 @@
 //! right if a call that returned before another began comes before it, and if
 //! each call answers what the sequential structure answers.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},

@@ -1,7 +1,7 @@
 //! Stack, queue and map, one test a promise, in both schemes. Runs on a host
 //! and under Miri.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 use std::{
     cmp::Ordering as Order,

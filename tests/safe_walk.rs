@@ -2,7 +2,7 @@
 //! keys is the user's code, so a test can do there, with a second handle, what
 //! another thread could: no model has to find the interleaving.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 use std::{
     cell::RefCell,

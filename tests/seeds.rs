@@ -7,7 +7,7 @@
 //! object that is gone, and a data race; what is read is compared as well. There
 //! is no harness, for under Miri that costs as much as all of them.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 use std::{
     cell::Cell,

@@ -1,7 +1,7 @@
 //! The self-test of the bare-metal machines, with threads for cores.
 
 // Miri takes too long for a torture.
-#![cfg(not(any(loom, miri)))]
+#![cfg(not(any(hyaline_loom, miri)))]
 
 use std::{fmt, thread};
 

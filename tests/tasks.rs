@@ -1,7 +1,7 @@
 //! Async tasks that hold a section across an `await`, on a runtime that moves
 //! them between threads.
 
-#![cfg(not(any(loom, miri)))] // Miri has no epoll
+#![cfg(not(any(hyaline_loom, miri)))] // Miri has no epoll
 
 use std::{
     ptr,

@@ -5,7 +5,7 @@
 //! does not; `cargo xtask orderings` runs it there. On a machine that orders each
 //! exchange with all that comes after it nothing can be seen.
 
-#![cfg(not(loom))]
+#![cfg(not(hyaline_loom))]
 
 use std::{array, ptr, sync::atomic::Ordering::SeqCst, thread};
 

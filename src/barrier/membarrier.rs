@@ -91,7 +91,7 @@ fn unregistered() {
     fence(Ordering::SeqCst);
 }
 
-#[cfg(all(target_os = "linux", not(any(miri, loom))))]
+#[cfg(all(target_os = "linux", not(any(miri, hyaline_loom))))]
 mod kernel {
     use libc::{
         MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
@@ -115,7 +115,7 @@ mod kernel {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(any(miri, loom)))))]
+#[cfg(not(all(target_os = "linux", not(any(miri, hyaline_loom)))))]
 mod kernel {
     pub(super) fn register() -> bool {
         false

@@ -11,7 +11,7 @@
 
 use core::ptr;
 
-#[cfg(loom)]
+#[cfg(hyaline_loom)]
 use crate::sync::FetchByte as _;
 use crate::{
     Link,

@@ -8,7 +8,7 @@ use crate::{Barrier, Link, Reclaimer, Role, sync::Ordering};
 /// Slots that are passed over together if none of them is active or has
 /// anything in its inbox. A small target has few slots and little room for
 /// code; a model has few slots.
-const RUN: usize = if cfg!(loom) {
+const RUN: usize = if cfg!(hyaline_loom) {
     2
 } else if cfg!(target_has_atomic = "64") {
     8

@@ -294,7 +294,7 @@ impl<S: Scheme> Local<'_, S> {
                 slot.tally.reclaim();
                 // The memory is the reclaimer's now. Loom checks that all
                 // others are done with the header, too.
-                #[cfg(loom)]
+                #[cfg(hyaline_loom)]
                 (*link).refs.with_mut(|_| ());
                 reclaim(link);
             }
@@ -350,7 +350,7 @@ fn too_many_guards() -> ! {
     )
 }
 
-#[cfg(all(test, not(any(loom, target_pointer_width = "64"))))]
+#[cfg(all(test, not(any(hyaline_loom, target_pointer_width = "64"))))]
 mod tests {
     /// The count of guards never wraps. `cargo xtask miri` runs this on 32
     /// bits.

@@ -46,7 +46,7 @@ pub(crate) struct Slot<S: Scheme> {
 }
 
 // On microcontrollers a slot is at most 12 words.
-#[cfg(not(any(target_has_atomic = "64", loom, feature = "stats")))]
+#[cfg(not(any(target_has_atomic = "64", hyaline_loom, feature = "stats")))]
 const _: () = assert!(size_of::<Slot<crate::Robust>>() <= 12 * size_of::<usize>());
 
 // SAFETY: the owner-only fields are accessed by the owner alone; ownership
@@ -56,10 +56,10 @@ unsafe impl<S: Scheme> Sync for Slot<S> {}
 unsafe impl<S: Scheme> Send for Slot<S> {}
 
 impl<S: Scheme> Init for Slot<S> {
-    #[cfg(not(loom))]
+    #[cfg(not(hyaline_loom))]
     #[allow(clippy::declare_interior_mutable_const)] // copied, never borrowed
     const INIT: Self = slot();
-    #[cfg(loom)]
+    #[cfg(hyaline_loom)]
     fn init() -> Self {
         slot()
     }

@@ -82,12 +82,12 @@ pub trait Domain: Sized + 'static {
     type Collector: AnyCollector;
 
     /// The collector.
-    #[cfg(not(loom))]
+    #[cfg(not(hyaline_loom))]
     const COLLECTOR: &'static Self::Collector;
 
     /// The collector. Loom's are made at run time; models return the same one
     /// throughout an execution.
-    #[cfg(loom)]
+    #[cfg(hyaline_loom)]
     fn collector() -> &'static Self::Collector;
 
     /// Claims a slot. Lock-free, as
@@ -162,9 +162,9 @@ pub trait Domain: Sized + 'static {
 
 /// The collector of a domain.
 fn collector<D: Domain>() -> &'static D::Collector {
-    #[cfg(not(loom))]
+    #[cfg(not(hyaline_loom))]
     return D::COLLECTOR;
-    #[cfg(loom)]
+    #[cfg(hyaline_loom)]
     D::collector()
 }
 

@@ -167,9 +167,9 @@ where
         const fn empty(nodes: P::Nodes) -> Self {
             const { assert!(BUCKETS > 0, "a map has at least one bucket") };
             Self {
-                #[cfg(not(loom))]
+                #[cfg(not(hyaline_loom))]
                 buckets: [const { <List<K, V> as Init>::INIT }; BUCKETS],
-                #[cfg(loom)]
+                #[cfg(hyaline_loom)]
                 buckets: core::array::from_fn(|_| <List<K, V> as Init>::init()),
                 nodes,
                 of: PhantomData,

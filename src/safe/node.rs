@@ -64,10 +64,10 @@ impl<T> Node<T> {
     #[inline]
     pub(super) unsafe fn fixed_next(&self) -> *mut Linked<Self> {
         // SAFETY: the caller's.
-        #[cfg(not(loom))]
+        #[cfg(not(hyaline_loom))]
         return unsafe { *self.next.as_ptr() };
         // SAFETY: the caller's, which loom checks.
-        #[cfg(loom)]
+        #[cfg(hyaline_loom)]
         unsafe {
             self.next.unsync_load()
         }
@@ -135,10 +135,10 @@ pub(super) fn reach<P, T>(pool: &mut P, object: *mut Linked<T>) -> *mut Linked<T
 /// The object is protected.
 #[inline(always)]
 pub(super) unsafe fn touch<T>(object: *mut Linked<T>) {
-    #[cfg(loom)]
+    #[cfg(hyaline_loom)]
     // SAFETY: the caller's. Relaxed: that there is an access is what counts.
     let _ = unsafe { (*object).link.refs.load(crate::sync::Ordering::Relaxed) };
-    #[cfg(not(loom))]
+    #[cfg(not(hyaline_loom))]
     let _ = object;
 }
 

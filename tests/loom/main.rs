@@ -1,7 +1,7 @@
 //! Loom models: one for each step of the safety argument in `src/raw.rs`, and
 //! for the pairs of operations that could get in each other's way.
 //!
-//! Run with `RUSTFLAGS="--cfg loom" cargo test --release --test loom`, and
+//! Run with `RUSTFLAGS="--cfg hyaline_loom" cargo test --release --test loom`, and
 //! once more with `--cfg hyaline_narrow_era` added, for the wrap of the eras.
 //!
 //! The search is exhaustive up to the preemption bound in [`model`]. An object
@@ -9,7 +9,7 @@
 //! two if nothing orders them, which is a use after free. It also holds an
 //! `Arc`, and loom reports one that is never dropped, which is a leak.
 
-#![cfg(loom)]
+#![cfg(hyaline_loom)]
 
 mod control;
 mod eras;

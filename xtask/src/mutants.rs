@@ -76,7 +76,7 @@ const GROUPS: [Group; 4] = [
             },
             // A hundred times slower: exhaustive, but for a few barriers.
             Pass {
-                conditions: "--cfg loom",
+                conditions: "--cfg hyaline_loom",
                 cargo: &["--release", "--test=loom"],
                 filter: &["--", "--skip=safe", "--skip=pairs"],
                 limit: 1200,
@@ -121,7 +121,7 @@ const GROUPS: [Group; 4] = [
             // The models of the clock; and of a section, for what of `enter` is
             // not about the count.
             Pass {
-                conditions: "--cfg loom --cfg hyaline_narrow_era",
+                conditions: "--cfg hyaline_loom --cfg hyaline_narrow_era",
                 cargo: &["--release", "--lib", "--test=loom"],
                 filter: &["--", "models", "section::"],
                 limit: 600,
@@ -144,7 +144,7 @@ const GROUPS: [Group; 4] = [
                 limit: 60,
             },
             Pass {
-                conditions: "--cfg loom",
+                conditions: "--cfg hyaline_loom",
                 cargo: &["--release", "--test=loom"],
                 filter: &["safe"],
                 limit: 1200,

@@ -234,9 +234,9 @@ impl Copy {
     /// Builds the models; the path of the program.
     fn build(&self, narrow: bool) -> Result<PathBuf, String> {
         let flags = if narrow {
-            "--cfg loom --cfg hyaline_narrow_era"
+            "--cfg hyaline_loom --cfg hyaline_narrow_era"
         } else {
-            "--cfg loom"
+            "--cfg hyaline_loom"
         };
         let mut command = shell::cargo();
         command

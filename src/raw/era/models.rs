@@ -1,6 +1,6 @@
 //! Loom models of the two-word clock, with halves of four eras. The clock
 //! starts at era 6: low word 6, high word 1. Run with
-//! `RUSTFLAGS="--cfg loom --cfg hyaline_narrow_era" cargo test --release --lib`.
+//! `RUSTFLAGS="--cfg hyaline_loom --cfg hyaline_narrow_era" cargo test --release --lib`.
 
 use std::sync::Arc;
 

@@ -151,6 +151,6 @@ impl Mark {
     }
 }
 
-#[cfg(all(test, loom, hyaline_narrow_era))]
+#[cfg(all(test, hyaline_loom, hyaline_narrow_era))]
 #[path = "models.rs"]
 mod models;

@@ -73,7 +73,7 @@ pub(super) fn bucket<K: Hash>(key: &K, buckets: usize) -> usize {
     ((u64::from(upper) * buckets as u64) >> 32) as usize
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(hyaline_loom)))]
 mod tests {
     use super::bucket;
 

@@ -105,12 +105,12 @@ impl<K, V> fmt::Debug for MapNode<K, V> {
 }
 
 impl<K, V> Init for List<K, V> {
-    #[cfg(not(loom))]
+    #[cfg(not(hyaline_loom))]
     #[allow(clippy::declare_interior_mutable_const)] // copied, never borrowed
     const INIT: Self = Self {
         head: AtomicPtr::new(ptr::null_mut()),
     };
-    #[cfg(loom)]
+    #[cfg(hyaline_loom)]
     fn init() -> Self {
         let head = AtomicPtr::new(ptr::null_mut());
         Self { head }

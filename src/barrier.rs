@@ -71,7 +71,19 @@ pub unsafe trait Barrier: Copy + 'static {
     /// it when guards nest.
     const LIGHT_IS_FREE: bool = false;
 
-    /// Between a reader's store of its active flag and its first load.
+    /// Whether all users of the collector run on one core. Then plain stores
+    /// and fences for the compiler stand in for Release stores.
+    ///
+    /// An implementation that sets it promises just that.
+    const SINGLE_CORE: bool = false;
+
+    /// Whether [`heavy`](Self::heavy) may be called where memory must not be
+    /// waited for: in interrupts and with interrupts masked. A barrier that
+    /// waits for other cores must leave it false. Deferred and per-CPU handles
+    /// then give back less when a pool is exhausted.
+    const HEAVY_IN_INTERRUPTS: bool = false;
+
+    /// Between a reader's store of its section and its first load.
     fn light();
     /// Between a reclaimer's unlinking and its look at the active flags.
     fn heavy();
@@ -93,6 +105,8 @@ pub struct Fences;
 // SAFETY: two SeqCst fences have a single total order, and whichever comes
 // second sees what was stored before the first.
 unsafe impl Barrier for Fences {
+    const HEAVY_IN_INTERRUPTS: bool = true;
+
     #[inline(always)]
     fn light() {
         // SeqCst: pairs with `heavy`, see the trait.
@@ -144,6 +158,8 @@ impl SingleCore {
 // there is one core only is the promise made to `SingleCore::new`.
 unsafe impl Barrier for SingleCore {
     const LIGHT_IS_FREE: bool = true;
+    const SINGLE_CORE: bool = true;
+    const HEAVY_IN_INTERRUPTS: bool = true;
 
     #[inline(always)]
     fn light() {

@@ -51,7 +51,7 @@
 //! # Ok::<(), hyaline::SlotsExhausted>(())
 //! ```
 
-use crate::{Barrier, Config};
+use crate::{Barrier, Config, pool::Magazine};
 
 impl<B: Barrier> Config<B> {
     /// Robust mode: the most objects that can be retired and not yet
@@ -69,7 +69,7 @@ impl<B: Barrier> Config<B> {
     /// ```
     #[must_use]
     pub const fn most_pending(&self, slots: usize, stalls: usize, live: usize) -> usize {
-        let (batch, step) = (self.settings.batch, self.settings.era_step);
+        let (batch, step) = (self.settings.batch(), self.settings.era_step());
         let largest = if batch > slots { batch } else { slots };
         stalls * (live + slots * (step + 2)) * largest + slots * (2 * largest + slots)
     }
@@ -91,8 +91,8 @@ impl<B: Barrier> Config<B> {
         let needed = live + self.most_pending(slots, stalls, live);
         let mut size = needed;
         // A larger pool lets handles keep more, up to a limit: this ends.
-        while size < needed + slots * crate::pool::kept(size) {
-            size = needed + slots * crate::pool::kept(size);
+        while size < needed + slots * Magazine::size(size) {
+            size = needed + slots * Magazine::size(size);
         }
         size
     }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::{
     Basic, Config, Deferred, Handle, HandleId, Nested, NotTheOwner, PerCpu, Role, Scheme,
-    raw::{Shared, Slot},
+    raw::{Global, Slot},
     sync::const_fn,
 };
 
@@ -33,7 +33,7 @@ use crate::{
 /// static C: hyaline::Collector<0> = hyaline::Collector::new();
 /// ```
 pub struct Collector<const N: usize, S: Scheme = Basic> {
-    shared: Shared<S, [Slot<S>; N]>,
+    global: Global<S, [Slot<S>; N]>,
 }
 
 impl<const N: usize> Collector<N> {
@@ -65,7 +65,7 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
         pub const fn with_config(config: Config<S::Barrier>) -> Self {
             const { assert!(N > 0, "a collector has at least one slot") };
             Self {
-                shared: Shared::new(config.settings),
+                global: Global::new(config.settings),
             }
         }
     }
@@ -190,7 +190,7 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     /// ```
     pub unsafe fn evict(&self, id: HandleId) -> Result<(), NotTheOwner> {
         // SAFETY: the caller's.
-        if unsafe { self.shared().evict(id.slot, id.owner) } {
+        if unsafe { self.global().evict(id.slot, id.owner) } {
             Ok(())
         } else {
             Err(NotTheOwner)
@@ -224,15 +224,15 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn request_restart(&self, slot: usize) -> bool {
-        self.shared().request_restart(slot)
+        self.global().request_restart(slot)
     }
 
-    pub(crate) fn shared(&self) -> &Shared<S> {
-        &self.shared
+    pub(crate) fn global(&self) -> &Global<S> {
+        &self.global
     }
 
     fn claim<R: Role>(&self) -> Result<Handle<'_, S, R>, SlotsExhausted> {
-        match self.shared().register() {
+        match self.global().register(R::RECLAIMS) {
             Some(local) => Ok(Handle::new(local)),
             None => Err(SlotsExhausted { capacity: N }),
         }
@@ -247,8 +247,8 @@ impl<const N: usize> Default for Collector<N> {
 
 impl<const N: usize, S: Scheme> Drop for Collector<N, S> {
     fn drop(&mut self) {
-        let shared: &mut Shared<S> = &mut self.shared;
-        shared.reclaim_all();
+        let global: &mut Global<S> = &mut self.global;
+        global.reclaim_all();
     }
 }
 

@@ -3,12 +3,30 @@
 use crate::{Barrier, Fences};
 
 /// The numbers of a [`Config`].
+///
+/// They are stored as what they differ from the defaults by, so that a
+/// collector with the defaults is all zeros and lies in `.bss`.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Objects a handle retires before it tries to publish them.
-    pub(crate) batch: usize,
-    /// Objects a handle makes before the era goes on.
-    pub(crate) era_step: usize,
+    batch: usize,
+    era_step: usize,
+}
+
+/// The default batch, and the default era step: targets with 64 bits have the
+/// memory for large ones.
+const DEFAULT_BATCH: usize = if usize::BITS < 64 { 16 } else { 64 };
+const DEFAULT_ERA_STEP: usize = if usize::BITS < 64 { 4 } else { 64 };
+
+impl Settings {
+    /// Objects that a handle retires before it publishes them.
+    pub(crate) const fn batch(&self) -> usize {
+        self.batch ^ DEFAULT_BATCH
+    }
+
+    /// Objects that a handle makes before the clock ticks.
+    pub(crate) const fn era_step(&self) -> usize {
+        self.era_step ^ DEFAULT_ERA_STEP
+    }
 }
 
 /// How a collector works: the batch size, the era step, the barrier. All
@@ -42,12 +60,11 @@ impl Config {
     /// # assert!(C.register().is_ok());
     /// ```
     pub const fn new() -> Self {
-        let (batch, era_step) = match size_of::<usize>() {
-            8 => (64, 64),
-            _ => (16, 4),
-        };
         Self {
-            settings: Settings { batch, era_step },
+            settings: Settings {
+                batch: 0,
+                era_step: 0,
+            },
             barrier: Fences,
         }
     }
@@ -75,11 +92,11 @@ impl<B: Barrier> Config<B> {
     /// ```
     pub const fn batch<const OBJECTS: usize>(mut self) -> Self {
         const { assert!(OBJECTS > 0, "a batch has at least one object") };
-        self.settings.batch = OBJECTS;
+        self.settings.batch = OBJECTS ^ DEFAULT_BATCH;
         self
     }
 
-    /// Robust mode: objects that a handle makes before the era goes on. A
+    /// Robust mode: objects that a handle makes before the next era begins. A
     /// stalled reader can hold what was made in the era in which it stalled,
     /// so a small pool needs a small step. Basic mode has no eras.
     ///
@@ -94,8 +111,8 @@ impl<B: Barrier> Config<B> {
     /// const C: hyaline::Config = hyaline::Config::new().era_step::<0>();
     /// ```
     pub const fn era_step<const OBJECTS: usize>(mut self) -> Self {
-        const { assert!(OBJECTS > 0, "the era goes on after at least one object") };
-        self.settings.era_step = OBJECTS;
+        const { assert!(OBJECTS > 0, "an era lasts for at least one object") };
+        self.settings.era_step = OBJECTS ^ DEFAULT_ERA_STEP;
         self
     }
 

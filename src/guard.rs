@@ -135,7 +135,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         success: Ordering,
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
-        self.local.exchange(failure, |failure| {
+        self.local.compare_exchange_with(failure, |failure| {
             src.compare_exchange(current, new, success, failure)
         })
     }
@@ -168,7 +168,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         success: Ordering,
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
-        self.local.exchange(failure, |failure| {
+        self.local.compare_exchange_with(failure, |failure| {
             src.compare_exchange_weak(current, new, success, failure)
         })
     }
@@ -201,15 +201,70 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     #[inline]
     pub unsafe fn defer_retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
         // SAFETY: the caller's; `AsLink` makes the cast right.
-        unsafe { self.local.retire_as::<R>(ptr.cast::<Link>(), reclaim) };
+        unsafe { self.local.retire::<R>(ptr.cast::<Link>(), reclaim, false) };
     }
 
-    /// A quiescent point: ends the section and begins a new one, for the price
-    /// of a load when nothing waits. Pointers loaded before are not protected
-    /// any more.
+    /// Retires an object of a pool. A destructor of the value is the only code
+    /// of the user's that its reclaimer runs.
     ///
-    /// Does nothing if the handle has other guards. May run reclaimers; on a
-    /// deferred or per-CPU handle what it would reclaim goes to the others.
+    /// # Safety
+    ///
+    /// As for [`defer_retire`](Self::defer_retire), with the contract of
+    /// [`reclaim::pooled`](crate::reclaim::pooled).
+    #[inline]
+    pub(crate) unsafe fn retire_pooled<T>(&self, object: *mut crate::Linked<T>) {
+        let (link, plain) = (object.cast::<Link>(), !core::mem::needs_drop::<T>());
+        // SAFETY: the fn contract. Without a destructor `pooled` runs no code
+        // of the user's.
+        unsafe {
+            self.local
+                .retire::<R>(link, crate::reclaim::pooled::<T>, plain);
+        }
+    }
+
+    /// Makes the section protect an object of the caller's own: one that it
+    /// made and is about to share, and will use after others could have found
+    /// and retired it.
+    ///
+    /// In robust mode a section protects what it loaded through the guard. An
+    /// object that it made itself was not loaded, and may be younger than all
+    /// that was. In basic mode there is nothing to do. Wait-free; a few loads.
+    ///
+    /// # Safety
+    ///
+    /// `object` is valid, and was not shared yet.
+    ///
+    /// ```
+    /// use core::{ptr, sync::atomic::Ordering::{AcqRel, Acquire}};
+    /// use hyaline::{AtomicPtr, Collector, Config, Linked, Robust, reclaim};
+    ///
+    /// let collector = Collector::<1, Robust>::with_config(Config::new());
+    /// let handle = collector.register()?;
+    /// let head = AtomicPtr::<Linked<u32>>::new(ptr::null_mut());
+    ///
+    /// let guard = handle.enter();
+    /// let mine = Box::into_raw(Box::new(handle.link(7)));
+    /// // SAFETY: just made.
+    /// unsafe { guard.protect_own(mine) };
+    /// guard.compare_exchange(&head, ptr::null_mut(), mine, AcqRel, Acquire).unwrap();
+    /// // SAFETY: protected, whatever others do with it now.
+    /// assert_eq!(unsafe { **mine }, 7);
+    /// # // SAFETY: nobody else has it.
+    /// # unsafe { guard.defer_retire(head.into_inner(), reclaim::boxed::<Linked<u32>>) };
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub unsafe fn protect_own<T: AsLink + ?Sized>(&self, object: *mut T) {
+        // SAFETY: valid and not shared (fn contract).
+        unsafe { self.local.protect_own(object.cast::<Link>()) };
+    }
+
+    /// A quiescent point: ends the section and begins a new one, if somebody
+    /// waits for the section; one load if nobody does. Pointers loaded before
+    /// are not protected any more.
+    ///
+    /// Does nothing if the handle has other guards. May run reclaimers on an
+    /// eager handle, and none on a deferred or per-CPU one.
     ///
     /// A guard that is kept for long and refreshed now and then is
     /// quiescent-state based reclamation (QSBR): reads cost the load alone.
@@ -223,23 +278,10 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// }
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
+    #[doc(alias = "quiescent")]
     #[inline]
     pub fn refresh(&mut self) {
-        self.local.quiesce::<R>();
-    }
-
-    /// [`refresh`](Self::refresh), by the name that users of QSBR know.
-    ///
-    /// ```
-    /// let collector = hyaline::Collector::<1>::new();
-    /// let handle = collector.register()?;
-    /// let mut online = handle.enter();
-    /// online.quiescent();
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    #[inline]
-    pub fn quiescent(&mut self) {
-        self.refresh();
+        self.local.refresh::<R>();
     }
 
     /// Whether somebody asked this reader to end its section, by
@@ -267,10 +309,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
 impl<S: Scheme, R: Role> Drop for Guard<'_, S, R> {
     #[inline]
     fn drop(&mut self) {
-        self.local.leave();
-        if R::RECLAIMS {
-            self.local.settle(0);
-        }
+        self.local.leave::<R>();
     }
 }
 

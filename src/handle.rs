@@ -26,7 +26,7 @@ use crate::{
 /// its own.
 pub struct Handle<'c, S: Scheme = Basic, R: Role = Eager> {
     local: Local<'c, S>,
-    /// The slot's owner that this handle is, see `raw::release`.
+    /// The slot's owner that this handle is, see `raw::claim`.
     owner: usize,
     /// Not `Sync`: the slot's owner is one thread at a time.
     not_sync: PhantomData<(R, Cell<()>)>,
@@ -125,8 +125,39 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
             !self.is_evicted(),
             "the slot of this handle was evicted; register again"
         );
-        self.local.enter();
+        self.local.enter::<R>();
         Guard::new(self.local)
+    }
+
+    /// A header with the birth era of now, for an object with a header of its
+    /// own. Constant time.
+    ///
+    /// The object is to be shared with users of the same collector only.
+    ///
+    /// ```
+    /// use hyaline::{AsLink, Collector, Link};
+    ///
+    /// #[repr(C)]
+    /// struct Route {
+    ///     link: Link,
+    ///     port: u16,
+    /// }
+    ///
+    /// // SAFETY: `repr(C)`, and the link comes first.
+    /// unsafe impl AsLink for Route {}
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let route = Route { link: handle.stamp(), port: 80 };
+    /// # assert_eq!(route.port, 80);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn stamp(&self) -> Link {
+        let link = Link::new();
+        self.local.stamp::<R>(&link);
+        link
     }
 
     /// Gives a value its header, with the birth era of now.
@@ -183,21 +214,21 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         // SAFETY: the caller's; `AsLink` makes the cast right.
         unsafe {
             if self.is_evicted() {
-                self.local.shared().retire_to_limbo(link, reclaim);
+                self.local.global().retire_evicted(self.local.slot, link, reclaim);
             } else if R::RECLAIMS {
-                self.local.retire_now(link, reclaim);
+                self.local.retire_now(link, reclaim, false);
             } else {
-                self.local.retire_as::<R>(link, reclaim);
+                self.local.retire::<R>(link, reclaim, false);
             }
         }
     }
 
-    /// Publishes what this handle retired, or hands it over to the others if
-    /// there are fewer objects than active slots; then collects. Returns how
-    /// many objects it reclaimed.
+    /// Publishes what was retired, by all handles, and reclaims what can be
+    /// reclaimed. Returns how many objects it reclaimed: on an eager handle
+    /// this is [`collect`](Handle::collect).
     ///
-    /// Looks at each slot. Called inside a reclaimer it reclaims nothing and
-    /// returns 0. A deferred handle hands everything over, and returns 0.
+    /// On a deferred or per-CPU handle it does nothing, and returns 0: what
+    /// such a handle retired lies where the others find it.
     ///
     /// ```
     /// use hyaline::{Collector, Linked, reclaim};
@@ -213,26 +244,23 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn flush(&self) -> usize {
-        if self.is_evicted() {
+        if !R::RECLAIMS || self.is_evicted() {
             return 0;
         }
-        if R::RECLAIMS {
-            return self.local.flush();
-        }
-        if !R::NESTED {
-            self.local.hand_over();
-        }
-        0
+        self.local.collect_limited()
     }
 }
 
 impl<S: Scheme> Handle<'_, S> {
-    /// Reclaims what can be reclaimed now, for all: inboxes of slots that are
-    /// not active, and what was handed over. Returns how many objects it
-    /// reclaimed.
+    /// Publishes what was retired, by all handles, and reclaims what no open
+    /// section can hold. Returns how many objects it reclaimed.
     ///
-    /// Looks at each slot. Called inside a reclaimer it reclaims nothing and
-    /// returns 0.
+    /// It does not matter who retired them: a handle that sleeps, was dropped
+    /// or forgotten, an evicted one, a deferred one, one with a limit. Only
+    /// what another call has in its hands is left out.
+    ///
+    /// Costs the heavy barrier and a look at each slot. Called inside a
+    /// reclaimer it reclaims nothing and returns 0.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -244,11 +272,11 @@ impl<S: Scheme> Handle<'_, S> {
         if self.is_evicted() {
             return 0;
         }
-        self.local.collect()
+        self.local.collect_limited()
     }
 
-    /// [`collect`](Self::collect), but runs at most so many reclaimers. The
-    /// remainder stays queued in the slot for its next call.
+    /// [`collect`](Self::collect), but runs at most so many reclaimers. What is
+    /// left over anyone reclaims who has no limit, or the next call here.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -260,13 +288,16 @@ impl<S: Scheme> Handle<'_, S> {
         if self.is_evicted() {
             return 0;
         }
-        self.local.collect_at_most(reclaimers)
+        self.local.collect(reclaimers)
     }
 
     /// Sets how many reclaimers a single call on this handle may run, from the
-    /// drop of a guard to `flush`; `None`, as at the start, is any number. The
-    /// remainder stays queued in the slot for its next call that reclaims.
+    /// drop of a guard to `flush`; `None`, as at the start, is any number.
     /// Dropping the handle is not limited.
+    ///
+    /// What is left over anyone reclaims who collects or publishes. While
+    /// there is something left over, each [`Guard::defer_retire`] on this
+    /// handle publishes and reclaims up to the limit, so it does not grow.
     ///
     /// ```
     /// use core::num::NonZeroU16;
@@ -293,7 +324,7 @@ impl<S: Scheme, R: Role> Drop for Handle<'_, S, R> {
         if R::RECLAIMS {
             local.release();
         } else {
-            local.release_deferred();
+            local.release_passive();
         }
     }
 }

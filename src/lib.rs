@@ -31,6 +31,7 @@ mod link;
 #[cfg(feature = "defmt")]
 mod log;
 mod observe;
+mod notes;
 mod owned;
 mod per_cpu;
 mod pool;
@@ -46,7 +47,7 @@ pub use barrier::Membarrier;
 pub use barrier::{Barrier, Fences, SingleCore};
 pub use collector::{Collector, SlotsExhausted};
 pub use config::Config;
-pub use grace::{Busy, Callback, Grace, Token, WouldDeadlock};
+pub use grace::{Busy, Callback, Token, WouldDeadlock};
 pub use guard::Guard;
 pub use handle::Handle;
 pub use id::{HandleId, NotTheOwner};

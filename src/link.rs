@@ -6,9 +6,10 @@ use core::{
     ptr,
 };
 
-#[cfg(any(not(target_pointer_width = "64"), hyaline_narrow_era))]
-use crate::sync::Ordering;
-use crate::sync::{AtomicPtr, Cell, const_fn};
+use crate::{
+    notes::Notes,
+    sync::{Access, Cell, const_fn},
+};
 
 /// A function that takes a retired object back: frees it, drops it, returns it
 /// to its pool.
@@ -32,21 +33,22 @@ pub type Reclaimer = unsafe fn(*mut Link);
 ///
 /// What the words mean depends on where the object is in its life:
 ///
-/// | word | live | retired, in a batch | published | being reclaimed |
+/// | word | live | retired | waiting at a slot | being reclaimed |
 /// |---|---|---|---|---|
-/// | `next` | birth era | birth era | next in an inbox | the reclaiming slot's cache |
-/// | `refs` | birth era, upper half | birth era, upper half | the batch's counting object; there, the count | |
-/// | `chain` | | next in the batch | next in the batch | |
+/// | `next` | | next in its list | next in its list | the reclaiming slot's magazine |
+/// | `notes` (two words), basic | | | first of a chain: the section it waits for, and its last object | |
+/// | `notes` (two words), robust | birth era | birth era | birth era and era of retirement | |
 /// | `reclaim` | | reclaimer | reclaimer | |
 ///
-/// The upper half of the birth era exists on 32-bit targets only. `refs` is
-/// always accessed atomically: the count lives in it.
+/// All zeros is a valid header of an object that was never retired and has no
+/// birth era.
 #[repr(C)]
 pub struct Link {
     pub(crate) next: Cell<*mut Link>,
-    pub(crate) refs: AtomicPtr<Link>,
-    pub(crate) chain: Cell<*mut Link>,
-    pub(crate) reclaim: Cell<Reclaimer>,
+    pub(crate) notes: Notes,
+    pub(crate) reclaim: Cell<Option<Reclaimer>>,
+    /// For models.
+    pub(crate) access: Access,
 }
 
 // SAFETY: the fields are private and accessed by whoever owns the object in
@@ -56,21 +58,18 @@ unsafe impl Send for Link {}
 // SAFETY: as above.
 unsafe impl Sync for Link {}
 
-#[cfg(not(hyaline_loom))]
+#[cfg(not(any(hyaline_loom, target_pointer_width = "16")))]
 const _: () = assert!(size_of::<Link>() == 4 * size_of::<usize>());
-
-/// The reclaimer of an object that has not been retired.
-///
-/// # Safety
-///
-/// None: it does nothing.
-unsafe fn not_retired(_: *mut Link) {}
 
 impl Link {
     const_fn! {
-        /// A header without a birth era: in robust mode the object counts as
-        /// older than any reader, which is right and never skipped. Use
-        /// [`Handle::link`](crate::Handle::link) for a stamped one.
+        /// A header without a birth era.
+        ///
+        /// In robust mode the object counts as older than every section, so a
+        /// stalled section holds it even if the section cannot have seen it:
+        /// safe, but not covered by the [bound](crate::bound). Use
+        /// [`Handle::link`](crate::Handle::link) or
+        /// [`Handle::stamp`](crate::Handle::stamp) for a stamped one.
         ///
         /// ```
         /// static LINK: hyaline::Link = hyaline::Link::new();
@@ -79,9 +78,9 @@ impl Link {
         pub const fn new() -> Self {
             Self {
                 next: Cell::new(ptr::null_mut()),
-                refs: AtomicPtr::new(ptr::null_mut()),
-                chain: Cell::new(ptr::null_mut()),
-                reclaim: Cell::new(not_retired),
+                notes: Notes::new(),
+                reclaim: Cell::new(None),
+                access: Access::new(),
             }
         }
     }
@@ -103,26 +102,6 @@ impl Link {
     #[must_use]
     pub const fn cast<T: AsLink>(link: *mut Link) -> *mut T {
         link.cast()
-    }
-
-    /// Sets the birth era.
-    pub(crate) fn set_birth(&self, birth: u64) {
-        self.next.set(ptr::without_provenance_mut(birth as usize));
-        #[cfg(any(not(target_pointer_width = "64"), hyaline_narrow_era))]
-        // Relaxed: the object is ours alone until its owner publishes it.
-        self.refs.store(
-            ptr::without_provenance_mut((birth >> 32) as usize),
-            Ordering::Relaxed,
-        );
-    }
-
-    /// The birth era of an object that is not published yet.
-    pub(crate) fn birth(&self) -> u64 {
-        let low = self.next.get().addr() as u64;
-        #[cfg(any(not(target_pointer_width = "64"), hyaline_narrow_era))]
-        // Relaxed: as in `set_birth`.
-        let low = low & 0xffff_ffff | (self.refs.load(Ordering::Relaxed).addr() as u64) << 32;
-        low
     }
 }
 

@@ -3,7 +3,7 @@
 use defmt::{Format, Formatter, write};
 
 use crate::{
-    Callback, Collector, Grace, Guard, Handle, Link, Linked, PerCpu, Pool, PoolExhausted, Role,
+    Callback, Collector, Guard, Handle, Link, Linked, PerCpu, Pool, PoolExhausted, Role,
     Scheme, Section,
 };
 
@@ -63,12 +63,6 @@ impl Format for Link {
 impl<T: Format> Format for Linked<T> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "{}", **self);
-    }
-}
-
-impl Format for Grace {
-    fn format(&self, f: Formatter<'_>) {
-        write!(f, "Grace");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{Collector, HandleId, Scheme, raw::Shared};
+use crate::{Collector, HandleId, Scheme, raw::Global};
 
 /// A moment's view of a slot, from [`Collector::slots`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn slots(&self) -> impl Iterator<Item = SlotState> + '_ {
-        let shared: &Shared<S> = self.shared();
-        (0..N).filter_map(|slot| shared.state(slot))
+        let global: &Global<S> = self.global();
+        (0..N).filter_map(|slot| global.state(slot))
     }
 
     /// The active slot whose section is the oldest, if ages are known (robust
@@ -89,12 +89,12 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     #[cfg(feature = "stats")]
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.shared().stats()
+        self.global().stats()
     }
 }
 
 /// What a collector did since it was made, from [`Collector::stats`]. Callbacks
-/// and steps of grace periods count as objects. The counts wrap.
+/// count as objects. The counts wrap.
 ///
 /// ```
 /// let stats = hyaline::Collector::<1>::new().stats();

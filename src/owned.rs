@@ -114,7 +114,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     /// ```
     #[inline]
     pub fn refresh(&mut self) {
-        self.handle.local().quiesce::<R>();
+        self.handle.local().refresh::<R>();
     }
 
     /// Drops the guard that `into_section` forgot; once.

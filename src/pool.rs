@@ -21,13 +21,11 @@
 //!   skips the popper, and `A` comes back to the list under its eyes.
 //! - *A counter beside the head* wraps, and takes bits or a wider word.
 
-#[cfg(target_has_atomic = "64")]
-mod cache;
+mod magazine;
 
 use core::{cell::UnsafeCell, fmt, mem::MaybeUninit, ptr};
 
-#[cfg(target_has_atomic = "64")]
-pub(crate) use cache::Cache;
+pub(crate) use magazine::Magazine;
 
 use crate::{
     Handle, Link, Linked, Role, Scheme,
@@ -94,18 +92,6 @@ const_fn! {
     }
 }
 
-/// Blocks that a handle may keep, of a pool of this size: none where there are
-/// no caches, and a block's state is next to the block.
-pub(crate) const fn kept(size: usize) -> usize {
-    if !cfg!(target_has_atomic = "64") {
-        0
-    } else if size / 32 < 64 {
-        size / 32
-    } else {
-        64
-    }
-}
-
 impl<T, const K: usize> Pool<T, K> {
     const_fn! {
         /// An empty pool.
@@ -140,10 +126,13 @@ impl<T, const K: usize> Pool<T, K> {
     /// Stores a value, with its header and the birth era of now. The object is
     /// the caller's, until it is published.
     ///
-    /// If there is no free block, flushes the handle, which may run
-    /// reclaimers (but for a deferred handle), and tries once more. Wait-free but for that: at most `2 *
-    /// K` loads. A handle may keep `K / 32` free blocks, at most 64, which
-    /// other handles do not find.
+    /// Wait-free if there is a free block: at most `K` loads. If there is none,
+    /// an eager handle [flushes](Handle::flush), which may run reclaimers, and
+    /// tries again. A deferred or per-CPU handle, and a reclaimer, must not run
+    /// them: they send on what waits, and give back the blocks of objects that
+    /// have no destructor, retired through the [safe layer](crate::safe). A
+    /// handle may keep `K / 32` free blocks, at most 64, which other handles do
+    /// not find.
     ///
     /// # Errors
     ///
@@ -168,14 +157,12 @@ impl<T, const K: usize> Pool<T, K> {
         value: T,
     ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
         let local = handle.local();
-        #[cfg(target_has_atomic = "64")]
         let mut block: *mut Linked<T> = if R::NESTED {
             ptr::null_mut()
         } else {
-            local.slot.cache.take(&self.cursor, kept(K)).cast()
+            let magazine = &local.slot.magazine;
+            magazine.take(&self.cursor, Magazine::size(K)).cast()
         };
-        #[cfg(not(target_has_atomic = "64"))]
-        let mut block: *mut Linked<T> = ptr::null_mut();
         if block.is_null() {
             block = self.claim(handle);
             if block.is_null() {
@@ -198,8 +185,16 @@ impl<T, const K: usize> Pool<T, K> {
     fn claim<S: Scheme, R: Role>(&self, handle: &Handle<'_, S, R>) -> *mut Linked<T> {
         let mut block = self.find();
         if block.is_null() {
-            handle.flush();
-            block = self.find();
+            let local = handle.local();
+            if R::RECLAIMS && !local.is_draining() {
+                handle.flush();
+                block = self.find();
+            } else {
+                local.scavenge(|| {
+                    block = self.find();
+                    !block.is_null()
+                });
+            }
         }
         let object = block.cast::<Linked<T>>();
         if !object.is_null() {
@@ -342,18 +337,15 @@ unsafe fn give_back(state: *mut State) {
 /// ```
 pub unsafe fn pooled<T>(link: *mut Link) {
     let object = link.cast::<Linked<T>>();
-    // SAFETY: the caller's; the collector put the cache's address, or null,
-    // into `next`.
+    // SAFETY: the object is in a pool that is still there, and ours (fn
+    // contract). The collector put a magazine of this call's handle into
+    // `next`; a live object has null there.
     unsafe {
-        #[cfg(target_has_atomic = "64")]
-        let cache = (*link).next.get().cast::<Cache>();
         ptr::drop_in_place(&raw mut (*object).value);
         let state = state_of(object);
-        #[cfg(target_has_atomic = "64")]
-        if !cache.is_null() && (*cache).keep(link, state) {
-            return;
+        if !Magazine::keep(link, state) {
+            give_back(state);
         }
-        give_back(state);
     }
 }
 

@@ -1,135 +1,146 @@
-//! The algorithm: Hyaline-1 and Hyaline-1S with a read side of plain loads
-//! and stores.
+//! The algorithm: Hyaline with numbered sections and a read side of plain
+//! loads and stores.
 //!
 //! The source is Hyaline (Nikolaev & Ravindran, PLDI 2021, arXiv 1905.07903
-//! and 2108.02763); the fixed array of slots claimed by compare-and-swap comes
-//! from the Hazard Eras discussion (Ramalhete & Correia, 2017).
+//! and 2108.02763): retired objects are handed to the readers that may hold
+//! them, and whoever is last reclaims. The array of slots claimed by
+//! compare-and-swap comes from the Hazard Eras discussion (Ramalhete &
+//! Correia, 2017); the numbers of sections are the counters of quiescent-state
+//! based reclamation; the eras are those of interval-based reclamation.
 //!
 //! # How it works
 //!
-//! A reader *enters* a section and *leaves* it. A writer unlinks an object, so
-//! that no new section can find it, and *retires* it. Retired objects gather
-//! in a *batch*, which is *published*: for each slot that is active, one of
-//! the batch's objects is pushed onto the slot's *inbox*, and the batch counts
-//! these references. A slot drops the references in its inbox when its section
-//! ends; whoever drops the last one reclaims the batch. So the work of
-//! reclaiming is spread over all, no thread is waited for, and a reader looks
-//! at nothing but its own slot.
+//! A reader *enters* a section and *leaves* it. The slot's *section word*
+//! shows the number of the section and whether it is open. A writer unlinks an
+//! object, so that no new section can find it, and *retires* it: pushes it
+//! onto its slot's stack of retired objects. From time to time the stack is
+//! taken and *published*: after a heavy barrier the objects, now one *chain*,
+//! *walk* along the slots. At each slot that is idle, or whose section cannot
+//! hold them, they pass. At the first one whose section may hold them they
+//! wait, in the slot's *inbox*. When that section is over they walk on from
+//! the next slot. At the end nobody can hold them, and they are *reclaimed*.
 //!
-//! In the paper a reader leaves with an atomic swap, because the head of the
-//! list is also the active flag. Here flag and list are two words. A leave is
-//! one store, and a load that sees whether the inbox has anything. What this
-//! opens is one race: a cell that is pushed in the instant its reader leaves
-//! stays behind in the inbox of a slot that is not active. It is closed on the
-//! side of those who reclaim, by *stealing* (`steal`).
-//!
-//! | reader (slot 1) | retirer |
-//! |---|---|
-//! | | sees slot 1 active |
-//! | `active = 0` | |
-//! | inbox is empty: done | |
-//! | | pushes a cell onto inbox 1 |
-//! | *the paper: the swap finds the cell, or the push fails* | |
-//! | | a later publish, collect or flush of anyone sees slot 1 inactive with a full inbox, and steals it |
+//! There is no second mechanism. A grace period is a walk of a slot's index
+//! and a section's number, done by whoever polls it. A sleeping retirer, a
+//! released slot, a limit, a panic leave objects in words that anyone takes.
 //!
 //! # Why it is safe
 //!
 //! The code cites these by number; `tests/loom` has a model for each.
 //!
-//! 1. **enter and publish.** The reader stores `active`, executes LIGHT, loads
-//!    pointers; the retirer unlinks, executes HEAVY, loads `active`. At least
-//!    one of them sees the other: either the scan finds the slot active, or
-//!    the reader does not find the object.
-//! 2. **A slot seen inactive.** `leave` stores with Release and the scan loads
-//!    with Acquire, so all accesses of the section happen before the reclaim.
-//! 3. **steal.** Everything in an inbox was unlinked, then its publisher
-//!    executed HEAVY, then it was pushed. The thief takes the inbox (Acquire)
-//!    and then looks at the flag again: that look comes after those HEAVYs.
-//!    If the slot is inactive, every section that could hold the objects has
-//!    ended (2), and each later one sees that they are unlinked (1). If it is
-//!    active the chain goes back. A slot has one owner, so the flag needs no
-//!    counter; and the thief needs no barrier of its own.
-//! 4. **The owner and its inbox.** A slot that takes its own inbox while it
-//!    has no section open, or at a quiescent point, holds no pointers.
-//! 5. **What a leave misses** is delayed, not lost: the next leave, publish,
-//!    collect or flush of anyone finds it.
-//! 6. **The count** of a batch is below zero until the publisher has added
-//!    what it pushed, so it comes to zero once, in one hand.
-//! 7. **Eras** (robust mode) are argued in [`era`]: a slot whose era is older
-//!    than every birth in the batch holds none of its objects.
+//! 1. **enter and publish.** The reader stores its section, executes the light
+//!    barrier, loads pointers; the publisher takes what was unlinked, executes
+//!    the heavy barrier, looks at sections. At least one of them sees the
+//!    other: either the look finds the section open, or the reader does not
+//!    find the object.
+//! 2. **A section seen over.** `leave` and the next `enter` store the word
+//!    with Release, and a look loads it with Acquire, so all accesses of a
+//!    section happen before the reclaim by who saw it over.
+//! 3. **One slot after the other, one barrier.** The sections that may hold a
+//!    chain are those that were open at its heavy barrier. When the walk comes
+//!    to a slot it looks at it after that barrier: taking an inbox (Acquire)
+//!    is ordered after the pushes into it (Release), and so after the heavy
+//!    barriers of all that it holds. So a look that finds no section, or
+//!    another one than the look that left the chain there, or one that cannot
+//!    hold it by its eras, clears the slot for good (1, 2).
+//! 4. **The owner and its inbox.** A slot that takes its own inbox when it has
+//!    no section open, or has just renumbered it, holds no pointers.
+//! 5. **A push that comes late** into the inbox of a slot that has left in
+//!    between is delayed, not lost: the slot's next leave, or the next publish
+//!    or collect of anyone, finds it.
+//! 6. **One hand.** An object is in one stack, inbox or hand at a time, and
+//!    all of these are taken as a whole by a swap. There are no counts.
+//! 7. **Eras** (robust mode) are argued in [`era`].
+//!
+//! # What waits for whom
+//!
+//! In basic mode a chain notes the number of the section that it was left
+//! for. Who finds the slot open with another number sends it on. So it waits
+//! for one section of each slot: one that was open when it was published, or,
+//! if the walk came late, one that was open when it came. In robust mode the
+//! eras tell these two apart, and only the former is waited for.
 //!
 //! # Where retired objects are
 //!
 //! ```text
-//! retire -> batch (of a slot) -- publish --> inboxes -- last reference --> queue -> reclaimer
-//!               |      ^      \-- nobody is active ------------------------^
-//!      hand over|      |adopt
-//!               v      |
-//!              limbo (of the collector)
+//! retire -> retired (slot) -- publish --> inbox (slot) -- section over --> hand -> reclaimer
+//!               ^   anyone takes all        |  ^  walks on |                ^
+//!               |                           +--+-----------+                |
+//!   nested and deferred contexts            anyone takes all  -> left over (collector)
 //! ```
 //!
-//! A batch needs an object for each active slot. One that has fewer waits for
-//! more; `flush` and a released handle put it in *limbo*, where the next
-//! publish or collect of anyone adopts it. So no object waits for an owner
-//! that sleeps.
-//!
 //! No function here recurses (a reclaimer that registers a handle of its own
-//! and flushes it runs others inside: one level for each slot), and none needs stack in proportion to `N`: the
-//! slots that a publish found active are noted in the link cells themselves.
+//! and flushes it runs others inside: one level for each slot), and none
+//! needs stack in proportion to `N`.
 //!
 //! # Rejected designs
 //!
-//! - *A counter of sections instead of a flag*, so that a thief need not look
-//!   twice: a read-modify-write or a wider word on the read side, for nothing.
-//! - *Remembering active slots in a bitmap on the stack*: limits `N` or grows
-//!   with it. Scanning twice, first to count and then to push: a slot that
-//!   became active in between could use up the last cell.
-//! - *Padding small batches with spare cells* kept in the slots: memory for
-//!   every slot, where limbo needs one word.
+//! - *Reference-counted batches*, as in the paper, with a cell in the inbox of
+//!   each reader: all readers are waited for at the same time, which is faster
+//!   when many sections are open. But a batch needs an object for each of
+//!   them, so smaller ones need a second mechanism (the first edition had
+//!   limbo, then spare cells were tried); one old object holds back a whole
+//!   batch, which made the bound larger by the batch's length; and each
+//!   object's way depends on a count in another object's header.
+//! - *Polling only*, as in epoch schemes, with the chains in one list: nothing
+//!   to do at the end of a section, but each publish looks at everything that
+//!   a stalled reader holds.
+//! - *A plain-store batch of the owner's*, behind a word by which others claim
+//!   it: saves the compare-and-swap of a retire and costs a protocol of four
+//!   states. Modelled; sound; not needed.
+//! - *The number of the section in the inbox's head*: the bits of a pointer
+//!   are too few, and a reader whose sections repeat them in time with the
+//!   looks would hold its chains for good.
+//! - *Remembering open sections in a bitmap on the stack*: limits `N` or grows
+//!   with it.
 
-mod batch;
+mod chain;
+mod claim;
 mod counts;
+mod drain;
 pub(crate) mod era;
-mod inbox;
-mod limbo;
 mod publish;
-mod release;
+mod read;
 mod section;
 mod slot;
-mod view;
+mod snapshot;
+mod stack;
 
 use core::ptr;
 
-pub(crate) use era::Mode;
+use chain::Chain;
+pub(crate) use era::EraPolicy;
 pub(crate) use slot::Slot;
+use stack::Stack;
 
 use crate::{
     Link, Role, Scheme,
     config::Settings,
-    sync::{AtomicPtr, AtomicUsize, Init, Ordering, const_fn, init},
+    sync::{AtomicUsize, Init, Ordering, const_fn, init},
 };
 
 /// What all slots share, and the slots. `T` is `[Slot<S>; N]` in a collector
 /// and `[Slot<S>]` for everyone else.
-pub(crate) struct Shared<S: Scheme, T: ?Sized = [Slot<S>]> {
+pub(crate) struct Global<S: Scheme, T: ?Sized = [Slot<S>]> {
     /// The era (robust mode).
-    clock: <S::Mode as Mode>::Clock,
-    /// Slots from here on were never claimed, and need not be scanned.
+    clock: <S::Eras as EraPolicy>::Clock,
+    /// Slots from here on were never claimed, and need not be looked at.
     used: AtomicUsize,
-    /// Retired objects that no slot owns, linked by `chain`.
-    limbo: AtomicPtr<Link>,
+    /// Objects that nobody can hold and nobody has reclaimed: left by a limit,
+    /// by a panic, or by a context in which no reclaimer may run.
+    left_over: Stack,
     settings: Settings,
     totals: counts::Totals,
     slots: T,
 }
 
-impl<S: Scheme, const N: usize> Shared<S, [Slot<S>; N]> {
+impl<S: Scheme, const N: usize> Global<S, [Slot<S>; N]> {
     const_fn! {
         pub(crate) const fn new(settings: Settings) -> Self {
             Self {
-                clock: init!(<S::Mode as Mode>::Clock),
+                clock: init!(<S::Eras as EraPolicy>::Clock),
                 used: AtomicUsize::new(0),
-                limbo: AtomicPtr::new(ptr::null_mut()),
+                left_over: init!(Stack),
                 settings,
                 totals: init!(counts::Totals),
                 #[cfg(not(hyaline_loom))]
@@ -141,82 +152,74 @@ impl<S: Scheme, const N: usize> Shared<S, [Slot<S>; N]> {
     }
 }
 
-impl<S: Scheme> Shared<S> {
+impl<S: Scheme> Global<S> {
     /// The slots that may have been claimed.
     fn used(&self) -> &[Slot<S>] {
         // Relaxed: `register` raises it before the slot's first section, and
-        // so before that section's LIGHT: the argument of (1), for this word.
+        // so before that section's light barrier: the argument of (1), for
+        // this word.
         let used = self.used.load(Ordering::Relaxed);
         self.slots.get(..used).unwrap_or(&self.slots)
     }
 
-    /// Where it is, which tells it from others.
-    pub(crate) fn place(&self) -> usize {
+    /// Its address, which tells it from others.
+    pub(crate) fn addr(&self) -> usize {
         ptr::from_ref(&self.used).addr()
     }
 
-    /// Claims a slot.
-    #[inline(never)]
-    pub(crate) fn register(&self) -> Option<Local<'_, S>> {
-        let index = self.slots.iter().position(Slot::claim)?;
-        // Relaxed: see `used`.
-        self.used.fetch_max(index + 1, Ordering::Relaxed);
-        let slot = &self.slots[index];
-        slot.batch.room.set(self.settings.batch);
-        slot.limit.set(0);
-        // Relaxed: a request to the last owner is of no interest.
-        slot.restart.store(false, Ordering::Relaxed);
-        Some(Local { shared: self, slot })
+    /// The section word of a slot: what a grace period looks at.
+    fn index_of(&self, slot: &Slot<S>) -> usize {
+        let offset = ptr::from_ref(slot).addr() - self.slots.as_ptr().addr();
+        offset / size_of::<Slot<S>>()
     }
 
     /// Reclaims everything, when no handle and no guard is left.
     pub(crate) fn reclaim_all(&mut self) {
-        let shared = &*self;
-        let Some(slot) = shared.slots.first() else {
+        let global = &*self;
+        let Some(slot) = global.slots.first() else {
             return;
         };
-        let local = Local { shared, slot };
-        for other in &shared.slots {
-            // Relaxed: we are alone. A guard that was forgotten is over.
-            other.active.store(0, Ordering::Relaxed);
-            // SAFETY: no section is open, nobody can reach a retired object.
-            unsafe {
-                local.enqueue_ring(other.batch.take());
-                if !ptr::eq(other, slot) {
-                    local.enqueue_list(other.queue.replace(ptr::null_mut()));
-                }
-                local.drop_references(other.inbox.take());
+        for other in &global.slots {
+            // A guard that was forgotten is over.
+            other.section.close();
+            other.draining.set(false);
+            // Of handles that were forgotten.
+            Local {
+                global,
+                slot: other,
+            }
+            .put_hand_back();
+            // SAFETY: the inbox is ours, with what `hold` noted in it.
+            let waiting = unsafe { S::Eras::join(other.inbox.take()) };
+            // SAFETY: what was retired is ours.
+            let retired = unsafe { Chain::from_list(other.retired.take()) };
+            for chain in [waiting, retired].into_iter().flatten() {
+                global.left_over.push(chain);
             }
         }
-        // Relaxed: we are alone.
-        let limbo = shared.limbo.swap(ptr::null_mut(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { local.enqueue_list(limbo) };
-        slot.draining.set(false);
-        slot.limit.set(0);
+        let local = Local { global, slot };
+        // A reclaimer that panics leaves the rest, which the guard reclaims.
         let rest = DrainOnUnwind(local);
-        local.drain();
+        local.drain(usize::MAX);
         core::mem::forget(rest);
-        // Of handles that were forgotten.
-        #[cfg(target_has_atomic = "64")]
-        for slot in &shared.slots {
-            slot.cache.give_back();
+        for slot in &global.slots {
+            slot.magazine.give_back();
         }
     }
 }
 
-/// Goes on after a reclaimer panicked.
+/// Continues after a reclaimer panicked.
 struct DrainOnUnwind<'c, S: Scheme>(Local<'c, S>);
 
 impl<S: Scheme> Drop for DrainOnUnwind<'_, S> {
     fn drop(&mut self) {
-        self.0.drain();
+        self.0.drain(usize::MAX);
     }
 }
 
 /// A claimed slot and its collector: what handles and guards are made of.
 pub(crate) struct Local<'c, S: Scheme> {
-    shared: &'c Shared<S>,
+    global: &'c Global<S>,
     pub(crate) slot: &'c Slot<S>,
 }
 
@@ -230,27 +233,23 @@ impl<S: Scheme> Copy for Local<'_, S> {}
 
 impl<S: Scheme> Local<'_, S> {
     /// What is not the slot's.
-    pub(crate) fn shared(&self) -> &Shared<S> {
-        self.shared
+    pub(crate) fn global(&self) -> &Global<S> {
+        self.global
     }
 
     /// The number of the slot.
     pub(crate) fn index(&self) -> usize {
-        let offset = ptr::from_ref(self.slot).addr() - self.shared.slots.as_ptr().addr();
-        offset / size_of::<Slot<S>>()
+        self.global.index_of(self.slot)
     }
 
     /// Stamps an object that is made now with its birth era.
     #[inline]
     pub(crate) fn stamp<R: Role>(&self, link: &Link) {
-        let clock = &self.shared.clock;
-        let birth = if R::NESTED {
-            S::Mode::birth_at_once(clock)
+        let clock = &self.global.clock;
+        if R::NESTED {
+            S::Eras::stamp_and_tick(clock, link);
         } else {
-            S::Mode::birth(clock, &self.slot.log, &self.shared.settings)
-        };
-        if S::ROBUST {
-            link.set_birth(birth);
+            S::Eras::stamp(clock, &self.slot.local_eras, &self.global.settings, link);
         }
     }
 }

@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 
 use crate::{
     Barrier, Fences,
-    raw::era::{Eras, Mode, NoEras},
+    raw::era::{EraPolicy, Eras, NoEras},
 };
 
 mod sealed {
@@ -25,7 +25,7 @@ pub trait Scheme: sealed::Sealed + 'static {
     /// The pair of barriers.
     type Barrier: Barrier;
     #[doc(hidden)]
-    type Mode: Mode;
+    type Eras: EraPolicy;
     #[doc(hidden)]
     const ROBUST: bool;
 }
@@ -61,12 +61,12 @@ impl<B: Barrier> sealed::Sealed for Robust<B> {}
 
 impl<B: Barrier> Scheme for Basic<B> {
     type Barrier = B;
-    type Mode = NoEras;
+    type Eras = NoEras;
     const ROBUST: bool = false;
 }
 
 impl<B: Barrier> Scheme for Robust<B> {
     type Barrier = B;
-    type Mode = Eras;
+    type Eras = Eras;
     const ROBUST: bool = true;
 }

@@ -38,34 +38,6 @@ pub(crate) use loom::sync::atomic::AtomicBool as Bit;
 #[cfg(hyaline_loom)]
 pub(crate) fn compiler_fence(_: Ordering) {}
 
-/// Adds to the address in an `AtomicPtr` that holds a number.
-///
-/// portable-atomic has these as inherent methods; loom lacks them.
-#[cfg(hyaline_loom)]
-pub(crate) trait FetchByte {
-    fn fetch_byte_add(&self, bytes: usize, order: Ordering) -> *mut crate::Link;
-    fn fetch_byte_sub(&self, bytes: usize, order: Ordering) -> *mut crate::Link;
-}
-
-#[cfg(hyaline_loom)]
-impl FetchByte for AtomicPtr<crate::Link> {
-    fn fetch_byte_add(&self, bytes: usize, order: Ordering) -> *mut crate::Link {
-        // The failure ordering is of no matter: the closure never refuses.
-        self.fetch_update(order, Ordering::Relaxed, |p| {
-            Some(p.wrapping_byte_add(bytes))
-        })
-        .unwrap()
-    }
-
-    fn fetch_byte_sub(&self, bytes: usize, order: Ordering) -> *mut crate::Link {
-        // As above.
-        self.fetch_update(order, Ordering::Relaxed, |p| {
-            Some(p.wrapping_byte_sub(bytes))
-        })
-        .unwrap()
-    }
-}
-
 /// A value that a `static` can start with. Loom's atomics are made at run
 /// time, all others at compile time.
 pub trait Init: Sized {
@@ -117,3 +89,29 @@ macro_rules! const_fn {
 pub(crate) use {const_fn, impl_init, init};
 
 impl_init!(() = ());
+
+/// What loom is told of an object's memory: that it is read, or that it is the
+/// reclaimer's. Nothing outside of models.
+pub(crate) struct Access(#[cfg(hyaline_loom)] loom::cell::UnsafeCell<()>);
+
+impl Access {
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self(#[cfg(hyaline_loom)] loom::cell::UnsafeCell::new(()))
+        }
+    }
+
+    /// A reader uses the object.
+    #[inline(always)]
+    pub(crate) fn read(&self) {
+        #[cfg(hyaline_loom)]
+        self.0.with(|_| ());
+    }
+
+    /// Nobody else uses the object any more.
+    #[inline(always)]
+    pub(crate) fn write(&self) {
+        #[cfg(hyaline_loom)]
+        self.0.with_mut(|_| ());
+    }
+}

@@ -14,7 +14,7 @@ use std::{
 };
 
 use hyaline::{
-    AtomicPtr, Busy, Callback, Collector, Config, Grace, Link, Linked, Robust, WouldDeadlock,
+    AtomicPtr, Busy, Callback, Collector, Config, Link, Linked, Robust, WouldDeadlock,
     reclaim,
 };
 
@@ -109,11 +109,9 @@ fn a_panic_does_not_end_the_wait_early() {
 #[test]
 fn tokens_are_polled() {
     static C: Collector<3, Robust> = Collector::with_config(Config::new());
-    static GRACE: Grace = Grace::new();
     let [one, two, three] = [(); 3].map(|()| C.register().unwrap());
     let (first, second) = (one.enter(), two.enter());
-    let mut token = GRACE.start(&three).unwrap();
-    assert_eq!(GRACE.start(&three).unwrap_err(), Busy);
+    let mut token = three.start_grace_period();
     assert!(!token.poll(&three));
     drop(first);
     assert!(!token.poll(&three));
@@ -125,28 +123,24 @@ fn tokens_are_polled() {
     drop(second);
     assert!(token.poll(&three));
     assert!(token.poll(&three), "it stays so");
-    drop(token);
 
-    // A token that is dropped while it waits: the memory comes back later.
+    // A token is plain data: a copy goes its own way.
     let guard = one.enter();
-    let mut token = GRACE.start(&three).unwrap();
+    let mut token = three.start_grace_period();
+    let mut copy = token;
     assert!(!token.poll(&three));
-    drop(token);
-    assert_eq!(GRACE.start(&three).unwrap_err(), Busy);
     drop(guard);
-    three.collect();
-    assert!(GRACE.start(&three).unwrap().poll(&three));
+    assert!(copy.poll(&two));
+    assert!(token.poll(&one));
 }
 
-/// The leave of a deferred handle looks at nothing: who waits for its section
-/// takes the link back.
+/// The leave of a deferred handle looks at nothing: the poll sees its number.
 #[test]
 fn a_deferred_reader_is_no_obstacle() {
     static C: Collector<2> = Collector::new();
-    static GRACE: Grace = Grace::new();
     let (deferred, task) = (C.register_deferred().unwrap(), C.register().unwrap());
     let guard = deferred.enter();
-    let mut token = GRACE.start(&task).unwrap();
+    let mut token = task.start_grace_period();
     assert!(!token.poll(&task));
     drop(guard);
     assert!(token.poll(&task));
@@ -160,10 +154,9 @@ fn a_deferred_reader_is_no_obstacle() {
 #[test]
 fn one_s_own_section_counts() {
     static C: Collector<1> = Collector::new();
-    static GRACE: Grace = Grace::new();
     let handle = C.register().unwrap();
     let guard = handle.enter();
-    let mut token = GRACE.start(&handle).unwrap();
+    let mut token = handle.start_grace_period();
     assert!(!token.poll(&handle));
     drop(guard);
     assert!(token.poll(&handle));
@@ -239,7 +232,6 @@ fn a_section_moves_between_threads() {
 fn a_token_of_another_collector_is_refused() {
     static C: Collector<1> = Collector::new();
     static OTHER: Collector<1> = Collector::new();
-    static GRACE: Grace = Grace::new();
-    let mut token = GRACE.start(&C.register().unwrap()).unwrap();
+    let mut token = C.register().unwrap().start_grace_period();
     token.poll(&OTHER.register().unwrap());
 }

@@ -2,11 +2,16 @@
 
 use core::fmt;
 
-use super::{Busy, FREE, HELD};
+use super::Busy;
 use crate::{
     AsLink, Handle, Link, Role, Scheme,
     sync::{AtomicUsize, Cell, Ordering, const_fn},
 };
+
+/// Nobody uses it.
+const FREE: usize = 0;
+/// A call is under way.
+const HELD: usize = 1;
 
 /// A function to be called, with a word, when every section that is active at
 /// the time of the call has ended.
@@ -93,11 +98,11 @@ impl Callback {
             .map_err(|_| Busy)?;
         self.call.set((function, word));
         // Older than any era: it waits for every section.
-        self.link.set_birth(0);
+        self.link.notes.set_birth(0);
         // From the whole, which the reclaimer casts it back to.
         let link = core::ptr::from_ref(self).cast_mut().cast::<Link>();
         // SAFETY: the link is ours, was never shared, and is a static.
-        unsafe { handle.local().retire_as::<R>(link, call) };
+        unsafe { handle.local().retire::<R>(link, call, false) };
         Ok(())
     }
 }

@@ -60,8 +60,10 @@ mod real {
 
     /// What all did together.
     pub(crate) struct Totals {
-        /// Objects that were retired without a slot.
+        /// Objects that were retired without a slot's count.
         pub(crate) retired: AtomicUsize,
+        /// Objects that were reclaimed without one.
+        reclaimed: AtomicUsize,
         pub(crate) published: AtomicUsize,
         pub(crate) peak: AtomicUsize,
     }
@@ -69,6 +71,7 @@ mod real {
     crate::sync::impl_init!(
         Totals = Totals {
             retired: AtomicUsize::new(0),
+            reclaimed: AtomicUsize::new(0),
             published: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
         }
@@ -80,7 +83,12 @@ mod real {
             self.retired.fetch_add(1, Relaxed);
         }
 
-        /// A batch is about to be published.
+        pub(crate) fn reclaim(&self) {
+            // Relaxed: as above.
+            self.reclaimed.fetch_add(1, Relaxed);
+        }
+
+        /// A chain is about to be published.
         pub(crate) fn publish(&self) {
             self.published.fetch_add(1, Relaxed);
         }
@@ -96,7 +104,7 @@ mod real {
             let retired = tallies().fold(self.retired.load(Relaxed), |sum, tally| {
                 sum.wrapping_add(tally.retired.load(Relaxed))
             });
-            let reclaimed = tallies().fold(0, |sum: usize, tally| {
+            let reclaimed = tallies().fold(self.reclaimed.load(Relaxed), |sum, tally| {
                 sum.wrapping_add(tally.reclaimed.load(Relaxed))
             });
             (retired, reclaimed)
@@ -138,6 +146,8 @@ mod nothing {
     impl Totals {
         #[inline(always)]
         pub(crate) fn retire(&self) {}
+        #[inline(always)]
+        pub(crate) fn reclaim(&self) {}
         #[inline(always)]
         pub(crate) fn publish(&self) {}
         #[inline(always)]

@@ -1,267 +1,363 @@
-//! Eras: which objects a reader can hold at all (robust mode).
+//! Eras: which objects a section can hold at all (robust mode).
 //!
-//! The collector counts eras; an object is stamped with its *birth era*, and a
-//! slot publishes the era that its reader last saw. A reader cannot hold an
-//! object born after its era, so a batch of younger objects need not wait for
-//! it. The source is Hyaline-1S (Nikolaev & Ravindran, PLDI 2021).
+//! The collector counts eras. An object is stamped with its *birth era*, and
+//! when it is published with the *era of its retirement*. A slot shows two
+//! eras of its section: the one it *began* in, and the last one in which it
+//! loaded a pointer, its *access era*. A section holds an object only if
+//! `began <= retired` and `birth <= access`. The source of the second half is
+//! Hyaline-1S (Nikolaev & Ravindran, PLDI 2021), of both together
+//! interval-based reclamation (Wen et al., PPoPP 2018).
 //!
 //! 1. A birth is never later than the collector's era at the time.
-//! 2. `protect` returns a pointer only when, after loading it, the slot's era
-//!    is not older than the collector's ([`Mode::covers`]); so every object a
-//!    reader holds has `birth <= era of its slot`.
-//! 3. A slot's era only grows while a section lasts.
-//! 4. A publisher that reads a slot's era *after* HEAVY reads one that is not
-//!    older than those under which the reader got the pointers it holds, or
-//!    the reader's LIGHT comes later and it loads the pointer again, past the
-//!    unlink.
+//! 2. `protect` returns a pointer only when the slot's access era, as it was
+//!    before the load, is the collector's era after it; so every object that a
+//!    section holds has `birth <= access`. With the era read after the load an
+//!    interrupt in between, which raises it, would vouch for a pointer that it
+//!    never saw.
+//! 3. Whatever raises an access era executes the light barrier before a
+//!    pointer is loaded under it. So a publisher that reads it after its heavy
+//!    barrier reads one under which the pointers were loaded that the section
+//!    holds; or the light barrier comes later, and the pointer is loaded past
+//!    the unlink.
+//! 4. A publisher reads the era of retirement after its heavy barrier. If a
+//!    section's light barrier came first, then so did its look at the clock,
+//!    and `began <= retired` by the coherence of that word. So a section that
+//!    began later finds nothing of what was published, and is not waited for.
+//! 5. All stores of a slot's eras are Release, all looks Acquire. A look that
+//!    finds an era of a later section, or of an earlier context that set the
+//!    era back, comes after the section it was looking for.
 //!
-//! | reader (slot era 5) | era | retirer |
+//! | reader (access era 5) | era | retirer |
 //! |---|---|---|
 //! | loads `p` | 6 | |
-//! | sees 6, stores slot era 6 | 6 | unlinks `p`, HEAVY |
-//! | *without LIGHT: store still in its buffer* | 6 | reads slot era 5 < birth 6: skips, frees `p` |
+//! | sees 6, stores access era 6 | 6 | unlinks `p`, heavy barrier |
+//! | *no light barrier: the store is still in its buffer* | 6 | reads access era 5 < birth 6: skips, frees `p` |
 //! | *loads `p` again from a stale view, uses it after free* | | |
-//! | with LIGHT: either the retirer reads 6, or this load sees the unlink | | |
+//! | light barrier: either the retirer reads 6, or this load sees the unlink | | |
 //!
 //! The clock itself is in [`word`]: one word on 64-bit targets, two on others,
 //! where the text says why it never wraps.
 
+use super::{
+    chain::{Chain, partition},
+    section::Seen,
+};
 use crate::{
-    Barrier,
+    Barrier, Link,
     config::Settings,
-    sync::{AtomicUsize, Cell, Init, Ordering, impl_init, init},
+    sync::{Cell, Init, Ordering, impl_init},
 };
 
 #[cfg(any(not(target_pointer_width = "64"), hyaline_narrow_era))]
-#[path = "era/split.rs"]
+#[path = "era/two_words.rs"]
 mod word;
 #[cfg(not(any(not(target_pointer_width = "64"), hyaline_narrow_era)))]
-#[path = "era/whole.rs"]
+#[path = "era/one_word.rs"]
 mod word;
 
-pub(crate) use word::{Clock, Mark};
+pub(crate) use word::{Clock, SlotEras};
 
-/// What a scheme does about eras. All of it is nothing in basic mode.
-pub trait Mode: 'static {
+/// What a scheme notes in slots and headers, to tell what a section may hold.
+pub trait EraPolicy: 'static {
     /// The collector's era.
     type Clock: Init + Send + Sync;
-    /// A slot's era, read by publishers.
-    type Mark: Init;
+    /// The eras that a slot shows.
+    type SlotEras: Init;
     /// What the slot's owner keeps for itself.
-    type Log: Init;
+    type LocalEras: Init;
+    /// A slot's access era, as the owner read it.
+    type Access: Copy;
 
-    /// At the start of a section, before LIGHT.
-    fn enter(clock: &Self::Clock, mark: &Self::Mark);
-    /// Called after a pointer was loaded (Acquire): whether the slot's era
-    /// covers it. If not, the slot follows, and the pointer must be loaded
-    /// again.
-    fn covers<B: Barrier>(clock: &Self::Clock, mark: &Self::Mark) -> bool;
-    /// Makes the slot's era cover all that its owner retired, which its open
-    /// guards may still use, also what they never loaded.
-    fn cover(clock: &Self::Clock, mark: &Self::Mark);
-    /// Whether the slot's reader can hold an object born at `oldest`. Called
-    /// after HEAVY.
-    fn holds(mark: &Self::Mark, oldest: u64) -> bool;
-    /// The birth era of an object made now; every `era_step` calls the clock
-    /// goes on.
-    fn birth(clock: &Self::Clock, log: &Self::Log, settings: &Settings) -> u64;
-    /// The birth era of an object, without the owner's notes: the clock goes
-    /// on each time.
-    fn birth_at_once(clock: &Self::Clock) -> u64;
+    /// At the start of a section, before the light barrier.
+    fn enter<B: Barrier>(clock: &Self::Clock, eras: &Self::SlotEras);
+    /// The access era, before a pointer is loaded.
+    fn access(eras: &Self::SlotEras) -> Self::Access;
+    /// Whether a pointer is protected that was loaded (Acquire) after
+    /// `access`. If not, the access era was raised, and the pointer must be
+    /// loaded again.
+    fn validate<B: Barrier>(
+        clock: &Self::Clock,
+        eras: &Self::SlotEras,
+        access: Self::Access,
+    ) -> bool;
+    /// Makes the section hold an object of its own, which it did not load.
+    fn cover<B: Barrier>(clock: &Self::Clock, eras: &Self::SlotEras, link: &Link);
+    /// Stamps an object that is made now.
+    fn stamp(clock: &Self::Clock, local: &Self::LocalEras, settings: &Settings, link: &Link);
+    /// The same, without the owner's count: the clock ticks each time.
+    fn stamp_and_tick(clock: &Self::Clock, link: &Link);
+    /// Notes that the objects are published now, after the heavy barrier.
+    fn publish(clock: &Self::Clock, chain: &Chain);
+    /// Divides a chain into what the section that was seen open may hold, with
+    /// what it waits for noted, and the rest.
+    fn hold(eras: &Self::SlotEras, seen: Seen, chain: Chain) -> (Option<Chain>, Option<Chain>);
+    /// Divides the list of an inbox in the same way, where the slot is open
+    /// now.
+    ///
+    /// # Safety
+    ///
+    /// The list was taken from the inbox, with what [`hold`](Self::hold)
+    /// noted, and is the caller's.
+    unsafe fn sort(
+        clock: &Self::Clock,
+        eras: &Self::SlotEras,
+        seen: Seen,
+        list: *mut Link,
+    ) -> (Option<Chain>, Option<Chain>);
+    /// The list of an inbox as one chain.
+    ///
+    /// # Safety
+    ///
+    /// As for [`sort`](Self::sort).
+    unsafe fn join(list: *mut Link) -> Option<Chain>;
     /// Eras since the slot's section last looked at the clock.
-    fn age(clock: &Self::Clock, mark: &Self::Mark) -> Option<u64>;
-    /// Notes the birth of an object that joins the local batch.
-    fn note(log: &Self::Log, birth: u64);
-    /// The oldest birth in the local batch.
-    fn oldest(log: &Self::Log) -> u64;
-    /// The local batch is empty.
-    fn clear(log: &Self::Log);
+    fn age(clock: &Self::Clock, eras: &Self::SlotEras) -> Option<u64>;
 }
 
-/// Basic mode: a reader can hold anything.
+/// Basic mode: a section may hold whatever was retired before it began. Each
+/// chain notes the number of the section that it waits for.
 #[derive(Debug)]
 pub struct NoEras;
 
-impl Mode for NoEras {
+impl EraPolicy for NoEras {
     type Clock = ();
-    type Mark = ();
-    type Log = ();
+    type SlotEras = ();
+    type LocalEras = ();
+    type Access = ();
 
     #[inline(always)]
-    fn enter((): &(), (): &()) {}
+    fn enter<B: Barrier>((): &(), (): &()) {}
 
     #[inline(always)]
-    fn covers<B: Barrier>((): &(), (): &()) -> bool {
+    fn access((): &()) {}
+
+    #[inline(always)]
+    fn validate<B: Barrier>((): &(), (): &(), (): ()) -> bool {
         true
     }
 
     #[inline(always)]
-    fn cover((): &(), (): &()) {}
+    fn cover<B: Barrier>((): &(), (): &(), _: &Link) {}
 
     #[inline(always)]
-    fn holds((): &(), _: u64) -> bool {
-        true
+    fn stamp((): &(), (): &(), _: &Settings, _: &Link) {}
+
+    #[inline(always)]
+    fn stamp_and_tick((): &(), _: &Link) {}
+
+    #[inline(always)]
+    fn publish((): &(), _: &Chain) {}
+
+    fn hold((): &(), seen: Seen, chain: Chain) -> (Option<Chain>, Option<Chain>) {
+        note(&chain, seen.number());
+        (Some(chain), None)
     }
 
-    #[inline(always)]
-    fn birth((): &(), (): &(), _: &Settings) -> u64 {
-        0
+    unsafe fn sort(
+        (): &(),
+        (): &(),
+        seen: Seen,
+        mut list: *mut Link,
+    ) -> (Option<Chain>, Option<Chain>) {
+        let (mut held, mut over) = (None, None);
+        // SAFETY: an inbox is a list of chains with notes (fn contract).
+        while let Some((section, chain, rest)) = unsafe { first_chain(list) } {
+            super::chain::add(if seen.is(section) { &mut held } else { &mut over }, chain);
+            list = rest;
+        }
+        if let Some(held) = &held {
+            note(held, seen.number());
+        }
+        (held, over)
     }
 
-    #[inline(always)]
-    fn birth_at_once((): &()) -> u64 {
-        0
+    unsafe fn join(mut list: *mut Link) -> Option<Chain> {
+        let mut all = None;
+        // SAFETY: as in `sort` (fn contract).
+        while let Some((_, chain, rest)) = unsafe { first_chain(list) } {
+            super::chain::add(&mut all, chain);
+            list = rest;
+        }
+        all
     }
 
     #[inline(always)]
     fn age((): &(), (): &()) -> Option<u64> {
         None
     }
+}
 
-    #[inline(always)]
-    fn note((): &(), _: u64) {}
+/// Notes the section that a chain waits for, and where the chain ends.
+fn note(chain: &Chain, section: usize) {
+    // SAFETY: the first object of a chain is valid and ours.
+    unsafe { (*chain.first).notes.wait_for(section, chain.last) };
+}
 
-    #[inline(always)]
-    fn oldest((): &()) -> u64 {
-        0
+/// The first of the chains in a list: the section that it waits for, the
+/// chain, and the rest of the list. O(1).
+///
+/// # Safety
+///
+/// The list is null or begins with an object that `note` was called for, and
+/// is the caller's.
+unsafe fn first_chain(list: *mut Link) -> Option<(usize, Chain, *mut Link)> {
+    if list.is_null() {
+        return None;
     }
-
-    #[inline(always)]
-    fn clear((): &()) {}
+    // SAFETY: the objects are valid and ours, and `last` is one of them (fn
+    // contract).
+    unsafe {
+        let (section, last) = (*list).notes.waits_for();
+        let rest = (*last).next.replace(core::ptr::null_mut());
+        Some((section, Chain { first: list, last }, rest))
+    }
 }
 
 /// Robust mode.
 #[derive(Debug)]
 pub struct Eras;
 
-/// The owner's notes in robust mode.
-pub struct Log {
-    /// The oldest birth in the local batch.
-    oldest: Oldest,
-    /// Objects to make before the clock goes on.
-    countdown: Cell<usize>,
-}
+/// Objects that the owner made since it last moved the clock.
+pub struct LocalEras(Cell<usize>);
 
-/// An era in a cell of the owner's.
-#[cfg(target_pointer_width = "64")]
-type Oldest = Cell<u64>;
-#[cfg(target_pointer_width = "64")]
-impl_init!(Oldest = Cell::new(u64::MAX));
+impl_init!(LocalEras = LocalEras(Cell::new(0)));
 
-/// The same in two words, which need no alignment of eight.
-#[cfg(not(target_pointer_width = "64"))]
-struct Oldest([Cell<u32>; 2]);
-#[cfg(not(target_pointer_width = "64"))]
-impl_init!(Oldest = Oldest([Cell::new(u32::MAX), Cell::new(u32::MAX)]));
-#[cfg(not(target_pointer_width = "64"))]
-impl Oldest {
-    fn get(&self) -> u64 {
-        u64::from(self.0[0].get()) | u64::from(self.0[1].get()) << 32
-    }
-
-    fn set(&self, era: u64) {
-        self.0[0].set(era as u32);
-        self.0[1].set((era >> 32) as u32);
-    }
-}
-
-impl_init!(
-    Log = Log {
-        oldest: init!(Oldest),
-        countdown: Cell::new(1),
-    }
-);
-
-impl Mode for Eras {
+impl EraPolicy for Eras {
     type Clock = Clock;
-    type Mark = Mark;
-    type Log = Log;
+    type SlotEras = SlotEras;
+    type LocalEras = LocalEras;
+    type Access = word::Access;
 
     #[inline(always)]
-    fn enter(clock: &Clock, mark: &Mark) {
-        // LIGHT follows in `enter`, so that this era counts like one that
-        // `protect` publishes.
-        mark.follow(clock);
+    fn enter<B: Barrier>(clock: &Clock, eras: &SlotEras) {
+        // The light barrier follows in `enter`, so that the access era counts
+        // like one that `protect` stores.
+        eras.enter::<B>(clock);
     }
 
     #[inline(always)]
-    fn covers<B: Barrier>(clock: &Clock, mark: &Mark) -> bool {
+    fn access(eras: &SlotEras) -> word::Access {
+        eras.access()
+    }
+
+    #[inline(always)]
+    fn validate<B: Barrier>(clock: &Clock, eras: &SlotEras, access: word::Access) -> bool {
         // The load was an Acquire, so the clock is read after it, and not
-        // earlier than the maker of the object read it (fact 1).
-        mark.is_current(clock) || follow_late::<B>(clock, mark)
-    }
-
-    fn cover(clock: &Clock, mark: &Mark) {
-        // No LIGHT: whoever publishes the objects is this thread, or gets
-        // them from it by way of limbo. Of no matter if no section is open.
-        mark.follow(clock);
+        // earlier than the maker of the object read it (1).
+        access.is_current(clock) || raise::<B>(clock, eras)
     }
 
     #[inline]
-    fn holds(mark: &Mark, oldest: u64) -> bool {
-        mark.read() >= oldest
+    fn cover<B: Barrier>(clock: &Clock, eras: &SlotEras, link: &Link) {
+        if !eras.access().reaches(link.notes.birth()) {
+            raise::<B>(clock, eras);
+        }
     }
 
     #[inline(always)]
-    fn birth(clock: &Clock, log: &Log, settings: &Settings) -> u64 {
-        // Never 0 here, so it compiles to one decrement in place.
-        let left = log.countdown.get().wrapping_sub(1);
-        log.countdown.set(left);
-        if left == 0 {
-            next_era(clock, log, settings);
+    fn stamp(clock: &Clock, local: &LocalEras, settings: &Settings, link: &Link) {
+        let made = local.0.get().wrapping_add(1);
+        local.0.set(made);
+        if made >= settings.era_step() {
+            next_era(clock, local);
         }
-        clock.stamp()
+        link.notes.set_birth(clock.at_most());
     }
 
-    fn birth_at_once(clock: &Clock) -> u64 {
+    fn stamp_and_tick(clock: &Clock, link: &Link) {
         clock.tick();
-        clock.stamp()
-    }
-
-    fn age(clock: &Clock, mark: &Mark) -> Option<u64> {
-        Some(clock.stamp().saturating_sub(mark.read()))
+        link.notes.set_birth(clock.at_most());
     }
 
     #[inline]
-    fn note(log: &Log, birth: u64) {
-        if birth < log.oldest.get() {
-            log.oldest.set(birth);
+    fn publish(clock: &Clock, chain: &Chain) {
+        let now = clock.at_least();
+        chain.for_each(|link| link.notes.set_retired(now));
+    }
+
+    fn hold(eras: &SlotEras, _: Seen, chain: Chain) -> (Option<Chain>, Option<Chain>) {
+        let reach = eras.look();
+        // SAFETY: a chain is a list of valid objects that are ours.
+        unsafe { partition(chain.first, |link| reach.holds(&link.notes.lifetime())) }
+    }
+
+    unsafe fn sort(
+        clock: &Clock,
+        eras: &SlotEras,
+        _: Seen,
+        list: *mut Link,
+    ) -> (Option<Chain>, Option<Chain>) {
+        let reach = eras.look();
+        let mut latest = 0;
+        let holds = |link: &Link| {
+            let lifetime = link.notes.lifetime();
+            let holds = reach.holds(&lifetime);
+            if holds {
+                latest = latest.max(lifetime.retired);
+            }
+            holds
+        };
+        // SAFETY: the list is valid and ours (fn contract).
+        let parts = unsafe { partition(list, holds) };
+        // The slot's next section must begin in an era that tells it apart
+        // from this one. Otherwise a reader that is inside at each look would
+        // hold for good what its first section held, if nobody makes objects.
+        if parts.0.is_some() && latest >= clock.at_most() {
+            clock.tick();
         }
+        parts
     }
 
-    #[inline]
-    fn oldest(log: &Log) -> u64 {
-        log.oldest.get()
+    unsafe fn join(list: *mut Link) -> Option<Chain> {
+        // SAFETY: the list is valid and ours (fn contract).
+        unsafe { Chain::from_list(list) }
     }
 
+    fn age(clock: &Clock, eras: &SlotEras) -> Option<u64> {
+        Some(clock.at_most().saturating_sub(eras.look().access))
+    }
+}
+
+/// What a slot shows of its section.
+#[derive(Clone, Copy)]
+struct Reach {
+    /// Not later than the era in which the section began.
+    began: u64,
+    /// Not earlier than any era in which it loaded what it holds.
+    access: u64,
+}
+
+impl Reach {
     #[inline]
-    fn clear(log: &Log) {
-        log.oldest.set(u64::MAX);
+    fn holds(self, object: &crate::notes::Lifetime) -> bool {
+        self.began <= object.retired && object.birth <= self.access
     }
 }
 
 /// The next era begins, and lasts for `era_step` objects of this slot.
 #[cold]
 #[inline(never)]
-fn next_era(clock: &Clock, log: &Log, settings: &Settings) {
+fn next_era(clock: &Clock, local: &LocalEras) {
     clock.tick();
-    log.countdown.set(settings.era_step);
+    local.0.set(0);
 }
 
-/// Publishes the collector's era in the middle of a section. Returns false:
-/// the pointer is not covered yet.
+/// Moves a slot's access era to the collector's era in the middle of a
+/// section. Returns false: what was loaded before is not protected.
 #[cold]
 #[inline(never)]
-fn follow_late<B: Barrier>(clock: &Clock, mark: &Mark) -> bool {
-    mark.follow(clock);
-    // LIGHT pairs with the publisher's HEAVY. If ours comes first the
-    // publisher reads the new era; if HEAVY comes first, the load that follows
-    // sees what it unlinked.
+fn raise<B: Barrier>(clock: &Clock, eras: &SlotEras) -> bool {
+    eras.raise::<B>(clock);
+    // The light barrier pairs with the publisher's heavy barrier. If ours
+    // comes first the publisher reads the new era; if the heavy one comes
+    // first, the load that follows sees what it unlinked (3).
     B::light();
     false
 }
 
-/// An atomic word of an era.
-type Word = AtomicUsize;
 /// Orderings, by the short name the clock's two versions share.
 use Ordering as O;
+
+#[cfg(all(test, hyaline_loom, hyaline_narrow_era))]
+#[path = "era/models.rs"]
+mod models;

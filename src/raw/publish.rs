@@ -1,399 +1,311 @@
-//! The write side: retire, publish, steal, collect, flush.
+//! The write side: retire, publish, walk, collect.
 
 use core::ptr;
 
-use super::{Local, Mode, Scheme, Shared, Slot, batch};
-use crate::{Barrier, Link, Reclaimer, Role, sync::Ordering};
+use super::{
+    EraPolicy, Global, Local, Scheme, Slot,
+    chain::{self, Chain},
+};
+use crate::{Barrier, Link, Reclaimer, Role};
 
-/// Slots that are passed over together if none of them is active or has
-/// anything in its inbox. A small target has few slots and little room for
-/// code; a model has few slots.
-const RUN: usize = if cfg!(hyaline_loom) {
+/// Slots that are passed over together if nothing is to be done at any of
+/// them. A small target has few slots and little room for code; a model has
+/// few slots.
+const SCAN_CHUNK: usize = if cfg!(hyaline_loom) {
     2
-} else if cfg!(target_has_atomic = "64") {
+} else if cfg!(target_pointer_width = "64") {
     8
 } else {
     1
 };
 
-impl<S: Scheme> Shared<S> {
-    /// Visits each slot, but for runs of idle ones.
-    #[inline(always)]
-    fn scan(&self, mut visit: impl FnMut(usize, &Slot<S>)) {
-        let used = self.used();
-        let (runs, rest) = used.as_chunks::<RUN>();
-        if RUN != 1 {
-            for (number, run) in runs.iter().enumerate() {
-                if run.iter().fold(0, |signs, slot| signs | slot.signs()) != 0 {
-                    for (offset, slot) in run.iter().enumerate() {
-                        visit(number * RUN + offset, slot);
-                    }
-                }
+/// Whose retired objects a call takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Take {
+    /// Its own, and those of slots whose owner leaves them to others.
+    Own,
+    /// Everybody's.
+    All,
+}
+
+impl<S: Scheme> Local<'_, S> {
+    /// Retires an object that open guards of this slot may still use.
+    ///
+    /// # Safety
+    ///
+    /// As for `Guard::defer_retire`. If `plain`, the reclaimer runs no code of
+    /// the user's.
+    #[inline]
+    pub(crate) unsafe fn retire<R: Role>(&self, link: *mut Link, reclaim: Reclaimer, plain: bool) {
+        let slot = self.slot;
+        // SAFETY: valid and ours (fn contract).
+        let object = unsafe { &*link };
+        if S::ROBUST && slot.section.own().is_open() {
+            S::Eras::cover::<S::Barrier>(&self.global.clock, &slot.eras, object);
+        }
+        self.global.push_retired(slot, object, link, reclaim, plain);
+        if R::NESTED {
+            self.global.totals.retire();
+        } else {
+            slot.tally.retire();
+        }
+        if R::RECLAIMS {
+            // Never 0 here, so it compiles to one decrement in place.
+            let room = slot.room.get().wrapping_sub(1);
+            slot.room.set(room);
+            if room == 0 {
+                self.global.publish_and_drain(slot);
             }
         }
-        let first = used.len() - if RUN != 1 { rest.len() } else { used.len() };
-        for (offset, slot) in used[first..].iter().enumerate() {
-            visit(first + offset, slot);
+    }
+
+    /// Retires an object that this slot does not use any more: at once if no
+    /// other section can hold it.
+    ///
+    /// # Safety
+    ///
+    /// As for `Handle::retire`. If `plain`, as for `retire`.
+    pub(crate) unsafe fn retire_now(&self, link: *mut Link, reclaim: Reclaimer, plain: bool) {
+        // SAFETY: valid and ours (fn contract).
+        let object = unsafe { &*link };
+        object.notes.retire(plain);
+        object.reclaim.set(Some(reclaim));
+        self.slot.tally.retire();
+        // The heavy barrier: the object was unlinked before it; as in
+        // `advance`.
+        S::Barrier::heavy();
+        // SAFETY: valid and ours (fn contract).
+        let chain = unsafe { Chain::single(link) };
+        S::Eras::publish(&self.global.clock, &chain);
+        let free = self.global.walk(chain, 0, Some(self.slot));
+        self.reclaim(free);
+        self.drain_limited();
+    }
+
+    /// Reclaims what can be reclaimed now, `limit` objects at the most.
+    /// Returns how many.
+    pub(crate) fn collect(&self, limit: usize) -> usize {
+        self.slot.room.set(self.global.settings.batch());
+        loop {
+            self.advance(Take::All);
+            // The heavy barrier pairs with itself in another handle's collect.
+            // If ours comes first, it sees what we left in an inbox; if its
+            // does, we see that its section has ended, and do the work
+            // ourselves. So when all have collected after their last section,
+            // nothing is left.
+            S::Barrier::heavy();
+            if !self.global.is_stranded() {
+                break;
+            }
         }
+        self.drain(limit)
+    }
+
+    /// `collect`, with the slot's limit.
+    pub(crate) fn collect_limited(&self) -> usize {
+        self.collect(self.limit())
+    }
+
+    /// What a context may do in which no reclaimer runs: sends everything on,
+    /// and then, until `done`, reclaims objects whose reclaimers run no code of
+    /// the user's.
+    pub(crate) fn scavenge(&self, mut done: impl FnMut() -> bool) {
+        if S::Barrier::HEAVY_IN_INTERRUPTS {
+            self.advance(Take::All);
+        } else {
+            self.visit_all(Take::All);
+        }
+        while self.reclaim_plain() != 0 && !done() {}
+    }
+
+    /// Publishes what was retired, and sends on what waited for sections that
+    /// are over. What nobody can hold is then in the hand or left over.
+    pub(super) fn advance(&self, take: Take) {
+        let mut taken = None;
+        self.global.scan(|_, slot| {
+            if ptr::eq(slot, self.slot) || take == Take::All || !slot.is_eager() {
+                // SAFETY: what is in the stack was retired, and is ours now.
+                if let Some(chain) = unsafe { Chain::from_list(slot.retired.take()) } {
+                    chain::add(&mut taken, chain);
+                }
+            }
+        });
+        if let Some(chain) = taken {
+            self.global.totals.publish();
+            self.global.sample();
+            // The heavy barrier pairs with the light one in `enter` and
+            // `validate`. If the light one comes first, the walk sees the
+            // section open (with its eras); if this comes first, the reader's
+            // loads see everything in the chain unlinked (1). Without it the
+            // walk could miss a reader that found an object.
+            S::Barrier::heavy();
+            S::Eras::publish(&self.global.clock, &chain);
+            let free = self.global.walk(chain, 0, None);
+            self.reclaim(free);
+        }
+        self.visit_all(take);
+    }
+
+    /// Sends on what waited for sections that are over.
+    fn visit_all(&self, take: Take) {
+        self.global.scan(|index, slot| {
+            if !slot.inbox.seems_empty() {
+                let free = self.global.visit(index, slot, take);
+                self.reclaim(free);
+            }
+        });
+    }
+
+    /// Takes the own inbox, when its section is over or has just been
+    /// renumbered, and reclaims what nobody else can hold.
+    pub(super) fn settle(&self) {
+        // SAFETY: the inbox is ours, with what `hold` noted in it.
+        let over = unsafe { S::Eras::join(self.slot.inbox.take()) };
+        // The owner holds nothing of it (4).
+        let free = over.and_then(|chain| self.global.walk(chain, self.index() + 1, None));
+        self.reclaim(free);
+        self.drain_limited();
+    }
+}
+
+impl<S: Scheme> Global<S> {
+    /// Pushes an object onto a slot's stack of retired objects. The slot need
+    /// not be the caller's.
+    #[inline]
+    fn push_retired(
+        &self,
+        slot: &Slot<S>,
+        object: &Link,
+        link: *mut Link,
+        reclaim: Reclaimer,
+        plain: bool,
+    ) {
+        object.notes.retire(plain);
+        object.reclaim.set(Some(reclaim));
+        slot.retired.push(Chain {
+            first: link,
+            last: link,
+        });
+    }
+
+    /// Retires an object for a handle that was evicted.
+    ///
+    /// # Safety
+    ///
+    /// As for `Handle::retire`; guards of the slot do not use the object.
+    pub(crate) unsafe fn retire_evicted(&self, slot: &Slot<S>, link: *mut Link, by: Reclaimer) {
+        self.totals.retire();
+        // SAFETY: valid and ours (fn contract).
+        self.push_retired(slot, unsafe { &*link }, link, by, false);
     }
 
     #[cold]
     #[inline(never)]
     fn publish_and_drain(&self, slot: &Slot<S>) {
-        let local = Local { shared: self, slot };
-        local.publish();
-        local.drain();
-    }
-}
-
-impl<S: Scheme> Local<'_, S> {
-    /// Retires an object that open guards of this slot may still use, the way
-    /// a role does it.
-    ///
-    /// # Safety
-    ///
-    /// As for `Guard::defer_retire`.
-    #[inline]
-    pub(crate) unsafe fn retire_as<R: Role>(&self, link: *mut Link, reclaim: Reclaimer) {
-        // SAFETY: the caller's.
-        unsafe {
-            if R::RECLAIMS {
-                self.retire(link, reclaim);
-            } else if R::NESTED {
-                self.retire_nested(link, reclaim);
-            } else {
-                self.retire_deferred(link, reclaim);
-            }
-        }
+        let local = Local { global: self, slot };
+        slot.room.set(self.settings.batch());
+        local.advance(Take::Own);
+        local.drain_limited();
     }
 
-    /// Retires an object that open guards of this slot may still use.
-    ///
-    /// # Safety
-    ///
-    /// As for `Guard::defer_retire`.
-    #[inline]
-    pub(crate) unsafe fn retire(&self, link: *mut Link, reclaim: Reclaimer) {
-        // SAFETY: the caller's.
-        if unsafe { self.take_over(link, reclaim) } {
-            self.shared.publish_and_drain(self.slot);
-        }
-    }
-
-    /// Puts an object that is retired into the local batch. Returns whether it
-    /// is full.
-    ///
-    /// # Safety
-    ///
-    /// As for `retire`.
-    #[inline]
-    pub(super) unsafe fn take_over(&self, link: *mut Link, reclaim: Reclaimer) -> bool {
-        // SAFETY: the caller's; the object is ours from here on.
-        let birth = unsafe {
-            (*link).reclaim.set(reclaim);
-            Self::birth(link)
-        };
-        self.slot.tally.retire();
-        // SAFETY: as above.
-        unsafe { self.join(link, birth) }
-    }
-
-    /// Retires an object that this slot does not use any more: at once if no
-    /// other slot is active.
-    ///
-    /// # Safety
-    ///
-    /// As for `Handle::retire`.
-    pub(crate) unsafe fn retire_now(&self, link: *mut Link, reclaim: Reclaimer) {
-        // HEAVY: the object was unlinked before it; as in `publish`.
-        S::Barrier::heavy();
-        // SAFETY: the caller's.
-        let birth = unsafe { Self::birth(link) };
-        let waiting = |other: &Slot<S>| !ptr::eq(other, self.slot) && other.may_hold(birth);
-        if self.shared.used().iter().any(waiting) {
-            // SAFETY: the caller's.
-            return unsafe { self.retire(link, reclaim) };
-        }
-        // SAFETY: the caller's. No other slot can hold the object (1, 7), and
-        // the caller does not use it: it goes to the queue as a ring of one.
-        unsafe {
-            (*link).reclaim.set(reclaim);
-            (*link).chain.set(link);
-            self.enqueue_ring(link);
-        }
-        self.slot.tally.retire();
-        if !self.slot.batch.is_empty() {
-            self.publish();
-        }
-        self.drain();
-    }
-
-    /// When an object that is not published was born; of no matter in basic
-    /// mode.
-    ///
-    /// # Safety
-    ///
-    /// The header is valid and the caller's.
+    /// Visits each slot at which there may be something to do, chunks of idle
+    /// ones left out.
     #[inline(always)]
-    pub(super) unsafe fn birth(link: *mut Link) -> u64 {
-        if S::ROBUST {
-            // SAFETY: the caller's.
-            unsafe { (*link).birth() }
-        } else {
-            0
-        }
-    }
-
-    /// Puts an object into the local batch. Returns whether it is time to
-    /// publish it.
-    ///
-    /// # Safety
-    ///
-    /// The object is retired and belongs to the caller.
-    #[inline]
-    pub(super) unsafe fn join(&self, link: *mut Link, birth: u64) -> bool {
-        S::Mode::note(&self.slot.log, birth);
-        // SAFETY: the caller's.
-        unsafe { self.slot.batch.push(link) };
-        // Never 0 here, but for a release that puts a queue back.
-        let room = self.slot.batch.room.get().wrapping_sub(1);
-        self.slot.batch.room.set(room);
-        room == 0
-    }
-
-    /// Publishes the local batch, and what is in limbo.
-    fn publish(&self) {
-        self.adopt();
-        self.publish_local();
-    }
-
-    /// Publishes the local batch. If it has fewer objects than there are
-    /// slots that may hold them, it stays.
-    pub(super) fn publish_local(&self) {
-        let counting = self.slot.batch.last();
-        if counting.is_null() {
-            return;
-        }
-        S::Mode::cover(&self.shared.clock, &self.slot.mark);
-        self.shared.totals.publish();
-        self.shared.sample();
-        // HEAVY pairs with LIGHT in `enter` and `protect`. If LIGHT comes
-        // first, the scan sees the slot active (with its era); if this comes
-        // first, the reader's loads see everything in the batch unlinked (1).
-        // Without it the scan could miss a reader that found an object.
-        S::Barrier::heavy();
-        let chosen = match self.choose(counting) {
-            Ok(chosen) => chosen,
-            Err(missing) => return self.slot.batch.room.set(missing),
-        };
-        self.slot.batch.take();
-        self.slot.batch.room.set(self.shared.settings.batch);
-        S::Mode::clear(&self.slot.log);
-        // SAFETY: the batch was taken, and its first `chosen` cells name slots.
-        let zero = chosen == 0 || unsafe { self.give_out(counting, chosen) };
-        if zero {
-            // SAFETY: no slot has a reference, and none needs one (1, 2, 7).
-            unsafe { self.enqueue_ring(counting) };
-        }
-    }
-
-    /// Notes the slots that may hold objects of the batch, one in each cell
-    /// from the first on, and returns how many; or how many objects are
-    /// missing for that. Steals on the way.
-    fn choose(&self, counting: *mut Link) -> Result<usize, usize> {
-        let oldest = S::Mode::oldest(&self.slot.log);
-        // SAFETY: the ring is ours.
-        let first = unsafe { (*counting).chain.get() };
-        let mut cell = first;
-        let mut chosen = 0;
-        let mut missing = 0;
-        self.shared.scan(|index, slot| {
-            if !slot.may_hold(oldest) {
-                if !slot.inbox.seems_empty() {
-                    self.steal(slot);
+    fn scan(&self, mut visit: impl FnMut(usize, &Slot<S>)) {
+        for (number, chunk) in self.used().chunks(SCAN_CHUNK).enumerate() {
+            let busy = |bits, slot: &Slot<S>| bits | slot.inbox.head() | slot.retired.head();
+            if SCAN_CHUNK == 1 || chunk.iter().fold(0, busy) != 0 {
+                for (offset, slot) in chunk.iter().enumerate() {
+                    visit(number * SCAN_CHUNK + offset, slot);
                 }
-            } else if chosen > 0 && ptr::eq(cell, first) {
-                missing += 1;
-            } else {
-                // SAFETY: as above.
-                unsafe {
-                    (*cell).next.set(ptr::without_provenance_mut(index));
-                    cell = (*cell).chain.get();
-                }
-                chosen += 1;
             }
-        });
-        if missing == 0 {
-            Ok(chosen)
-        } else {
-            Err(missing)
         }
     }
 
-    /// Pushes the cells onto the inboxes of the slots that they name. Returns
-    /// whether all references are dropped already.
+    /// Sends a chain along the slots, from one on. What a section may hold is
+    /// left there; what is left then nobody can hold. `except` is a slot whose
+    /// owner does not use it.
     ///
-    /// # Safety
-    ///
-    /// `choose` returned `chosen` for this ring, which is not pushed yet.
-    unsafe fn give_out(&self, counting: *mut Link, chosen: usize) -> bool {
-        // SAFETY: the batch is ours until `add_count`, also the cells that are
-        // pushed: their references are dropped, but it is not at zero (6).
-        unsafe {
-            batch::start_count(counting);
-            let mut cell = (*counting).chain.get();
-            let mut pushed = 0;
-            for _ in 0..chosen {
-                let following = (*cell).chain.get();
-                let slot = &self.shared.slots[(*cell).next.get().addr()];
-                // Seen inactive now, it needs no reference (2).
-                if slot.is_active() {
-                    batch::point_to(cell, counting);
-                    slot.inbox.push(cell, cell);
-                    pushed += 1;
-                }
-                cell = following;
+    /// The objects were published, and no slot before `from` can hold them.
+    fn walk(&self, mut chain: Chain, from: usize, except: Option<&Slot<S>>) -> Option<Chain> {
+        for slot in self.used().get(from..).unwrap_or_default() {
+            let seen = slot.section.look();
+            if !seen.is_open() || except.is_some_and(|except| ptr::eq(except, slot)) {
+                continue;
             }
-            batch::add_count(counting, pushed)
+            let (held, rest) = S::Eras::hold(&slot.eras, seen, chain);
+            if let Some(held) = held {
+                slot.inbox.push(held);
+            }
+            chain = rest?;
         }
+        Some(chain)
     }
 
-    /// Drops the references in the inbox of a slot that is not active.
+    /// Takes what waits at a slot, and sends on what need not wait there.
+    /// Returns what nobody can hold.
     #[cold]
     #[inline(never)]
-    fn steal(&self, slot: &Slot<S>) {
-        if slot.is_active() {
-            return;
+    fn visit(&self, index: usize, slot: &Slot<S>, take: Take) -> Option<Chain> {
+        // An eager owner does it itself at the end of its section. So only a
+        // collect looks after it, for what came late (5).
+        let seen = slot.section.look();
+        if seen.is_open() && take == Take::Own && slot.is_eager() {
+            return None;
         }
-        let chain = slot.inbox.take();
-        if chain.is_null() {
-            return;
+        let list = slot.inbox.take();
+        if list.is_null() {
+            return None;
         }
-        // The second look, after the take. It comes after the HEAVY of
-        // everything in the chain, as the take acquires the pushes: if a
-        // section's LIGHT came before such a HEAVY, we see the slot active;
-        // if it came later, that section cannot find the object (3).
-        if slot.is_active() {
-            // SAFETY: the chain is ours and not empty.
-            unsafe {
-                let last = last_of_chain(chain);
-                slot.inbox.push(chain, last);
+        // The look that counts comes after the taking (3).
+        let seen = slot.section.look();
+        let over = if seen.is_open() {
+            // SAFETY: the inbox is ours, with what `hold` noted in it.
+            let (held, over) = unsafe { S::Eras::sort(&self.clock, &slot.eras, seen, list) };
+            if let Some(held) = held {
+                slot.inbox.push(held);
+                // A guard that is kept and refreshed sees it.
+                slot.inbox.mark();
             }
-            return;
-        }
-        // SAFETY: (3).
-        unsafe { self.drop_references(chain) };
+            over
+        } else {
+            // SAFETY: as above.
+            unsafe { S::Eras::join(list) }
+        };
+        self.walk(over?, index + 1, None)
     }
 
-    /// Publishes what is local or hands it over, then collects.
-    pub(crate) fn flush(&self) -> usize {
-        self.publish();
-        self.hand_over();
-        self.collect()
-    }
-
-    /// Reclaims what can be reclaimed now, up to the slot's limit; returns how
-    /// many objects.
-    pub(crate) fn collect(&self) -> usize {
-        self.gather();
-        self.drain()
-    }
-
-    /// `collect`, up to a limit of the caller's.
-    pub(crate) fn collect_at_most(&self, limit: usize) -> usize {
-        self.gather();
-        self.drain_at_most(limit)
-    }
-
-    /// Queues what can be reclaimed now.
-    fn gather(&self) {
-        loop {
-            // Relaxed: a hint, as in `adopt`.
-            if !self.shared.limbo.load(Ordering::Relaxed).is_null() {
-                self.publish();
-                self.hand_over();
-            }
-            for slot in self.shared.used() {
-                if !slot.inbox.seems_empty() {
-                    self.steal(slot);
-                }
-            }
-            // HEAVY pairs with itself in another handle's flush. If ours comes
-            // first, it sees what we put into limbo or an inbox; if its does,
-            // we see that its section has ended, and do the work ourselves.
-            // So when all have flushed after their last section, nothing is
-            // left.
-            S::Barrier::heavy();
-            if !self.left_behind() {
-                return;
-            }
-        }
-    }
-
-    /// Pushes a link onto the inbox of the first slot from `next` on that is
-    /// active, and moves `next` past it. Returns whether there was one; its
-    /// reclaimer is then called once the slot's section has ended.
-    ///
-    /// Only a slot that is active after the HEAVY at the start of the grace
-    /// period counts: one that is seen inactive has ended all earlier sections
-    /// (1, 2).
-    ///
-    /// # Safety
-    ///
-    /// The link is the caller's, with its reclaimer set, and stays valid until
-    /// that is called.
-    pub(crate) unsafe fn probe(&self, link: *mut Link, next: &mut usize) -> bool {
-        while let Some(slot) = self.shared.used().get(*next) {
-            let index = *next;
-            *next += 1;
-            if slot.is_active() {
-                // SAFETY: the caller's: a ring of one, that names its slot.
-                let gone = unsafe {
-                    (*link).chain.set(link);
-                    (*link).next.set(ptr::without_provenance_mut(index));
-                    self.give_out(link, 1)
-                };
-                if !gone {
-                    self.slot.tally.retire();
-                    return true;
-                }
-            }
-        }
-        false
-    }
-
-    /// HEAVY, at the start of a grace period.
-    pub(crate) fn heavy(&self) {
-        // Pairs with LIGHT in `enter`. If LIGHT comes first, `probe` sees the
-        // slot active; if this comes first, the section sees what its caller
-        // did before the grace period, and need not be waited for.
-        S::Barrier::heavy();
-    }
-
-    /// Whether something is left for which nobody active is responsible.
-    fn left_behind(&self) -> bool {
-        let used = self.shared.used();
-        // Relaxed: ordered by the caller's HEAVY.
-        let limbo = !self.shared.limbo.load(Ordering::Relaxed).is_null();
-        limbo && !used.iter().any(Slot::is_active)
-            || used
-                .iter()
-                .any(|slot| !slot.inbox.seems_empty() && !slot.is_active())
+    /// Whether something waits at a slot that is not open.
+    fn is_stranded(&self) -> bool {
+        let stranded = |slot: &Slot<S>| !slot.inbox.seems_empty() && !slot.section.look().is_open();
+        self.used().iter().any(stranded)
     }
 }
 
-/// The last cell of a chain that is linked by `next` and not empty.
-///
-/// # Safety
-///
-/// The chain is the caller's.
-unsafe fn last_of_chain(mut cell: *mut Link) -> *mut Link {
-    loop {
-        // SAFETY: the caller's.
-        let next = unsafe { (*cell).next.get() };
-        if next.is_null() {
-            return cell;
-        }
-        cell = next;
+impl<S: Scheme> Global<S> {
+    /// The heavy barrier at the start of a grace period.
+    pub(crate) fn start_grace_period(&self) {
+        // Pairs with the light barrier in `enter`. If that comes first, `wait`
+        // sees the section open; if this comes first, the section sees what
+        // its caller did before the grace period, and need not be waited for.
+        S::Barrier::heavy();
+    }
+
+    /// Whether a slot's section has ended since the heavy barrier at the start
+    /// of a grace period; if not, the number of the section to wait for.
+    /// `noted` is what an earlier call returned. `None` if there is no such
+    /// slot, nor one after it.
+    pub(crate) fn wait_at(&self, slot: usize, noted: Option<usize>) -> Option<Result<(), usize>> {
+        let slot = self.used().get(slot)?;
+        let seen = slot.section.look();
+        Some(match noted {
+            _ if !seen.is_open() => Ok(()),
+            Some(number) if !seen.is(number) => Ok(()),
+            _ => {
+                // A guard that is kept and refreshed sees it.
+                slot.inbox.mark();
+                Err(seen.number())
+            }
+        })
     }
 }

@@ -2,52 +2,77 @@
 
 use core::ptr;
 
-use super::{Mode, Scheme, batch::Batch, counts::Tally, inbox::Inbox};
+use super::{EraPolicy, Scheme, counts::Tally, section::SectionWord, stack::Stack};
 use crate::{
     Link,
-    sync::{AtomicUsize, Bit, Cell, Flag, Init, Ordering, init},
+    pool::Magazine,
+    sync::{AtomicUsize, Bit, Cell, Init, init},
 };
 
 /// The state of one task, CPU or interrupt. It lives here and not in the
 /// handle, so that nothing is lost when a handle is forgotten.
 ///
-/// The first five fields are shared; the others are the owner's, who is
-/// whoever claimed the slot (or has the whole collector exclusively).
-#[cfg_attr(target_has_atomic = "64", repr(align(128)))]
+/// The first part is shared, and all of it may be taken by anyone. The second
+/// is the owner's, who is whoever claimed the slot (or has the whole collector
+/// exclusively).
+#[cfg_attr(
+    any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "arm64ec",
+        target_arch = "powerpc64"
+    ),
+    repr(align(128))
+)]
+#[cfg_attr(target_arch = "s390x", repr(align(256)))]
+#[cfg_attr(
+    any(
+        target_arch = "x86",
+        target_arch = "riscv64",
+        target_arch = "loongarch64",
+        target_arch = "wasm32"
+    ),
+    repr(align(64))
+)]
+#[cfg_attr(
+    any(all(target_arch = "arm", target_has_atomic = "64"), target_arch = "mips"),
+    repr(align(32))
+)]
 pub(crate) struct Slot<S: Scheme> {
-    /// Guards that are open; the slot is active while it is not 0. Stored by
-    /// the owner.
-    pub(super) active: Flag,
-    /// The era that the reader is in.
-    pub(super) mark: <S::Mode as Mode>::Mark,
-    /// Batches to which this slot holds a reference.
-    pub(super) inbox: Inbox,
-    /// How often the slot was claimed and given up: odd while somebody owns
-    /// it.
+    /// The section, written by the owner.
+    pub(super) section: SectionWord,
+    /// The eras of the section, written by the owner.
+    pub(super) eras: <S::Eras as EraPolicy>::SlotEras,
+    /// What waits for the section. The mark says that somebody does.
+    pub(super) inbox: Stack,
+    /// What was retired here and is not published.
+    pub(super) retired: Stack,
+    /// How often the slot was claimed, and by what kind of handle.
     pub(super) claimed: AtomicUsize,
     /// Somebody asks the reader to end its section.
     pub(super) restart: Bit,
 
-    /// Retired objects that are not published yet.
-    pub(super) batch: Batch,
-    /// Eras of those, and of objects to come.
-    pub(super) log: <S::Mode as Mode>::Log,
-    /// Objects that nobody can reach, linked by `chain`, to be reclaimed.
-    pub(super) queue: Cell<*mut Link>,
     /// A reclaimer is running.
     pub(super) draining: Cell<bool>,
     /// Reclaimers that one call may run; 0 is any number.
     pub(crate) limit: Cell<u16>,
+    /// Objects to retire before the next publish.
+    pub(super) room: Cell<usize>,
+    /// What the owner is about to reclaim.
+    pub(super) hand: Cell<*mut Link>,
+    pub(super) local_eras: <S::Eras as EraPolicy>::LocalEras,
     /// What the owners did.
     pub(super) tally: Tally,
-    /// Free blocks of a pool. Small targets have no use for it.
-    #[cfg(target_has_atomic = "64")]
-    pub(crate) cache: crate::pool::Cache,
+    /// Free blocks of a pool.
+    pub(crate) magazine: Magazine,
 }
 
-// On microcontrollers a slot is at most 12 words.
-#[cfg(not(any(target_has_atomic = "64", hyaline_loom, feature = "stats")))]
-const _: () = assert!(size_of::<Slot<crate::Robust>>() <= 12 * size_of::<usize>());
+// What the page says of microcontrollers: 7 words, in robust mode 12.
+#[cfg(all(target_arch = "arm", not(any(target_has_atomic = "64", hyaline_loom, feature = "stats"))))]
+const _: () = {
+    assert!(size_of::<Slot<crate::Basic>>() <= 7 * size_of::<usize>());
+    assert!(size_of::<Slot<crate::Robust>>() <= 12 * size_of::<usize>());
+};
 
 // SAFETY: the owner-only fields are accessed by the owner alone; ownership
 // passes from a release of `claimed` to an acquiring claim.
@@ -68,44 +93,19 @@ impl<S: Scheme> Init for Slot<S> {
 crate::sync::const_fn! {
     const fn slot<S: Scheme>() -> Slot<S> {
         Slot {
-            active: Flag::new(0),
-            mark: init!(<S::Mode as Mode>::Mark),
-            inbox: init!(Inbox),
+            section: init!(SectionWord),
+            eras: init!(<S::Eras as EraPolicy>::SlotEras),
+            inbox: init!(Stack),
+            retired: init!(Stack),
             claimed: AtomicUsize::new(0),
             restart: Bit::new(false),
-            batch: init!(Batch),
-            log: init!(<S::Mode as Mode>::Log),
-            queue: Cell::new(ptr::null_mut()),
             draining: Cell::new(false),
             limit: Cell::new(0),
+            room: Cell::new(0),
+            hand: Cell::new(ptr::null_mut()),
+            local_eras: init!(<S::Eras as EraPolicy>::LocalEras),
             tally: init!(Tally),
-            #[cfg(target_has_atomic = "64")]
-            cache: init!(crate::pool::Cache),
+            magazine: init!(Magazine),
         }
-    }
-}
-
-impl<S: Scheme> Slot<S> {
-    /// Whether a section is open, as somebody else sees it.
-    #[inline]
-    pub(super) fn is_active(&self) -> bool {
-        // Acquire: pairs with the Release in `leave`. Seen inactive, all
-        // accesses of the sections that ended happen before what the caller
-        // does next, which may be the reclaim (raw, 2).
-        self.active.load(Ordering::Acquire) != 0
-    }
-
-    /// Zero if no section is open and the inbox seems empty.
-    #[inline]
-    pub(super) fn signs(&self) -> usize {
-        // Acquire: as in `is_active`.
-        self.active.load(Ordering::Acquire) | self.inbox.sign()
-    }
-
-    /// Whether a section may hold objects of a batch with this oldest birth.
-    /// Called after HEAVY.
-    #[inline]
-    pub(super) fn may_hold(&self, oldest: u64) -> bool {
-        self.is_active() && S::Mode::holds(&self.mark, oldest)
     }
 }

@@ -1,6 +1,6 @@
 //! Grace periods: what a section does happens before what comes after.
 
-use hyaline::{Basic, Callback, Config, Grace};
+use hyaline::{Basic, Callback, Config};
 use loom::{
     cell::UnsafeCell,
     sync::Arc,
@@ -50,80 +50,10 @@ fn synchronize_against_enter() {
 #[test]
 fn token_against_enter() {
     against_enter(|writer| {
-        let grace: &'static Grace = Box::leak(Box::new(Grace::new()));
-        let mut token = grace.start(writer).unwrap();
+        let mut token = writer.start_grace_period();
         while !token.poll(writer) {
             thread::yield_now();
         }
-    });
-}
-
-/// The memory of a token goes from one user to the next.
-#[test]
-fn token_changes_hands() {
-    model(|| {
-        let stage = Stage::<3, Basic>::new(Config::new());
-        let grace: &'static Grace = Box::leak(Box::new(Grace::new()));
-        let (reader, one, two) = (stage.register(), stage.register(), stage.register());
-        let poll_once = |handle: &Handle<'_, Basic>| {
-            if let Ok(mut token) = grace.start(handle) {
-                token.poll(handle);
-            }
-        };
-        let polling = thread::spawn(move || {
-            poll_once(&one);
-            one
-        });
-        let guard = reader.enter();
-        poll_once(&two);
-        drop(guard);
-        drop(polling.join().unwrap());
-        drop((reader, two));
-        stage.close();
-    });
-}
-
-/// The memory of a token that is dropped before its section has ended: either
-/// the section makes it free, or the token, if the section came first. The
-/// next token is started by a third thread, which synchronises with neither.
-#[test]
-fn dropped_token_changes_hands() {
-    model(|| {
-        let stage = Stage::<3, Basic>::new(Config::new());
-        let grace: &'static Grace = Box::leak(Box::new(Grace::new()));
-        let (reader, one, two) = (stage.register(), stage.register(), stage.register());
-        // In a section from the start, so that the link is always pushed.
-        let guard = reader.enter();
-        let mut token = grace.start(&one).unwrap();
-        assert!(!token.poll(&one));
-        let done = Arc::new((AtomicBool::new(false), AtomicBool::new(false)));
-        let dropping = {
-            let done = done.clone();
-            thread::spawn(move || {
-                drop(token);
-                // Relaxed: it orders nothing.
-                done.0.store(true, Ordering::Relaxed);
-            })
-        };
-        let starting = {
-            let done = done.clone();
-            thread::spawn(move || {
-                // Relaxed, both: they order nothing. Loom would not get to the
-                // end of the others by itself, see `pool`.
-                while !(done.0.load(Ordering::Relaxed) && done.1.load(Ordering::Relaxed)) {
-                    thread::yield_now();
-                }
-                assert!(grace.start(&two).unwrap().poll(&two));
-                two
-            })
-        };
-        drop(guard);
-        // Relaxed: it orders nothing.
-        done.1.store(true, Ordering::Relaxed);
-        drop(starting.join().unwrap());
-        dropping.join().unwrap();
-        drop((reader, one));
-        stage.close();
     });
 }
 

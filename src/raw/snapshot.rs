@@ -1,21 +1,20 @@
-//! A moment's view of the slots. It orders nothing.
+//! A snapshot of the slots. It orders nothing.
 
-use super::{Mode, Scheme, Shared};
+use super::{EraPolicy, Global, Scheme, Slot};
 #[cfg(feature = "stats")]
 use crate::Stats;
-use crate::{HandleId, SlotState, sync::Ordering};
+use crate::{HandleId, SlotState};
 
-impl<S: Scheme> Shared<S> {
+impl<S: Scheme> Global<S> {
     /// What a slot does now.
     pub(crate) fn state(&self, index: usize) -> Option<SlotState> {
         let slot = self.slots.get(index)?;
         let owner = slot.owner();
-        // Relaxed: a number for a person to read.
-        let guards = slot.active.load(Ordering::Relaxed);
-        let age = S::Mode::age(&self.clock, &slot.mark).or_else(|| slot.tally.age(&self.totals));
+        let guards = slot.section.look().depth();
+        let age = S::Eras::age(&self.clock, &slot.eras).or_else(|| slot.tally.age(&self.totals));
         Some(SlotState {
             slot: index,
-            owner: (owner % 2 == 1).then_some(HandleId { slot: index, owner }),
+            owner: Slot::<S>::is_claimed(owner).then_some(HandleId { slot: index, owner }),
             guards,
             waiting: !slot.inbox.seems_empty(),
             age: age.filter(|_| guards > 0),

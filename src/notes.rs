@@ -1,0 +1,241 @@
+//! The two words of a header that a scheme keeps its notes in.
+//!
+//! Basic mode notes, in the first object of a chain, the section that the
+//! chain waits for and the chain's last object. Robust mode notes, in each
+//! object, the era of its birth and, once it is published, the era of its
+//! retirement.
+//!
+//! A flag says that the object's reclaimer runs no code of the user's, so that
+//! contexts in which no destructor may run can give its memory back.
+//!
+//! On 64-bit targets an era is a word, less the bit of the flag. Elsewhere an
+//! era has two words and so the two eras of a retired object are
+//! [`packed`] into 64 bits.
+
+use core::ptr;
+
+use crate::{
+    Link,
+    sync::{Cell, const_fn},
+};
+
+/// The birth era of an object, and the era in which it was retired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lifetime {
+    pub(crate) birth: u64,
+    pub(crate) retired: u64,
+}
+
+/// A word, and no fewer bits than packed eras need beside a pointer.
+#[cfg(not(target_pointer_width = "16"))]
+type Word = usize;
+#[cfg(target_pointer_width = "16")]
+type Word = u64;
+
+/// The flag, in `word`, of an object that is retired.
+const PLAIN: Word = 1;
+
+pub(crate) struct Notes {
+    word: Cell<Word>,
+    pointer: Cell<*mut Link>,
+}
+
+impl Notes {
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                word: Cell::new(0),
+                pointer: Cell::new(ptr::null_mut()),
+            }
+        }
+    }
+
+    /// Whether the reclaimer runs no code of the user's.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.word.get() & PLAIN != 0
+    }
+
+    /// Notes the section that a chain waits for, and its last object.
+    pub(crate) fn wait_for(&self, section: usize, last: *mut Link) {
+        let plain = self.word.get() & PLAIN;
+        self.word.set((section as Word) << 1 | plain);
+        self.pointer.set(last);
+    }
+
+    /// A pointer, for whoever has the header and no use for its eras.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn set_pointer(&self, pointer: *mut Link) {
+        self.pointer.set(pointer);
+    }
+
+    /// What `set_pointer` noted.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn pointer(&self) -> *mut Link {
+        self.pointer.get()
+    }
+
+    /// What `wait_for` noted.
+    pub(crate) fn waits_for(&self) -> (usize, *mut Link) {
+        ((self.word.get() >> 1) as usize, self.pointer.get())
+    }
+}
+
+/// One word an era.
+#[cfg(target_pointer_width = "64")]
+impl Notes {
+    /// Notes the birth era of a live object.
+    pub(crate) fn set_birth(&self, birth: u64) {
+        self.pointer.set(ptr::without_provenance_mut(birth as usize));
+    }
+
+    /// The birth era of an object that is not published.
+    #[inline]
+    pub(crate) fn birth(&self) -> u64 {
+        self.pointer.get().addr() as u64
+    }
+
+    /// The object is retired.
+    #[inline]
+    pub(crate) fn retire(&self, plain: bool) {
+        self.word.set(plain.into());
+    }
+
+    /// Notes the era of retirement.
+    #[inline]
+    pub(crate) fn set_retired(&self, retired: u64) {
+        let plain = self.word.get() & PLAIN;
+        self.word.set((retired as Word) << 1 | plain);
+    }
+
+    /// The eras of an object that is published.
+    #[inline]
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        Lifetime {
+            birth: self.birth(),
+            retired: (self.word.get() >> 1) as u64,
+        }
+    }
+}
+
+/// Two eras in 63 bits.
+#[cfg(not(target_pointer_width = "64"))]
+impl Notes {
+    fn bits(&self) -> u64 {
+        // In 16 bits `word` has all.
+        let high = (self.pointer.get().addr() as u64).checked_shl(Word::BITS);
+        high.unwrap_or(0) | self.word.get() as u64
+    }
+
+    fn set_bits(&self, bits: u64) {
+        self.word.set(bits as Word);
+        let high = bits.checked_shr(Word::BITS).unwrap_or(0);
+        self.pointer.set(ptr::without_provenance_mut(high as usize));
+    }
+
+    /// Notes the birth era of a live object.
+    pub(crate) fn set_birth(&self, birth: u64) {
+        self.set_bits(birth << 1);
+    }
+
+    /// The birth era of an object that is not published.
+    pub(crate) fn birth(&self) -> u64 {
+        self.bits() >> 1
+    }
+
+    /// The object is retired.
+    pub(crate) fn retire(&self, plain: bool) {
+        self.word.set(self.word.get() & !PLAIN | Word::from(plain));
+    }
+
+    /// Notes the era of retirement.
+    pub(crate) fn set_retired(&self, retired: u64) {
+        let birth = self.birth();
+        let lifetime = packed::pack(Lifetime { birth, retired });
+        self.set_bits(lifetime << 1 | u64::from(self.is_plain()));
+    }
+
+    /// The eras of an object that is published.
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        packed::unpack(self.bits() >> 1)
+    }
+}
+
+/// Birth and retirement in 63 bits: the era of retirement in 47, and the age
+/// at that time as a small floating-point number in 16.
+///
+/// What does not fit is rounded so that the object seems to have lived for
+/// longer: it may wait for a section in vain, and is never reclaimed early.
+/// Ages below 2,048 eras are exact, others right to one part in 1,024. After
+/// 2^47 eras, 44 years at 100,000 a second, every section holds every object.
+#[cfg_attr(target_pointer_width = "64", allow(dead_code))] // tested on each width
+mod packed {
+    use super::Lifetime;
+
+    const RETIRED_BITS: u32 = 47;
+    /// The last era, which stands for itself and all that follow.
+    const LAST: u64 = (1 << RETIRED_BITS) - 1;
+    const FRACTION_BITS: u32 = 11;
+    /// An age that is longer than any that can be written.
+    const ANCIENT: u64 = 0xffff;
+
+    pub(super) fn pack(lifetime: Lifetime) -> u64 {
+        let Lifetime { birth, retired } = lifetime;
+        if retired >= LAST {
+            return ANCIENT << RETIRED_BITS | LAST;
+        }
+        age(retired.saturating_sub(birth)) << RETIRED_BITS | retired
+    }
+
+    pub(super) fn unpack(bits: u64) -> Lifetime {
+        let (age, retired) = (bits >> RETIRED_BITS, bits & LAST);
+        let fraction = age & ((1 << FRACTION_BITS) - 1);
+        Lifetime {
+            birth: match age {
+                ANCIENT => 0,
+                _ => retired.saturating_sub(fraction << (age >> FRACTION_BITS)),
+            },
+            retired: if retired == LAST { u64::MAX } else { retired },
+        }
+    }
+
+    /// Five bits of exponent and eleven of fraction, rounded up.
+    fn age(eras: u64) -> u64 {
+        let mut exponent = (u64::BITS - eras.leading_zeros()).saturating_sub(FRACTION_BITS);
+        let mut fraction = eras.div_ceil(1 << exponent);
+        if fraction >> FRACTION_BITS != 0 {
+            fraction >>= 1;
+            exponent += 1;
+        }
+        if exponent > 31 {
+            return ANCIENT;
+        }
+        u64::from(exponent) << FRACTION_BITS | fraction
+    }
+
+    #[cfg(all(test, not(hyaline_loom)))]
+    mod tests {
+        use super::*;
+
+        /// Any pair, near the powers of two above all, comes back the same or
+        /// with a longer life, by no more than the page says.
+        #[test]
+        fn packing_never_shortens_a_life() {
+            let near = |power: u32| (-3..=3_i64).map(move |d| (1_u64 << power).wrapping_add_signed(d));
+            let eras = || (0..62).flat_map(near).chain([0, LAST - 1, LAST, LAST + 1]);
+            for retired in eras() {
+                for birth in eras().filter(|birth| *birth <= retired) {
+                    let life = unpack(pack(Lifetime { birth, retired }));
+                    assert!(life.birth <= birth && life.retired >= retired);
+                    let age = retired - birth;
+                    if retired >= LAST {
+                        assert_eq!((life.birth, life.retired), (0, u64::MAX));
+                    } else if age < 2048 {
+                        assert_eq!((life.birth, life.retired), (birth, retired));
+                    } else if age < 1 << 42 {
+                        assert!(birth - life.birth <= age / 1024, "{birth} {retired}");
+                    }
+                }
+            }
+        }
+    }
+}

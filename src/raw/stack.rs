@@ -1,0 +1,90 @@
+//! A word that anyone pushes onto and anyone takes all of.
+//!
+//! Treiber's push (IBM RJ 5118, 1986). Nobody pops a single object, so there
+//! is no ABA: a push is right whatever the head has been in between.
+
+use core::ptr;
+
+use super::chain::Chain;
+use crate::{
+    Link,
+    sync::{AtomicPtr, Ordering, impl_init},
+};
+
+/// A bit of the head that stays where it is when objects are pushed.
+pub(super) const MARK: usize = 1;
+
+/// A head and its mark.
+pub(super) struct Stack(AtomicPtr<Link>);
+
+impl_init!(Stack = Stack(AtomicPtr::new(ptr::null_mut())));
+
+impl Stack {
+    /// The address in the head, with the mark; 0 if there is neither. A hint.
+    #[inline(always)]
+    pub(super) fn head(&self) -> usize {
+        // Relaxed: a hint; `take` synchronizes.
+        self.0.load(Ordering::Relaxed).addr()
+    }
+
+    /// Whether there seem to be no objects.
+    #[inline(always)]
+    pub(super) fn seems_empty(&self) -> bool {
+        self.head() & !MARK == 0
+    }
+
+    /// Puts a chain in.
+    pub(super) fn push(&self, chain: Chain) {
+        // Relaxed: the pointer is only linked.
+        let mut head = self.0.load(Ordering::Relaxed);
+        loop {
+            let below = head.map_addr(|head| head & !MARK);
+            // SAFETY: `last` is ours until the exchange succeeds.
+            unsafe { (*chain.last).next.set(below) };
+            let new = chain.first.map_addr(|first| first | head.addr() & MARK);
+            // Release: pairs with the Acquire in `take`. Whoever takes the
+            // chain sees its links, its notes, and that its objects were
+            // unlinked; without it the taker would follow links that it does
+            // not see yet, or publish objects that are still linked. Later
+            // pushes are read-modify-writes and continue the release sequence.
+            let (success, failure) = (Ordering::Release, Ordering::Relaxed);
+            match self.0.compare_exchange_weak(head, new, success, failure) {
+                Ok(_) => return,
+                // Relaxed: as the load above.
+                Err(found) => head = found,
+            }
+        }
+    }
+
+    /// Takes all objects, and the mark away. The list is the caller's; null if
+    /// there are none.
+    pub(super) fn take(&self) -> *mut Link {
+        // Acquire: pairs with the Release in `push`.
+        let head = self.0.swap(ptr::null_mut(), Ordering::Acquire);
+        head.map_addr(|head| head & !MARK)
+    }
+
+    /// Sets the mark.
+    pub(super) fn mark(&self) {
+        self.change_mark(|address| address | MARK);
+    }
+
+    /// Takes the mark away.
+    pub(super) fn unmark(&self) {
+        self.change_mark(|address| address & !MARK);
+    }
+
+    fn change_mark(&self, change: impl Fn(usize) -> usize) {
+        // Relaxed: the mark is a hint, and the objects' release sequence goes
+        // on through a read-modify-write.
+        let mut head = self.0.load(Ordering::Relaxed);
+        while change(head.addr()) != head.addr() {
+            let new = head.map_addr(&change);
+            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+            match self.0.compare_exchange_weak(head, new, success, failure) {
+                Ok(_) => return,
+                Err(found) => head = found,
+            }
+        }
+    }
+}

@@ -25,12 +25,21 @@ impl<S: Scheme> Local<'_, S> {
         self.global.settings.batch().max(self.global.slots.len())
     }
 
-    /// Hands over what nobody can hold, to be reclaimed by `drain`, here or
-    /// elsewhere.
-    #[inline]
+    /// What nobody can hold any more is reclaimed by the next `drain`: here, if
+    /// the owner may and its hand is free.
     pub(super) fn reclaim(&self, chain: Option<Chain>) {
         let Some(chain) = chain else { return };
-        self.global.left_over.push(chain);
+        let slot = self.slot;
+        let rest = if slot.is_eager() && !slot.draining.get() && slot.hand.get().is_null() {
+            let (hand, rest) = chain.cut(self.handful());
+            slot.hand.set(hand.first);
+            rest
+        } else {
+            Some(chain)
+        };
+        if let Some(rest) = rest {
+            self.global.left_over.push(rest);
+        }
     }
 
     /// `drain`, up to the slot's limit.
@@ -48,42 +57,46 @@ impl<S: Scheme> Local<'_, S> {
     /// the work to the loop that runs that reclaimer.
     pub(super) fn drain(&self, limit: usize) -> usize {
         let slot = self.slot;
-        if self.global.left_over.seems_empty() || limit == 0 || slot.draining.replace(true) {
+        let nothing = slot.hand.get().is_null() && self.global.left_over.seems_empty();
+        if nothing || slot.draining.replace(true) {
             return 0;
         }
         self.global.sample();
-        // Also when a reclaimer panics: the rest is left over.
+        // Also when a reclaimer panics: what is in the hand is left over.
         let _done = Done(self);
         let mut reclaimed = 0;
-        while reclaimed < limit && self.fill_hand(limit - reclaimed) {
-            while let Some(link) = self.pop_hand() {
-                // SAFETY: nobody can hold the object, and it is in no hand but
-                // ours; it leaves the hand before its reclaimer runs, so that
-                // it is reclaimed once even after a panic.
-                unsafe { self.run(link) };
-                reclaimed += 1;
-            }
+        while reclaimed < limit
+            && let Some(link) = self.pop_hand().or_else(|| self.fill_hand())
+        {
+            // SAFETY: nobody can hold the object, and it is in no hand but
+            // ours; it leaves the hand before its reclaimer runs, so that it is
+            // reclaimed once even after a panic.
+            unsafe { self.run(link) };
+            reclaimed += 1;
         }
-        if !self.global.left_over.seems_empty() {
-            // The limit: from here on each retire reclaims some, so that what
-            // is left over does not grow.
+        if reclaimed == limit {
+            // From here on each retire reclaims some, so that what is left
+            // over does not grow.
             slot.room.set(1);
         }
         reclaimed
     }
 
-    /// Takes up to `most` objects into the hand. False if there are none.
-    fn fill_hand(&self, most: usize) -> bool {
+    /// Fills the hand from what is left over, and takes the first object.
+    #[cold]
+    #[inline(never)]
+    fn fill_hand(&self) -> Option<*mut Link> {
+        if self.global.left_over.seems_empty() {
+            return None;
+        }
         // SAFETY: what is left over is nobody's, and ours now.
-        let Some(chain) = (unsafe { Chain::from_list(self.global.left_over.take()) }) else {
-            return false;
-        };
-        let (hand, rest) = chain.cut(most.min(self.handful()));
+        let chain = unsafe { Chain::from_list(self.global.left_over.take()) }?;
+        let (hand, rest) = chain.cut(self.handful());
         if let Some(rest) = rest {
             self.global.left_over.push(rest);
         }
         self.slot.hand.set(hand.first);
-        true
+        self.pop_hand()
     }
 
     fn pop_hand(&self) -> Option<*mut Link> {
@@ -100,7 +113,9 @@ impl<S: Scheme> Local<'_, S> {
     pub(super) fn put_hand_back(&self) {
         // SAFETY: the objects in the hand are valid and ours.
         let hand = unsafe { Chain::from_list(self.slot.hand.replace(ptr::null_mut())) };
-        self.reclaim(hand);
+        if let Some(hand) = hand {
+            self.global.left_over.push(hand);
+        }
     }
 
     /// Calls an object's reclaimer.
@@ -137,7 +152,9 @@ impl<S: Scheme> Local<'_, S> {
         };
         // SAFETY: a chain is a list of valid objects that are ours.
         let (rest, plain) = unsafe { super::chain::partition(chain.first, is_rest) };
-        self.reclaim(rest);
+        if let Some(rest) = rest {
+            self.global.left_over.push(rest);
+        }
         let mut link = plain.map_or(ptr::null_mut(), |plain| plain.first);
         while !link.is_null() {
             // SAFETY: valid and ours.

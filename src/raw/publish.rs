@@ -123,7 +123,8 @@ impl<S: Scheme> Local<'_, S> {
     pub(super) fn advance(&self, take: Take) {
         let mut taken = None;
         self.global.scan(|_, slot| {
-            if ptr::eq(slot, self.slot) || take == Take::All || !slot.is_eager() {
+            let wanted = ptr::eq(slot, self.slot) || take == Take::All || !slot.is_eager();
+            if wanted && !slot.retired.seems_empty() {
                 // SAFETY: what is in the stack was retired, and is ours now.
                 if let Some(chain) = unsafe { Chain::from_list(slot.retired.take()) } {
                     chain::add(&mut taken, chain);

@@ -7,7 +7,7 @@
 
 use std::{mem, num::NonZeroU16, ptr::null_mut};
 
-use hyaline::{Basic, Callback, Config, Grace, Pool, Robust, Role, reclaim};
+use hyaline::{Basic, Callback, Config, Pool, Robust, Role, reclaim};
 use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::AtomicUsize, thread};
 
 use super::*;
@@ -23,7 +23,6 @@ struct World<S: Scheme> {
     /// 1 while `thing` can be found. It is no object: grace periods keep it.
     found: AtomicUsize,
     thing: UnsafeCell<u32>,
-    grace: &'static Grace,
     callback: &'static Callback,
     pool: &'static Pool<u32, 2>,
     pooled: AtomicPtr<Linked<u32>>,
@@ -44,7 +43,6 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
             life,
             found: AtomicUsize::new(1),
             thing: UnsafeCell::new(ALIVE),
-            grace: Box::leak(Box::new(Grace::new())),
             callback: Box::leak(Box::new(Callback::new())),
             pool: Box::leak(Box::new(Pool::new())),
             pooled: AtomicPtr::new(null_mut()),
@@ -98,7 +96,6 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
         self.stage.close();
         // SAFETY: all were leaked by `new`, and nobody uses them now.
         unsafe {
-            drop(Box::from_raw(std::ptr::from_ref(self.grace).cast_mut()));
             drop(Box::from_raw(std::ptr::from_ref(self.callback).cast_mut()));
             drop(Box::from_raw(std::ptr::from_ref(self.pool).cast_mut()));
             drop(Box::from_raw(std::ptr::from_ref(self).cast_mut()));
@@ -125,7 +122,7 @@ fn quiescent<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     let handle = world.stage.collector.register_deferred().unwrap();
     let mut guard = handle.enter();
     world.look(&guard);
-    guard.quiescent();
+    guard.refresh();
     world.look(&guard);
 }
 
@@ -248,11 +245,7 @@ fn synchronize<S: Scheme<Barrier = Fences>>(world: &World<S>) {
 fn token<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     let handle = world.stage.register();
     let taken = world.take_thing();
-    // Busy if another token is there.
-    if let Ok(mut token) = world.grace.start(&handle)
-        && token.poll(&handle)
-        && taken
-    {
+    if handle.start_grace_period().poll(&handle) && taken {
         world.destroy_thing();
     }
 }

@@ -7,16 +7,6 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-#[cfg(not(any(
-    target_has_atomic = "ptr",
-    feature = "critical-section",
-    feature = "unsafe-assume-single-core"
-)))]
-compile_error!(
-    "this target has no compare-and-swap: enable the feature `critical-section`, or \
-     `unsafe-assume-single-core` if the program runs on one core in privileged mode"
-);
-
 mod barrier;
 pub mod bound;
 mod collector;

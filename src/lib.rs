@@ -31,9 +31,9 @@ pub mod safe;
 mod scheme;
 mod sync;
 
-#[cfg(feature = "std")]
-pub use barrier::Membarrier;
 pub use barrier::{Barrier, Fences, SingleCore};
+#[cfg(feature = "std")]
+pub use barrier::{BarrierRefused, Membarrier};
 pub use collector::{Collector, SlotsExhausted};
 pub use config::Config;
 pub use grace::{Busy, Callback, Grace, Token, WouldDeadlock};

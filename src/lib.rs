@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(any(hyaline_loom, test)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The examples of the pages use `Box`. An archive has the feature by choice
+// only, see Cargo.toml; without it there is nothing to test.
+#![cfg_attr(all(doctest, not(feature = "alloc")), cfg(any()))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

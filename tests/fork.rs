@@ -171,3 +171,12 @@ macro_rules! forks {
 forks!(basic: Basic, Config::new(), false);
 forks!(robust: Robust, Config::new(), true);
 forks!(membarrier: Basic<Membarrier>, Config::new().barrier(Membarrier), false);
+
+/// The page shows the function that is tested here.
+#[test]
+fn the_page_has_the_recipe() {
+    let (page, tests) = (include_str!("../docs/fork.md"), include_str!("fork.rs"));
+    let start = tests.find("unsafe fn keep_only").unwrap();
+    let length = tests[start..].find("\n}\n").unwrap();
+    assert!(page.contains(&tests[start..start + length]));
+}

@@ -34,6 +34,9 @@
 //!    each CPU in turn needs a system call that a sandbox refuses as well,
 //!    and the CPUs of other threads. A signal to each thread needs a signal
 //!    that nobody else uses, and the list of the threads.
+//!
+//! `tests/membarrier_modes.rs` tries each interleaving with store buffers, and
+//! leaves out each step once.
 
 use core::sync::atomic::AtomicU8;
 

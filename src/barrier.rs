@@ -18,7 +18,7 @@
 mod membarrier;
 
 #[cfg(feature = "std")]
-pub use membarrier::Membarrier;
+pub use membarrier::{BarrierRefused, Membarrier};
 
 use crate::sync::{Ordering, compiler_fence, fence};
 

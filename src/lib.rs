@@ -1,21 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(any(hyaline_loom, test)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The examples of the pages use `Box`. An archive has the feature by choice
+// only, see Cargo.toml; without it there is nothing to test.
+#![cfg_attr(all(doctest, not(feature = "alloc")), cfg(any()))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
-
-#[cfg(not(any(
-    target_has_atomic = "ptr",
-    feature = "critical-section",
-    feature = "unsafe-assume-single-core"
-)))]
-compile_error!(
-    "this target has no compare-and-swap: enable the feature `critical-section`, or \
-     `unsafe-assume-single-core` if the program runs on one core in privileged mode"
-);
 
 mod barrier;
 pub mod bound;
@@ -42,9 +35,9 @@ pub mod safe;
 mod scheme;
 mod sync;
 
-#[cfg(feature = "std")]
-pub use barrier::Membarrier;
 pub use barrier::{Barrier, Fences, SingleCore};
+#[cfg(feature = "std")]
+pub use barrier::{BarrierRefused, Membarrier};
 pub use collector::{Collector, SlotsExhausted};
 pub use config::Config;
 pub use grace::{Busy, Callback, Token, WouldDeadlock};

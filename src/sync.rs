@@ -4,13 +4,18 @@
 #[cfg(not(hyaline_loom))]
 pub(crate) use core::cell::Cell;
 #[cfg(not(hyaline_loom))]
+pub(crate) use core::sync::atomic::Ordering;
+#[cfg(not(hyaline_loom))]
 pub use portable_atomic::AtomicPtr;
 #[cfg(not(hyaline_loom))]
 pub(crate) use portable_atomic::AtomicUsize;
 // Core's fence is a locked OR below the stack on x86-64; portable-atomic's an
-// exchange with a word on it, which is slower where the word is in use.
-#[cfg(not(hyaline_loom))]
-pub(crate) use core::sync::atomic::{Ordering, compiler_fence, fence};
+// exchange with a word on it, which is slower where the word is in use. LLVM
+// has no fences for the MSP430; portable-atomic's are assembly.
+#[cfg(not(any(hyaline_loom, target_arch = "msp430")))]
+pub(crate) use core::sync::atomic::{compiler_fence, fence};
+#[cfg(all(not(hyaline_loom), target_arch = "msp430"))]
+pub(crate) use portable_atomic::{compiler_fence, fence};
 
 #[cfg(hyaline_loom)]
 pub use loom::sync::atomic::AtomicPtr;
@@ -20,19 +25,47 @@ pub(crate) use loom::{
     sync::atomic::{AtomicUsize, Ordering, fence},
 };
 
-/// A word that is loaded and stored, never exchanged: core's, which every
-/// target has. Without compare-and-swap portable-atomic's masks interrupts in
-/// loads and stores too, when it is built with `critical-section`.
+/// A word that is loaded and stored, never exchanged: core's where core has
+/// one. Without compare-and-swap portable-atomic's masks interrupts in loads
+/// and stores too, when it is built with `critical-section`.
 #[cfg(not(hyaline_loom))]
-pub(crate) use core::sync::atomic::AtomicUsize as Flag;
+pub(crate) type Flag = <plain::Plain as plain::Types>::Word;
 #[cfg(hyaline_loom)]
 pub(crate) use loom::sync::atomic::AtomicUsize as Flag;
 
 /// The same for a bit.
 #[cfg(not(hyaline_loom))]
-pub(crate) use core::sync::atomic::AtomicBool as Bit;
+pub(crate) type Bit = <plain::Plain as plain::Types>::Bit;
 #[cfg(hyaline_loom)]
 pub(crate) use loom::sync::atomic::AtomicBool as Bit;
+
+/// Core's atomics where it has them, else portable-atomic's (ARMv4T, ARMv5TE,
+/// MSP430). The `cfg` that would tell, `target_has_atomic_load_store`, is not
+/// stable; the scopes of names tell as well: what a glob brings into a block
+/// comes before what is around the block, and is not missed if core lacks it.
+#[cfg(not(hyaline_loom))]
+mod plain {
+    #[allow(unused_imports)] // where core has them
+    use portable_atomic::{AtomicBool, AtomicUsize};
+
+    /// The choice.
+    pub struct Plain;
+
+    /// What is chosen.
+    pub trait Types {
+        type Word;
+        type Bit;
+    }
+
+    const _: () = {
+        #[allow(unused_imports)] // where core lacks them
+        use core::sync::atomic::*;
+        impl Types for Plain {
+            type Word = AtomicUsize;
+            type Bit = AtomicBool;
+        }
+    };
+}
 
 /// Loom has no compiler fences, and a model of one core would not need any.
 #[cfg(hyaline_loom)]

@@ -16,17 +16,28 @@ use std::{
     ffi::{c_int, c_long, c_ulong, c_ushort},
     os::unix::process::ExitStatusExt,
     process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
 };
 
-use hyaline::{Barrier, Membarrier};
+use hyaline::{
+    AtomicPtr, Barrier, BarrierRefused, Basic, Collector, Config, Linked, Membarrier, reclaim,
+};
 
 const MEMBARRIER: u32 = if cfg!(target_arch = "x86_64") {
     324
 } else {
     283
 };
+const SECCOMP: c_long = if cfg!(target_arch = "x86_64") {
+    317
+} else {
+    277
+};
 const QUERY: c_int = 0;
+const GLOBAL: c_int = 1;
 const PRIVATE_EXPEDITED: c_int = 1 << 3;
+const ABORTED: Option<i32> = Some(6);
 
 unsafe extern "C" {
     safe fn syscall(number: c_long, ...) -> c_long;
@@ -42,37 +53,52 @@ fn is_offered() -> bool {
     offered > 0 && offered & c_long::from(PRIVATE_EXPEDITED) != 0
 }
 
-/// Runs one test of this file again, in a process of its own, with `ROLE` set.
-/// Returns the signal that ended it, if one did, and whether it passed.
-fn alone(test: &str) -> (Option<i32>, bool) {
+/// What became of a test that ran in a process of its own.
+struct Outcome {
+    signal: Option<i32>,
+    passed: bool,
+    said: String,
+}
+
+/// Runs one test of this file again, in a process of its own.
+fn alone(test: &str) -> Outcome {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", test, "--test-threads=1"]);
+    command.args(["--exact", test, "--test-threads=1", "--nocapture"]);
     let output = command.env("ROLE", "alone").output().unwrap();
-    let passed = output.status.success();
-    let text = String::from_utf8_lossy(&output.stderr);
-    println!("{}\n{text}", output.status);
-    (output.status.signal(), passed)
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    println!("{}\n{said}", output.status);
+    Outcome {
+        signal: output.status.signal(),
+        passed: output.status.success(),
+        said,
+    }
+}
+
+/// Runs the body in a process of its own, and expects that it passes.
+fn passes_alone(test: &str, body: impl FnOnce()) {
+    if !is_alone() {
+        assert!(alone(test).passed);
+    } else if is_offered() {
+        body();
+    }
 }
 
 fn is_alone() -> bool {
     env::var_os("ROLE").is_some()
 }
 
-/// The kernel refuses the barrier to a process that has not registered.
-#[test]
-fn the_first_use_registers_the_process() {
-    if !is_alone() {
-        assert!(alone("the_first_use_registers_the_process").1);
-    } else if is_offered() {
-        assert_ne!(membarrier(PRIVATE_EXPEDITED), 0, "registered before");
-        Membarrier::light();
-        assert_eq!(membarrier(PRIVATE_EXPEDITED), 0);
-    }
+/// What a sandbox refuses.
+#[derive(Clone, Copy)]
+enum Refuse {
+    /// The whole system call.
+    All,
+    /// The barrier, not the registration.
+    Private,
 }
 
-/// From now on the kernel refuses the barrier to this thread; false if it
-/// cannot be told to.
-fn refuse() -> bool {
+/// From now on the kernel refuses the barrier to all threads of this process;
+/// false if it cannot be told to.
+fn sandbox(what: Refuse) -> bool {
     #[repr(C)]
     struct Instruction(c_ushort, u8, u8, u32);
     #[repr(C)]
@@ -81,43 +107,169 @@ fn refuse() -> bool {
     const LOAD: c_ushort = 0x20;
     const IS: c_ushort = 0x15;
     const RETURN: c_ushort = 0x06;
+    let over_the_command = match what {
+        Refuse::All => 2,
+        Refuse::Private => 0,
+    };
     let instructions = [
         Instruction(LOAD, 0, 0, 0), // the number of the call
-        Instruction(IS, 0, 3, MEMBARRIER),
-        Instruction(LOAD, 0, 0, 16), // its first argument
+        Instruction(IS, 0, 4, MEMBARRIER),
+        Instruction(IS, over_the_command, 0, MEMBARRIER), // true
+        Instruction(LOAD, 0, 0, 16),                      // its first argument
         Instruction(IS, 0, 1, PRIVATE_EXPEDITED as u32),
         Instruction(RETURN, 0, 0, 0x0005_0001), // the error EPERM
         Instruction(RETURN, 0, 0, 0x7fff_0000), // allowed
     ];
     let program = Program(instructions.len() as c_ushort, instructions.as_ptr());
-    let (no_new_privileges, seccomp, filter) = (38, 22, 2 as c_ulong);
-    // SAFETY: numbers, and a program that lives until the call has copied it.
-    unsafe {
-        prctl(
-            no_new_privileges,
-            1 as c_ulong,
-            0 as c_ulong,
-            0 as c_ulong,
-            0 as c_ulong,
-        ) == 0
-            && prctl(seccomp, filter, &raw const program) == 0
-    }
+    let no_new_privileges = 38;
+    let (set_filter, all_threads) = (1 as c_ulong, 1 as c_ulong);
+    let zero = 0 as c_ulong;
+    // SAFETY: numbers.
+    let done = unsafe { prctl(no_new_privileges, 1 as c_ulong, zero, zero, zero) };
+    // The program lives until the call has copied it.
+    done == 0 && syscall(SECCOMP, set_filter, all_threads, &raw const program) == 0
 }
 
-/// `heavy` is the kernel's barrier each time: a process to which it is refused
-/// later on ends, as there is no sound way to go on.
+static C: Collector<4, Basic<Membarrier>> =
+    Collector::with_config(Config::new().barrier(Membarrier));
+
+/// Retires an object of `C`, which costs a heavy barrier.
+fn retire() {
+    let handle = C.register().unwrap();
+    let object = Box::into_raw(Box::new(handle.link(1_u32)));
+    // SAFETY: never shared, and boxed.
+    unsafe { handle.retire(object, reclaim::boxed::<Linked<u32>>) };
+}
+
+/// The kernel refuses the barrier to a process that has not registered.
 #[test]
-fn heavy_asks_the_kernel_each_time() {
-    const ABORTED: Option<i32> = Some(6);
+fn the_first_use_registers_the_process() {
+    passes_alone("the_first_use_registers_the_process", || {
+        assert_ne!(membarrier(PRIVATE_EXPEDITED), 0, "registered before");
+        Membarrier::light();
+        assert_eq!(membarrier(PRIVATE_EXPEDITED), 0);
+        assert!(Membarrier::prepare());
+    });
+}
+
+#[test]
+fn a_sandbox_before_the_first_use_means_fences() {
+    passes_alone("a_sandbox_before_the_first_use_means_fences", || {
+        if sandbox(Refuse::All) {
+            retire();
+            assert!(!Membarrier::prepare());
+            assert_eq!(Membarrier::use_fences(), Ok(()));
+        }
+    });
+}
+
+/// A filter may know the registration and not the barrier.
+#[test]
+fn a_registration_without_a_barrier_means_fences() {
+    passes_alone("a_registration_without_a_barrier_means_fences", || {
+        if sandbox(Refuse::Private) {
+            retire();
+            assert!(!Membarrier::prepare());
+        }
+    });
+}
+
+/// A process to which the barrier is refused later on says what to do and ends,
+/// as there is no sound way to go on.
+#[test]
+fn a_sandbox_in_the_middle_is_fatal() {
     if !is_alone() {
-        let (signal, passed) = alone("heavy_asks_the_kernel_each_time");
+        let outcome = alone("a_sandbox_in_the_middle_is_fatal");
+        let explained = outcome.said.contains("Call Membarrier::use_fences before");
         // It passes where there is nothing to be refused.
-        assert!(signal == ABORTED || passed);
+        assert!(outcome.passed || outcome.signal == ABORTED && explained);
     } else if is_offered() {
-        Membarrier::heavy();
-        if refuse() {
-            Membarrier::heavy();
+        retire();
+        if sandbox(Refuse::All) {
+            assert_eq!(Membarrier::use_fences(), Err(BarrierRefused), "too late");
+            assert!(Membarrier::prepare());
+            retire();
             panic!("it went on without the barrier");
         }
     }
+}
+
+/// The kernel's slow barrier steps in for the fast one.
+#[test]
+fn the_global_barrier_is_the_second_choice() {
+    if !is_alone() {
+        let outcome = alone("the_global_barrier_is_the_second_choice");
+        assert!(outcome.passed || outcome.signal == ABORTED && membarrier(GLOBAL) != 0);
+    } else if is_offered() {
+        retire();
+        if sandbox(Refuse::Private) {
+            retire();
+            assert!(Membarrier::prepare());
+        }
+    }
+}
+
+/// Readers and a reclaimer are at work when the process leaves the kernel's
+/// barrier and enters the sandbox.
+#[test]
+fn fences_take_over_in_the_middle() {
+    const READS: usize = 200_000;
+    static SHARED: AtomicPtr<Linked<usize>> = AtomicPtr::new(std::ptr::null_mut());
+    static READ: AtomicUsize = AtomicUsize::new(0);
+    static REPLACED: AtomicUsize = AtomicUsize::new(0);
+    /// Spoils what a reader must not see.
+    unsafe fn spoil(link: *mut hyaline::Link) {
+        let object = link.cast::<Linked<usize>>();
+        // SAFETY: all objects with this reclaimer are boxed numbers.
+        unsafe {
+            (**object) = usize::MAX;
+            reclaim::boxed::<Linked<usize>>(link);
+        }
+    }
+    fn replace(value: usize) {
+        let handle = C.register().unwrap();
+        let new = Box::into_raw(Box::new(handle.link(value)));
+        let old = SHARED.swap(new, Ordering::AcqRel);
+        if !old.is_null() {
+            // SAFETY: the swap unlinked it, and it is a boxed number.
+            unsafe { handle.retire(old, spoil) };
+        }
+    }
+    passes_alone("fences_take_over_in_the_middle", || {
+        replace(0);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let handle = C.register().unwrap();
+                while READ.fetch_add(1, Ordering::Relaxed) < READS {
+                    let guard = handle.enter();
+                    let object = guard.protect(&SHARED, Ordering::Acquire);
+                    // SAFETY: protected, and never null.
+                    assert!(unsafe { **object } < usize::MAX);
+                }
+            });
+            // Its barriers are refused in the moment of the change.
+            scope.spawn(|| {
+                while READ.load(Ordering::Relaxed) < READS {
+                    replace(0);
+                    REPLACED.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            while READ.load(Ordering::Relaxed) < READS / 2 {
+                replace(1);
+            }
+            let handle = C.register().unwrap();
+            let guard = handle.enter();
+            assert!(Membarrier::prepare());
+            assert_eq!(Membarrier::use_fences(), Ok(()));
+            assert!(!Membarrier::prepare());
+            let _ = sandbox(Refuse::All);
+            drop(guard);
+            let before = REPLACED.load(Ordering::Relaxed);
+            while READ.load(Ordering::Relaxed) < READS {
+                replace(2);
+            }
+            assert!(REPLACED.load(Ordering::Relaxed) > before);
+        });
+        assert_eq!(Membarrier::use_fences(), Ok(()), "a second time");
+    });
 }

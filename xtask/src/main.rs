@@ -10,6 +10,7 @@ mod miri;
 mod mutants;
 mod nightly;
 mod orderings;
+mod package;
 mod provide;
 mod qemu;
 mod qemu_user;
@@ -19,6 +20,7 @@ mod sizes;
 mod soak;
 mod spin;
 mod stack;
+mod targets;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,9 @@ usage: cargo xtask COMMAND [OPTION…]
                     bytes of stack of each call, compared with the kept ones
   counts [--accept] [--allow-missing] [NAME…]
                     instructions of each operation, compared with the kept ones
+  targets [--quick] [--allow-missing] [TARGET…]
+                    builds the library for processors of every kind
+  package           the tests of the archive, outside the workspace
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
                     times and counts beside the peers; writes docs/performance.md
   gate [--accept]   instructions on this machine, compared with the kept ones
@@ -62,6 +67,8 @@ fn main() -> ExitCode {
     let result = match command.to_str() {
         Some("qemu") => qemu::run(parser),
         Some("qemu-user") => qemu_user::run(parser),
+        Some("targets") => targets::run(parser),
+        Some("package") => package::run(parser),
         Some("sizes") => sizes::run(parser),
         Some("miri") => miri::run(parser),
         Some("orderings") => orderings::run(parser),

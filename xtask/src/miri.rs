@@ -185,8 +185,10 @@ fn every_test_is_listed() {
         // Processes.
         "compile_fail",
         "examples",
-        // The kernel.
+        "fork",
+        // The kernel; and what uses nothing of the crate.
         "membarrier",
+        "membarrier_modes",
         "tasks",
         // A torture.
         "selftest",

@@ -8,7 +8,7 @@ use super::{entries, read};
 const ELSEWHERE: [&str; 3] = [
     // The structures on top; they have models of their own.
     "src/safe/",
-    // The kernel has a part in it: `tests/membarrier.rs`, `cargo xtask spin`.
+    // The kernel has a part in it: `tests/membarrier.rs`, `tests/membarrier_modes.rs`.
     "src/barrier/membarrier.rs",
     // What the models of the clock do.
     "src/raw/era/models.rs",

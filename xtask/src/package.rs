@@ -1,0 +1,123 @@
+//! `cargo xtask package`: makes the archive, unpacks it where there is no
+//! workspace, and tests it there, with and without features. So do distributions.
+
+use crate::{
+    provide,
+    shell::{self, cargo, root},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+const LIMIT: Duration = Duration::from_secs(1200);
+
+/// The name without features is what a plain `cargo test` does. What is built for
+/// the first is mostly of use for the second.
+const FEATURES: &[&str] = &["", "std,heapless,stats"];
+
+pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
+    if let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        return Err(argument.unexpected().to_string());
+    }
+    provide::program("tar", &[])?;
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), PathBuf::from)
+        .join("archive");
+    let archive = make(&target)?;
+    let place = std::env::temp_dir().join(format!("hyaline-archive-{}", std::process::id()));
+    let result = unpack(&archive, &place).and_then(|folder| test(&folder, &target));
+    // A failure leaves a folder among the temporary files.
+    let _ = fs::remove_dir_all(&place);
+    result
+}
+
+/// The cargo of the outside world: nothing that the workspace sets.
+fn plain(what: &str, target: &Path) -> Command {
+    let mut command = cargo();
+    command
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .args([what, "--target-dir"])
+        .arg(target);
+    command
+}
+
+/// Makes the archive and returns its path.
+fn make(target: &Path) -> Result<PathBuf, String> {
+    let folder = target.join("package");
+    // One of another version would be taken for it. There may be none.
+    let _ = fs::remove_dir_all(&folder);
+    let mut why = String::new();
+    // A second time: the registry may be busy.
+    for _ in 0..2 {
+        let mut command = plain("package", target);
+        command
+            .current_dir(root())
+            // What would be wrong is found below; a change may be under way.
+            .args(["--package", "hyaline", "--no-verify", "--allow-dirty"]);
+        let output = shell::run(&mut command, LIMIT)?;
+        if output.ok() {
+            let files = fs::read_dir(&folder).map_err(|error| error.to_string())?;
+            let mut paths = files.flatten().map(|file| file.path());
+            return paths
+                .find(|path| path.extension().is_some_and(|name| name == "crate"))
+                .ok_or_else(|| "cargo package made no archive".into());
+        }
+        why = format!("{}\n{}", output.reason(), output.tail(20));
+    }
+    Err(format!("cargo package: {why}"))
+}
+
+/// Unpacks into an empty folder; returns the one of the package.
+fn unpack(archive: &Path, place: &Path) -> Result<PathBuf, String> {
+    fs::create_dir_all(place).map_err(|error| format!("{}: {error}", place.display()))?;
+    let mut tar = Command::new("tar");
+    tar.arg("-xzf").arg(archive).arg("-C").arg(place);
+    let output = shell::run(&mut tar, LIMIT)?;
+    if !output.ok() {
+        return Err(format!("tar: {}\n{}", output.reason(), output.tail(5)));
+    }
+    let name = archive.file_stem().ok_or("the archive has no name")?;
+    Ok(place.join(name))
+}
+
+fn test(folder: &Path, target: &Path) -> Result<(), String> {
+    for features in FEATURES {
+        let mut command = plain("test", target);
+        command
+            .current_dir(folder)
+            .args(["--no-fail-fast", "--features", features]);
+        let output = shell::run(&mut command, LIMIT)?;
+        let (suites, tests) = count(&output.stdout);
+        println!("features {features:?}: {suites} suites, {tests} tests passed");
+        if !output.ok() {
+            return Err(format!("{}\n{}", output.reason(), output.tail(60)));
+        }
+        // The fewest that there were when this was written, roundly.
+        let enough = if features.is_empty() { 60 } else { 400 };
+        if tests < enough {
+            return Err(format!("{enough} tests are expected: what is left out?"));
+        }
+    }
+    Ok(())
+}
+
+/// The suites and tests that passed.
+fn count(said: &str) -> (usize, usize) {
+    let lines = said.lines();
+    let passed: Vec<usize> = lines
+        .filter_map(|line| line.strip_prefix("test result: ok. ")?.split(' ').next())
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    (passed.len(), passed.iter().sum())
+}
+
+#[test]
+fn results_are_counted() {
+    let said = "running 3 tests\ntest result: ok. 3 passed; 0 failed\n\n\
+        test result: FAILED. 2 passed; 1 failed\ntest result: ok. 4 passed; 0 failed\n";
+    assert_eq!(count(said), (2, 7));
+}

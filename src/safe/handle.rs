@@ -1,8 +1,11 @@
 //! Handles and guards that say which collector they are of.
 
-use core::{fmt, ops::Deref};
+use core::{fmt, marker::PhantomData, ops::Deref};
 
-use super::{Domain, Shared, domain::SchemeOf};
+use super::{
+    Domain, Shared,
+    domain::{Brand, SchemeOf},
+};
 use crate::{Eager, Role, reclaim};
 
 /// A claimed slot of a domain's collector: what a task, an interrupt or a CPU
@@ -28,12 +31,14 @@ use crate::{Eager, Role, reclaim};
 pub struct Handle<D: Domain, R: Role = Eager> {
     /// Of the collector that `D` names: what all that is safe here rests on.
     raw: crate::Handle<'static, SchemeOf<D>, R>,
+    of: PhantomData<Brand<D>>,
 }
 
 impl<D: Domain, R: Role> Handle<D, R> {
     /// `raw` is of the collector that `D` names.
     pub(super) fn new(raw: crate::Handle<'static, SchemeOf<D>, R>) -> Self {
-        Self { raw }
+        let of = PhantomData;
+        Self { raw, of }
     }
 
     /// Opens a section: what is read under the guard stays valid until it is
@@ -55,6 +60,7 @@ impl<D: Domain, R: Role> Handle<D, R> {
     pub fn enter(&self) -> Guard<'_, D, R> {
         Guard {
             raw: self.raw.enter(),
+            of: PhantomData,
         }
     }
 }
@@ -96,6 +102,7 @@ impl<D: Domain, R: Role> fmt::Debug for Handle<D, R> {
 pub struct Guard<'h, D: Domain, R: Role = Eager> {
     /// Of the collector that `D` names.
     raw: crate::Guard<'h, SchemeOf<D>, R>,
+    of: PhantomData<Brand<D>>,
 }
 
 impl<D: Domain, R: Role> Guard<'_, D, R> {

@@ -193,14 +193,15 @@ pub(super) type SchemeOf<D> = <<D as Domain>::Collector as AnyCollector>::Scheme
 macro_rules! domain {
     ($(#[$attribute:meta])* $vis:vis $name:ident: $collector:ty = $new:expr) => {
         $(#[$attribute])*
-        #[derive(Clone, Copy, Debug)]
+        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
         $vis struct $name;
 
         impl $crate::safe::Domain for $name {
             type Collector = $collector;
             const COLLECTOR: &'static $collector = {
-                static COLLECTOR: $collector = $new;
-                &COLLECTOR
+                // `$new` sees this name, so it is none that a caller has.
+                static __HYALINE_COLLECTOR_OF_A_DOMAIN: $collector = $new;
+                &__HYALINE_COLLECTOR_OF_A_DOMAIN
             };
         }
     };

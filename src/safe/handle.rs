@@ -5,8 +5,9 @@ use core::{fmt, marker::PhantomData, ops::Deref};
 use super::{
     Domain, Shared,
     domain::{Brand, SchemeOf},
+    node::pooled,
 };
-use crate::{Eager, Role, reclaim};
+use crate::{Eager, Role};
 
 /// A claimed slot of a domain's collector: what a task, an interrupt or a CPU
 /// uses the domain's structures through.
@@ -60,6 +61,18 @@ impl<D: Domain, R: Role> Handle<D, R> {
     pub fn enter(&self) -> Guard<'_, D, R> {
         Guard {
             raw: self.raw.enter(),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<D: Domain, R: Role> Handle<D, R> {
+    /// As `enter`, not bound to a borrow of the handle: the caller keeps the
+    /// two together.
+    pub(super) fn enter_for_section(&self) -> Guard<'static, D, R> {
+        core::mem::forget(self.raw.enter());
+        Guard {
+            raw: crate::Guard::new(*self.raw.local()),
             of: PhantomData,
         }
     }
@@ -184,7 +197,7 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
             // SAFETY: the caller's: unlinked, retired once. It came from an
             // `Owned`: it was made with a handle of this collector, is in a
             // pool that is a static, and may be dropped on any thread.
-            unsafe { self.raw.defer_retire(object, reclaim::pooled::<T>) };
+            unsafe { self.raw.defer_retire(object, pooled::<T>) };
         }
     }
 }

@@ -30,7 +30,8 @@
 //! ```
 //!
 //! What gives out references takes a [`Guard`], and the references live as
-//! long as it does. All else takes a [`Handle`] and opens a section of its
+//! long as it does; a [`Section`] is one that async code can keep across an
+//! `await`. All else takes a [`Handle`] and opens a section of its
 //! own, so that nothing is held back for longer than the call.
 //!
 //! # Several structures in one pool
@@ -157,6 +158,7 @@ mod node;
 mod per_cpu;
 mod pointer;
 mod queue;
+mod section;
 mod stack;
 mod storage;
 
@@ -170,5 +172,6 @@ pub use node::Node;
 pub use per_cpu::PerCpu;
 pub use pointer::{Owned, Pointer, Shared};
 pub use queue::Queue;
+pub use section::Section;
 pub use stack::Stack;
 pub use storage::{InPool, Own, Storage};

@@ -56,6 +56,7 @@ const TABLE: &[(&str, If, If)] = &[
     ("safe::Handle<[D=], [R]>", If::Always, If::Never),
     ("safe::Guard<['h+], [D=], [R]>", If::Never, If::Never),
     ("safe::PerCpu<[D=]>", If::Always, If::Always),
+    ("safe::Section<[D=], [R]>", If::Always, If::Never),
     ("safe::RcuCell<[T=], 4, [D=]>", If::Both, If::Both),
     ("safe::Stack<[T=], 4, [D=]>", If::Send, If::Send),
     ("safe::Stack<[T=], 4, [D=], safe::InPool>", If::Send, If::Send),

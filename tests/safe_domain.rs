@@ -26,8 +26,8 @@ fn the_expression_sees_the_callers_names() {
 
 #[test]
 fn a_domain_in_a_function_sees_what_is_there() {
-    const COLLECTOR: hyaline::Collector<3> = hyaline::Collector::new();
-    domain!(Local: hyaline::Collector<3> = COLLECTOR);
+    const COLLECTOR: Config = Config::new().batch::<2>();
+    domain!(Local: hyaline::Collector<3> = hyaline::Collector::with_config(COLLECTOR));
     assert_eq!(Local::COLLECTOR.capacity(), 3);
 }
 

@@ -23,11 +23,14 @@ use hyaline::{
     safe::{Atomic, Domain, Handle, Map, Owned, Queue, RcuCell, Shared, Stack},
 };
 
+/// After how many places something goes on elsewhere, and what.
+type Meanwhile = (u32, Box<dyn FnOnce()>);
+
 thread_local! {
     /// How many places are passed before one panics; 0 for none.
     static FUSE: Cell<u32> = const { Cell::new(0) };
     /// What goes on elsewhere while user code runs, once, after so many places.
-    static MEANWHILE: RefCell<Option<(u32, Box<dyn FnOnce()>)>> = const { RefCell::new(None) };
+    static MEANWHILE: RefCell<Option<Meanwhile>> = const { RefCell::new(None) };
     static LIVE: RefCell<BTreeSet<u32>> = const { RefCell::new(BTreeSet::new()) };
     static NEXT: Cell<u32> = const { Cell::new(0) };
     /// Values before it are of trials that went wrong, and do not count.
@@ -184,9 +187,9 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         }
         25 => drop(handle.flush()),
         26 => handle.enter().refresh(),
-        27 => drop(D::register().map(|own| { own.collect(); own })),
-        28 => drop(D::register().map(|own| { let section = own.into_section(); place(); section.leave() })),
-        29 => drop(D::register().map(|own| { let section = own.into_section(); place(); section })),
+        27 => if let Ok(own) = D::register() { own.collect(); drop(own); }
+        28 => if let Ok(own) = D::register() { let section = own.into_section(); place(); drop(section.leave()); }
+        29 => if let Ok(own) = D::register() { let section = own.into_section(); place(); drop(section); }
         _ => { let guard = handle.enter(); place(); drop(guard); }
     }
 }

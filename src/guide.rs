@@ -57,6 +57,7 @@ pub mod coming_from {
     //! [`safe::Atomic`]: crate::safe::Atomic
     //! [`safe::Atomic::into_owned`]: crate::safe::Atomic::into_owned
     //! [`safe::Guard::retire`]: crate::safe::Guard::retire
+    //! [`safe::Handle::into_section`]: crate::safe::Handle::into_section
     //! [`safe::Owned`]: crate::safe::Owned
     //! [`safe::Shared`]: crate::safe::Shared
     #![cfg_attr(feature = "stats", doc = "[`Stats::pending`]: crate::Stats::pending")]
@@ -130,6 +131,7 @@ pub mod guarantees {
     //! [`safe::Domain::register`]: crate::safe::Domain::register
     //! [`safe::Domain::register_deferred`]: crate::safe::Domain::register_deferred
     //! [`safe::Guard::retire`]: crate::safe::Guard::retire
+    //! [`safe::Handle::into_section`]: crate::safe::Handle::into_section
     //! [`safe::Map::get`]: crate::safe::Map::get
     //! [`safe::Map::insert`]: crate::safe::Map::insert
     //! [`safe::Map::iter`]: crate::safe::Map::iter
@@ -143,6 +145,9 @@ pub mod guarantees {
     //! [`safe::RcuCell::replace`]: crate::safe::RcuCell::replace
     //! [`safe::RcuCell::snapshot`]: crate::safe::RcuCell::snapshot
     //! [`safe::RcuCell::update`]: crate::safe::RcuCell::update
+    //! [`safe::Section::handle`]: crate::safe::Section::handle
+    //! [`safe::Section::leave`]: crate::safe::Section::leave
+    //! [`safe::Section::refresh`]: crate::safe::Section::refresh
     //! [`safe::Stack::pop`]: crate::safe::Stack::pop
     //! [`safe::Stack::push`]: crate::safe::Stack::push
     #![cfg_attr(

@@ -30,7 +30,8 @@
 //! ```
 //!
 //! What gives out references takes a [`Guard`], and the references live as
-//! long as it does. All else takes a [`Handle`] and opens a section of its
+//! long as it does; a [`Section`] is one that async code can keep across an
+//! `await`. All else takes a [`Handle`] and opens a section of its
 //! own, so that nothing is held back for longer than the call.
 //!
 //! # Several structures in one pool
@@ -114,6 +115,8 @@
 //! type `&'static Collector`. A constant has one value, and the compiler
 //! refuses a constant that borrows a collector other than a `static`. An
 //! implementation cannot lie.
+//! All types here are invariant in `D`: a domain that is a subtype of another
+//! one may name another collector.
 //!
 //! # Why values go into a `static`
 //!
@@ -122,6 +125,21 @@
 //! memory. So all calls that may retire take `&'static self`; a host without a
 //! suitable `static` can use `Box::leak`. A structure that was never shared
 //! in this way can be dropped, and drops the values in it.
+//!
+//! # Where values are dropped, and panics
+//!
+//! A value that was replaced, or retired, is dropped by a call on an eager
+//! handle, of whichever task. No call on a deferred or per-CPU handle drops a
+//! value: what cannot be stored is given back, and what a lost
+//! [`update`](RcuCell::update) made is retired. What is given back is the
+//! caller's, and dropped where the caller drops it.
+//!
+//! Closures, `Hash`, `Ord`, `Clone` and `Drop` of what is stored may use the
+//! same structures, through the same handle. They may panic on a host: the
+//! structures stay sound, and no value and no block is lost. A value that
+//! was on its way to the caller is dropped when a value that is reclaimed at
+//! the same time panics in its drop. A second panic while the first unwinds
+//! aborts the program, as everywhere.
 //!
 //! # Rejected designs
 //!
@@ -157,6 +175,7 @@ mod node;
 mod per_cpu;
 mod pointer;
 mod queue;
+mod section;
 mod stack;
 mod storage;
 
@@ -170,5 +189,6 @@ pub use node::Node;
 pub use per_cpu::PerCpu;
 pub use pointer::{Owned, Pointer, Shared};
 pub use queue::Queue;
+pub use section::Section;
 pub use stack::Stack;
 pub use storage::{InPool, Own, Storage};

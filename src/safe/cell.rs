@@ -4,11 +4,15 @@ use core::{
     cell::UnsafeCell,
     fmt,
     marker::PhantomData,
-    mem::{ManuallyDrop, MaybeUninit, offset_of},
+    mem::{ManuallyDrop, MaybeUninit, needs_drop, offset_of},
     ptr,
 };
 
-use super::{Domain, Full, Guard, Handle, Refused, domain::Brand, node::Blank};
+use super::{
+    Domain, Full, Guard, Handle, Refused,
+    domain::Brand,
+    node::{Blank, pooled},
+};
 use crate::{
     Link, Linked, Pool, Role, reclaim,
     sync::{AtomicPtr, Ordering, const_fn},
@@ -24,8 +28,8 @@ use crate::{
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
-/// | [`read`](Self::read), [`snapshot`](Self::snapshot) | wait-free (robust mode: lock-free) | yes |
-/// | [`replace`](Self::replace), [`compare_exchange`](Self::compare_exchange) | lock-free | yes; with a deferred handle no value is dropped in it |
+/// | [`read`](Self::read), [`snapshot`](Self::snapshot) and its clone | wait-free (robust mode: lock-free) | yes |
+/// | [`replace`](Self::replace), [`compare_exchange`](Self::compare_exchange) | lock-free | yes; with a deferred or per-CPU handle no value is dropped in it |
 /// | [`update`](Self::update) | lock-free; runs the closure again if another writer was faster | as above |
 ///
 /// # Memory
@@ -64,9 +68,10 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RcuCell<T, const VERSIONS: usize, D: Domain> {
-    /// Where the current version is: how many bytes from the cell's beginning.
-    /// A constant cannot hold a pointer into itself; and as all versions are
-    /// in the cell, a reader adds, and has no case to tell apart.
+    /// Where the current version is: how many bytes from the first one. A
+    /// constant cannot hold a pointer into itself; and as all versions are in
+    /// the cell, a reader adds, and has no case to tell apart. Zero at the
+    /// start, so that a cell whose value is zero lies in `.bss`.
     current: AtomicPtr<Linked<T>>,
     /// The first version, which is there before there is a handle.
     first: UnsafeCell<ManuallyDrop<Linked<T>>>,
@@ -91,7 +96,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
                 value,
             };
             Self {
-                current: AtomicPtr::new(ptr::without_provenance_mut(offset_of!(Self, first))),
+                current: AtomicPtr::new(ptr::null_mut()),
                 first: UnsafeCell::new(ManuallyDrop::new(first)),
                 versions: Pool::new(),
                 of: PhantomData,
@@ -102,14 +107,21 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     /// The version that `current` leads to.
     #[inline]
     fn version(&self, current: *mut Linked<T>) -> *mut Linked<T> {
-        let cell = ptr::from_ref(self).cast_mut().cast::<Linked<T>>();
-        cell.wrapping_byte_add(current.addr())
+        Self::version_of(ptr::from_ref(self).cast_mut(), current)
+    }
+
+    /// As `version`, by a pointer to the cell, whose provenance it gets.
+    #[inline]
+    fn version_of(cell: *mut Self, current: *mut Linked<T>) -> *mut Linked<T> {
+        let offset = offset_of!(Self, first).wrapping_add(current.addr());
+        cell.cast::<Linked<T>>().wrapping_byte_add(offset)
     }
 
     /// What `current` is to be for a version.
     #[inline]
     fn place(&self, version: *mut Linked<T>) -> *mut Linked<T> {
-        ptr::without_provenance_mut(version.addr() - ptr::from_ref(self).addr())
+        let first = self.first.get().addr();
+        ptr::without_provenance_mut(version.addr().wrapping_sub(first))
     }
 
     /// The current value. It stays as it is for as long as the guard lives,
@@ -158,23 +170,30 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         self.versions.available()
     }
 
-    /// A copy of the current value, which needs no guard.
+    /// A clone of the current value, which needs no guard. The clone is made
+    /// inside a section: a slow one holds back what others retire meanwhile.
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
     /// # domain!(App: Collector<4> = Collector::new());
-    /// static ORIGIN: RcuCell<(i32, i32), 4, App> = RcuCell::new((1, 2));
+    /// static NAMES: RcuCell<Vec<&str>, 4, App> = RcuCell::new(Vec::new());
     /// let handle = App::register()?;
-    /// let origin = ORIGIN.snapshot(&handle);
-    /// assert_eq!(origin, (1, 2));
+    /// NAMES.replace(&handle, vec!["left", "right"]).unwrap();
+    /// let names = NAMES.snapshot(&handle);
+    /// assert_eq!(names, ["left", "right"]);
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     #[inline]
     pub fn snapshot<R: Role>(&self, handle: &Handle<D, R>) -> T
     where
-        T: Copy,
+        T: Clone,
     {
-        *self.read(&handle.enter())
+        let guard = handle.enter();
+        let copy = self.read(&guard).clone();
+        // Before the copy is on its way out: if a reclaimer panics here, the
+        // copy is dropped and not leaked.
+        drop(guard);
+        copy
     }
 
     /// Puts a new value.
@@ -210,11 +229,14 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     }
 
     /// Puts a value that is made from the current one. If another writer was
-    /// faster the closure runs again, with the other's value.
+    /// faster the closure runs again, with the other's value, and what it made
+    /// before is dropped; a deferred or per-CPU handle retires it instead, and
+    /// takes another block.
     ///
     /// # Errors
     ///
-    /// [`Full`], if there is no block; the closure has not run then.
+    /// [`Full`], if there is no block. The closure has not run then, unless it
+    /// is a deferred or per-CPU handle that lost to a faster writer.
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
@@ -242,9 +264,22 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         loop {
             // SAFETY: as in `read`.
             let value = make(unsafe { &(*self.version(current)).value });
-            match self.exchange(&guard, current, blank, value) {
+            let cache = blank.cache;
+            let new = blank.fill(value);
+            match self.exchange(&guard, current, new) {
                 Ok(()) => return Ok(()),
-                Err((found, unused, _)) => (current, blank) = (found, unused),
+                Err(found) => current = found,
+            }
+            if R::RECLAIMS || !needs_drop::<T>() {
+                // SAFETY: it was filled above, and not published.
+                let (unused, value) = unsafe { Blank::empty(new, cache) };
+                blank = unused;
+                drop(value);
+            } else {
+                // SAFETY: it was not published, so nobody can find it; from a
+                // pool in a static, stamped by a handle of this collector.
+                unsafe { guard.defer_retire(new, pooled::<T>) };
+                blank = Blank::claim(&self.versions, handle).ok_or(Full(()))?;
             }
         }
     }
@@ -288,25 +323,32 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         let seen = guard.protect(&self.current, Ordering::Acquire);
         // SAFETY: protected; no access.
         let value = unsafe { &raw const (*self.version(seen)).value };
-        if !ptr::eq(value, current) {
-            return Err(Refused::Mismatch(new));
-        }
-        let exchanged = self.exchange(&guard, seen, blank, new);
-        exchanged.map_err(|(_, _, value)| Refused::Mismatch(value))
+        let lost = if ptr::eq(value, current) {
+            let cache = blank.cache;
+            let new = blank.fill(new);
+            match self.exchange(&guard, seen, new) {
+                Ok(()) => return Ok(()),
+                // SAFETY: it was filled above, and not published.
+                Err(_) => unsafe { Blank::empty(new, cache) }.1,
+            }
+        } else {
+            new
+        };
+        // Before the value is on its way out: if a reclaimer panics here, the
+        // value is dropped and not leaked.
+        drop(guard);
+        Err(Refused::Mismatch(lost))
     }
 
     /// Publishes a version if `current` is still there; else returns what is,
-    /// protected, with block and value.
+    /// protected.
     #[inline]
-    fn exchange<'p, R: Role>(
+    fn exchange<R: Role>(
         &'static self,
         guard: &Guard<'_, D, R>,
         current: *mut Linked<T>,
-        blank: Blank<'p, T>,
-        value: T,
-    ) -> Result<(), (*mut Linked<T>, Blank<'p, T>, T)> {
-        let cache = blank.cache;
-        let new = blank.fill(value);
+        new: *mut Linked<T>,
+    ) -> Result<(), *mut Linked<T>> {
         // AcqRel: as in `replace`. Acquire on failure: as in `read`.
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
         match guard.compare_exchange(&self.current, current, self.place(new), success, failure) {
@@ -315,11 +357,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
                 unsafe { self.retire(guard, old) };
                 Ok(())
             }
-            Err(found) => {
-                // SAFETY: it was filled above, and not published.
-                let (blank, value) = unsafe { Blank::empty(new, cache) };
-                Err((found, blank, value))
-            }
+            Err(found) => Err(found),
         }
     }
 
@@ -334,7 +372,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         let reclaim = if ptr::eq(old, self.first.get().cast()) {
             reclaim::in_place::<Linked<T>>
         } else {
-            reclaim::pooled::<T>
+            pooled::<T>
         };
         // SAFETY: `current` is the one way to a version, never leads to it
         // again, and belongs to the collector of D; so it is retired once. The
@@ -349,8 +387,7 @@ impl<T, const VERSIONS: usize, D: Domain> Drop for RcuCell<T, VERSIONS, D> {
     fn drop(&mut self) {
         // Relaxed: we have the cell alone.
         let current = self.current.load(Ordering::Relaxed);
-        let cell = ptr::from_mut(self).cast::<Linked<T>>();
-        let version = cell.wrapping_byte_add(current.addr());
+        let version = Self::version_of(self, current);
         // SAFETY: nobody can read it any more, and it is not retired.
         unsafe { ptr::drop_in_place(&raw mut (*version).value) };
     }
@@ -361,5 +398,21 @@ impl<T, const VERSIONS: usize, D: Domain> fmt::Debug for RcuCell<T, VERSIONS, D>
         f.debug_struct("RcuCell")
             .field("versions", &VERSIONS)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(hyaline_loom)))]
+mod tests {
+    use super::{Ordering, RcuCell};
+    use crate::{Collector, domain};
+
+    domain!(D: Collector<1> = Collector::new());
+
+    /// A static whose value is zero lies in `.bss`.
+    #[test]
+    fn the_first_version_is_at_zero() {
+        let cell = RcuCell::<u32, 2, D>::new(7);
+        // Relaxed: nobody else has it.
+        assert!(cell.current.load(Ordering::Relaxed).is_null());
     }
 }

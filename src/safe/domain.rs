@@ -90,9 +90,9 @@ pub trait Domain: Sized + 'static {
     #[cfg(hyaline_loom)]
     fn collector() -> &'static Self::Collector;
 
-    /// Claims a slot. Lock-free, as
-    /// [`Collector::register`](crate::Collector::register); an interrupt may
-    /// call it.
+    /// Claims a slot, as [`Collector::register`](crate::Collector::register).
+    /// Wait-free: at most as many attempts as there are slots. An interrupt
+    /// may call it.
     ///
     /// # Errors
     ///
@@ -170,7 +170,10 @@ fn collector<D: Domain>() -> &'static D::Collector {
 
 /// What a type is marked with that belongs to a domain: it has no `D`, and is
 /// `Send` and `Sync` whatever `D` is.
-pub(super) type Brand<D> = fn() -> D;
+///
+/// `D` is both an argument and a result, so the type is invariant: a domain
+/// that is a subtype of another one may name another collector.
+pub(super) type Brand<D> = fn(D) -> D;
 
 /// The scheme of a domain's collector.
 pub(super) type SchemeOf<D> = <<D as Domain>::Collector as AnyCollector>::Scheme;
@@ -190,14 +193,15 @@ pub(super) type SchemeOf<D> = <<D as Domain>::Collector as AnyCollector>::Scheme
 macro_rules! domain {
     ($(#[$attribute:meta])* $vis:vis $name:ident: $collector:ty = $new:expr) => {
         $(#[$attribute])*
-        #[derive(Clone, Copy, Debug)]
+        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
         $vis struct $name;
 
         impl $crate::safe::Domain for $name {
             type Collector = $collector;
             const COLLECTOR: &'static $collector = {
-                static COLLECTOR: $collector = $new;
-                &COLLECTOR
+                // `$new` sees this name, so it is none that a caller has.
+                static __HYALINE_COLLECTOR_OF_A_DOMAIN: $collector = $new;
+                &__HYALINE_COLLECTOR_OF_A_DOMAIN
             };
         }
     };

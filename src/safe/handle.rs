@@ -1,9 +1,13 @@
 //! Handles and guards that say which collector they are of.
 
-use core::{fmt, ops::Deref};
+use core::{fmt, marker::PhantomData, ops::Deref};
 
-use super::{Domain, Shared, domain::SchemeOf};
-use crate::{Eager, Role, reclaim};
+use super::{
+    Domain, Shared,
+    domain::{Brand, SchemeOf},
+    node::pooled,
+};
+use crate::{Eager, Role};
 
 /// A claimed slot of a domain's collector: what a task, an interrupt or a CPU
 /// uses the domain's structures through.
@@ -28,12 +32,14 @@ use crate::{Eager, Role, reclaim};
 pub struct Handle<D: Domain, R: Role = Eager> {
     /// Of the collector that `D` names: what all that is safe here rests on.
     raw: crate::Handle<'static, SchemeOf<D>, R>,
+    of: PhantomData<Brand<D>>,
 }
 
 impl<D: Domain, R: Role> Handle<D, R> {
     /// `raw` is of the collector that `D` names.
     pub(super) fn new(raw: crate::Handle<'static, SchemeOf<D>, R>) -> Self {
-        Self { raw }
+        let of = PhantomData;
+        Self { raw, of }
     }
 
     /// Opens a section: what is read under the guard stays valid until it is
@@ -55,6 +61,19 @@ impl<D: Domain, R: Role> Handle<D, R> {
     pub fn enter(&self) -> Guard<'_, D, R> {
         Guard {
             raw: self.raw.enter(),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<D: Domain, R: Role> Handle<D, R> {
+    /// As `enter`, not bound to a borrow of the handle: the caller keeps the
+    /// two together.
+    pub(super) fn enter_for_section(&self) -> Guard<'static, D, R> {
+        core::mem::forget(self.raw.enter());
+        Guard {
+            raw: crate::Guard::new(*self.raw.local()),
+            of: PhantomData,
         }
     }
 }
@@ -96,6 +115,7 @@ impl<D: Domain, R: Role> fmt::Debug for Handle<D, R> {
 pub struct Guard<'h, D: Domain, R: Role = Eager> {
     /// Of the collector that `D` names.
     raw: crate::Guard<'h, SchemeOf<D>, R>,
+    of: PhantomData<Brand<D>>,
 }
 
 impl<D: Domain, R: Role> Guard<'_, D, R> {
@@ -177,7 +197,7 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
             // SAFETY: the caller's: unlinked, retired once. It came from an
             // `Owned`: it was made with a handle of this collector, is in a
             // pool that is a static, and may be dropped on any thread.
-            unsafe { self.raw.defer_retire(object, reclaim::pooled::<T>) };
+            unsafe { self.raw.defer_retire(object, pooled::<T>) };
         }
     }
 }

@@ -10,7 +10,9 @@ pub use iter::Iter;
 use list::List;
 pub use list::MapNode;
 
-use super::{Domain, Guard, Handle, InPool, Own, Owned, Refused, Storage, domain::Brand};
+use super::{
+    Domain, Guard, Handle, InPool, Own, Owned, Refused, Storage, domain::Brand, node::drop_all,
+};
 use crate::{
     Pool, Role,
     sync::{Init, const_fn},
@@ -22,7 +24,7 @@ use crate::{
 /// | call | progress | in an interrupt |
 /// |---|---|---|
 /// | [`get`](Self::get) | basic mode: walks the bucket once, without a write; robust mode: lock-free, and unlinks removed nodes that it meets | yes |
-/// | [`insert`](Self::insert), [`replace`](Self::replace), [`set`](Self::set), [`remove`](Self::remove) | lock-free: repeat if another call changed the same bucket | yes; with a deferred handle no key and no value is dropped in it |
+/// | [`insert`](Self::insert), [`replace`](Self::replace), [`set`](Self::set), [`remove`](Self::remove) | lock-free: repeat if another call changed the same bucket | yes; with a deferred or per-CPU handle no key and no value is dropped in it |
 /// | [`iter`](Self::iter) | each step as `get` in robust mode; steps along a bucket begin at its front | yes |
 ///
 /// A value is not changed in place: to replace it is to put a new node, in one
@@ -297,6 +299,9 @@ where
         let bucket = self.bucket(new.key());
         let guard = handle.enter();
         let put = bucket.put(&guard, new, under);
+        // Before key and value are on their way out: if a reclaimer panics
+        // here, they are dropped and not leaked.
+        drop(guard);
         put.map_err(|unused| Refused::Mismatch(unused.into_inner_of(handle).into_parts()))
     }
 
@@ -357,9 +362,17 @@ where
     P: Storage<MapNode<K, V>, CAP>,
 {
     fn drop(&mut self) {
-        for bucket in &mut self.buckets {
-            bucket.clear::<P, CAP>(&mut self.nodes);
-        }
+        let Self { buckets, nodes, .. } = self;
+        let mut buckets = buckets.iter_mut();
+        let mut bucket = buckets.next();
+        drop_all(|| {
+            loop {
+                if let Some(node) = bucket.as_mut()?.take_first::<P, CAP>(nodes) {
+                    return Some(node);
+                }
+                bucket = buckets.next();
+            }
+        });
     }
 }
 

@@ -7,7 +7,7 @@ use core::{
     ptr,
 };
 
-use super::{Domain, Full, Handle};
+use super::{Domain, Handle};
 use crate::{Link, Linked, Pool, Role, reclaim, sync::AtomicPtr};
 
 /// A node of a [`Stack`](super::Stack) or a [`Queue`](super::Queue): what a
@@ -35,23 +35,6 @@ impl<T> Node<T> {
     pub(super) const fn without(next: AtomicPtr<Linked<Self>>) -> Self {
         let value = MaybeUninit::uninit();
         Self { next, value }
-    }
-
-    /// A new node with a value.
-    #[inline]
-    pub(super) fn claim<const K: usize, D: Domain, R: Role>(
-        pool: &Pool<Self, K>,
-        handle: &Handle<D, R>,
-        value: T,
-    ) -> Result<*mut Linked<Self>, Full<T>> {
-        let node = Self {
-            next: AtomicPtr::new(ptr::null_mut()),
-            value: MaybeUninit::new(value),
-        };
-        pool.alloc(handle, node).map_err(|full| {
-            // SAFETY: it has the value from above.
-            Full(unsafe { full.into_inner().value.assume_init() })
-        })
     }
 
     /// The successor of a node in which it never changes, as in a stack's.
@@ -83,16 +66,6 @@ impl<T> Node<T> {
         // SAFETY: the caller's. Others may look at `next` meanwhile.
         unsafe { (&raw const (*node).value.value).read().assume_init() }
     }
-
-    /// Drops the value in place.
-    ///
-    /// # Safety
-    ///
-    /// As `take`, and the node is the caller's.
-    pub(super) unsafe fn drop_value(node: *mut Linked<Self>) {
-        // SAFETY: the caller's.
-        unsafe { (&raw mut (*node).value.value).cast::<T>().drop_in_place() };
-    }
 }
 
 impl<T> fmt::Debug for Node<T> {
@@ -115,6 +88,45 @@ pub(super) unsafe fn give_back<T>(object: *mut Linked<T>, cache: *mut Link) {
     unsafe {
         (*link).next.set(cache);
         reclaim::pooled::<ManuallyDrop<T>>(link);
+    }
+}
+
+/// The reclaimer of an object in a pool: as [`reclaim::pooled`], and gives the
+/// block back also if the value's drop panics.
+///
+/// # Safety
+///
+/// As for [`reclaim::pooled`].
+pub(super) unsafe fn pooled<T>(link: *mut Link) {
+    struct GiveBack<T>(*mut Link, PhantomData<T>);
+
+    impl<T> Drop for GiveBack<T> {
+        fn drop(&mut self) {
+            // SAFETY: `pooled`'s caller's; the value is dropped already.
+            unsafe { reclaim::pooled::<ManuallyDrop<T>>(self.0) };
+        }
+    }
+
+    let _block = GiveBack::<T>(link, PhantomData);
+    // SAFETY: the caller's: the object is reclaimed, once.
+    unsafe { ptr::drop_in_place(&raw mut (*link.cast::<Linked<T>>()).value) };
+}
+
+/// Drops all that `next` takes out of a structure; what is left also if a drop
+/// panics, as a slice does.
+pub(super) fn drop_all<T>(mut next: impl FnMut() -> Option<T>) {
+    struct Others<'n, F: FnMut() -> Option<T>, T>(&'n mut F);
+
+    impl<F: FnMut() -> Option<T>, T> Drop for Others<'_, F, T> {
+        fn drop(&mut self) {
+            while (self.0)().is_some() {}
+        }
+    }
+
+    while let Some(value) = next() {
+        let others = Others(&mut next);
+        drop(value);
+        mem::forget(others);
     }
 }
 
@@ -143,34 +155,89 @@ pub(super) unsafe fn touch<T>(object: *mut Linked<T>) {
 ///
 /// It is claimed before a section is opened: a pool that is exhausted flushes
 /// the handle, and a section of the same handle would hold back the very
-/// blocks that are looked for.
-pub(super) struct Blank<'p, T> {
-    object: *mut Linked<MaybeUninit<T>>,
+/// blocks that are looked for. And it is claimed before the value goes
+/// anywhere: the flush may run a reclaimer that panics.
+///
+/// `B` is what the pool is made of: a `MaybeUninit` or a [`Node`], which need
+/// no drop.
+pub(super) struct Blank<'p, B> {
+    object: *mut Linked<B>,
     /// Where it goes if it is not used: to the handle that claimed it.
     pub(super) cache: *mut Link,
     pool: PhantomData<&'p ()>,
 }
 
-impl<'p, T> Blank<'p, T> {
+impl<'p, B> Blank<'p, B> {
+    #[inline]
+    fn with<const K: usize, D: Domain, R: Role>(
+        pool: &'p Pool<B, K>,
+        handle: &Handle<D, R>,
+        empty: B,
+    ) -> Option<Self> {
+        let object = pool.alloc(handle, empty).ok()?;
+        let cache = handle.local().cache_of::<R>();
+        // SAFETY: from a pool that is borrowed, and ours.
+        Some(unsafe { Self::of(object, cache) })
+    }
+
+    /// The block of an object, which has no value any more, or whose value is
+    /// the caller's.
+    ///
+    /// # Safety
+    ///
+    /// As for `give_back`, at the time when the blank is dropped.
+    #[inline]
+    pub(super) unsafe fn of(object: *mut Linked<B>, cache: *mut Link) -> Self {
+        Self {
+            object,
+            cache,
+            pool: PhantomData,
+        }
+    }
+
+    /// The block, which does not go back any more.
+    #[inline]
+    fn into_object(self) -> *mut Linked<B> {
+        let object = self.object;
+        mem::forget(self);
+        object
+    }
+}
+
+impl<'p, T> Blank<'p, Node<T>> {
+    #[inline]
+    pub(super) fn node<const K: usize, D: Domain, R: Role>(
+        pool: &'p Pool<Node<T>, K>,
+        handle: &Handle<D, R>,
+    ) -> Option<Self> {
+        let empty = Node::without(AtomicPtr::new(ptr::null_mut()));
+        Self::with(pool, handle, empty)
+    }
+
+    /// Puts a value, and hands out the node, whose `next` is null.
+    #[inline]
+    pub(super) fn fill(self, value: T) -> *mut Linked<Node<T>> {
+        let node = self.into_object();
+        // SAFETY: the block is ours.
+        unsafe { (&raw mut (*node).value.value).cast::<T>().write(value) };
+        node
+    }
+}
+
+impl<'p, T> Blank<'p, MaybeUninit<T>> {
     #[inline]
     pub(super) fn claim<const K: usize, D: Domain, R: Role>(
         pool: &'p Pool<MaybeUninit<T>, K>,
         handle: &Handle<D, R>,
     ) -> Option<Self> {
-        let object = pool.alloc(handle, MaybeUninit::uninit()).ok()?;
-        Some(Self {
-            object,
-            cache: handle.local().cache_of::<R>(),
-            pool: PhantomData,
-        })
+        Self::with(pool, handle, MaybeUninit::uninit())
     }
 
     /// Puts a value, and hands out the object. `Linked<T>` has the layout of
     /// `Linked<MaybeUninit<T>>`, which is transparent.
     #[inline]
     pub(super) fn fill(self, value: T) -> *mut Linked<T> {
-        let object = self.object.cast::<Linked<T>>();
-        mem::forget(self);
+        let object = self.into_object().cast::<Linked<T>>();
         // SAFETY: the block is ours.
         unsafe { (&raw mut (*object).value).write(value) };
         object
@@ -184,20 +251,19 @@ impl<'p, T> Blank<'p, T> {
     /// `cache` is that of the block.
     #[inline]
     pub(super) unsafe fn empty(object: *mut Linked<T>, cache: *mut Link) -> (Self, T) {
-        // SAFETY: the caller's.
-        let value = unsafe { (&raw const (*object).value).read() };
-        let blank = Self {
-            object: object.cast(),
-            cache,
-            pool: PhantomData,
-        };
-        (blank, value)
+        // SAFETY: the caller's: the value is read once, and the block has none
+        // from here on.
+        unsafe {
+            let value = (&raw const (*object).value).read();
+            (Self::of(object.cast(), cache), value)
+        }
     }
 }
 
-impl<T> Drop for Blank<'_, T> {
+impl<B> Drop for Blank<'_, B> {
     fn drop(&mut self) {
-        // SAFETY: from a pool that is borrowed, ours, and without a value.
+        // SAFETY: from a pool that is borrowed, ours, and without a value, by
+        // the contract of `of`.
         unsafe { give_back(self.object, self.cache) };
     }
 }

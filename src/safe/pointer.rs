@@ -9,7 +9,7 @@ use core::{
 };
 
 use super::{Domain, Guard, Handle, domain::Brand, node};
-use crate::{Link, Linked, Pool, PoolExhausted, Role, reclaim, sync::AtomicPtr, sync::Ordering};
+use crate::{Link, Linked, Pool, PoolExhausted, Role, sync::AtomicPtr, sync::Ordering};
 
 /// An object in a pool that nobody else has. Dereferences to its value.
 ///
@@ -167,12 +167,12 @@ impl<T, D: Domain> DerefMut for Owned<T, D> {
 
 impl<T, D: Domain> Drop for Owned<T, D> {
     fn drop(&mut self) {
-        let link = self.object.as_ptr().cast::<crate::Link>();
-        // SAFETY: the object is ours and from a pool; `pooled` looks into
-        // `next` for a cache, and there is none.
+        let object = self.object.as_ptr();
+        // SAFETY: the object is ours and from a pool that is a static. The
+        // block goes back after the value is dropped, also if that panics.
         unsafe {
-            (*link).next.set(ptr::null_mut());
-            reclaim::pooled::<T>(link);
+            let _block = node::Blank::of(object, ptr::null_mut());
+            ptr::drop_in_place(&raw mut (*object).value);
         }
     }
 }

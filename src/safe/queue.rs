@@ -23,7 +23,11 @@
 
 use core::{cell::UnsafeCell, fmt, marker::PhantomData, ptr};
 
-use super::{Domain, Full, Handle, InPool, Node, Own, Storage, domain::Brand, node::touch};
+use super::{
+    Domain, Full, Handle, InPool, Node, Own, Storage,
+    domain::Brand,
+    node::{Blank, drop_all, touch},
+};
 use crate::{
     Link, Linked, Pool, Role, reclaim,
     sync::{AtomicPtr, Ordering, const_fn},
@@ -189,8 +193,11 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
     where
         T: Send,
     {
-        let new = Node::claim(P::pool(&self.nodes), handle, value)?;
+        let Some(blank) = Blank::node(P::pool(&self.nodes), handle) else {
+            return Err(Full(value));
+        };
         let guard = handle.enter();
+        let new = blank.fill(value);
         // Acquire: pairs with the Release of `help`; the node's `next` is
         // there, null or not.
         let mut tail = guard.protect(&self.tail.0, Ordering::Acquire);
@@ -281,6 +288,9 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
                         // collector. (The first dummy stays where it is.)
                         unsafe { guard.defer_retire(head, reclaim::pooled::<Node<T>>) };
                     }
+                    // Before the value is on its way out: if a reclaimer
+                    // panics here, the value is dropped and not leaked.
+                    drop(guard);
                     return Some(value);
                 }
                 Err(found) => head = found,
@@ -297,27 +307,29 @@ impl<T, const K: usize, D: Domain> Default for Queue<T, K, D> {
 
 impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Drop for Queue<T, K, D, P> {
     fn drop(&mut self) {
-        // Relaxed, and below: we have the queue alone.
-        let mut dummy = self.head.0.load(Ordering::Relaxed);
-        if !dummy.is_null() {
-            dummy = P::reach(&mut self.nodes, dummy);
-        }
-        loop {
+        drop_all(|| {
+            // Relaxed, and below: we have the queue alone.
+            let mut dummy = self.head.0.load(Ordering::Relaxed);
+            if !dummy.is_null() {
+                dummy = P::reach(&mut self.nodes, dummy);
+            }
             // SAFETY: linked nodes are valid.
             let next = unsafe { self.next_of(dummy) }.load(Ordering::Relaxed);
             if !dummy.is_null() {
                 // SAFETY: we have it alone, it has no value, and it is behind
-                // us. (The first dummy is of no pool.)
+                // us: the head moves on, or this was the last round. (The
+                // first dummy is of no pool.)
                 unsafe { P::leave(dummy) };
             }
             if next.is_null() {
-                return;
+                return None;
             }
-            dummy = P::reach(&mut self.nodes, next);
-            // SAFETY: a node after the dummy has a value, which is dropped
-            // once: it is the dummy now.
-            unsafe { Node::drop_value(dummy) };
-        }
+            self.head.0.store(next, Ordering::Relaxed);
+            let next = P::reach(&mut self.nodes, next);
+            // SAFETY: a node after the dummy has a value, which is taken once:
+            // it is the dummy now.
+            Some(unsafe { Node::take(next) })
+        });
     }
 }
 

@@ -12,7 +12,11 @@
 
 use core::{fmt, marker::PhantomData, ptr};
 
-use super::{Domain, Full, Handle, InPool, Node, Own, Storage, domain::Brand, node::touch};
+use super::{
+    Domain, Full, Handle, InPool, Node, Own, Storage,
+    domain::Brand,
+    node::{Blank, drop_all, touch},
+};
 use crate::{
     Linked, Pool, Role, reclaim,
     sync::{AtomicPtr, Ordering, const_fn},
@@ -141,7 +145,10 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
     where
         T: Send,
     {
-        let new = Node::claim(P::pool(&self.nodes), handle, value)?;
+        let Some(blank) = Blank::node(P::pool(&self.nodes), handle) else {
+            return Err(Full(value));
+        };
+        let new = blank.fill(value);
         // No section: nothing is looked into here, and if the top is what it
         // was, it does not matter what it has been in between.
         // Relaxed: the address only.
@@ -202,6 +209,9 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
         // exchange fails. It is from a pool in a static, stamped by a handle
         // of this collector.
         unsafe { guard.defer_retire(top, reclaim::pooled::<Node<T>>) };
+        // Before the value is on its way out: if a reclaimer panics here, the
+        // value is dropped and not leaked.
+        drop(guard);
         Some(value)
     }
 
@@ -227,23 +237,23 @@ impl<T, const K: usize, D: Domain> Default for Stack<T, K, D> {
 
 impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Drop for Stack<T, K, D, P> {
     fn drop(&mut self) {
-        loop {
+        drop_all(|| {
             // Relaxed, and below: we have the stack alone.
             let top = self.top.load(Ordering::Relaxed);
             if top.is_null() {
-                return;
+                return None;
             }
             let top = P::reach(&mut self.nodes, top);
             // SAFETY: linked nodes have a value, and nobody else is here. The
-            // node leaves the stack before its value is dropped, so that it
-            // is dropped once even if that panics.
+            // node leaves the stack, so its value is taken once.
             unsafe {
                 let below = (*top).value.fixed_next();
                 self.top.store(below, Ordering::Relaxed);
-                Node::drop_value(top);
+                let value = Node::take(top);
                 P::leave(top);
+                Some(value)
             }
-        }
+        });
     }
 }
 

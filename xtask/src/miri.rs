@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(12 * 3600);
 
 /// The tests that Miri can run. What is left out, and why, is in
 /// `every_test_is_listed`; and the snippets in the docs.
-const TESTS: [&str; 15] = [
+const TESTS: [&str; 19] = [
     "--lib",
     "--test=bound",
     "--test=collector",
@@ -24,7 +24,11 @@ const TESTS: [&str; 15] = [
     "--test=model",
     "--test=pool",
     "--test=safe",
+    "--test=safe_deferred",
+    "--test=safe_domain",
     "--test=safe_linear",
+    "--test=safe_panics",
+    "--test=safe_reentrant",
     "--test=safe_structures",
     "--test=safe_walk",
     "--test=total_order",
@@ -186,10 +190,14 @@ fn every_test_is_listed() {
         "compile_fail",
         "examples",
         "fork",
+        "variance",
         // The kernel; and what uses nothing of the crate.
         "membarrier",
         "membarrier_modes",
+        "safe_tasks",
         "tasks",
+        // The linker.
+        "zero",
         // A torture.
         "selftest",
         // Not for Miri; and on its own, below.

@@ -137,6 +137,10 @@ const GROUPS: [Group; 4] = [
                 cargo: &[
                     "--lib",
                     "--test=safe",
+                    "--test=safe_deferred",
+                    "--test=safe_domain",
+                    "--test=safe_panics",
+                    "--test=safe_reentrant",
                     "--test=safe_structures",
                     "--test=safe_walk",
                 ],

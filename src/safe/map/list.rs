@@ -49,11 +49,15 @@
 use core::{fmt, ptr};
 
 use super::{
-    super::{Domain, Guard, Owned, Storage, domain::SchemeOf, node::touch},
+    super::{
+        Domain, Guard, Owned, Storage,
+        domain::SchemeOf,
+        node::{pooled, touch},
+    },
     Under,
 };
 use crate::{
-    Linked, Role, Scheme, reclaim,
+    Linked, Role, Scheme,
     sync::{AtomicPtr, Init, Ordering},
 };
 
@@ -344,34 +348,36 @@ unsafe fn unlink<K: Send + 'static, V: Send + 'static, D: Domain, R: Role>(
         // it: it is unlinked once. Nodes that were unlinked before may lead to
         // it, and no walk goes that way: see the module.
         // Stamped by a handle of D's collector.
-        unsafe { guard.defer_retire(here, reclaim::pooled::<MapNode<K, V>>) };
+        unsafe { guard.defer_retire(here, pooled::<MapNode<K, V>>) };
     }
     unlinked.is_ok()
 }
 
 impl<K, V> List<K, V> {
-    /// Drops all nodes, which are in this storage. They, and this list, are the
-    /// caller's alone.
-    pub(super) fn clear<P, const CAP: usize>(&mut self, nodes: &mut P::Nodes)
+    /// Takes the first node out, of those in this storage. They, and this
+    /// list, are the caller's alone.
+    pub(super) fn take_first<P, const CAP: usize>(
+        &mut self,
+        nodes: &mut P::Nodes,
+    ) -> Option<MapNode<K, V>>
     where
         P: Storage<MapNode<K, V>, CAP>,
     {
-        loop {
-            // Relaxed, and below: we have the list alone.
-            let here = self.head.load(Ordering::Relaxed);
-            if here.is_null() {
-                return;
-            }
-            let here = P::reach(nodes, here);
-            // SAFETY: linked nodes are valid, also marked ones, which are not
-            // retired before they are unlinked. The node leaves the list
-            // before it is dropped, so it is dropped once even if that panics.
-            unsafe {
-                let next = unmarked((*here).value.next.load(Ordering::Relaxed));
-                self.head.store(next, Ordering::Relaxed);
-                ptr::drop_in_place(&raw mut (*here).value);
-                P::leave(here);
-            }
+        // Relaxed, and below: we have the list alone.
+        let here = self.head.load(Ordering::Relaxed);
+        if here.is_null() {
+            return None;
+        }
+        let here = P::reach(nodes, here);
+        // SAFETY: linked nodes are valid, also marked ones, which are not
+        // retired before they are unlinked. The node leaves the list, so it is
+        // taken once.
+        unsafe {
+            let next = unmarked((*here).value.next.load(Ordering::Relaxed));
+            self.head.store(next, Ordering::Relaxed);
+            let node = ptr::read(&raw const (*here).value);
+            P::leave(here);
+            Some(node)
         }
     }
 }

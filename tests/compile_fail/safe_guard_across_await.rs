@@ -1,0 +1,24 @@
+#![forbid(unsafe_code)]
+
+use hyaline::{
+    Collector, domain,
+    safe::{Domain, RcuCell},
+};
+
+domain!(App: Collector<1> = Collector::new());
+
+static CELL: RcuCell<u32, 1, App> = RcuCell::new(0);
+
+async fn read() {
+    let section = App::register().unwrap().into_section();
+    // A guard of one's own stays on its thread, also beside a section.
+    let guard = section.handle().enter();
+    let value = CELL.read(&guard);
+    std::future::ready(()).await;
+    assert_eq!(*value, 0);
+}
+
+fn main() {
+    fn spawn(_: impl Future + Send) {}
+    spawn(read());
+}

@@ -1,0 +1,17 @@
+#![forbid(unsafe_code)]
+
+use hyaline::{
+    Collector, domain,
+    safe::{Domain, RcuCell},
+};
+
+domain!(App: Collector<1> = Collector::new());
+
+static CELL: RcuCell<u32, 1, App> = RcuCell::new(0);
+
+fn main() {
+    let section = App::register().unwrap().into_section();
+    let value = CELL.read(&section);
+    std::thread::spawn(move || drop(section));
+    assert_eq!(*value, 0);
+}

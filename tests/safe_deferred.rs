@@ -1,0 +1,271 @@
+//! No value is dropped in a call on a deferred or a per-CPU handle, whatever it
+//! finds: random calls, while an eager handle elsewhere changes the same
+//! structures before each call and inside the user code of calls.
+
+#![cfg(not(hyaline_loom))]
+
+use std::{
+    cell::Cell,
+    hash::{Hash, Hasher},
+    mem::ManuallyDrop,
+    sync::mpsc,
+    thread,
+};
+
+use hyaline::{
+    Collector, Config, Pool, Robust, Role, domain,
+    safe::{Atomic, Domain, Handle, Map, Owned, Queue, RcuCell, Stack},
+};
+
+const STEPS: u32 = if cfg!(miri) { 200 } else { 4_000 };
+
+thread_local! {
+    /// Drops on this thread.
+    static DROPS: Cell<u32> = const { Cell::new(0) };
+    static SEED: Cell<u32> = const { Cell::new(1) };
+    /// Lets the other thread do something, and waits for it.
+    static OTHER: Cell<Option<fn()>> = const { Cell::new(None) };
+}
+
+fn random(below: u32) -> u32 {
+    let mut x = SEED.get();
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    SEED.set(x);
+    x % below
+}
+
+/// User code: the other thread may be faster.
+fn place() {
+    if random(3) == 0
+        && let Some(other) = OTHER.get()
+    {
+        other();
+    }
+}
+
+/// A value, and a key. Its drop and its comparisons are seen.
+#[derive(Debug)]
+struct Value(u32);
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        DROPS.set(DROPS.get() + 1);
+    }
+}
+
+impl Clone for Value {
+    fn clone(&self) -> Self {
+        place();
+        Self(self.0)
+    }
+}
+
+impl Hash for Value {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        place();
+        self.0.hash(hasher);
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        place();
+        self.0 == other.0
+    }
+}
+
+impl Eq for Value {}
+
+impl PartialOrd for Value {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Value {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        place();
+        self.0.cmp(&other.0)
+    }
+}
+
+struct World<D: Domain> {
+    cell: RcuCell<Value, 6, D>,
+    stack: Stack<Value, 4, D>,
+    queue: Queue<Value, 4, D>,
+    map: Map<Value, Value, 2, 6, D>,
+    pool: Pool<Value, 4>,
+    atomic: Atomic<Value, D>,
+}
+
+impl<D: Domain> World<D> {
+    const fn new() -> Self {
+        Self {
+            cell: RcuCell::new(Value(0)),
+            stack: Stack::new(),
+            queue: Queue::new(),
+            map: Map::new(),
+            pool: Pool::new(),
+            atomic: Atomic::null(),
+        }
+    }
+}
+
+/// What a call gives back is the caller's, and not dropped here.
+fn keep<T>(returned: T) {
+    let _ = ManuallyDrop::new(returned);
+}
+
+/// How many calls there are.
+const CALLS: u32 = 20;
+
+#[rustfmt::skip]
+fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Handle<D, R>) {
+    let World { cell, stack, queue, map, pool, atomic } = world;
+    let new = || Value(random(4));
+    // A key to look for: not dropped, as it is the caller's.
+    let key = &*ManuallyDrop::new(new());
+    match number {
+        0 => keep(stack.push(handle, new())),
+        1 => keep(stack.pop(handle)),
+        2 => keep(queue.push(handle, new())),
+        3 => keep(queue.pop(handle)),
+        4 => keep(map.insert(handle, new(), new())),
+        5 => keep(map.replace(handle, new(), new())),
+        6 => keep(map.set(handle, new(), new())),
+        7 => { map.get(&handle.enter(), key); }
+        8 => { map.remove(&handle.enter(), key); }
+        9 => { map.iter(&handle.enter()).count(); }
+        10 => keep(cell.replace(handle, new())),
+        11 => keep(cell.update(handle, |old| { place(); Value(old.0 + 1) })),
+        12 => { let guard = handle.enter(); let seen = cell.read(&guard); place(); keep(cell.compare_exchange(handle, seen, new())); }
+        13 => keep(cell.snapshot(handle)),
+        14 => if let Ok(owned) = Owned::new(pool, handle, new()).map_err(keep) {
+            let guard = handle.enter();
+            let old = atomic.swap(owned, &guard);
+            // SAFETY: unlinked, and nobody stores what they load.
+            unsafe { guard.retire(old) };
+        }
+        15 => if let Ok(owned) = Owned::new(pool, handle, new()).map_err(keep) {
+            let guard = handle.enter();
+            let seen = atomic.load(&guard);
+            place();
+            match atomic.compare_exchange(seen, owned, &guard) {
+                // SAFETY: as above.
+                Ok(old) => unsafe { guard.retire(old) },
+                Err(changed) => keep(changed.new.into_inner()),
+            }
+        }
+        16 => { handle.flush(); }
+        17 => { let mut guard = handle.enter(); place(); guard.refresh(); place(); guard.refresh(); }
+        18 => { let (first, second) = (handle.enter(), handle.enter()); place(); drop(first); place(); drop(second); }
+        // Registers and releases.
+        _ => {
+            let own = D::register_deferred().unwrap().into_section();
+            keep(cell.replace(own.handle(), new()));
+            place();
+            let own = own.leave();
+            keep(cell.replace(&own, new()));
+            keep(stack.pop(&own));
+        }
+    }
+}
+
+/// Calls on a handle, in a context in which nothing may be dropped.
+fn calls<D: Domain, R: Role>(world: &'static World<D>, handle: &Handle<D, R>) {
+    for step in 0..STEPS {
+        place();
+        let number = random(CALLS);
+        let before = DROPS.get();
+        call(number, world, handle);
+        let dropped = DROPS.get() - before;
+        assert_eq!(dropped, 0, "call {number} of step {step} dropped values");
+    }
+}
+
+/// The other thread's channels: do something; it is done.
+struct Elsewhere {
+    ask: mpsc::Sender<()>,
+    done: mpsc::Receiver<()>,
+}
+
+thread_local!(static ELSEWHERE: Cell<Option<Elsewhere>> = const { Cell::new(None) });
+
+fn ask() {
+    if let Some(elsewhere) = ELSEWHERE.take() {
+        elsewhere.ask.send(()).unwrap();
+        elsewhere.done.recv().unwrap();
+        ELSEWHERE.set(Some(elsewhere));
+    }
+}
+
+fn run<D: Domain>(world: &'static World<D>) {
+    let (ask_it, asked) = mpsc::channel();
+    let (answer, done) = mpsc::channel();
+    let other = thread::spawn(move || {
+        let handle = D::register().unwrap();
+        while asked.recv().is_ok() {
+            for _ in 0..3 {
+                call(random(CALLS), world, &handle);
+            }
+            answer.send(()).unwrap();
+        }
+        DROPS.get()
+    });
+    ELSEWHERE.set(Some(Elsewhere { ask: ask_it, done }));
+    OTHER.set(Some(ask));
+    calls(world, &D::register_deferred().unwrap());
+    let cpu = D::register_per_cpu().unwrap();
+    // SAFETY: one thread, without signal handlers.
+    calls(world, unsafe { cpu.get() });
+    ELSEWHERE.take();
+    let dropped = other.join().unwrap();
+    assert!(
+        dropped > STEPS / 20,
+        "{dropped} drops elsewhere are too few"
+    );
+}
+
+#[test]
+fn no_value_is_dropped_in_a_deferred_context() {
+    domain!(D: Collector<6> = Collector::with_config(Config::new().batch::<2>()));
+    static WORLD: World<D> = World::new();
+    run(&WORLD);
+}
+
+#[test]
+fn no_value_is_dropped_in_a_deferred_context_in_robust_mode() {
+    domain!(D: Collector<6, Robust> =
+        Collector::with_config(Config::new().batch::<2>().era_step::<1>()));
+    static WORLD: World<D> = World::new();
+    run(&WORLD);
+}
+
+#[test]
+fn a_lost_update_of_a_deferred_handle_is_retired() {
+    domain!(D: Collector<2> = Collector::new());
+    static CELL: RcuCell<Value, 2, D> = RcuCell::new(Value(0));
+    let (eager, deferred) = (D::register().unwrap(), D::register_deferred().unwrap());
+    let before = DROPS.get();
+    let mut made = 0;
+    let full = CELL.update(&deferred, |old| {
+        made += 1;
+        // The last block: a second try finds none.
+        CELL.replace(&eager, Value(1)).unwrap();
+        Value(old.0 + 10)
+    });
+    assert!(full.is_err());
+    assert_eq!((made, DROPS.get() - before), (1, 0));
+    deferred.flush();
+    eager.flush();
+    assert_eq!(
+        DROPS.get() - before,
+        2,
+        "the first version and what was lost"
+    );
+    assert_eq!(CELL.available(), 1);
+    CELL.update(&deferred, |old| Value(old.0 + 10)).unwrap();
+    assert_eq!(CELL.read(&eager.enter()).0, 11);
+}

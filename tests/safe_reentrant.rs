@@ -1,0 +1,280 @@
+//! User code that calls back: `Drop`, `Hash`, `Eq`, `Ord` and closures use the
+//! same structures through the same handle, at random and several levels deep,
+//! and panic now and then. References stay good, nothing leaks, and nothing is
+//! dropped twice.
+
+#![cfg(not(hyaline_loom))]
+#![forbid(unsafe_code)]
+
+use std::{
+    cell::Cell,
+    cmp,
+    hash::{Hash, Hasher},
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread::panicking,
+};
+
+use hyaline::{
+    Basic, Collector, Config, Robust, domain,
+    safe::{Domain, Handle, Map, Queue, RcuCell, Stack},
+};
+
+const SEEDS: u32 = if cfg!(miri) { 1 } else { 8 };
+const STEPS: u32 = if cfg!(miri) { 40 } else { 1_500 };
+
+/// A number that is in use is below it.
+const MOST: u32 = 1_000;
+
+thread_local! {
+    static LIVE: Cell<i32> = const { Cell::new(0) };
+    /// How many calls are left in this step, and how deep they are.
+    static BUDGET: Cell<u32> = const { Cell::new(0) };
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static PANICS: Cell<bool> = const { Cell::new(false) };
+    static SEED: Cell<u32> = const { Cell::new(1) };
+}
+
+fn random(below: u32) -> u32 {
+    let mut x = SEED.get();
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    SEED.set(x);
+    (x >> 8) % below
+}
+
+fn perhaps_panic() {
+    assert!(
+        !PANICS.get() || panicking() || random(23) != 0,
+        "for the test"
+    );
+}
+
+/// One level deeper, if there is anything left to spend.
+struct Level;
+
+impl Level {
+    fn enter() -> Option<Self> {
+        let left = BUDGET.get().checked_sub(1)?;
+        if DEPTH.get() > 3 {
+            return None;
+        }
+        BUDGET.set(left);
+        DEPTH.set(DEPTH.get() + 1);
+        Some(Self)
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
+
+/// The suite, for a scheme.
+macro_rules! suite {
+    ($name:ident, $scheme:ty) => {
+        mod $name {
+            use super::*;
+
+            domain!(D: Collector<6, $scheme> =
+                Collector::with_config(Config::new().batch::<2>().era_step::<1>()));
+
+            static CELL: RcuCell<Value, 6, D> = RcuCell::new(Value(None));
+            static STACK: Stack<Value, 6, D> = Stack::new();
+            static QUEUE: Queue<Value, 6, D> = Queue::new();
+            static MAP: Map<Key, Value, 2, 8, D> = Map::new();
+
+            thread_local!(static HANDLE: Handle<D> = D::register().unwrap());
+
+            /// In a box, so that tools see when it is used after its drop. The
+            /// first of the cell is none, and is not counted.
+            struct Value(Option<Box<u32>>);
+
+            impl Value {
+                fn new(number: u32) -> Self {
+                    LIVE.set(LIVE.get() + 1);
+                    Self(Some(Box::new(number)))
+                }
+
+                fn get(&self) -> u32 {
+                    let number = self.0.as_ref().map_or(0, |number| **number);
+                    assert!(number < MOST, "used after its drop");
+                    number
+                }
+            }
+
+            impl Drop for Value {
+                fn drop(&mut self) {
+                    self.get();
+                    if let Some(number) = &mut self.0 {
+                        **number = u32::MAX;
+                        LIVE.set(LIVE.get() - 1);
+                    }
+                    call();
+                    perhaps_panic();
+                }
+            }
+
+            struct Key(u32);
+
+            impl Hash for Key {
+                fn hash<H: Hasher>(&self, hasher: &mut H) {
+                    call();
+                    perhaps_panic();
+                    self.0.hash(hasher);
+                }
+            }
+
+            impl PartialEq for Key {
+                fn eq(&self, other: &Self) -> bool {
+                    call();
+                    perhaps_panic();
+                    self.0 == other.0
+                }
+            }
+
+            impl Eq for Key {}
+
+            impl PartialOrd for Key {
+                fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
+                    Some(self.cmp(other))
+                }
+            }
+
+            impl Ord for Key {
+                fn cmp(&self, other: &Self) -> cmp::Ordering {
+                    call();
+                    perhaps_panic();
+                    self.0.cmp(&other.0)
+                }
+            }
+
+            fn call() {
+                if let Some(_level) = Level::enter() {
+                    HANDLE.with(one);
+                }
+            }
+
+            #[rustfmt::skip]
+            fn one(handle: &Handle<D>) {
+                let number = random(MOST - 1);
+                let key = || Key(number % 5);
+                match random(15) {
+                    0 => drop(CELL.replace(handle, Value::new(number))),
+                    1 => drop(STACK.push(handle, Value::new(number))),
+                    2 => drop(STACK.pop(handle)),
+                    3 => drop(QUEUE.push(handle, Value::new(number))),
+                    4 => drop(QUEUE.pop(handle)),
+                    5 => drop(MAP.set(handle, key(), Value::new(number))),
+                    6 => {
+                        let guard = handle.enter();
+                        let taken = MAP.remove(&guard, &key());
+                        call();
+                        taken.map(Value::get);
+                    }
+                    7 => {
+                        let guard = handle.enter();
+                        for (key, value) in MAP.iter(&guard).take(20) {
+                            call();
+                            assert!(key.0 < 5 && value.get() < MOST);
+                        }
+                    }
+                    8 => { handle.flush(); }
+                    9 => {
+                        let _ = CELL.update(handle, |old| {
+                            call();
+                            let number = old.get();
+                            perhaps_panic();
+                            Value::new((number + 1) % MOST)
+                        });
+                    }
+                    10 => {
+                        // The slots may be taken, by levels above.
+                        if let Ok(own) = D::register() {
+                            drop(CELL.replace(&own, Value::new(number)));
+                            drop(QUEUE.pop(&own));
+                            own.flush();
+                        }
+                    }
+                    11 => {
+                        let mut guard = handle.enter();
+                        let seen = CELL.read(&guard);
+                        call();
+                        seen.get();
+                        guard.refresh();
+                        call();
+                        CELL.read(&guard).get();
+                    }
+                    12 => {
+                        let guard = handle.enter();
+                        let seen = CELL.read(&guard);
+                        call();
+                        drop(CELL.compare_exchange(handle, seen, Value::new(number)));
+                        seen.get();
+                    }
+                    13 => {
+                        if let Ok(own) = D::register() {
+                            let section = own.into_section();
+                            let seen = CELL.read(&section);
+                            call();
+                            seen.get();
+                            drop(section.leave());
+                        }
+                    }
+                    _ => {
+                        let guard = handle.enter();
+                        let found = MAP.get(&guard, &key());
+                        call();
+                        found.map(Value::get);
+                    }
+                }
+            }
+
+            /// Takes all out, and counts.
+            fn clear() {
+                HANDLE.with(|handle| {
+                    while STACK.pop(handle).is_some() {}
+                    while QUEUE.pop(handle).is_some() {}
+                    for key in 0..5 {
+                        MAP.remove(&handle.enter(), &Key(key));
+                    }
+                    handle.flush();
+                    assert!(CELL.replace(handle, Value(None)).is_ok(), "the cell is full");
+                    handle.flush();
+                    assert_eq!(LIVE.get(), 0, "values leaked");
+                    assert_eq!(CELL.available(), 5, "versions are lost");
+                    for number in 0..6 {
+                        let room = STACK.push(handle, Value::new(number)).is_ok();
+                        assert!(room, "a block of the stack is lost");
+                    }
+                    while STACK.pop(handle).is_some() {}
+                    handle.flush();
+                });
+            }
+
+            #[test]
+            fn user_code_calls_back() {
+                let mut caught = 0;
+                for (panics, seed) in [false, true].iter().flat_map(|&p| (1..=SEEDS).map(move |s| (p, s))) {
+                    SEED.set(seed.wrapping_mul(0x9e37_79b9) | 1);
+                    PANICS.set(panics);
+                    for _ in 0..STEPS {
+                        BUDGET.set(40);
+                        let stepped = catch_unwind(AssertUnwindSafe(call));
+                        caught += u32::from(stepped.is_err());
+                        assert!(panics || stepped.is_ok(), "seed {seed}");
+                        assert_eq!(DEPTH.get(), 0);
+                    }
+                    PANICS.set(false);
+                    BUDGET.set(0);
+                    clear();
+                }
+                assert!(caught > SEEDS, "{caught} panics are too few");
+            }
+        }
+    };
+}
+
+suite!(basic, Basic);
+suite!(robust, Robust);

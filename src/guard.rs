@@ -204,22 +204,19 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         unsafe { self.local.retire::<R>(ptr.cast::<Link>(), reclaim, false) };
     }
 
-    /// Retires an object of a pool. A destructor of the value is the only code
-    /// of the user's that its reclaimer runs.
+    /// Retires an object whose reclaimer runs no code of the user's but the
+    /// value's destructor, if it has one. If it has none, contexts in which no
+    /// reclaimer may run can give the memory back, too.
     ///
     /// # Safety
     ///
-    /// As for [`defer_retire`](Self::defer_retire), with the contract of
-    /// [`reclaim::pooled`](crate::reclaim::pooled).
+    /// As for [`defer_retire`](Self::defer_retire), and what is said above
+    /// holds for `reclaim`.
     #[inline]
-    pub(crate) unsafe fn retire_pooled<T>(&self, object: *mut crate::Linked<T>) {
+    pub(crate) unsafe fn retire_value<T>(&self, object: *mut crate::Linked<T>, reclaim: Reclaimer) {
         let (link, plain) = (object.cast::<Link>(), !core::mem::needs_drop::<T>());
-        // SAFETY: the fn contract. Without a destructor `pooled` runs no code
-        // of the user's.
-        unsafe {
-            self.local
-                .retire::<R>(link, crate::reclaim::pooled::<T>, plain);
-        }
+        // SAFETY: the fn contract.
+        unsafe { self.local.retire::<R>(link, reclaim, plain) };
     }
 
     /// Makes the section protect an object of the caller's own: one that it

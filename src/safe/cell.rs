@@ -278,7 +278,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
             } else {
                 // SAFETY: it was not published, so nobody can find it; from a
                 // pool in a static, stamped by a handle of this collector.
-                unsafe { guard.defer_retire(new, pooled::<T>) };
+                unsafe { guard.retire_value(new, pooled::<T>) };
                 blank = Blank::claim(&self.versions, handle).ok_or(Full(()))?;
             }
         }
@@ -379,7 +379,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         // pool and the first version are in a static, and `pooled::<T>` is
         // right for a block of the same layout. The first version has a
         // `Link::new`, the others were stamped by `alloc`.
-        unsafe { guard.defer_retire(old, reclaim) };
+        unsafe { guard.retire_value(old, reclaim) };
     }
 }
 

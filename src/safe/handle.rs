@@ -197,7 +197,7 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
             // SAFETY: the caller's: unlinked, retired once. It came from an
             // `Owned`: it was made with a handle of this collector, is in a
             // pool that is a static, and may be dropped on any thread.
-            unsafe { self.raw.defer_retire(object, pooled::<T>) };
+            unsafe { self.raw.retire_value(object, pooled::<T>) };
         }
     }
 }

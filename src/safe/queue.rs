@@ -286,7 +286,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
                         // nobody who stands there looks into it. It is from a
                         // pool in a static, stamped by a handle of this
                         // collector. (The first dummy stays where it is.)
-                        unsafe { guard.defer_retire(head, reclaim::pooled::<Node<T>>) };
+                        unsafe { guard.retire_value(head, reclaim::pooled::<Node<T>>) };
                     }
                     // Before the value is on its way out: if a reclaimer
                     // panics here, the value is dropped and not leaked.

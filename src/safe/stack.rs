@@ -208,7 +208,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
         // to it, as nobody follows the `next` of a node that was popped: that
         // exchange fails. It is from a pool in a static, stamped by a handle
         // of this collector.
-        unsafe { guard.defer_retire(top, reclaim::pooled::<Node<T>>) };
+        unsafe { guard.retire_value(top, reclaim::pooled::<Node<T>>) };
         // Before the value is on its way out: if a reclaimer panics here, the
         // value is dropped and not leaked.
         drop(guard);

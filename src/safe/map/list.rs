@@ -348,7 +348,7 @@ unsafe fn unlink<K: Send + 'static, V: Send + 'static, D: Domain, R: Role>(
         // it: it is unlinked once. Nodes that were unlinked before may lead to
         // it, and no walk goes that way: see the module.
         // Stamped by a handle of D's collector.
-        unsafe { guard.defer_retire(here, pooled::<MapNode<K, V>>) };
+        unsafe { guard.retire_value(here, pooled::<MapNode<K, V>>) };
     }
     unlinked.is_ok()
 }

@@ -55,3 +55,5 @@ pub use role::{Deferred, Eager, Nested, Role};
 pub use scheme::{Basic, Robust, Scheme};
 #[doc(no_inline)]
 pub use sync::AtomicPtr;
+#[cfg(hyaline_loom)]
+pub use sync::interrupt;

@@ -31,7 +31,7 @@ pub(crate) use loom::{
 #[cfg(not(hyaline_loom))]
 pub(crate) type Flag = <plain::Plain as plain::Types>::Word;
 #[cfg(hyaline_loom)]
-pub(crate) use loom::sync::atomic::AtomicUsize as Flag;
+pub(crate) use interrupt::Flag;
 
 /// The same for a bit.
 #[cfg(not(hyaline_loom))]
@@ -65,6 +65,16 @@ mod plain {
             type Bit = AtomicBool;
         }
     };
+}
+
+#[cfg(hyaline_loom)]
+pub mod interrupt;
+
+/// An access that contexts of one slot share: a model may interrupt here.
+#[inline(always)]
+pub(crate) fn step() {
+    #[cfg(hyaline_loom)]
+    interrupt::step();
 }
 
 /// Loom has no compiler fences, and a model of one core would not need any.

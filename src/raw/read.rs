@@ -3,7 +3,7 @@
 use super::{EraPolicy, Global, Local, Scheme, Slot};
 use crate::{
     Barrier, Link, Role,
-    sync::{AtomicPtr, Ordering},
+    sync::{AtomicPtr, Ordering, step},
 };
 
 impl<S: Scheme> Local<'_, S> {
@@ -92,6 +92,7 @@ impl<S: Scheme> Local<'_, S> {
     #[inline(always)]
     fn try_protect<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> Option<*mut T> {
         let access = S::Eras::access(&self.slot.eras);
+        step();
         let pointer = src.load(at_least_acquire(order));
         S::Eras::validate::<S::Barrier>(&self.global.clock, &self.slot.eras, access)
             .then_some(pointer)
@@ -107,12 +108,14 @@ impl<S: Scheme> Local<'_, S> {
             _ => Ordering::AcqRel,
         };
         if !S::ROBUST {
+            step();
             return src.swap(new, order);
         }
         // What a swap brings could be younger than the access era, and there
         // is no loading it again. So it is loaded first.
         // Relaxed: `try_protect` makes it Acquire.
         if let Some(seen) = self.try_protect(src, Ordering::Relaxed) {
+            step();
             // Relaxed on failure: nothing is returned then.
             let swapped = src.compare_exchange_weak(seen, new, order, Ordering::Relaxed);
             if let Ok(old) = swapped {
@@ -132,6 +135,7 @@ impl<S: Scheme> Local<'_, S> {
     ) -> Result<*mut T, *mut T> {
         loop {
             let access = S::Eras::access(&self.slot.eras);
+            step();
             let result = exchange(at_least_acquire(failure));
             let (clock, eras) = (&self.global.clock, &self.slot.eras);
             if result.is_ok() || S::Eras::validate::<S::Barrier>(clock, eras, access) {

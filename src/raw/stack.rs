@@ -8,7 +8,7 @@ use core::ptr;
 use super::chain::Chain;
 use crate::{
     Link,
-    sync::{AtomicPtr, Ordering, impl_init},
+    sync::{AtomicPtr, Ordering, impl_init, step},
 };
 
 /// A bit of the head that stays where it is when objects are pushed.
@@ -23,6 +23,7 @@ impl Stack {
     /// The address in the head, with the mark; 0 if there is neither. A hint.
     #[inline(always)]
     pub(super) fn head(&self) -> usize {
+        step();
         // Relaxed: a hint; `take` synchronizes.
         self.0.load(Ordering::Relaxed).addr()
     }
@@ -35,12 +36,14 @@ impl Stack {
 
     /// Puts a chain in.
     pub(super) fn push(&self, chain: Chain) {
+        step();
         // Relaxed: the pointer is only linked.
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
             let below = head.map_addr(|head| head & !MARK);
             // SAFETY: `last` is ours until the exchange succeeds.
             unsafe { (*chain.last).next.set(below) };
+            step();
             let new = chain.first.map_addr(|first| first | head.addr() & MARK);
             // Release: pairs with the Acquire in `take`. Whoever takes the
             // chain sees its links, its notes, and that its objects were
@@ -59,6 +62,7 @@ impl Stack {
     /// Takes all objects, and the mark away. The list is the caller's; null if
     /// there are none.
     pub(super) fn take(&self) -> *mut Link {
+        step();
         // Acquire: pairs with the Release in `push`.
         let head = self.0.swap(ptr::null_mut(), Ordering::Acquire);
         head.map_addr(|head| head & !MARK)
@@ -79,6 +83,7 @@ impl Stack {
         // on through a read-modify-write.
         let mut head = self.0.load(Ordering::Relaxed);
         while change(head.addr()) != head.addr() {
+            step();
             let new = head.map_addr(&change);
             let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
             match self.0.compare_exchange_weak(head, new, success, failure) {

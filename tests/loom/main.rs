@@ -14,6 +14,7 @@
 mod control;
 mod eras;
 mod grace;
+mod nested;
 mod pairs;
 mod pool;
 mod release;

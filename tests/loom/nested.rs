@@ -1,0 +1,232 @@
+//! Nested contexts: the owner of a per-CPU slot is interrupted before every
+//! access that the contexts share, by everything that an interrupt may do,
+//! against a retirer, a reader and a collector in another thread.
+//!
+//! For each place there is a model of its own. The search ends at the first
+//! place that no execution reaches.
+
+use std::{
+    ptr::null_mut,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use hyaline::{Basic, Config, Nested, PerCpu, Robust, interrupt};
+use loom::{sync::Arc, thread};
+
+use super::*;
+
+/// Threads that may be interrupted by another one, so often.
+const PREEMPTIONS: usize = 2;
+
+/// What the contexts of a model share.
+struct World<S: Scheme> {
+    stage: &'static Stage<3, S>,
+    cpu: PerCpu<'static, S>,
+    life: Arc<()>,
+}
+
+// SAFETY: the handle of the CPU is used by one thread; loom checks the rest.
+unsafe impl<S: Scheme> Sync for World<S> {}
+
+/// What a context of the CPU does.
+type Context<S> = fn(&World<S>, &Handle<'static, S, Nested>);
+/// What another thread does.
+type Other<S> = fn(&World<S>, &Handle<'static, S>);
+
+/// Looks at both cells, in one section.
+fn reads<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
+    let guard = handle.enter();
+    look(guard.protect(&world.stage.first, Ordering::Acquire));
+    look(guard.protect(&world.stage.second, Ordering::Acquire));
+}
+
+/// Takes what the first cell leads to, uses it, and retires it.
+fn swaps<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
+    let guard = handle.enter();
+    let old = guard.swap(&world.stage.first, null_mut(), Ordering::AcqRel);
+    look(old);
+    if !old.is_null() {
+        // SAFETY: unlinked by the swap.
+        unsafe { guard.defer_retire(old, reclaim) };
+        look(old);
+    }
+}
+
+/// Finds something else in the first cell than it expects, and looks at it.
+fn exchanges<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
+    let guard = handle.enter();
+    let (null, dangling) = (null_mut(), std::ptr::dangling_mut::<Object>());
+    let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+    let exchanged =
+        guard.compare_exchange(&world.stage.first, dangling, null, success, failure);
+    look(exchanged.unwrap_err());
+}
+
+/// Retires an object of its own, younger than its section, and looks on.
+fn retires<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
+    let guard = handle.enter();
+    let own = own_object(world, handle);
+    // SAFETY: it was never shared.
+    unsafe { guard.defer_retire(own, reclaim) };
+    look(own);
+    look(guard.protect(&world.stage.first, Ordering::Acquire));
+    look(own);
+}
+
+/// Looks, renumbers its section if somebody waits, and looks again.
+fn refreshes<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
+    let mut guard = handle.enter();
+    look(guard.protect(&world.stage.first, Ordering::Acquire));
+    guard.refresh();
+    look(guard.protect(&world.stage.first, Ordering::Acquire));
+}
+
+/// An interrupt that is interrupted by another one, at a later place.
+fn nests<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
+    let guard = handle.enter();
+    reads(world, handle);
+    look(guard.protect(&world.stage.first, Ordering::Acquire));
+}
+
+fn own_object<S: Scheme>(world: &World<S>, handle: &Handle<'static, S, Nested>) -> *mut Object {
+    let object = handle.link(Canary {
+        value: UnsafeCell::new(0),
+        life: UnsafeCell::new(Some(world.life.clone())),
+    });
+    // SAFETY: not shared yet.
+    object.value.with_mut(|value| unsafe { *value = ALIVE });
+    Box::into_raw(Box::new(object))
+}
+
+/// Unlinks and retires what both cells lead to, young objects last.
+fn retirer<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S>) {
+    for cell in [&world.stage.first, &world.stage.second] {
+        let old = replace(cell, null_mut());
+        if !old.is_null() {
+            retire(handle, old);
+        }
+    }
+}
+
+/// Publishes a younger object in the first cell, and retires it again.
+fn replacer<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S>) {
+    let old = replace(&world.stage.first, object(handle, &world.life));
+    if !old.is_null() {
+        retire(handle, old);
+    }
+    let young = replace(&world.stage.first, null_mut());
+    if !young.is_null() {
+        retire(handle, young);
+    }
+}
+
+/// Takes what the others retired.
+fn collector<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S>) {
+    let old = replace(&world.stage.first, null_mut());
+    if !old.is_null() {
+        // Onto the stack: the collect publishes it.
+        defer(&handle.enter(), old);
+    }
+    handle.collect();
+}
+
+/// Waits for a grace period, for an object of which it is the only user.
+fn poller<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S>) {
+    let old = replace(&world.stage.first, null_mut());
+    if !old.is_null() {
+        let mut token = handle.start_grace_period();
+        if token.poll(handle) || token.poll(handle) {
+            // SAFETY: no section can hold it, which loom checks.
+            unsafe { reclaim(old.cast()) };
+        } else {
+            retire(handle, old);
+        }
+    }
+}
+
+/// One model: `task` is interrupted by `irq` before its access number `at`.
+/// Whether an execution came that far.
+fn interrupted<S: Scheme<Barrier = Fences>>(
+    at: usize,
+    task: Context<S>,
+    irq: Context<S>,
+    other: Other<S>,
+) -> bool {
+    static REACHED: AtomicBool = AtomicBool::new(false);
+    REACHED.store(false, Relaxed);
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(PREEMPTIONS);
+    builder.check(move || {
+        let stage = Stage::<3, S>::new(Config::new().batch::<64>().era_step::<1>());
+        let life = Arc::new(());
+        let setup = stage.register();
+        replace(&stage.first, object(&setup, &life));
+        replace(&stage.second, object(&setup, &life));
+        drop(setup);
+        let world: &'static World<S> = Box::leak(Box::new(World {
+            stage,
+            cpu: stage.collector.register_per_cpu().unwrap(),
+            life,
+        }));
+        let handle = stage.register();
+        let running = thread::spawn(move || {
+            // SAFETY: one thread, and contexts that nest.
+            let cpu = unsafe { world.cpu.get() };
+            interrupt::arm(at, move || irq(world, cpu));
+            task(world, cpu);
+            if interrupt::disarm() {
+                REACHED.store(true, Relaxed);
+            }
+        });
+        other(world, &handle);
+        running.join().unwrap();
+        // One call of one handle, when no section is open, leaves nothing.
+        retirer(world, &handle);
+        handle.collect();
+        assert_eq!(Arc::strong_count(&world.life), 1, "something is left pending");
+        drop(handle);
+        // SAFETY: leaked above, and the thread is gone.
+        drop(unsafe { Box::from_raw(std::ptr::from_ref(world).cast_mut()) });
+        stage.close();
+    });
+    REACHED.load(Relaxed)
+}
+
+/// All interrupts at all places of a task.
+fn sweep<S: Scheme<Barrier = Fences>>(name: &str, task: Context<S>, others: &[Other<S>]) {
+    let interrupts: [(&str, Context<S>); 6] = [
+        ("reads", reads),
+        ("swaps", swaps),
+        ("exchanges", exchanges),
+        ("retires", retires),
+        ("refreshes", refreshes),
+        ("nests", nests),
+    ];
+    for (irq, context) in interrupts {
+        let places: usize = others
+            .iter()
+            .map(|other| (0..).find(|at| !interrupted(*at, task, context, *other)).unwrap())
+            .sum();
+        println!("{name}, interrupted by {irq}: {places} places");
+    }
+}
+
+macro_rules! sweeps {
+    ($($task:ident)*) => {
+        mod basic {
+            use super::*;
+            $(#[test] fn $task() { sweep::<Basic>(stringify!($task), super::$task, &others()); })*
+        }
+        mod robust {
+            use super::*;
+            $(#[test] fn $task() { sweep::<Robust>(stringify!($task), super::$task, &others()); })*
+        }
+    };
+}
+
+/// What another thread does meanwhile.
+fn others<S: Scheme<Barrier = Fences>>() -> [Other<S>; 4] {
+    [retirer, replacer, collector, poller]
+}
+
+sweeps! { reads swaps exchanges retires refreshes nests }

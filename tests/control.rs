@@ -244,11 +244,11 @@ schemes! {
         task.flush();
         assert_eq!(count(&drops), 0, "the guard holds it");
         let inner = deferred.enter();
-        online.quiescent();
+        online.refresh();
         task.flush();
         assert_eq!(count(&drops), 0, "another guard holds it");
         drop(inner);
-        online.quiescent();
+        online.refresh();
         assert_eq!(count(&drops), 0, "not in this context");
         task.flush();
         assert_eq!(count(&drops), 1, "though the guard is still open");
@@ -287,7 +287,7 @@ schemes! {
         // SAFETY: the guard is open.
         unsafe { look(seen) };
         assert!(count(&drops) <= 2, "the task's section goes on");
-        guard.quiescent();
+        guard.refresh();
         idle.flush();
         drop(guard);
         assert_eq!(task.flush(), 0, "nothing is reclaimed here");

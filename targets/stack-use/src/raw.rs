@@ -3,7 +3,7 @@
 use crate::stack::Rows;
 use core::{mem, ptr, sync::atomic::Ordering};
 use hyaline::{
-    AtomicPtr, Callback, Collector, Config, Deferred, Grace, Guard, Handle, Linked, Pool, Role,
+    AtomicPtr, Callback, Collector, Config, Deferred, Guard, Handle, Linked, Pool, Role,
     Scheme, reclaim,
 };
 
@@ -15,7 +15,6 @@ pub struct World<S: Scheme> {
     collector: Collector<8, S>,
     cell: AtomicPtr<Linked<u32>>,
     pool: Pool<u32, BLOCKS>,
-    grace: Grace,
     callback: Callback,
 }
 
@@ -25,7 +24,6 @@ impl<S: Scheme> World<S> {
             collector: Collector::with_config(config),
             cell: AtomicPtr::new(ptr::null_mut()),
             pool: Pool::new(),
-            grace: Grace::new(),
             callback: Callback::new(),
         }
     }
@@ -243,14 +241,12 @@ fn waiting<S: Scheme>(
     waited.expect("the task has no guard");
     task.flush();
     let held = world.crowd(task, crowd);
-    let started = rows.measure("Grace::start", || world.grace.start(task));
-    let mut token = started.expect("it is free");
+    let mut token = rows.measure("start_grace_period", || task.start_grace_period());
     let over = rows.measure("Token::poll, waits", || token.poll(task));
     assert!(!over, "a reader is active");
     drop(held);
     let over = rows.measure("Token::poll, over", || token.poll(task));
     assert!(over, "no reader is active");
-    rows.measure("Token, dropped", || drop(token));
     let held = world.crowd(task, crowd);
     (0..BATCH - 2).for_each(|_| world.retire(task, &task.enter()));
     let called = world.reclaiming(rows, "call_later, publishes", || {

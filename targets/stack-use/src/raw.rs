@@ -47,9 +47,9 @@ impl<S: Scheme> World<S> {
         unsafe { guard.defer_retire(object, reclaim::pooled::<u32>) };
     }
 
-    /// Makes work for everyone. One reader leaves without a look at its inbox, which has a
-    /// batch that only it held, and one that another reader holds, too; and there is
-    /// something in limbo.
+    /// Makes work for everyone. One reader leaves without a look at its inbox, in which
+    /// there are objects that only it held, and others that another reader holds, too; and a
+    /// deferred handle has retired some, which nobody has published.
     fn crowd<'r>(&'static self, task: &Handle<'_, S>, crowd: &'r Crowd<S>) -> Guard<'r, S> {
         let gone = crowd.gone.enter();
         for _ in 0..BATCH {
@@ -145,7 +145,7 @@ fn reading<S: Scheme>(
     fill(&guard);
     world.reclaiming(rows, "refresh, reclaims", || guard.refresh());
     drop(guard);
-    // The same where nothing is reclaimed: it goes to limbo.
+    // The same where nothing is reclaimed.
     let mut guard = crowd.irq.enter();
     for _ in 0..2 * BATCH {
         world.look(&guard);
@@ -187,7 +187,6 @@ fn retiring<S: Scheme>(
     });
     drop(held);
     task.flush();
-    // The last of a batch: it goes to limbo.
     (0..BATCH - 1).for_each(|_| world.retire(&crowd.irq, &crowd.irq.enter()));
     let object = world.alloc(task);
     rows.measure("retire, deferred handle", || unsafe {

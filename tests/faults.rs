@@ -4,7 +4,7 @@
 #![cfg(not(hyaline_loom))]
 
 use std::{
-    fs, mem, ptr,
+    fs, mem, panic, ptr,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -227,6 +227,20 @@ schemes! {
             drop(guard);
             assert_eq!(count(&drops), done + 1, "its leave reclaims");
         }
+    }
+
+    // Forgotten ones count. The slot stays pinned, the others go on.
+    too_many_guards_are_a_panic<2>(collector) {
+        const MOST: usize = if cfg!(target_pointer_width = "64") { 65_535 } else { 127 };
+        let forgetful = collector.register().unwrap();
+        (0..MOST).for_each(|_| mem::forget(forgetful.enter()));
+        assert_eq!(collector.slots().next().unwrap().guards, MOST);
+        let one_more = panic::catch_unwind(panic::AssertUnwindSafe(|| drop(forgetful.enter())));
+        assert!(one_more.is_err());
+        assert_eq!(collector.slots().next().unwrap().guards, MOST, "it did not wrap");
+        // SAFETY: its guards are forgotten, and nothing was loaded.
+        unsafe { collector.evict(forgetful.id()) }.unwrap();
+        assert_eq!(collector.register().unwrap().slot(), forgetful.slot());
     }
 
     // Objects wait for a section that never ends, others are not published:

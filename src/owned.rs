@@ -118,9 +118,9 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     }
 
     /// Drops the guard that `into_section` forgot; once.
-    fn close(&self) {
-        if !self.handle.is_evicted() {
-            drop(Guard::<S, R>::new(*self.handle.local()));
+    fn close(handle: &Handle<'c, S, R>) {
+        if !handle.is_evicted() {
+            drop(Guard::<S, R>::new(*handle.local()));
         }
     }
 
@@ -133,15 +133,17 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     /// ```
     pub fn leave(self) -> Handle<'c, S, R> {
         let this = core::mem::ManuallyDrop::new(self);
-        this.close();
         // SAFETY: `this` is not used or dropped again.
-        unsafe { core::ptr::read(&raw const this.handle) }
+        let handle = unsafe { core::ptr::read(&raw const this.handle) };
+        // If a reclaimer panics the handle is dropped.
+        Self::close(&handle);
+        handle
     }
 }
 
 impl<S: Scheme, R: Role> Drop for Section<'_, S, R> {
     fn drop(&mut self) {
-        self.close();
+        Self::close(&self.handle);
     }
 }
 

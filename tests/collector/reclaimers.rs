@@ -150,6 +150,31 @@ fn a_publish_takes_over() {
     }
 }
 
+/// What a deferred handle has retired, and its batch is not full, the next
+/// publish of anyone takes; that of an eager one waits for its owner, or for a
+/// collect.
+#[test]
+fn a_publish_takes_what_deferred_handles_have_retired() {
+    let drops = AtomicUsize::new(0);
+    let collector = Collector::<3>::with_config(Config::new().batch::<4>());
+    let (task, other) = (collector.register().unwrap(), collector.register().unwrap());
+    let interrupt = collector.register_deferred().unwrap();
+    let retire = |guard: Guard<'_>, object| {
+        // SAFETY: never shared.
+        unsafe { guard.defer_retire(object, boxed()) };
+    };
+    let [first, second] = [(); 2].map(|()| Box::into_raw(Box::new(interrupt.link(Counted(&drops)))));
+    // SAFETY: never shared.
+    unsafe { interrupt.retire(first, boxed()) };
+    retire(other.enter(), second);
+    for _ in 0..4 {
+        assert_eq!(count(&drops), 0);
+        retire(task.enter(), object(&task, &drops));
+    }
+    assert_eq!(count(&drops), 5, "the task's four, and the interrupt's");
+    assert_eq!(task.collect(), 1, "the other task's");
+}
+
 /// A deferred handle never runs a reclaimer, whatever it does; the others do.
 #[test]
 fn deferred_handles_leave_the_work_to_others() {

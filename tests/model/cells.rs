@@ -111,8 +111,13 @@ impl World {
         if let Some(id) = object::id_of(new) {
             self.actor(slot).protect_own(guard, new);
             self.oracle.protect(slot, id);
+            self.after(slot, Call::Any);
         }
-        let old = self.swap(slot, guard, cell, new);
+        // Nothing is loaded through the guard, which would protect it as well.
+        let old = self.cells[cell].load(Acquire);
+        let cell = &self.cells[cell];
+        let actor = self.actors[slot].as_ref().expect("it is there");
+        assert!(actor.exchange(guard, cell, old, new));
         self.defer_retire(slot, guard, old);
     }
 

@@ -20,6 +20,8 @@ pub enum Op {
     Settle(usize),
     /// The same, but handles with forgotten guards are evicted before.
     Close(usize),
+    /// Readers come and go, so that somebody is inside at each look.
+    Churn(usize),
     /// So many reclaimers from now one panics.
     Panic(usize),
     /// Evicts the owner of one of the ids that there were.
@@ -199,6 +201,7 @@ const TABLE: &[(usize, Make)] = &[
     (2, |a| a.on(Step::SettleUnder)),
     (2, |a| a.on(Step::SettleByCollect)),
     (2, |a| Op::Close(a.number)),
+    (2, |a| Op::Churn(a.number)),
     (3, |a| Op::Panic(a.number % 4)),
     (6, |a| a.on(Step::ReplaceByOwn { guard: a.guard, cell: a.number, new: a.new })),
 ];

@@ -132,6 +132,41 @@ impl World {
         self.nothing_is_left("all is closed, and one handle has collected");
     }
 
+    /// Sections end and others begin between any two looks, and at each look
+    /// somebody is inside. What waits does so for one section after the other,
+    /// and not for ever: the oracle counts.
+    pub fn churn(&mut self, number: usize) {
+        let Some(looks) = self.eager_slot(number) else {
+            return;
+        };
+        for round in 0..2 * self.actors.len() + 2 {
+            for slot in self.slots() {
+                self.renew(slot, number + round);
+            }
+            if !self.is_eager(looks) || self.actor(looks).is_section() {
+                return;
+            }
+            self.collect_all(looks);
+            (0..self.periods.len()).for_each(|period| self.poll(looks, period));
+        }
+    }
+
+    /// Another section in the place of the one that is open; or one where none
+    /// is, in some slots.
+    fn renew(&mut self, slot: usize, number: usize) {
+        if self.actor(slot).is_section() {
+            self.drop_guards(slot);
+            self.refresh(slot, 0);
+        } else if self.actor(slot).guards() == 1 && number.is_multiple_of(2) {
+            self.refresh(slot, 0);
+        } else if self.actor(slot).guards() > 0 {
+            self.drop_guards(slot);
+            self.enter(slot);
+        } else if (slot + number / 4).is_multiple_of(2) {
+            self.enter(slot);
+        }
+    }
+
     /// Evicts the handles of which guards were forgotten.
     fn evict_the_forgotten(&mut self) {
         for slot in 0..self.actors.len() {

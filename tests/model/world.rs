@@ -69,6 +69,7 @@ impl World {
             Op::CopyToken(to) => self.periods[to % 2] = self.periods[(to + 1) % 2].clone(),
             Op::Settle(number) => self.settle(number),
             Op::Close(number) => self.close(number),
+            Op::Churn(number) => self.churn(number),
             Op::Panic(reclaimers) => object::panic_in(reclaimers),
             Op::Evict(number) => self.evict(number),
             Op::Stale(new) => self.use_stale(new),

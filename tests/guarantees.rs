@@ -140,7 +140,11 @@ fn an_own_object_is_protected() {
         // The other one found it, unlinked it and retires it.
         // SAFETY: once, and nobody else has it.
         let (reclaimers, ()) = runs(|| unsafe { other.retire(own, counted) });
-        assert_eq!(reclaimers, usize::from(!protect), "the control shows that it can be gone");
+        assert_eq!(
+            reclaimers,
+            usize::from(!protect),
+            "the control shows that it can be gone"
+        );
         if protect {
             // SAFETY: protected.
             assert_eq!(**unsafe { &*own }, 7);

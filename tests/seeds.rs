@@ -17,8 +17,8 @@ use std::{
 };
 
 use hyaline::{
-    AtomicPtr, Basic, Callback, Collector, Config, Guard, Handle, Linked, Pool, Robust,
-    Role, Scheme, domain, reclaim,
+    AtomicPtr, Basic, Callback, Collector, Config, Guard, Handle, Linked, Pool, Robust, Role,
+    Scheme, domain, reclaim,
     safe::{Domain, Handle as Domained, Map, Queue, RcuCell, Stack},
 };
 

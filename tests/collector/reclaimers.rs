@@ -163,7 +163,8 @@ fn a_publish_takes_what_deferred_handles_have_retired() {
         // SAFETY: never shared.
         unsafe { guard.defer_retire(object, boxed()) };
     };
-    let [first, second] = [(); 2].map(|()| Box::into_raw(Box::new(interrupt.link(Counted(&drops)))));
+    let [first, second] =
+        [(); 2].map(|()| Box::into_raw(Box::new(interrupt.link(Counted(&drops)))));
     // SAFETY: never shared.
     unsafe { interrupt.retire(first, boxed()) };
     retire(other.enter(), second);

@@ -6,9 +6,7 @@ use std::{
     thread,
 };
 
-use hyaline::{
-    AtomicPtr, Callback, Collector, Config, Pool, Robust, WouldDeadlock, reclaim,
-};
+use hyaline::{AtomicPtr, Callback, Collector, Config, Pool, Robust, WouldDeadlock, reclaim};
 
 use crate::objects::{Object, boxed, count, guards, object, retire_one};
 

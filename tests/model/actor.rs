@@ -4,8 +4,8 @@
 use std::{mem, num::NonZeroU16, sync::atomic::Ordering};
 
 use hyaline::{
-    AtomicPtr, Callback, Collector, Deferred, Eager, Guard, Handle, HandleId, Nested, PerCpu,
-    Role, Scheme, Section, Token, WouldDeadlock,
+    AtomicPtr, Callback, Collector, Deferred, Eager, Guard, Handle, HandleId, Nested, PerCpu, Role,
+    Scheme, Section, Token, WouldDeadlock,
 };
 
 use super::object::{Body, Object, Pools, RECLAIM, called, calm};

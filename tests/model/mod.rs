@@ -93,11 +93,7 @@ fn run_once(setup: Setup, ops: &[Op]) {
     }
 }
 
-fn run_on<const N: usize, S: Scheme>(
-    setup: Setup,
-    collector: Collector<N, S>,
-    ops: &[Op],
-) {
+fn run_on<const N: usize, S: Scheme>(setup: Setup, collector: Collector<N, S>, ops: &[Op]) {
     object::reset_log();
     let memory = Box::into_raw(Box::new(Memory {
         pools: Default::default(),

@@ -382,6 +382,9 @@ impl Oracle {
     /// Checks that nothing that is retired is left.
     pub fn nothing_waits(&mut self, why: &str) {
         let left: Vec<_> = self.waiting().map(|(id, _)| id).collect();
-        assert!(left.is_empty(), "left after {why}: {left:?} (none: callbacks)");
+        assert!(
+            left.is_empty(),
+            "left after {why}: {left:?} (none: callbacks)"
+        );
     }
 }

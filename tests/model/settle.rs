@@ -170,9 +170,9 @@ impl World {
     /// Evicts the handles of which guards were forgotten.
     fn evict_the_forgotten(&mut self) {
         for slot in 0..self.actors.len() {
-            let known = self.actors[slot].as_ref().map_or(0, |actor| {
-                actor.guards() + usize::from(actor.is_section())
-            });
+            let known = self.actors[slot]
+                .as_ref()
+                .map_or(0, |actor| actor.guards() + usize::from(actor.is_section()));
             if self.oracle.slots[slot].guards > known {
                 match self.actors[slot] {
                     Some(_) => self.kill(slot),
@@ -195,7 +195,8 @@ impl World {
         self.limit(slot, 0);
         self.flush(slot);
         self.refresh(slot, 0);
-        self.oracle.nothing_waits("the one that is inside has flushed and refreshed");
+        self.oracle
+            .nothing_waits("the one that is inside has flushed and refreshed");
         self.limit(slot, limit.unwrap_or(0) as u16);
     }
 

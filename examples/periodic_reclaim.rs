@@ -2,7 +2,10 @@
 //! many operations, no more than a few objects at a time.
 //!
 //! It is what a control loop does, or a tick of a timer: between two of them
-//! no destructor runs, and none takes longer than its budget. In the middle a
+//! no destructor runs, as the handle that works is a deferred one, and none
+//! takes longer than its budget, as that is the limit of the one that reclaims.
+//! (A handle with a limit that works as well reclaims within that limit whenever
+//! it retires, for as long as something is left over.) In the middle a
 //! reader stays in its section for a while. What is retired meanwhile has to
 //! wait, and is freed in the periods after that, within the same budget.
 //!
@@ -23,15 +26,15 @@ const PERIOD: u32 = 10;
 /// The most objects that one call reclaims.
 const BUDGET: u16 = 16;
 
-domain!(Loop: Collector<2> = Collector::new());
+domain!(Loop: Collector<3> = Collector::new());
 
 static SETPOINT: RcuCell<u32, 64, Loop> = RcuCell::new(0);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let task = Loop::register()?;
-    // It reclaims nothing when it leaves: that is the task's.
-    let reader = Loop::register_deferred()?;
-    task.limit_reclaims(NonZeroU16::new(BUDGET));
+    // They reclaim nothing, neither when they retire nor when they leave.
+    let (task, reader) = (Loop::register_deferred()?, Loop::register_deferred()?);
+    let tick = Loop::register()?;
+    tick.limit_reclaims(NonZeroU16::new(BUDGET));
 
     let mut section = None;
     for operation in 1..=OPERATIONS {
@@ -44,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         SETPOINT.replace(&task, operation)?;
 
         if operation % PERIOD == 0 {
-            let reclaimed = task.flush();
+            let reclaimed = tick.flush();
             let waiting = Loop::COLLECTOR.stats().pending();
             let reading = if section.is_some() { ", a reader" } else { "" };
             println!("operation {operation}: {reclaimed} reclaimed, {waiting} wait{reading}");

@@ -21,13 +21,10 @@ pub mod coming_from {
     //! [`Config::batch`]: crate::Config::batch
     //! [`Config::era_step`]: crate::Config::era_step
     //! [`Config::most_pending`]: crate::Config::most_pending
-    //! [`Grace`]: crate::Grace
-    //! [`Grace::start`]: crate::Grace::start
     //! [`Guard`]: crate::Guard
     //! [`Guard::compare_exchange`]: crate::Guard::compare_exchange
     //! [`Guard::defer_retire`]: crate::Guard::defer_retire
     //! [`Guard::protect`]: crate::Guard::protect
-    //! [`Guard::quiescent`]: crate::Guard::quiescent
     //! [`Guard::refresh`]: crate::Guard::refresh
     //! [`Guard::restart_requested`]: crate::Guard::restart_requested
     //! [`Guard::slot`]: crate::Guard::slot
@@ -42,6 +39,7 @@ pub mod coming_from {
     //! [`Handle::link`]: crate::Handle::link
     //! [`Handle::retire`]: crate::Handle::retire
     //! [`Handle::slot`]: crate::Handle::slot
+    //! [`Handle::start_grace_period`]: crate::Handle::start_grace_period
     //! [`Handle::synchronize`]: crate::Handle::synchronize
     //! [`Link`]: crate::Link
     //! [`Link::cast`]: crate::Link::cast
@@ -80,13 +78,12 @@ pub mod guarantees {
     //! [`Collector::slots`]: crate::Collector::slots
     //! [`Collector::with_config`]: crate::Collector::with_config
     //! [`Config::batch`]: crate::Config::batch
-    //! [`Grace::start`]: crate::Grace::start
     //! [`Guard`]: crate::Guard
     //! [`Guard::compare_exchange`]: crate::Guard::compare_exchange
     //! [`Guard::compare_exchange_weak`]: crate::Guard::compare_exchange_weak
     //! [`Guard::defer_retire`]: crate::Guard::defer_retire
     //! [`Guard::protect`]: crate::Guard::protect
-    //! [`Guard::quiescent`]: crate::Guard::quiescent
+    //! [`Guard::protect_own`]: crate::Guard::protect_own
     //! [`Guard::refresh`]: crate::Guard::refresh
     //! [`Guard::restart_requested`]: crate::Guard::restart_requested
     //! [`Guard::slot`]: crate::Guard::slot
@@ -103,6 +100,8 @@ pub mod guarantees {
     //! [`Handle::link`]: crate::Handle::link
     //! [`Handle::retire`]: crate::Handle::retire
     //! [`Handle::slot`]: crate::Handle::slot
+    //! [`Handle::stamp`]: crate::Handle::stamp
+    //! [`Handle::start_grace_period`]: crate::Handle::start_grace_period
     //! [`Handle::synchronize`]: crate::Handle::synchronize
     //! [`NotTheOwner`]: crate::NotTheOwner
     //! [`PerCpu`]: crate::PerCpu

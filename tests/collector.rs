@@ -178,17 +178,39 @@ schemes! {
         assert_eq!(count(&drops), 100, "reclaimed by the reader's leave");
     }
 
-    limbo_is_adopted_by_anyone<4>(collector) {
+    // One object, three active slots: it waits for one after the other, in
+    // whichever order they leave, and the last leave reclaims it.
+    an_object_walks_from_section_to_section<4>(collector) {
         let drops = AtomicUsize::new(0);
         let handles: Vec<_> = (0..4).map(|_| collector.register().unwrap()).collect();
-        let lone = object(&handles[3], &drops);
-        let guards: Vec<_> = handles[..3].iter().map(Handle::enter).collect();
+        for (done, order) in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]].into_iter().enumerate() {
+            let lone = object(&handles[3], &drops);
+            let mut guards: Vec<_> = handles[..3].iter().map(|h| Some(h.enter())).collect();
+            // SAFETY: never shared.
+            unsafe { handles[3].retire(lone, boxed()) };
+            handles[3].flush();
+            for (left, slot) in order.into_iter().enumerate() {
+                assert_eq!(count(&drops), done, "{left} of {order:?} have left");
+                assert_eq!(handles[3].collect(), 0, "{left} of {order:?} have left");
+                guards[slot] = None;
+            }
+            assert_eq!(count(&drops), done + 1, "by the last of {order:?}");
+        }
+    }
+
+    // Sections whose owners leave the work to others: one collect of anyone
+    // does it for all of them.
+    what_passive_sections_held_is_anyones<4>(collector) {
+        let drops = AtomicUsize::new(0);
+        let readers: Vec<_> = (0..3).map(|_| collector.register_deferred().unwrap()).collect();
+        let task = collector.register().unwrap();
+        let lone = object(&task, &drops);
+        let guards: Vec<_> = readers.iter().map(Handle::enter).collect();
         // SAFETY: never shared.
-        unsafe { handles[3].retire(lone, boxed()) };
-        handles[3].flush(); // one object, three active slots
-        assert_eq!(count(&drops), 0);
+        unsafe { task.retire(lone, boxed()) };
         drop(guards);
-        assert_eq!(handles[0].collect(), 1);
+        assert_eq!(count(&drops), 0, "not in their contexts");
+        assert_eq!(task.collect(), 1);
         assert_eq!(count(&drops), 1);
     }
 
@@ -274,15 +296,20 @@ schemes! {
         drop(unsafe { Box::from_raw(shared.into_inner()) });
     }
 
-    a_retire_at_once_takes_the_batch_along<2>(collector) {
+    // It leaves alone what was retired under a guard and is not published.
+    a_retire_at_once_is_of_one_object<2>(collector) {
         let drops = AtomicUsize::new(0);
         let handle = collector.register().unwrap();
         let guard = handle.enter();
         // SAFETY: never shared.
         unsafe { guard.defer_retire(object(&handle, &drops), boxed()) };
         drop(guard);
+        let before = count(&drops);
+        assert!(before <= 1, "by the leave, if the batch was full");
         // SAFETY: never shared.
         unsafe { handle.retire(object(&handle, &drops), boxed()) };
+        assert_eq!(count(&drops), before + 1);
+        assert_eq!(handle.flush(), 1 - before);
         assert_eq!(count(&drops), 2);
     }
 

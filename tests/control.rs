@@ -244,11 +244,11 @@ schemes! {
         task.flush();
         assert_eq!(count(&drops), 0, "the guard holds it");
         let inner = deferred.enter();
-        online.quiescent();
+        online.refresh();
         task.flush();
         assert_eq!(count(&drops), 0, "another guard holds it");
         drop(inner);
-        online.quiescent();
+        online.refresh();
         assert_eq!(count(&drops), 0, "not in this context");
         task.flush();
         assert_eq!(count(&drops), 1, "though the guard is still open");
@@ -287,7 +287,7 @@ schemes! {
         // SAFETY: the guard is open.
         unsafe { look(seen) };
         assert!(count(&drops) <= 2, "the task's section goes on");
-        guard.quiescent();
+        guard.refresh();
         idle.flush();
         drop(guard);
         assert_eq!(task.flush(), 0, "nothing is reclaimed here");
@@ -400,6 +400,48 @@ fn a_stalled_section_holds_back_no_younger_object() {
     drop(guard);
     task.flush();
     assert_eq!(count(&drops), 4);
+}
+
+/// A task is stopped in a reclaimer, for good, and evicted. What it was about
+/// to reclaim is not lost, and the slot's next owner can reclaim.
+#[test]
+#[cfg_attr(miri, ignore = "leaves a thread behind")]
+fn death_in_the_middle_of_a_reclaimer() {
+    static C: Collector<1> = Collector::new();
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+    static STOPPED: AtomicUsize = AtomicUsize::new(0);
+    unsafe fn stops(_: *mut hyaline::Link) {
+        STOPPED.store(1, Ordering::SeqCst);
+        loop {
+            thread::park();
+        }
+    }
+    let (send, receive) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let dying = C.register().unwrap();
+        send.send(dying.id()).unwrap();
+        let guard = dying.enter();
+        let lost = Box::leak(Box::new(dying.link(0_u32)));
+        // SAFETY: never shared.
+        unsafe {
+            (0..3).for_each(|_| guard.defer_retire(object(&dying, &DROPS), boxed()));
+            guard.defer_retire(lost, stops);
+            (0..3).for_each(|_| guard.defer_retire(object(&dying, &DROPS), boxed()));
+        }
+        drop(guard);
+        dying.flush();
+    });
+    let id = receive.recv().unwrap();
+    while STOPPED.load(Ordering::SeqCst) == 0 {
+        thread::yield_now();
+    }
+    assert!(count(&DROPS) < 6, "it was in the middle");
+    // SAFETY: the thread does nothing any more.
+    unsafe { C.evict(id) }.unwrap();
+    let next = C.register().unwrap();
+    assert_eq!(C.stats().pending(), 6 - count(&DROPS));
+    next.flush();
+    assert_eq!((count(&DROPS), C.stats().pending()), (6, 0));
 }
 
 /// The peak is what was pending, to the object, when one thread does it all.

@@ -20,7 +20,7 @@ use std::{
 
 use hyaline::{
     AtomicPtr, Barrier, Basic, Callback, Collector, Config, Fences, Handle, Link, Linked,
-    NotTheOwner, Role, Scheme, reclaim,
+    NotTheOwner, Robust, Role, Scheme, reclaim,
 };
 
 thread_local! {
@@ -121,6 +121,36 @@ fn nesting_is_bounded_by_the_slots() {
     drop((task, reader));
     assert_eq!(RECLAIMED.get(), 100);
     assert!((1..=4).contains(&DEPTH.get().1), "{:?}", DEPTH.get());
+}
+
+/// An object that a section made and shares is younger than all that it
+/// loaded; protected, it stays when another handle finds and retires it.
+#[test]
+fn an_own_object_is_protected() {
+    let config = Config::new().batch::<1>().era_step::<1>();
+    let collector = Collector::<2, Robust>::with_config(config);
+    let (maker, other) = (collector.register().unwrap(), collector.register().unwrap());
+    for protect in [true, false] {
+        let guard = maker.enter();
+        let own = object(&maker);
+        if protect {
+            // SAFETY: valid, and not shared yet.
+            unsafe { guard.protect_own(own) };
+        }
+        // The other one found it, unlinked it and retires it.
+        // SAFETY: once, and nobody else has it.
+        let (reclaimers, ()) = runs(|| unsafe { other.retire(own, counted) });
+        assert_eq!(
+            reclaimers,
+            usize::from(!protect),
+            "the control shows that it can be gone"
+        );
+        if protect {
+            // SAFETY: protected.
+            assert_eq!(**unsafe { &*own }, 7);
+            assert_eq!(runs(|| drop(guard)).0, 1);
+        }
+    }
 }
 
 #[test]

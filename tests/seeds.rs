@@ -17,8 +17,8 @@ use std::{
 };
 
 use hyaline::{
-    AtomicPtr, Basic, Callback, Collector, Config, Grace, Guard, Handle, Linked, Pool, Robust,
-    Role, Scheme, domain, reclaim,
+    AtomicPtr, Basic, Callback, Collector, Config, Guard, Handle, Linked, Pool, Robust, Role,
+    Scheme, domain, reclaim,
     safe::{Domain, Handle as Domained, Map, Queue, RcuCell, Stack},
 };
 
@@ -131,8 +131,8 @@ schemes! {
     }
 
     // A long-lived guard of a deferred handle, its quiescent point, and what it
-    // retires, which others adopt from limbo.
-    quiescent_points_and_limbo<2>(collector) {
+    // retires, which the others publish for it.
+    quiescent_points_and_stacks<2>(collector) {
         let handle = collector.register().unwrap();
         let cell = AtomicPtr::new(object(&handle));
         thread::scope(|scope| {
@@ -140,7 +140,7 @@ schemes! {
                 let deferred = collector.register_deferred().unwrap();
                 let mut guard = deferred.enter();
                 read(&guard, &cell);
-                guard.quiescent();
+                guard.refresh();
                 read(&guard, &cell);
                 drop(guard);
                 replace(&deferred, &cell);
@@ -187,7 +187,6 @@ schemes! {
     // What is not an object: a value that a grace period hands over, in each of
     // its forms.
     grace_periods<2>(collector) {
-        static GRACE: [Grace; 2] = [const { Grace::new() }; 2];
         static CALLBACKS: [Callback; 2] = [const { Callback::new() }; 2];
         static CALLED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
         fn called(word: usize) {
@@ -212,7 +211,7 @@ schemes! {
             values.0[0].set(0);
             values.0[0].set(ALIVE);
             current.store(0, Ordering::Release);
-            let mut token = GRACE[scheme].start(&handle).unwrap();
+            let mut token = handle.start_grace_period();
             while !token.poll(&handle) {
                 thread::yield_now();
             }

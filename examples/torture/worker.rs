@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hyaline::{AtomicPtr, Collector, Eager, Grace, Handle, Scheme, Token};
+use hyaline::{AtomicPtr, Collector, Eager, Handle, Scheme, Token};
 
 use crate::SLOTS;
 use crate::arena::{Arena, CELLS, add_one};
@@ -19,8 +19,6 @@ use crate::sections::{OnRecord, Snapshot, call_later};
 
 /// Steps of a burst: two threads are often in theirs at the same time.
 const BURST: usize = 64;
-
-static GRACE: [Grace; SLOTS] = [const { Grace::new() }; SLOTS];
 
 /// A thread with its handle.
 pub struct Worker<'a, S: Scheme + 'static> {
@@ -230,10 +228,8 @@ where
     /// Starts a grace period, or looks whether it is over.
     fn grace(&mut self) {
         let Some((token, snapshot)) = &mut self.token else {
-            // It may be busy with the last one, if that was given up.
             let snapshot = Snapshot::take();
-            let token = GRACE[self.thread].start(&self.handle);
-            self.token = token.ok().map(|token| (token, snapshot));
+            self.token = Some((self.handle.start_grace_period(), snapshot));
             return;
         };
         if token.poll(&self.handle) {

@@ -49,9 +49,9 @@ fn panic_in_a_reclaimer() {
 }
 
 /// The drop of a collector goes on after a reclaimer that panics, and finds what
-/// a limit left in the queue of a handle that was forgotten.
+/// a limit of a handle that was forgotten left over.
 #[test]
-fn dropping_the_collector_reclaims_what_is_queued() {
+fn dropping_the_collector_reclaims_what_is_left_over() {
     unsafe fn panics(_: *mut Link) {
         panic!("on purpose");
     }
@@ -119,28 +119,61 @@ fn long_chain_on_a_small_stack() {
 }
 
 /// Whoever publishes takes over what was left in the inbox of a section that
-/// ended without looking.
+/// ended without looking. It walks on from there: in basic mode, if the task's
+/// slot comes later, it waits for the section that the task is in, too.
 #[test]
-fn a_publish_steals() {
-    fn run<S: Scheme>(collector: Collector<2, S>) {
+fn a_publish_takes_over() {
+    fn run<S: Scheme>(collector: Collector<3, S>, task_comes_later: bool) {
         let drops = AtomicUsize::new(0);
-        let interrupt = collector.register_deferred().unwrap();
+        let earlier = task_comes_later.then(|| collector.register_deferred().unwrap());
         let task = collector.register().unwrap();
-        let [first, second] = [(); 2].map(|()| object(&task, &drops));
+        let interrupt = earlier.unwrap_or_else(|| collector.register_deferred().unwrap());
+        let first = object(&task, &drops);
         let reading = interrupt.enter();
         // SAFETY: never shared.
         unsafe { task.retire(first, boxed()) };
         drop(reading);
         assert_eq!(count(&drops), 0);
+        let second = object(&task, &drops); // and the era goes on
         let guard = task.enter();
         // SAFETY: never shared.
         unsafe { guard.defer_retire(second, boxed()) };
-        assert_eq!(count(&drops), 1, "by the publish");
+        let late = task_comes_later && !S::ROBUST;
+        assert_eq!(count(&drops), usize::from(!late), "by the publish");
         drop(guard);
         assert_eq!(count(&drops), 2);
     }
-    run::<Basic>(Collector::with_config(Config::new().batch::<1>()));
-    run::<Robust>(Collector::with_config(Config::new().batch::<1>()));
+    for later in [false, true] {
+        run::<Basic>(Collector::with_config(Config::new().batch::<1>()), later);
+        let config = Config::new().batch::<1>().era_step::<1>();
+        run::<Robust>(Collector::with_config(config), later);
+    }
+}
+
+/// What a deferred handle has retired, and its batch is not full, the next
+/// publish of anyone takes; that of an eager one waits for its owner, or for a
+/// collect.
+#[test]
+fn a_publish_takes_what_deferred_handles_have_retired() {
+    let drops = AtomicUsize::new(0);
+    let collector = Collector::<3>::with_config(Config::new().batch::<4>());
+    let (task, other) = (collector.register().unwrap(), collector.register().unwrap());
+    let interrupt = collector.register_deferred().unwrap();
+    let retire = |guard: Guard<'_>, object| {
+        // SAFETY: never shared.
+        unsafe { guard.defer_retire(object, boxed()) };
+    };
+    let [first, second] =
+        [(); 2].map(|()| Box::into_raw(Box::new(interrupt.link(Counted(&drops)))));
+    // SAFETY: never shared.
+    unsafe { interrupt.retire(first, boxed()) };
+    retire(other.enter(), second);
+    for _ in 0..4 {
+        assert_eq!(count(&drops), 0);
+        retire(task.enter(), object(&task, &drops));
+    }
+    assert_eq!(count(&drops), 5, "the task's four, and the interrupt's");
+    assert_eq!(task.collect(), 1, "the other task's");
 }
 
 /// A deferred handle never runs a reclaimer, whatever it does; the others do.

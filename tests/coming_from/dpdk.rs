@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use hyaline::{AtomicPtr, Collector, Config, Grace, Pool, reclaim};
+use hyaline::{AtomicPtr, Collector, Config, Pool, reclaim};
 
 use crate::objects::{boxed, count, guards, object, retire_one};
 
@@ -30,10 +30,9 @@ fn rte_rcu_qsbr_thread_register() {
 #[test]
 fn rte_rcu_qsbr_thread_online() {
     static V: Collector<2> = Collector::new();
-    static T: Grace = Grace::new();
     let (lcore, writer) = (V.register().unwrap(), V.register().unwrap());
     let online = lcore.enter();
-    let mut token = T.start(&writer).unwrap();
+    let mut token = writer.start_grace_period();
     assert!(!token.poll(&writer));
     drop(online); // rte_rcu_qsbr_thread_offline, before a call that blocks
     assert!(token.poll(&writer));
@@ -49,7 +48,7 @@ fn rte_rcu_qsbr_quiescent() {
     unsafe { writer.retire(object(&writer, &drops), boxed()) };
     writer.flush();
     assert_eq!(count(&drops), 0);
-    online.quiescent();
+    online.refresh();
     assert_eq!(count(&drops), 1);
 }
 
@@ -67,42 +66,40 @@ fn rte_rcu_qsbr_lock() {
     // SAFETY: unlinked by the swap.
     unsafe { writer.retire(shared.swap(ptr::null_mut(), Ordering::AcqRel), boxed()) };
     writer.flush();
-    online.quiescent();
+    online.refresh();
     // SAFETY: the inner guard is open.
     assert_eq!(count(unsafe { &*seen }.0), 0);
     drop(lock); // rte_rcu_qsbr_unlock
-    online.quiescent();
+    online.refresh();
     assert_eq!(count(&drops), 1);
 }
 
 #[test]
 fn rte_rcu_qsbr_start() {
     static V: Collector<3> = Collector::new();
-    static T: Grace = Grace::new();
     let (one, two) = (V.register().unwrap(), V.register().unwrap());
     let writer = V.register().unwrap();
     let (mut first, mut second) = (one.enter(), two.enter());
-    let mut token = T.start(&writer).unwrap();
+    let mut token = writer.start_grace_period();
     // rte_rcu_qsbr_check, wait: false
     assert!(!token.poll(&writer));
-    first.quiescent();
+    first.refresh();
     assert!(!token.poll(&writer), "the second has not reported");
-    second.quiescent();
+    second.refresh();
     assert!(token.poll(&writer));
 }
 
 #[test]
 fn rte_rcu_qsbr_check() {
     static V: Collector<2> = Collector::new();
-    static T: Grace = Grace::new();
     let (lcore, writer) = (V.register().unwrap(), V.register().unwrap());
     let mut online = lcore.enter();
-    let mut token = T.start(&writer).unwrap();
+    let mut token = writer.start_grace_period();
     let mut turns = 0;
     // wait: true
     while !token.poll(&writer) {
         turns += 1;
-        online.quiescent();
+        online.refresh();
     }
     assert_eq!(turns, 1);
 }
@@ -116,7 +113,7 @@ fn rte_rcu_qsbr_synchronize() {
     // There the call reports for the caller; here that is an error.
     assert!(writer.synchronize(|| ()).is_err());
     drop(own);
-    assert!(writer.synchronize(|| online.quiescent()).is_ok());
+    assert!(writer.synchronize(|| online.refresh()).is_ok());
 }
 
 #[test]

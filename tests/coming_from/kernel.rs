@@ -6,9 +6,7 @@ use std::{
     thread,
 };
 
-use hyaline::{
-    AtomicPtr, Callback, Collector, Config, Grace, Pool, Robust, WouldDeadlock, reclaim,
-};
+use hyaline::{AtomicPtr, Callback, Collector, Config, Pool, Robust, WouldDeadlock, reclaim};
 
 use crate::objects::{Object, boxed, count, guards, object, retire_one};
 
@@ -194,27 +192,31 @@ fn rcu_barrier() {
         retire_one(handle, &handle.enter(), &drops);
     }
     assert_eq!(collector.stats().pending(), 2);
-    // Each handle for itself; one call does not do it for all.
-    one.flush();
-    assert_eq!(count(&drops), 1, "the other one has a batch of its own");
-    two.flush();
+    // One call does it for all handles; it waits for nobody.
+    let section = two.enter();
+    assert_eq!(one.collect(), 0, "a section is open");
+    drop(section);
+    assert_eq!(count(&drops), 2, "by the end of the section");
+    for handle in [&one, &two] {
+        retire_one(handle, &handle.enter(), &drops);
+    }
+    assert_eq!(one.collect(), 2);
     assert_eq!(collector.stats().pending(), 0);
     // The last barrier: everything runs before the collector is gone.
     retire_one(&one, &one.enter(), &drops);
     std::mem::forget(two.enter());
     drop((one, two));
     drop(collector);
-    assert_eq!(count(&drops), 3);
+    assert_eq!(count(&drops), 5);
 }
 
 #[test]
 fn start_poll_synchronize_rcu() {
     static C: Collector<3> = Collector::new();
-    static GRACE: Grace = Grace::new();
     let (reader, late) = (C.register().unwrap(), C.register().unwrap());
     let writer = C.register().unwrap();
     let section = reader.enter();
-    let mut cookie = GRACE.start(&writer).unwrap();
+    let mut cookie = writer.start_grace_period();
     assert!(!cookie.poll(&writer));
     drop(section);
     assert!(cookie.poll(&writer));
@@ -225,11 +227,10 @@ fn start_poll_synchronize_rcu() {
 #[test]
 fn cond_synchronize_rcu() {
     static C: Collector<2> = Collector::new();
-    static GRACE: Grace = Grace::new();
     static ENDED: AtomicBool = AtomicBool::new(false);
     let (reader, writer) = (C.register().unwrap(), C.register().unwrap());
     let mut section = Some(reader.enter());
-    let mut cookie = GRACE.start(&writer).unwrap();
+    let mut cookie = writer.start_grace_period();
     let mut waits = 0;
     while !cookie.poll(&writer) {
         waits += 1; // the relax of this test: the reader leaves

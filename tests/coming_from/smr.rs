@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use hyaline::{Collector, Grace, Pool, reclaim};
+use hyaline::{Collector, Pool, reclaim};
 
 use crate::objects::guards;
 
@@ -21,10 +21,9 @@ fn smr_enter() {
 #[test]
 fn smr_advance() {
     static C: Collector<2> = Collector::new();
-    static GOAL: Grace = Grace::new();
     let (reader, writer) = (C.register().unwrap(), C.register().unwrap());
     let section = reader.enter();
-    let mut goal = GOAL.start(&writer).unwrap();
+    let mut goal = writer.start_grace_period();
     assert!(!goal.poll(&writer));
     drop(section);
     // smr_wait, smr_poll with wait: true.

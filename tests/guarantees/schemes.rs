@@ -7,7 +7,7 @@ use std::{
 };
 
 use hyaline::{
-    AtomicPtr, Callback, Collector, Config, Grace, Handle, Linked, NotTheOwner, Pool, Robust, Role,
+    AtomicPtr, Callback, Collector, Config, Handle, Linked, NotTheOwner, Pool, Robust, Role,
     Scheme, WouldDeadlock, reclaim,
 };
 
@@ -80,7 +80,6 @@ schemes! {
 
     // 100 objects wait; each kind of call runs no more than it may.
     each_call_keeps_its_budget<2>(collector) {
-        static GRACE: Grace = Grace::new();
         static CALLBACK: Callback = Callback::new();
         let task = collector.register().unwrap();
         let reader = collector.register().unwrap();
@@ -93,38 +92,37 @@ schemes! {
         reader.flush();
         reader.limit_reclaims(NonZeroU16::new(2));
         let of_the_leave = runs(|| drop(section)).0;
-        // The rest is queued in the reader's slot, and goes on to limbo.
-        drop(reader);
+        // The rest is left over, for anyone.
         task.limit_reclaims(NonZeroU16::new(2));
-        let reader = collector.register().unwrap();
         let mut guard = task.enter();
-        let mut token = None;
+        let mut token = task.start_grace_period();
         // SAFETY: never shared.
         let retire = || unsafe { task.retire(object(&task), counted) };
-        for (most, reclaimers) in [
-            (2, of_the_leave),
-            (2, runs(|| task.flush()).0),
-            (2, runs(|| task.collect()).0),
-            (1, runs(|| task.collect_at_most(1)).0),
-            (2, runs(retire).0),
-            (2, runs(|| guard.refresh()).0),
-            (2, runs(|| assert!(pool.alloc(&task, 2).is_err())).0),
-            (0, runs(|| token = GRACE.start(&task).ok()).0),
-            (2, runs(|| token.as_mut().unwrap().poll(&task)).0),
-            // A batch that is full, and the end of a section.
-            (4, runs(|| CALLBACK.call_later(&task, |_| (), 0).unwrap()).0),
-            (2, runs(|| drop(guard)).0),
-        ] {
-            assert!(reclaimers <= most, "{reclaimers} of {most}");
-        }
-        drop(reader);
+        let each = [
+            of_the_leave,
+            runs(|| task.flush()).0,
+            runs(|| task.collect()).0,
+            runs(|| task.collect_at_most(1)).0,
+            runs(retire).0,
+            // Something is left over: each retire publishes, and takes some.
+            runs(|| retire_one(&task)).0,
+            // What was retired waits for this section.
+            runs(|| guard.refresh()).0,
+            runs(|| assert!(pool.alloc(&task, 2).is_err())).0,
+            runs(|| token = task.start_grace_period()).0,
+            runs(|| assert!(!token.poll(&task))).0,
+            runs(|| CALLBACK.call_later(&task, |_| (), 0).unwrap()).0,
+            runs(|| drop(guard)).0,
+        ];
+        // The last one runs the callback, too.
+        assert_eq!(each, [2, 2, 2, 1, 2, 2, 2, 2, 0, 0, 2, 1]);
         // SAFETY: never shared.
         unsafe { pool.free(block) };
         task.limit_reclaims(None);
-        task.flush();
-        assert!(token.unwrap().poll(&task));
-        // The reader's last handle had no limit; the rest came here.
-        assert_eq!(RECLAIMED.get(), 101, "none is lost");
+        assert_eq!(task.flush(), 102 - each.iter().sum::<usize>());
+        assert!(token.poll(&task));
+        assert_eq!(RECLAIMED.get(), 102, "none is lost");
+        assert_eq!(collector.stats().pending(), 0);
     }
 
     calls_inside_a_reclaimer<4>(collector) {
@@ -153,12 +151,15 @@ schemes! {
                 assert!(collector.request_restart(guard.slot()) && guard.restart_requested());
                 drop(guard);
                 assert!(collector.slots().any(|slot| slot.owner == Some(handle.id())));
-                let dead = collector.register_deferred().unwrap();
-                // SAFETY: it never did anything.
-                unsafe { collector.evict(dead.id()) }.unwrap();
-                let other = collector.register().unwrap();
-                drop(other.enter());
-                drop(other);
+                // The release of another handle takes what was retired above, and
+                // runs it inside: one level for each slot.
+                if let Ok(dead) = collector.register_deferred() {
+                    // SAFETY: it never did anything.
+                    unsafe { collector.evict(dead.id()) }.unwrap();
+                    let other = collector.register().unwrap();
+                    drop(other.enter());
+                    drop(other);
+                }
                 RECLAIMED.set(RECLAIMED.get() + 1);
             }
         }
@@ -174,7 +175,7 @@ schemes! {
     // A task dies in a nested section, with everything that a slot can have.
     evict_takes_everything<3>(collector) {
         static CALLED: AtomicUsize = AtomicUsize::new(0);
-        let (grace, callback) = (leak(Grace::new()), leak(Callback::new()));
+        let callback = leak(Callback::new());
         let pool = leak(Pool::<u32, 64>::new());
         let task = collector.register().unwrap();
         let dying = collector.register().unwrap();
@@ -184,7 +185,7 @@ schemes! {
             // SAFETY: never shared; the pool is leaked.
             unsafe { dying.retire(block, reclaim::pooled::<u32>) }; // some are kept
         }
-        // Its queue: a section ends, and one reclaimer of eight may run.
+        // A section ends, one reclaimer of eight may run, and the rest is left over.
         dying.limit_reclaims(NonZeroU16::new(1));
         let held = [(); 8].map(|()| object(&task));
         let section = dying.enter();
@@ -197,12 +198,12 @@ schemes! {
         let nested = (dying.enter(), dying.enter());
         for _ in 0..10 {
             retire_one(&task); // its inbox
-            retire_one(&dying); // its inbox and its batch
+            retire_one(&dying); // its inbox and its stack
         }
         // SAFETY: never shared.
         unsafe { dying.retire(object(&dying), counted) };
         callback.call_later(&dying, |n| _ = CALLED.fetch_add(n, Ordering::SeqCst), 1).unwrap();
-        let mut token = grace.start(&task).unwrap();
+        let mut token = task.start_grace_period();
         assert!(!token.poll(&task));
         assert!(collector.request_restart(dying.slot()));
         mem::forget(nested);
@@ -225,7 +226,7 @@ schemes! {
     // Nobody is waited for: with a section that never ends, on one thread,
     // each call comes back. So it may be made with interrupts masked.
     no_call_waits<3>(collector) {
-        let (grace, callback) = (leak(Grace::new()), leak(Callback::new()));
+        let callback = leak(Callback::new());
         let stalled = collector.register().unwrap();
         mem::forget(stalled.enter());
         let task = collector.register().unwrap();
@@ -237,9 +238,8 @@ schemes! {
             deferred.flush();
             task.collect();
         }
-        let mut token = grace.start(&task).unwrap();
+        let mut token = task.start_grace_period();
         assert!((0..10).all(|_| !token.poll(&task)));
-        drop(token);
         callback.call_later(&task, |_| (), 0).unwrap();
         assert!(collector.register().is_err());
         drop((task, deferred));
@@ -250,14 +250,15 @@ schemes! {
         assert_eq!(collector.stats().pending(), 0);
     }
 
-    // There is no number that could wrap: a token is a link in an inbox.
+    // A token is plain data. What it waits for are numbers of sections, which
+    // go on; one that comes again, when they have gone round, delays.
     an_old_token_stays_right<3>(collector) {
         const SECTIONS: usize = if cfg!(miri) { 100 } else { 1_000_000 };
-        let [old, other] = [(); 2].map(|()| leak(Grace::new()));
         let (long, busy) = (collector.register().unwrap(), collector.register().unwrap());
         let task = collector.register().unwrap();
         let section = long.enter();
-        let mut token = old.start(&task).unwrap();
+        let mut token = task.start_grace_period();
+        let mut copy = token;
         for turn in 0..SECTIONS {
             let _guard = busy.enter();
             if turn % (SECTIONS / 50) == 0 {
@@ -267,19 +268,25 @@ schemes! {
         }
         assert!(!token.poll(&task));
         drop(section);
-        assert!(token.poll(&task) && token.poll(&task));
+        assert!(token.poll(&task) && token.poll(&task) && copy.poll(&busy));
         // And one that nobody polled for as long.
         let section = long.enter();
-        drop(token);
-        let mut token = old.start(&task).unwrap();
+        let mut token = task.start_grace_period();
         drop(section);
         for turn in 0..SECTIONS {
             busy.enter();
             if turn % 10 == 0 {
-                let mut between = other.start(&task).unwrap();
+                let mut between = task.start_grace_period();
                 assert!(between.poll(&task));
             }
         }
+        assert!(token.poll(&task));
+        // In a section that is always open and always another one: a look
+        // waits for the one that it finds, and no longer.
+        let mut token = task.start_grace_period();
+        let mut open = long.enter();
+        assert!(!token.poll(&task));
+        open.refresh();
         assert!(token.poll(&task));
     }
 }

@@ -4,11 +4,11 @@
 use std::{mem, num::NonZeroU16, sync::atomic::Ordering};
 
 use hyaline::{
-    AtomicPtr, Callback, Collector, Deferred, Eager, Grace, Guard, Handle, HandleId, Nested,
-    PerCpu, Role, Scheme, Section, Token, WouldDeadlock,
+    AtomicPtr, Callback, Collector, Deferred, Eager, Guard, Handle, HandleId, Nested, PerCpu, Role,
+    Scheme, Section, Token, WouldDeadlock,
 };
 
-use super::object::{Body, Object, Pools, RECLAIM, called};
+use super::object::{Body, Object, Pools, RECLAIM, called, calm};
 
 pub type Cells = [AtomicPtr<Object>; 3];
 
@@ -22,10 +22,13 @@ pub trait Registry {
     /// Whether it had this owner. The interpreter does nothing more with it
     /// than a stale handle may.
     fn evict(&self, id: HandleId) -> bool;
+    /// Objects and callbacks that were retired and are not reclaimed.
+    fn pending(&self) -> usize;
 }
 
 /// What the interpreter knows a handle as. Methods that eager handles alone
-/// have return `None` for others.
+/// have return `None` for others. Where a reclaimer may panic the method
+/// returns nevertheless; what it returns is then of no use.
 pub trait Actor {
     fn id(&self) -> HandleId;
     fn guards(&self) -> usize;
@@ -39,6 +42,7 @@ pub trait Actor {
     fn refresh(&mut self, guard: usize);
     fn refresh_section(&mut self);
     fn open_section(&mut self);
+    /// There is nothing left if a reclaimer panics.
     fn leave_section(&mut self);
     /// Drops the handle or the section.
     fn release(&mut self);
@@ -63,6 +67,8 @@ pub trait Actor {
     fn boxed(&self, body: Body) -> *mut Object;
     /// Or the number of the body that comes back.
     fn pooled(&self, pools: &'static Pools, pool: usize, body: Body) -> Result<*mut Object, usize>;
+    /// Protects an object that was not shared yet.
+    fn protect_own(&self, guard: usize, object: *mut Object);
     /// Whether there is neither handle nor section.
     fn is_gone(&self) -> bool;
     fn retire(&self, object: *mut Object);
@@ -70,8 +76,8 @@ pub trait Actor {
     fn collect(&self) -> Option<usize>;
     fn collect_at_most(&self, limit: usize) -> Option<usize>;
     fn limit(&self, limit: u16) -> Option<()>;
-    fn start(&self, grace: &'static Grace) -> Option<Result<Token, hyaline::Busy>>;
-    fn poll(&self, token: &mut Token) -> Option<bool>;
+    fn start(&self) -> Token;
+    fn poll(&self, token: &mut Token) -> bool;
     /// Does not wait: all sections are over.
     fn synchronize(&self) -> Option<Result<(), WouldDeadlock>>;
     fn call_later(&self, callback: &'static Callback, word: usize) -> Result<(), hyaline::Busy>;
@@ -105,6 +111,10 @@ impl<const N: usize, S: Scheme> Registry for &'static Collector<N, S> {
         // SAFETY: one thread; its guards are forgotten, as is a section, and
         // its handle is not used but in ways in which a stale one may be.
         unsafe { Collector::evict(self, id) }.is_ok()
+    }
+
+    fn pending(&self) -> usize {
+        self.stats().pending()
     }
 }
 
@@ -194,7 +204,8 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
     }
 
     fn leave(&mut self, guard: usize) {
-        drop(self.guards.remove(guard));
+        let guard = self.guards.remove(guard);
+        calm(|| drop(guard));
     }
 
     fn forget_guard(&mut self, guard: usize) {
@@ -202,13 +213,13 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
     }
 
     fn refresh(&mut self, guard: usize) {
-        self.guards[guard].refresh();
+        calm(|| self.guards[guard].refresh());
     }
 
     fn refresh_section(&mut self) {
         assert!(self.guards.is_empty(), "the compiler would not allow it");
         if let Hold::Section(section) = &mut self.hold {
-            section.refresh();
+            calm(|| section.refresh());
         }
     }
 
@@ -221,13 +232,17 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
 
     fn leave_section(&mut self) {
         self.hold = match self.take() {
-            Hold::Section(section) => Hold::Handle(section.leave()),
+            Hold::Section(section) => {
+                let handle = calm(|| section.leave());
+                handle.map_or(Hold::Gone, Hold::Handle)
+            }
             other => other,
         };
     }
 
     fn release(&mut self) {
-        drop(self.take());
+        let hold = self.take();
+        calm(|| drop(hold));
     }
 
     fn forget(&mut self) {
@@ -270,7 +285,7 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
     fn defer_retire(&self, guard: usize, object: *mut Object) {
         // SAFETY: the interpreter unlinked the object, retires it once, and
         // the reclaimer is that of all objects.
-        unsafe { self.guards[guard].defer_retire(object, RECLAIM) };
+        calm(|| unsafe { self.guards[guard].defer_retire(object, RECLAIM) });
     }
 
     fn restart_requested(&self, guard: usize) -> bool {
@@ -282,11 +297,20 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
     }
 
     fn pooled(&self, pools: &'static Pools, pool: usize, body: Body) -> Result<*mut Object, usize> {
-        match pool {
+        let id = body.id;
+        let made = calm(|| match pool {
             0 => pools.small.alloc(self.own(), body),
             _ => pools.large.alloc(self.own(), body),
+        });
+        match made {
+            Some(made) => made.map_err(|full| full.into_inner().id),
+            None => Err(id),
         }
-        .map_err(|full| full.into_inner().id)
+    }
+
+    fn protect_own(&self, guard: usize, object: *mut Object) {
+        // SAFETY: the interpreter has just made it.
+        unsafe { self.guards[guard].protect_own(object) };
     }
 
     fn is_gone(&self) -> bool {
@@ -296,19 +320,21 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
     fn retire(&self, object: *mut Object) {
         // SAFETY: as in `defer_retire`; the interpreter makes this handle's
         // section forget the object.
-        unsafe { self.own().retire(object, RECLAIM) };
+        calm(|| unsafe { self.own().retire(object, RECLAIM) });
     }
 
     fn flush(&self) -> usize {
-        self.own().flush()
+        calm(|| self.own().flush()).unwrap_or(0)
     }
 
     fn collect(&self) -> Option<usize> {
-        Some(self.eager()?.collect())
+        let eager = self.eager()?;
+        Some(calm(|| eager.collect()).unwrap_or(0))
     }
 
     fn collect_at_most(&self, limit: usize) -> Option<usize> {
-        Some(self.eager()?.collect_at_most(limit))
+        let eager = self.eager()?;
+        Some(calm(|| eager.collect_at_most(limit)).unwrap_or(0))
     }
 
     fn limit(&self, limit: u16) -> Option<()> {
@@ -316,12 +342,12 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
         Some(())
     }
 
-    fn start(&self, grace: &'static Grace) -> Option<Result<Token, hyaline::Busy>> {
-        Some(grace.start(self.eager()?))
+    fn start(&self) -> Token {
+        self.own().start_grace_period()
     }
 
-    fn poll(&self, token: &mut Token) -> Option<bool> {
-        Some(token.poll(self.eager()?))
+    fn poll(&self, token: &mut Token) -> bool {
+        token.poll(self.own())
     }
 
     fn synchronize(&self) -> Option<Result<(), WouldDeadlock>> {
@@ -330,6 +356,7 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
     }
 
     fn call_later(&self, callback: &'static Callback, word: usize) -> Result<(), hyaline::Busy> {
-        callback.call_later(self.own(), called, word)
+        // It is under way when a reclaimer panics.
+        calm(|| callback.call_later(self.own(), called, word)).unwrap_or(Ok(()))
     }
 }

@@ -19,6 +19,7 @@ impl World {
             New::Boxed => {
                 let id = self.oracle.born();
                 let object = self.actor(slot).boxed(Body::new(id));
+                self.oracle.made();
                 object::born(object, id, Home::Box);
                 object
             }
@@ -30,7 +31,7 @@ impl World {
         let pools = &self.memory.pools;
         let id = self.oracle.born();
         let result = self.actor(slot).pooled(pools, pool, Body::new(id));
-        self.after(slot, Call::Any);
+        let panicked = self.oracle.after(slot, Call::Any);
         let taken = object::in_pool(pool) + usize::from(result.is_ok());
         // What handles keep is neither taken nor available.
         let keepers = self.oracle.slots.iter().filter(|slot| slot.claimed).count();
@@ -40,13 +41,16 @@ impl World {
         assert!(available <= free && free <= available + kept);
         match result {
             Ok(object) => {
+                self.oracle.made();
                 object::born(object, id, Home::Pool(pool));
                 Some(object)
             }
             Err(back) => {
                 assert_eq!(back, id, "the value comes back");
-                assert_eq!(available, 0, "exhausted, but there is room");
-                self.oracle.after_flush(slot);
+                if !panicked {
+                    assert_eq!(available, 0, "exhausted, but there is room");
+                    self.oracle.after_flush(slot);
+                }
                 self.oracle.freed(id);
                 None
             }
@@ -98,6 +102,22 @@ impl World {
     pub fn replace(&mut self, slot: usize, guard: usize, cell: usize, new: New) {
         let new = self.make(slot, new);
         let old = self.swap(slot, guard, cell, new);
+        self.defer_retire(slot, guard, old);
+    }
+
+    pub fn replace_by_own(&mut self, slot: usize, guard: usize, cell: usize, new: New) {
+        let new = self.make(slot, new);
+        let guard = self.guard(slot, guard);
+        if let Some(id) = object::id_of(new) {
+            self.actor(slot).protect_own(guard, new);
+            self.oracle.protect(slot, id);
+            self.after(slot, Call::Any);
+        }
+        // Nothing is loaded through the guard, which would protect it as well.
+        let old = self.cells[cell].load(Acquire);
+        let cell = &self.cells[cell];
+        let actor = self.actors[slot].as_ref().expect("it is there");
+        assert!(actor.exchange(guard, cell, old, new));
         self.defer_retire(slot, guard, old);
     }
 
@@ -155,9 +175,9 @@ impl World {
             self.oracle.retire(id, slot, false);
             let at_once = self.oracle.at_once(id, slot);
             self.actor(slot).retire(object);
-            self.after(slot, Call::Any);
+            let panicked = self.oracle.after(slot, Call::Any);
             assert!(
-                !at_once || self.oracle.is_reclaimed(id),
+                !at_once || panicked || self.oracle.is_reclaimed(id),
                 "object {id} waits, but nobody else is active"
             );
         }

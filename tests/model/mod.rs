@@ -12,13 +12,13 @@ mod world;
 
 use std::mem::{self, ManuallyDrop};
 
-use hyaline::{Basic, Callback, Collector, Config, Grace, Robust, Scheme};
+use hyaline::{Basic, Callback, Collector, Config, Robust, Scheme};
 
 pub use ops::Op;
 
 use object::{NONE, SIZES};
 use oracle::Oracle;
-use world::{Memory, Period, Role, World};
+use world::{Memory, Role, World};
 
 /// What a sequence runs on, and how it ends.
 #[derive(Clone, Copy, Debug)]
@@ -58,9 +58,23 @@ impl Setup {
     }
 }
 
-/// Runs a sequence. Panics if something is not as it must be; then what there
-/// was is leaked.
+/// Runs a sequence, to its end; and again to the end and to its middle, where
+/// all is closed. Panics if something is not as it must be; then what there was
+/// is leaked.
 pub fn run(setup: Setup, ops: impl IntoIterator<Item = Op>) {
+    let ops: Vec<_> = ops.into_iter().collect();
+    run_once(setup, &ops);
+    let settled = Setup {
+        end: End::Settled,
+        ..setup
+    };
+    if !matches!(setup.end, End::Settled) {
+        run_once(settled, &ops);
+    }
+    run_once(settled, &ops[..ops.len() / 2]);
+}
+
+fn run_once(setup: Setup, ops: &[Op]) {
     let config = match setup.batch {
         1 => Config::new().batch::<1>(),
         2 => Config::new().batch::<2>(),
@@ -79,15 +93,10 @@ pub fn run(setup: Setup, ops: impl IntoIterator<Item = Op>) {
     }
 }
 
-fn run_on<const N: usize, S: Scheme>(
-    setup: Setup,
-    collector: Collector<N, S>,
-    ops: impl IntoIterator<Item = Op>,
-) {
+fn run_on<const N: usize, S: Scheme>(setup: Setup, collector: Collector<N, S>, ops: &[Op]) {
     object::reset_log();
     let memory = Box::into_raw(Box::new(Memory {
         pools: Default::default(),
-        graces: [Grace::new(), Grace::new()],
         callbacks: [Callback::new(), Callback::new()],
     }));
     let collector = Box::into_raw(Box::new(collector));
@@ -98,20 +107,18 @@ fn run_on<const N: usize, S: Scheme>(
         memory: lasting,
         actors: (0..N).map(|_| None).collect(),
         cells: world::empty_cells(),
-        periods: [Period::Free, Period::Free],
+        periods: [None, None],
         kept: Vec::new(),
         oracle: Oracle::new(N, setup.robust, setup.era_step == 1),
-        stuck: Vec::new(),
-        forgotten: Vec::new(),
         ids: Vec::new(),
         stale: Vec::new(),
         asked: vec![false; N],
     });
     world.register(Role::Eager);
     for op in ops {
-        world.perform(op);
+        world.perform(*op);
     }
-    world.finish(setup.end);
+    world.finish(setup.end, ops.len());
     // SAFETY: it comes from a `Box`, and no handle or guard is left.
     drop(unsafe { Box::from_raw(collector) });
     world.check_the_rest();
@@ -123,10 +130,11 @@ fn run_on<const N: usize, S: Scheme>(
 
 impl World {
     /// Leaves no handle and no guard.
-    fn finish(&mut self, end: End) {
+    fn finish(&mut self, end: End, number: usize) {
         if let End::Settled = end {
-            self.settle();
+            self.close(number);
         }
+        object::panic_in(0);
         // Deferred ones first: the eager ones take over from them.
         let mut slots = self.slots();
         slots.sort_by_key(|slot| self.oracle.slots[*slot].eager);
@@ -138,7 +146,6 @@ impl World {
                 End::Forgotten => {
                     self.drop_guards_of_cpu(slot);
                     self.actor(slot).forget();
-                    self.forgotten.push(slot);
                 }
                 _ => self.release(slot),
             }
@@ -169,14 +176,9 @@ impl World {
             let available = self.memory.pools.available(pool);
             assert_eq!(available, size, "blocks are lost");
         }
-        // All links are back.
-        self.periods = [Period::Free, Period::Free];
+        // All callbacks are back.
         let collector = Collector::<1>::new();
         let handle = collector.register().expect("a slot");
-        for grace in &self.memory.graces {
-            let mut token = grace.start(&handle).expect("its link is back");
-            assert!(token.poll(&handle));
-        }
         for callback in &self.memory.callbacks {
             let called = callback.call_later(&handle, |_| (), 0);
             called.expect("it was called");

@@ -4,7 +4,13 @@
 //! and does not crash over a second call, it looks the address up before it
 //! touches anything.
 
-use std::{cell::Cell, cell::RefCell, collections::BTreeMap, mem, ptr};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    ptr,
+};
 
 use hyaline::{Link, Linked, Pool, Reclaimer, reclaim};
 
@@ -79,9 +85,53 @@ struct Log {
 
 thread_local!(static LOG: RefCell<Log> = RefCell::default());
 
+thread_local! {
+    /// So many reclaimers from now one panics; 0: none does.
+    static PANIC_IN: Cell<usize> = const { Cell::new(0) };
+    /// One has, and the interpreter does not know yet.
+    static PANICKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What a reclaimer panics with.
+struct OnPurpose;
+
+/// Lets a reclaimer panic after its work is done: the first, the second, or
+/// none.
+pub fn panic_in(reclaimers: usize) {
+    PANIC_IN.set(reclaimers);
+}
+
+/// Called by each reclaimer at its end.
+fn count_down() {
+    let left = PANIC_IN.get();
+    PANIC_IN.set(left.saturating_sub(1));
+    if left == 1 {
+        resume_unwind(Box::new(OnPurpose));
+    }
+}
+
+/// Makes a call; nothing if a reclaimer panicked in it.
+pub fn calm<T>(call: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(value) => Some(value),
+        Err(panic) if panic.is::<OnPurpose>() => {
+            PANICKED.set(true);
+            None
+        }
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+/// Whether a reclaimer has panicked since the last time.
+pub fn take_panicked() -> bool {
+    PANICKED.take()
+}
+
 /// Forgets what an earlier sequence left, which is something if it failed.
 pub fn reset_log() {
     LOG.take();
+    PANIC_IN.take();
+    PANICKED.take();
 }
 
 pub fn take_events() -> Vec<Event> {
@@ -136,11 +186,13 @@ unsafe fn reclaim(link: *mut Link) {
         None => Event::Ghost,
     };
     LOG.with_borrow_mut(|log| log.events.push(event));
+    count_down();
 }
 
 /// What callbacks call.
 pub fn called(callback: usize) {
     LOG.with_borrow_mut(|log| log.events.push(Event::Called(callback)));
+    count_down();
 }
 
 impl Pools {

@@ -13,10 +13,17 @@ pub enum Op {
     Look,
     /// Frees so many of the objects that were allocated and kept.
     Free(usize),
-    /// Drops the token of a grace period.
-    DropGrace(usize),
-    /// Ends all sections and flushes all handles: nothing may be left.
-    Settle,
+    /// Copies the token of a grace period over the other one.
+    CopyToken(usize),
+    /// Ends all sections that can be ended, and one handle collects: nothing
+    /// may be left.
+    Settle(usize),
+    /// The same, but handles with forgotten guards are evicted before.
+    Close(usize),
+    /// Readers come and go, so that somebody is inside at each look.
+    Churn(usize),
+    /// So many reclaimers from now one panics.
+    Panic(usize),
     /// Evicts the owner of one of the ids that there were.
     Evict(usize),
     /// Uses, and drops, a handle that was evicted.
@@ -58,7 +65,13 @@ pub enum Step {
         cell: usize,
         new: New,
     },
-    /// The same by compare-and-exchange.
+    /// The same, but the new object is protected before it is shared.
+    ReplaceByOwn {
+        guard: usize,
+        cell: usize,
+        new: New,
+    },
+    /// `Replace` by compare-and-exchange.
     Exchange {
         guard: usize,
         cell: usize,
@@ -111,7 +124,7 @@ pub enum Step {
     Exhaust {
         pool: usize,
     },
-    /// `Settle`, but this handle stays inside, and refreshes.
+    /// `Settle`, but this handle stays inside, flushes, and refreshes.
     SettleUnder,
     /// `Settle`, but all flush first, and then sections end: this handle finds
     /// everything by a collect.
@@ -154,8 +167,8 @@ const TABLE: &[(usize, Make)] = &[
     (2, |a| Op::RequestRestart(a.number)),
     (2, |_| Op::Look),
     (3, |a| Op::Free(a.number / 4)),
-    (2, |a| Op::DropGrace(a.number)),
-    (2, |_| Op::Settle),
+    (2, |a| Op::CopyToken(a.number)),
+    (2, |a| Op::Settle(a.number)),
     (2, |a| Op::Evict(a.number)),
     (2, |a| Op::Stale(a.new)),
     (4, |a| a.on(Step::Release)),
@@ -187,6 +200,10 @@ const TABLE: &[(usize, Make)] = &[
     (1, |a| a.on(Step::Exhaust { pool: a.number })),
     (2, |a| a.on(Step::SettleUnder)),
     (2, |a| a.on(Step::SettleByCollect)),
+    (2, |a| Op::Close(a.number)),
+    (2, |a| Op::Churn(a.number)),
+    (3, |a| Op::Panic(a.number % 4)),
+    (6, |a| a.on(Step::ReplaceByOwn { guard: a.guard, cell: a.number, new: a.new })),
 ];
 
 impl Op {

@@ -1,7 +1,12 @@
 //! What must be, by the simplest means: for each retired object the sections
-//! that may still use it. It knows nothing of batches, inboxes and limbo.
+//! that may still use it. It knows nothing of batches, inboxes and walks.
+//!
+//! What must not be yet: nothing is reclaimed while a section is open that may
+//! use it. What must be by now: when a call has published everything and had
+//! no limit, what no open section can hold is gone; what is left has waited for
+//! no more than one section of each slot, or two.
 
-use super::object::{Event, take_events};
+use super::object::{Event, take_events, take_panicked};
 
 /// The number of a section, unique in a sequence.
 pub type SectionId = u32;
@@ -11,9 +16,43 @@ pub type SectionId = u32;
 pub struct Waiting {
     /// It must wait while one of these is open.
     pins: Vec<SectionId>,
-    /// A handle was forgotten that may have it. Then nobody but the collector
-    /// finds it.
-    may_stick: bool,
+    /// The objects that had been made when it was published for sure.
+    published: Option<usize>,
+    patience: Patience,
+}
+
+impl Waiting {
+    fn new(pins: Vec<SectionId>) -> Self {
+        Self {
+            pins,
+            published: None,
+            patience: Patience::default(),
+        }
+    }
+}
+
+/// How long something waits: the looks that found all sections over that were
+/// open at the one before.
+#[derive(Clone, Debug, Default)]
+pub struct Patience {
+    open: Vec<SectionId>,
+    renewals: usize,
+}
+
+impl Patience {
+    /// A look that found these sections open, and that it waits. It goes from
+    /// slot to slot, and waits for one section of each; or two, if no look came
+    /// before the first was left by `refresh`, or no object was made meanwhile.
+    pub fn look(&mut self, open: &[SectionId], slots: usize) {
+        if !self.open.iter().any(|before| open.contains(before)) {
+            self.open = open.to_vec();
+            self.renewals += 1;
+        }
+        assert!(
+            self.renewals <= 2 * slots,
+            "it waits for ever, for each section anew"
+        );
+    }
 }
 
 #[derive(Debug)]
@@ -31,14 +70,14 @@ pub struct Slot {
     /// Guards that are open, those that were forgotten included.
     pub guards: usize,
     section: Option<SectionId>,
+    /// The objects that had been made when the section began.
+    began: usize,
     /// Objects that the section protected.
     held: Vec<usize>,
     /// Objects that there were at the last call.
     seen: usize,
     /// What one call may reclaim.
     pub limit: Option<usize>,
-    /// It may have a remainder queued, from a call that had a limit.
-    pub may_queue: bool,
 }
 
 /// How a call may reclaim.
@@ -62,6 +101,8 @@ pub struct Oracle {
     callbacks: [Option<Waiting>; 2],
     pub slots: Vec<Slot>,
     sections: SectionId,
+    /// Objects that were made: eras that went on, if each has its own.
+    made: usize,
     /// The collector is being dropped: no section counts.
     over: bool,
 }
@@ -75,6 +116,7 @@ impl Oracle {
             callbacks: [None, None],
             slots: (0..slots).map(|_| Slot::default()).collect(),
             sections: 0,
+            made: 0,
             over: false,
         }
     }
@@ -92,7 +134,6 @@ impl Oracle {
     /// The handle was dropped. A slot in which a guard was forgotten stays.
     pub fn release(&mut self, slot: usize) {
         self.slots[slot].claimed = self.slots[slot].guards > 0;
-        self.slots[slot].may_queue = false;
     }
 
     /// The slot was taken from its owner, and its sections are over.
@@ -100,21 +141,10 @@ impl Oracle {
         self.slots[slot] = Slot::default();
     }
 
-    /// A handle was forgotten, and with it what it has; or all that were are
-    /// evicted.
-    pub fn stick(&mut self, may_stick: bool) {
-        let objects = self.objects.iter_mut().filter_map(|fate| match fate {
-            Fate::Retired(waiting) => Some(waiting),
-            _ => None,
-        });
-        for waiting in objects.chain(self.callbacks.iter_mut().flatten()) {
-            waiting.may_stick = may_stick;
-        }
-    }
-
     pub fn enter(&mut self, slot: usize) {
         self.slots[slot].guards += 1;
         if self.slots[slot].guards == 1 {
+            self.slots[slot].began = self.made;
             self.begin(slot);
         }
     }
@@ -134,6 +164,8 @@ impl Oracle {
         }
     }
 
+    /// It gives up what it held. Whether it is another section then is the
+    /// collector's business, which is why `began` stays.
     pub fn refresh(&mut self, slot: usize) {
         if self.slots[slot].guards == 1 {
             self.begin(slot);
@@ -147,6 +179,11 @@ impl Oracle {
     pub fn born(&mut self) -> usize {
         self.objects.push(Fate::Live);
         self.objects.len() - 1
+    }
+
+    /// The object that was born last was really made.
+    pub fn made(&mut self) {
+        self.made += 1;
     }
 
     /// An object that was given back, and never retired.
@@ -180,10 +217,7 @@ impl Oracle {
         };
         let slots = self.slots.iter().enumerate().filter(may_use);
         let pins = slots.filter_map(|(_, slot)| slot.section).collect();
-        self.objects[id] = Fate::Retired(Waiting {
-            pins,
-            may_stick: false,
-        });
+        self.objects[id] = Fate::Retired(Waiting::new(pins));
     }
 
     /// Whether a retire without a guard has to reclaim the object before it
@@ -206,10 +240,7 @@ impl Oracle {
 
     /// A callback is about to be called for when all that is open has ended.
     pub fn call_later(&mut self, callback: usize) {
-        self.callbacks[callback] = Some(Waiting {
-            pins: self.open(),
-            may_stick: false,
-        });
+        self.callbacks[callback] = Some(Waiting::new(self.open()));
     }
 
     pub fn is_called(&self, callback: usize) -> bool {
@@ -226,9 +257,10 @@ impl Oracle {
         self.open().iter().any(|open| sections.contains(open))
     }
 
-    /// Checks what a call on this slot reclaimed. `hidden` is how many links
-    /// of grace periods may be among what it counted.
-    pub fn after(&mut self, slot: usize, call: Call, hidden: usize) {
+    /// Checks what a call on this slot reclaimed, and what it left. Whether a
+    /// reclaimer panicked.
+    pub fn after(&mut self, slot: usize, call: Call) -> bool {
+        let panicked = take_panicked();
         let count = self.check_events();
         let objects = self.objects.len();
         let slot = &mut self.slots[slot];
@@ -245,17 +277,68 @@ impl Oracle {
                 "{count} reclaimed, but the limit is {limit}"
             );
         }
+        let eager = slot.eager;
         match call {
-            Call::Any => slot.may_queue |= slot.limit.is_some(),
-            Call::Release => slot.may_queue = false,
+            Call::Any => return panicked,
+            Call::Release => (),
             Call::Collect(returned) | Call::CollectAtMost { returned, .. } => {
                 assert!(
-                    (count..=count + hidden).contains(&returned),
+                    panicked || returned == count,
                     "{count} reclaimed, but the call says {returned}",
                 );
-                assert!(limit.is_none_or(|limit| returned <= limit));
-                slot.may_queue = slot.eager && limit.is_some_and(|limit| returned == limit);
             }
+        }
+        if eager {
+            self.publish();
+            if !panicked && limit.is_none_or(|limit| count < limit) {
+                self.nothing_waits_in_vain();
+            }
+        }
+        panicked
+    }
+
+    /// What is retired, with the object's number if it is one.
+    fn waiting(&mut self) -> impl Iterator<Item = (Option<usize>, &mut Waiting)> {
+        let objects = self.objects.iter_mut().enumerate();
+        let objects = objects.filter_map(|(id, fate)| match fate {
+            Fate::Retired(waiting) => Some((Some(id), waiting)),
+            _ => None,
+        });
+        let callbacks = self.callbacks.iter_mut().flatten();
+        objects.chain(callbacks.map(|waiting| (None, waiting)))
+    }
+
+    /// How much is retired and not reclaimed.
+    pub fn pending(&mut self) -> usize {
+        self.waiting().count()
+    }
+
+    /// Everything is published by now.
+    fn publish(&mut self) {
+        let made = self.made;
+        for (_, waiting) in self.waiting() {
+            waiting.published.get_or_insert(made);
+        }
+    }
+
+    /// Checks what is left after a call that published everything and had no
+    /// limit, or did not come to it.
+    fn nothing_waits_in_vain(&mut self) {
+        let open = self.open();
+        let sections = self.slots.iter().filter(|slot| slot.section.is_some());
+        // The objects that each can hold: no younger ones than there were at
+        // its last call, and none that was published before it began.
+        let reach: Vec<_> = sections.map(|slot| (slot.seen, slot.began)).collect();
+        let by_eras = self.robust && self.era_each;
+        let slots = self.slots.len();
+        for (id, waiting) in self.waiting() {
+            let published = waiting.published.expect("everything is");
+            let held = reach.iter().any(|(seen, began)| {
+                let too_young = id.is_some_and(|id| *seen <= id);
+                !by_eras || !too_young && *began <= published
+            });
+            assert!(held, "no section can hold {id:?}, but it is left");
+            waiting.patience.look(&open, slots);
         }
     }
 
@@ -286,28 +369,22 @@ impl Oracle {
         events.len()
     }
 
-    /// Checks that a handle that is alone, and not inside, has flushed all.
-    pub fn after_flush(&self, slot: usize) {
-        let alone = self.slots.iter().filter(|slot| slot.claimed).count() == 1;
-        let slot = &self.slots[slot];
-        if alone && slot.section.is_none() && slot.eager && slot.limit.is_none() {
-            self.nothing_waits("a flush by the only handle");
+    /// A call on this slot has flushed, because there was no room.
+    pub fn after_flush(&mut self, slot: usize) {
+        if self.slots[slot].eager {
+            self.publish();
+            if self.slots[slot].limit.is_none() {
+                self.nothing_waits_in_vain();
+            }
         }
     }
 
-    /// Checks that nothing that is retired is left, but for what may be in a
-    /// handle that was forgotten.
-    pub fn nothing_waits(&self, why: &str) {
-        let stuck = |waiting: &Waiting| waiting.may_stick && !self.over;
-        for (id, fate) in self.objects.iter().enumerate() {
-            if let Fate::Retired(waiting) = fate {
-                assert!(stuck(waiting), "object {id} is left after {why}");
-            }
-        }
-        for (callback, waiting) in self.callbacks.iter().enumerate() {
-            if let Some(waiting) = waiting {
-                assert!(stuck(waiting), "callback {callback} is left after {why}");
-            }
-        }
+    /// Checks that nothing that is retired is left.
+    pub fn nothing_waits(&mut self, why: &str) {
+        let left: Vec<_> = self.waiting().map(|(id, _)| id).collect();
+        assert!(
+            left.is_empty(),
+            "left after {why}: {left:?} (none: callbacks)"
+        );
     }
 }

@@ -1,70 +1,48 @@
 //! Grace periods, callbacks, and the points at which nothing may be left.
 
 use super::{
-    oracle::Call,
+    object,
+    oracle::{Call, Patience},
     world::{Period, Role, World},
 };
 
 impl World {
-    pub fn start(&mut self, slot: usize, grace: usize) {
-        let memory = &self.memory.graces[grace];
+    pub fn start(&mut self, slot: usize, period: usize) {
         let waits = self.oracle.open();
-        let Some(result) = self.actor(slot).start(memory) else {
-            return;
-        };
-        match (&self.periods[grace], &result) {
-            (Period::Free, Err(_)) => panic!("a free grace period is busy"),
-            (Period::Held { .. }, Ok(_)) => panic!("two tokens of one grace period"),
-            _ => (),
-        }
-        if let Ok(token) = result {
-            self.periods[grace] = Period::Held {
-                token,
-                waits,
-                over: false,
-            };
-        }
-    }
-
-    pub fn drop_token(&mut self, grace: usize) {
-        let period = &mut self.periods[grace];
-        *period = match period {
-            // Its link is nowhere.
-            Period::Held { over: true, .. } | Period::Free => Period::Free,
-            _ => Period::Abandoned,
-        };
-    }
-
-    pub fn poll(&mut self, slot: usize, grace: usize) {
-        let must_be_over = self.nothing_holds(slot);
-        let actor = self.actors[slot].as_ref().expect("the slot has a handle");
-        let Period::Held { token, waits, over } = &mut self.periods[grace] else {
-            return;
-        };
-        let Some(now) = actor.poll(token) else {
-            return;
-        };
-        assert!(now || !must_be_over, "no section is open, but it waits");
-        assert!(
-            !now || *over || !self.oracle.is_any_open(waits),
-            "the grace period is over, but section {waits:?} is open"
-        );
-        assert!(now || !*over, "what is over is not over any more");
-        *over = now;
+        self.periods[period] = Some(Period {
+            token: self.actor(slot).start(),
+            waits,
+            over: false,
+            patience: Patience::default(),
+        });
         self.after(slot, Call::Any);
     }
 
-    /// Whether a grace period is over at once, when this slot asks.
-    fn nothing_holds(&self, slot: usize) -> bool {
-        // The link may be in a queue that a limit stopped.
-        let may_queue = self.oracle.slots.iter().any(|slot| slot.may_queue);
-        let limited = self.oracle.slots[slot].limit.is_some();
-        self.oracle.open().is_empty() && !limited && !may_queue && self.stuck.is_empty()
+    pub fn poll(&mut self, slot: usize, period: usize) {
+        let slots = self.actors.len();
+        let open = self.oracle.open();
+        let actor = self.actors[slot].as_ref().expect("the slot has a handle");
+        let Some(period) = &mut self.periods[period] else {
+            return;
+        };
+        let now = actor.poll(&mut period.token);
+        assert!(now || !open.is_empty(), "no section is open, but it waits");
+        assert!(
+            !now || period.over || !self.oracle.is_any_open(&period.waits),
+            "the grace period is over, but section {:?} is open",
+            period.waits
+        );
+        assert!(now || !period.over, "what is over is not over any more");
+        period.over = now;
+        if !now {
+            period.patience.look(&open, slots);
+        }
+        self.after(slot, Call::Any);
     }
 
     pub fn synchronize(&mut self, slot: usize) {
         let is_inside = self.oracle.slots[slot].guards > 0;
-        if !is_inside && !self.nothing_holds(slot) {
+        if !is_inside && !self.oracle.open().is_empty() {
             return;
         }
         if let Some(result) = self.actor(slot).synchronize() {
@@ -91,24 +69,27 @@ impl World {
         }
     }
 
-    /// Flushes these handles, deferred ones first, with no limits. Their own
-    /// ones are theirs again afterwards.
-    fn flush_all(&mut self, mut slots: Vec<usize>) {
-        slots.sort_by_key(|slot| self.oracle.slots[*slot].eager);
-        for slot in slots {
-            let limit = self.oracle.slots[slot].limit;
-            self.limit(slot, 0);
-            self.flush(slot);
-            self.limit(slot, limit.unwrap_or(0) as u16);
-        }
+    /// One call that reclaims all it can, whatever the handle's own limit is.
+    fn collect_all(&mut self, slot: usize) {
+        // A panic now would be an excuse.
+        object::panic_in(0);
+        let limit = usize::MAX;
+        let returned = match self.oracle.slots[slot].limit {
+            Some(_) => self.actor(slot).collect_at_most(limit),
+            None => self.actor(slot).collect(),
+        };
+        let returned = returned.expect("the handle is an eager one");
+        self.after(slot, Call::CollectAtMost { limit, returned });
     }
 
     /// An eager handle, registered if there is none; or none if there is no
     /// slot either.
-    fn eager_slot(&mut self) -> Option<usize> {
+    fn eager_slot(&mut self, number: usize) -> Option<usize> {
         let eager = |world: &Self| {
-            let mut slots = world.slots().into_iter();
-            slots.find(|slot| world.oracle.slots[*slot].eager)
+            let mut slots = world.slots();
+            slots.retain(|slot| world.oracle.slots[*slot].eager);
+            let number = number.checked_rem(slots.len())?;
+            Some(slots[number])
         };
         if eager(self).is_none() {
             self.register(Role::Eager);
@@ -116,68 +97,137 @@ impl World {
         eager(self)
     }
 
-    pub fn settle(&mut self) {
+    /// All sections ended, and one collect of one handle: nothing is left,
+    /// whatever the others have done, and not done, before.
+    pub fn settle(&mut self, number: usize) {
         self.end_sections();
-        let eager = self.eager_slot();
-        self.flush_all(self.slots());
-        if eager.is_some() && self.oracle.open().is_empty() {
-            self.nothing_is_left("all sections ended and all handles flushed");
+        let eager = self.eager_slot(number);
+        if let Some(slot) = eager.filter(|_| self.oracle.open().is_empty()) {
+            self.collect_all(slot);
+            self.nothing_is_left("all sections ended, and one handle has collected");
         }
     }
 
-    /// One handle stays inside: what the others flush goes to its inbox, and
-    /// its refresh is enough.
+    /// The same, where sections cannot be ended because a guard was forgotten:
+    /// their handles are evicted. So this is possible after anything.
+    pub fn close(&mut self, number: usize) {
+        if number.is_multiple_of(2) {
+            self.evict_the_forgotten();
+            self.end_sections();
+        } else {
+            self.end_sections();
+            self.evict_the_forgotten();
+        }
+        assert!(self.oracle.open().is_empty(), "the model's own");
+        let slot = self.eager_slot(number).unwrap_or_else(|| {
+            // One of the others makes room.
+            let slot = number % self.actors.len();
+            match self.actors[slot] {
+                Some(_) => self.release(slot),
+                None => self.evict_slot(slot),
+            }
+            self.eager_slot(number).expect("a slot is free")
+        });
+        self.collect_all(slot);
+        self.nothing_is_left("all is closed, and one handle has collected");
+    }
+
+    /// Sections end and others begin between any two looks, and at each look
+    /// somebody is inside. What waits does so for one section after the other,
+    /// and not for ever: the oracle counts.
+    pub fn churn(&mut self, number: usize) {
+        let Some(looks) = self.eager_slot(number) else {
+            return;
+        };
+        for round in 0..2 * self.actors.len() + 2 {
+            for slot in self.slots() {
+                self.renew(slot, number + round);
+            }
+            if !self.is_eager(looks) || self.actor(looks).is_section() {
+                return;
+            }
+            self.collect_all(looks);
+            (0..self.periods.len()).for_each(|period| self.poll(looks, period));
+        }
+    }
+
+    /// Another section in the place of the one that is open; or one where none
+    /// is, in some slots.
+    fn renew(&mut self, slot: usize, number: usize) {
+        if self.actor(slot).is_section() {
+            self.drop_guards(slot);
+            self.refresh(slot, 0);
+        } else if self.actor(slot).guards() == 1 && number.is_multiple_of(2) {
+            self.refresh(slot, 0);
+        } else if self.actor(slot).guards() > 0 {
+            self.drop_guards(slot);
+            self.enter(slot);
+        } else if (slot + number / 4).is_multiple_of(2) {
+            self.enter(slot);
+        }
+    }
+
+    /// Evicts the handles of which guards were forgotten.
+    fn evict_the_forgotten(&mut self) {
+        for slot in 0..self.actors.len() {
+            let known = self.actors[slot]
+                .as_ref()
+                .map_or(0, |actor| actor.guards() + usize::from(actor.is_section()));
+            if self.oracle.slots[slot].guards > known {
+                match self.actors[slot] {
+                    Some(_) => self.kill(slot),
+                    None => self.evict_slot(slot),
+                }
+            }
+        }
+    }
+
+    /// One handle stays inside: what it flushes goes to its inbox, and its
+    /// refresh is enough.
     pub fn settle_under(&mut self, slot: usize) {
-        if !self.oracle.slots[slot].eager {
-            return;
-        }
         self.end_sections();
-        if !self.oracle.open().is_empty() {
+        if !self.is_eager(slot) || !self.oracle.open().is_empty() {
             return;
         }
+        object::panic_in(0);
         self.enter(slot);
         let limit = self.oracle.slots[slot].limit;
         self.limit(slot, 0);
-        let mut others = self.slots();
-        others.retain(|other| *other != slot);
-        self.flush_all(others);
         self.flush(slot);
         self.refresh(slot, 0);
-        self.nothing_is_left("all handles flushed and the one that is active refreshed");
+        self.oracle
+            .nothing_waits("the one that is inside has flushed and refreshed");
         self.limit(slot, limit.unwrap_or(0) as u16);
     }
 
-    /// What was flushed is anybody's.
+    /// Everything is published before the sections end; they end without a
+    /// look at what waits for them, as far as they are deferred.
     pub fn settle_by_collect(&mut self, slot: usize) {
-        if !self.oracle.slots[slot].eager {
-            return;
-        }
-        let limits: Vec<_> = self.oracle.slots.iter().map(|slot| slot.limit).collect();
         for slot in self.slots() {
-            if self.actor(slot).is_section() {
-                self.leave_section(slot);
+            if !self.actor(slot).is_section() {
+                self.flush(slot);
             }
-            self.limit(slot, 0);
         }
-        self.flush_all(self.slots());
         self.end_sections();
-        if let Some(returned) = self.actor(slot).collect() {
-            self.after(slot, Call::Collect(returned));
-        }
-        if self.oracle.open().is_empty() {
+        if self.is_eager(slot) && self.oracle.open().is_empty() {
+            self.collect_all(slot);
             self.nothing_is_left("all handles flushed, and one has collected");
-        }
-        for slot in self.slots() {
-            self.limit(slot, limits[slot].unwrap_or(0) as u16);
         }
     }
 
+    /// Whether there is an eager handle in the slot, still.
+    fn is_eager(&self, slot: usize) -> bool {
+        self.actors[slot].is_some() && self.oracle.slots[slot].eager
+    }
+
+    /// No section is open. Then nothing is retired, and all grace periods are
+    /// over.
     fn nothing_is_left(&mut self, why: &str) {
         self.oracle.nothing_waits(why);
-        for period in &mut self.periods {
-            if matches!(period, Period::Abandoned) && self.stuck.is_empty() {
-                *period = Period::Free;
-            }
+        assert_eq!(self.registry.pending(), 0, "left after {why}");
+        if let Some(slot) = self.slots().pop() {
+            (0..self.periods.len()).for_each(|period| self.poll(slot, period));
+            self.synchronize(slot);
         }
     }
 }

@@ -3,25 +3,23 @@
 
 use std::ptr;
 
-use hyaline::{AtomicPtr, Callback, Grace, HandleId, Token};
+use hyaline::{AtomicPtr, Callback, HandleId, Token};
 
 use super::{
     actor::{Actor, Cells, Registry},
     object::{self, Object, Pools},
     ops::{New, Op, Step},
-    oracle::{Call, Oracle, SectionId},
+    oracle::{Call, Oracle, Patience, SectionId},
 };
 
-/// A `Grace`, as its users know it.
-pub enum Period {
-    Free,
-    Held {
-        token: Token,
-        waits: Vec<SectionId>,
-        over: bool,
-    },
-    /// Its token was dropped, perhaps too early.
-    Abandoned,
+/// A grace period, as its users know it.
+#[derive(Clone)]
+pub struct Period {
+    pub token: Token,
+    /// The sections that were open at its start.
+    pub waits: Vec<SectionId>,
+    pub over: bool,
+    pub patience: Patience,
 }
 
 /// What a slot is claimed as.
@@ -35,7 +33,6 @@ pub enum Role {
 /// What has to outlive the collector; freed by `super::run`.
 pub struct Memory {
     pub pools: Pools,
-    pub graces: [Grace; 2],
     pub callbacks: [Callback; 2],
 }
 
@@ -48,16 +45,12 @@ pub struct World {
     /// By slot; none where no handle is known.
     pub actors: Vec<Option<Box<dyn Actor>>>,
     pub cells: Cells,
-    pub periods: [Period; 2],
+    pub periods: [Option<Period>; 2],
     /// Objects that were allocated and not shared.
     pub kept: Vec<*mut Object>,
     pub oracle: Oracle,
     /// Slots whose next section, or present one, was asked to begin again.
     pub asked: Vec<bool>,
-    /// Slots whose handle was forgotten, and may have something.
-    pub stuck: Vec<usize>,
-    /// Slots whose handle was forgotten, and may keep blocks of a pool.
-    pub forgotten: Vec<usize>,
     /// Whom each slot had, in the order of registration.
     pub ids: Vec<HandleId>,
     /// Handles that were evicted, and do not know.
@@ -73,8 +66,11 @@ impl World {
             Op::RequestRestart(slot) => self.request_restart(slot % self.actors.len()),
             Op::Look => self.look(),
             Op::Free(count) => self.free(count),
-            Op::DropGrace(grace) => self.drop_token(grace % 2),
-            Op::Settle => self.settle(),
+            Op::CopyToken(to) => self.periods[to % 2] = self.periods[(to + 1) % 2].clone(),
+            Op::Settle(number) => self.settle(number),
+            Op::Close(number) => self.close(number),
+            Op::Churn(number) => self.churn(number),
+            Op::Panic(reclaimers) => object::panic_in(reclaimers),
             Op::Evict(number) => self.evict(number),
             Op::Stale(new) => self.use_stale(new),
             Op::On(slot, step) => {
@@ -86,6 +82,7 @@ impl World {
         }
         // All that was reclaimed has been asked about by now.
         assert_eq!(self.oracle.check_events(), 0, "reclaimed by the way");
+        assert_eq!(self.registry.pending(), self.oracle.pending(), "counts");
     }
 
     fn step(&mut self, slot: usize, step: Step) {
@@ -109,6 +106,9 @@ impl World {
             Step::LeaveSection => self.leave_section(slot),
             Step::Protect { guard, cell } => self.protect(slot, guard, cell % 3),
             Step::Replace { guard, cell, new } => self.replace(slot, guard, cell % 3, new),
+            Step::ReplaceByOwn { guard, cell, new } => {
+                self.replace_by_own(slot, guard, cell % 3, new);
+            }
             Step::Exchange { guard, cell, new } => self.exchange(slot, guard, cell % 3, new),
             Step::Shift { guard, from, to } => self.shift(slot, guard, from % 3, to % 3),
             Step::SettleUnder => self.settle_under(slot),
@@ -158,13 +158,7 @@ impl World {
 
     /// Asks the oracle about a call on the slot.
     pub fn after(&mut self, slot: usize, call: Call) {
-        let under_way = |period: &&Period| match period {
-            Period::Free => false,
-            Period::Held { over, .. } => !over,
-            Period::Abandoned => true,
-        };
-        let hidden = self.periods.iter().filter(under_way).count();
-        self.oracle.after(slot, call, hidden);
+        self.oracle.after(slot, call);
     }
 
     pub fn register(&mut self, role: Role) {
@@ -253,7 +247,14 @@ impl World {
         if self.actor(slot).is_section() {
             self.oracle.leave(slot);
             self.actor(slot).leave_section();
-            self.after(slot, Call::Any);
+            if self.actor(slot).is_gone() {
+                // A reclaimer panicked, and the handle was dropped with it.
+                self.after(slot, Call::Release);
+                self.oracle.release(slot);
+                self.actors[slot] = None;
+            } else {
+                self.after(slot, Call::Any);
+            }
         }
     }
 
@@ -269,18 +270,12 @@ impl World {
     }
 
     fn forget(&mut self, slot: usize, flush_first: bool) {
-        let flushed = flush_first && !self.actor(slot).is_section();
-        if flushed {
+        if flush_first && !self.actor(slot).is_section() {
             self.flush(slot);
         }
         self.drop_guards_of_cpu(slot);
         self.actor(slot).forget();
-        self.forgotten.push(slot);
         self.actors[slot] = None;
-        if !flushed || self.oracle.slots[slot].may_queue {
-            self.oracle.stick(true);
-            self.stuck.push(slot);
-        }
     }
 
     /// Evicts an id that has no handle here any more.
@@ -303,20 +298,21 @@ impl World {
 
     fn evicted(&mut self, slot: usize) {
         self.oracle.evict(slot);
-        self.stuck.retain(|stuck| *stuck != slot);
-        self.forgotten.retain(|forgotten| *forgotten != slot);
-        if self.stuck.is_empty() {
-            self.oracle.stick(false);
-        }
     }
 
-    fn kill(&mut self, slot: usize) {
+    /// Takes the slot from a handle that nobody has any more.
+    pub fn evict_slot(&mut self, slot: usize) {
+        let id = self.last_id(slot);
+        assert!(self.registry.evict(id), "it was the owner");
+        self.evicted(slot);
+    }
+
+    pub fn kill(&mut self, slot: usize) {
         if let Some(mut actor) = self.actors[slot].take() {
             actor.die();
             let id = self.last_id(slot);
-            assert!(self.registry.evict(id), "it was the owner");
+            self.evict_slot(slot);
             assert!(!self.registry.evict(id), "it is not any more");
-            self.evicted(slot);
             if !actor.is_gone() {
                 self.stale.push(actor);
             }
@@ -345,7 +341,6 @@ impl World {
     pub fn flush(&mut self, slot: usize) {
         let returned = self.actor(slot).flush();
         self.after(slot, Call::Collect(returned));
-        self.oracle.after_flush(slot);
     }
 
     pub fn limit(&mut self, slot: usize, limit: u16) {

@@ -48,8 +48,8 @@ fn operations<C: Counter, S: Scheme>(world: &'static World<S, 1>, board: &impl B
             value
         }};
     }
-    let [reader, second, writer] = core::array::from_fn(|_| world.register());
-    let (reader, second, writer) = (&reader, &second, &writer);
+    let [reader, writer] = core::array::from_fn(|_| world.register());
+    let (reader, writer) = (&reader, &writer);
     let make = || {
         black_box(
             world.shelves[0]
@@ -74,32 +74,35 @@ fn operations<C: Counter, S: Scheme>(world: &'static World<S, 1>, board: &impl B
     });
 
     let guard = reader.enter();
-    world.look(&guard, 1);
     let node = make();
     world.look(&guard, 1);
-    counted!("retire into the batch", unsafe {
+    counted!("retire, one active reader", unsafe {
         writer.retire(node, shelve)
     });
     drop(guard);
+
+    let (own, node) = (writer.enter(), make());
+    counted!("defer_retire", unsafe { own.defer_retire(node, shelve) });
+    drop(own);
     counted!("publish, nobody active", writer.flush());
 
     let guard = reader.enter();
     let node = make();
     world.look(&guard, 1);
     // SAFETY: as above.
-    unsafe { writer.retire(node, shelve) };
+    unsafe { writer.enter().defer_retire(node, shelve) };
     counted!("publish, one active reader", writer.flush());
     counted!("leave and reclaim one", drop(guard));
 
-    // Two readers and one object: it goes to limbo, and a later collect takes it.
-    let guards = (reader.enter(), second.enter());
+    // A reader that leaves the work to others: a later collect does it.
+    let passive = world.collector.register_deferred();
+    let passive = passive.expect("a slot is free");
+    let guard = passive.enter();
     let node = make();
-    world.look(&guards.0, 1);
-    world.look(&guards.1, 1);
+    world.look(&guard, 1);
     // SAFETY: as above.
     unsafe { writer.retire(node, shelve) };
-    writer.flush();
-    drop(guards);
+    drop(guard);
     counted!("collect one", writer.collect());
     counted!("collect nothing", writer.collect());
 }

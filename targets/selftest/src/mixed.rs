@@ -9,7 +9,7 @@ use crate::{
     world::{SLOTS, World},
 };
 use core::{array, mem};
-use hyaline::{Callback, Grace, Handle, Role, Scheme, SlotState, Token};
+use hyaline::{Callback, Handle, Role, Scheme, SlotState, Token};
 use portable_atomic::{AtomicUsize, Ordering};
 
 /// Rounds of each core.
@@ -30,7 +30,6 @@ pub struct Mixed {
     /// The entry that readers use. The others are closed, once a grace period is over.
     index: AtomicUsize,
     entries: [AtomicUsize; 4],
-    grace: Grace,
     callbacks: [Callback; 4],
     counts: Counts,
 }
@@ -57,7 +56,6 @@ impl Mixed {
             dead: AtomicUsize::new(0),
             index: AtomicUsize::new(0),
             entries: [const { AtomicUsize::new(0) }; 4],
-            grace: Grace::new(),
             callbacks: [const { Callback::new() }; 4],
             counts: Counts {
                 evictions: AtomicUsize::new(0),
@@ -289,7 +287,7 @@ impl<S: Scheme, const W: usize> Worker<'_, S, W> {
         }
         // Release: see `look_up`.
         self.mixed.index.store(new, Ordering::Release);
-        self.mixed.grace.start(handle).ok()
+        Some(handle.start_grace_period())
     }
 
     /// Polls the token. When it is over nobody is left at the entry before.

@@ -128,7 +128,7 @@ impl<S: Scheme, const W: usize> Cpu<S, W> {
             world.watch(&inner, || drop(outer));
             look(&inner);
         });
-        // Swap and retire: into limbo, object by object.
+        // Swap and retire.
         let write = sweep(board, tidy, || {
             let guard = task.enter();
             world.watch(&guard, || {
@@ -142,7 +142,7 @@ impl<S: Scheme, const W: usize> Cpu<S, W> {
                 unsafe { world.pool.free(node) };
             }
         });
-        // A quiescent point with a batch in the inbox, which the idle task puts there.
+        // A quiescent point with an object in the inbox, which the idle task puts there.
         let refresh = sweep(board, tidy, || {
             let mut guard = task.enter();
             world.watch(&guard, || {

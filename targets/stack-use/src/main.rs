@@ -1,5 +1,5 @@
 //! The stack that each call needs, in a state in which it has much to do: others are
-//! active, inboxes are full, something is in limbo, batches can be reclaimed.
+//! active, inboxes are full, retired objects wait to be published, others can be reclaimed.
 //!
 //! What a call inlines into its caller counts as its own, as it comes on top of what the
 //! caller has. Reclaimers count with what they need themselves: here it is next to nothing,

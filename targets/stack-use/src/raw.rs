@@ -3,7 +3,7 @@
 use crate::stack::Rows;
 use core::{mem, ptr, sync::atomic::Ordering};
 use hyaline::{
-    AtomicPtr, Callback, Collector, Config, Deferred, Grace, Guard, Handle, Linked, Pool, Role,
+    AtomicPtr, Callback, Collector, Config, Deferred, Guard, Handle, Linked, Pool, Role,
     Scheme, reclaim,
 };
 
@@ -15,7 +15,6 @@ pub struct World<S: Scheme> {
     collector: Collector<8, S>,
     cell: AtomicPtr<Linked<u32>>,
     pool: Pool<u32, BLOCKS>,
-    grace: Grace,
     callback: Callback,
 }
 
@@ -25,7 +24,6 @@ impl<S: Scheme> World<S> {
             collector: Collector::with_config(config),
             cell: AtomicPtr::new(ptr::null_mut()),
             pool: Pool::new(),
-            grace: Grace::new(),
             callback: Callback::new(),
         }
     }
@@ -49,9 +47,9 @@ impl<S: Scheme> World<S> {
         unsafe { guard.defer_retire(object, reclaim::pooled::<u32>) };
     }
 
-    /// Makes work for everyone. One reader leaves without a look at its inbox, which has a
-    /// batch that only it held, and one that another reader holds, too; and there is
-    /// something in limbo.
+    /// Makes work for everyone. One reader leaves without a look at its inbox, in which
+    /// there are objects that only it held, and others that another reader holds, too; and a
+    /// deferred handle has retired some, which nobody has published.
     fn crowd<'r>(&'static self, task: &Handle<'_, S>, crowd: &'r Crowd<S>) -> Guard<'r, S> {
         let gone = crowd.gone.enter();
         for _ in 0..BATCH {
@@ -147,7 +145,7 @@ fn reading<S: Scheme>(
     fill(&guard);
     world.reclaiming(rows, "refresh, reclaims", || guard.refresh());
     drop(guard);
-    // The same where nothing is reclaimed: it goes to limbo.
+    // The same where nothing is reclaimed.
     let mut guard = crowd.irq.enter();
     for _ in 0..2 * BATCH {
         world.look(&guard);
@@ -189,7 +187,6 @@ fn retiring<S: Scheme>(
     });
     drop(held);
     task.flush();
-    // The last of a batch: it goes to limbo.
     (0..BATCH - 1).for_each(|_| world.retire(&crowd.irq, &crowd.irq.enter()));
     let object = world.alloc(task);
     rows.measure("retire, deferred handle", || unsafe {
@@ -243,14 +240,12 @@ fn waiting<S: Scheme>(
     waited.expect("the task has no guard");
     task.flush();
     let held = world.crowd(task, crowd);
-    let started = rows.measure("Grace::start", || world.grace.start(task));
-    let mut token = started.expect("it is free");
+    let mut token = rows.measure("start_grace_period", || task.start_grace_period());
     let over = rows.measure("Token::poll, waits", || token.poll(task));
     assert!(!over, "a reader is active");
     drop(held);
     let over = rows.measure("Token::poll, over", || token.poll(task));
     assert!(over, "no reader is active");
-    rows.measure("Token, dropped", || drop(token));
     let held = world.crowd(task, crowd);
     (0..BATCH - 2).for_each(|_| world.retire(task, &task.enter()));
     let called = world.reclaiming(rows, "call_later, publishes", || {

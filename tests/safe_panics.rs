@@ -311,7 +311,7 @@ fn trial<D: Domain, R: Role>(number: u32, start: Start, fuse: u32, handle: &Hand
 }
 
 fn search<D: Domain>() {
-    let (mut wrong, mut panics) = (Vec::new(), 0);
+    let (mut wrong, mut panics, mut turn) = (Vec::new(), 0, 0);
     for number in 0..CALLS {
         for (full, garbage) in [false, true]
             .iter()
@@ -319,6 +319,11 @@ fn search<D: Domain>() {
         {
             let start = Start { full, garbage };
             for role in 0..3 {
+                // Miri sees a few, of each kind.
+                turn += 1;
+                if cfg!(miri) && turn % 37 != 0 {
+                    continue;
+                }
                 for fuse in 1.. {
                     let run = AssertUnwindSafe(|| match role {
                         0 => trial(number, start, fuse, &D::register().unwrap()),
@@ -349,7 +354,10 @@ fn search<D: Domain>() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(panics > 100, "{panics} places are too few to mean anything");
+    assert!(
+        panics > if cfg!(miri) { 20 } else { 1_000 },
+        "{panics} places are too few to mean anything"
+    );
 }
 
 #[test]

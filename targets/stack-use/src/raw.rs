@@ -100,8 +100,10 @@ struct Crowd<S: Scheme> {
 
 pub fn measure<S: Scheme>(world: &'static World<S>, rows: &mut Rows) {
     let crowd = &Crowd {
-        gone: world.register_deferred(),
+        // In this order: what waited for the one that is gone does not come to wait
+        // for the one that stays.
         stays: world.register(),
+        gone: world.register_deferred(),
         irq: world.register_deferred(),
     };
     let task = &rows.measure("register", || world.register());
@@ -180,9 +182,10 @@ fn retiring<S: Scheme>(
         task.retire(object, reclaim::pooled::<u32>);
     });
     let held = world.crowd(task, crowd);
-    (0..BATCH - 2).for_each(|_| world.retire(task, &task.enter()));
+    // What can be reclaimed is left over, for the next call.
+    task.collect_at_most(0);
     let object = world.alloc(task);
-    world.reclaiming(rows, "retire, publishes", || unsafe {
+    world.reclaiming(rows, "retire, others active", || unsafe {
         task.retire(object, reclaim::pooled::<u32>);
     });
     drop(held);
@@ -246,6 +249,7 @@ fn waiting<S: Scheme>(
     drop(held);
     let over = rows.measure("Token::poll, over", || token.poll(task));
     assert!(over, "no reader is active");
+    task.flush();
     let held = world.crowd(task, crowd);
     (0..BATCH - 2).for_each(|_| world.retire(task, &task.enter()));
     let called = world.reclaiming(rows, "call_later, publishes", || {

@@ -231,7 +231,7 @@ mod packed {
                         assert_eq!((life.birth, life.retired), (0, u64::MAX));
                     } else if age < 2048 {
                         assert_eq!((life.birth, life.retired), (birth, retired));
-                    } else if age < 1 << 42 {
+                    } else if age <= 2046 << 31 {
                         assert!(birth - life.birth <= age / 1024, "{birth} {retired}");
                     }
                 }

@@ -33,22 +33,28 @@ type Context<S> = fn(&World<S>, &Handle<'static, S, Nested>);
 /// What another thread does.
 type Other<S> = fn(&World<S>, &Handle<'static, S>);
 
+/// Uses an object, perhaps after an interrupt.
+fn uses(object: *mut Object) {
+    interrupt::step();
+    look(object);
+}
+
 /// Looks at both cells, in one section.
 fn reads<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let guard = handle.enter();
-    look(guard.protect(&world.stage.first, Ordering::Acquire));
-    look(guard.protect(&world.stage.second, Ordering::Acquire));
+    uses(guard.protect(&world.stage.first, Ordering::Acquire));
+    uses(guard.protect(&world.stage.second, Ordering::Acquire));
 }
 
 /// Takes what the first cell leads to, uses it, and retires it.
 fn swaps<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let guard = handle.enter();
     let old = guard.swap(&world.stage.first, null_mut(), Ordering::AcqRel);
-    look(old);
+    uses(old);
     if !old.is_null() {
         // SAFETY: unlinked by the swap.
         unsafe { guard.defer_retire(old, reclaim) };
-        look(old);
+        uses(old);
     }
 }
 
@@ -59,7 +65,7 @@ fn exchanges<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'sta
     let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
     let exchanged =
         guard.compare_exchange(&world.stage.first, dangling, null, success, failure);
-    look(exchanged.unwrap_err());
+    uses(exchanged.unwrap_err());
 }
 
 /// Retires an object of its own, younger than its section, and looks on.
@@ -68,24 +74,24 @@ fn retires<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'stati
     let own = own_object(world, handle);
     // SAFETY: it was never shared.
     unsafe { guard.defer_retire(own, reclaim) };
-    look(own);
-    look(guard.protect(&world.stage.first, Ordering::Acquire));
-    look(own);
+    uses(own);
+    uses(guard.protect(&world.stage.first, Ordering::Acquire));
+    uses(own);
 }
 
 /// Looks, renumbers its section if somebody waits, and looks again.
 fn refreshes<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let mut guard = handle.enter();
-    look(guard.protect(&world.stage.first, Ordering::Acquire));
+    uses(guard.protect(&world.stage.first, Ordering::Acquire));
     guard.refresh();
-    look(guard.protect(&world.stage.first, Ordering::Acquire));
+    uses(guard.protect(&world.stage.first, Ordering::Acquire));
 }
 
 /// An interrupt that is interrupted by another one, at a later place.
 fn nests<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let guard = handle.enter();
     reads(world, handle);
-    look(guard.protect(&world.stage.first, Ordering::Acquire));
+    uses(guard.protect(&world.stage.first, Ordering::Acquire));
 }
 
 fn own_object<S: Scheme>(world: &World<S>, handle: &Handle<'static, S, Nested>) -> *mut Object {

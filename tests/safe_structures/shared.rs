@@ -209,16 +209,15 @@ schemes! {
         static QUEUE: Queue<usize, 256, D, InPool> = Queue::in_pool(&NODES);
         let seen = send::<D>(
             |handle, value| STACK.push(handle, value).is_ok(),
-            // Each value goes on into the queue before it is received.
+            // A value goes on into the queue before it is received; but not if
+            // the pool is empty: the senders would fill the stack with every
+            // block, and wait for those who wait for one.
             |handle| {
-                let mut held = STACK.pop(handle);
-                while let Some(value) = held {
-                    held = QUEUE.push(handle, value).err().map(|full| {
-                        thread::yield_now();
-                        full.into_inner()
-                    });
+                let value = STACK.pop(handle);
+                match value.map(|value| QUEUE.push(handle, value)) {
+                    Some(Err(full)) => Some(full.into_inner()),
+                    _ => QUEUE.pop(handle),
                 }
-                QUEUE.pop(handle)
             },
         );
         assert_complete(&seen);

@@ -68,25 +68,27 @@ impl Chain {
         }
     }
 
-    /// Cuts the chain after its first `length` objects, at least one.
-    pub(super) fn cut(self, length: usize) -> (Self, Option<Self>) {
-        let mut last = self.first;
-        for _ in 1..length {
-            if last == self.last {
-                break;
-            }
-            // SAFETY: not the last, so the next object is one of the chain.
-            last = unsafe { (*last).next.get() };
+}
+
+/// Cuts a list after its first `length` objects, and returns the rest, or
+/// null. O(length).
+///
+/// # Safety
+///
+/// The objects are valid and the caller's; the last leads to null.
+pub(super) unsafe fn cut(mut list: *mut Link, length: usize) -> *mut Link {
+    for _ in 1..length {
+        if list.is_null() {
+            break;
         }
-        // SAFETY: an object of the chain is valid and ours.
-        let rest = unsafe { (*last).next.replace(ptr::null_mut()) };
-        let rest = (!rest.is_null()).then_some(Self {
-            first: rest,
-            last: self.last,
-        });
-        let first = self.first;
-        (Self { first, last }, rest)
+        // SAFETY: valid and ours (fn contract).
+        list = unsafe { (*list).next.get() };
     }
+    if list.is_null() {
+        return list;
+    }
+    // SAFETY: as above.
+    unsafe { (*list).next.replace(ptr::null_mut()) }
 }
 
 /// Appends `chain` to what is there.

@@ -8,7 +8,7 @@
 
 use core::ptr;
 
-use super::{Chain, Local, Scheme};
+use super::{Chain, Local, Scheme, chain};
 use crate::{Link, Role};
 
 impl<S: Scheme> Local<'_, S> {
@@ -30,15 +30,23 @@ impl<S: Scheme> Local<'_, S> {
     pub(super) fn reclaim(&self, chain: Option<Chain>) {
         let Some(chain) = chain else { return };
         let slot = self.slot;
-        let rest = if slot.is_eager() && !slot.draining.get() && slot.hand.get().is_null() {
-            let (hand, rest) = chain.cut(self.handful());
-            slot.hand.set(hand.first);
-            rest
+        if slot.is_eager() && !slot.draining.get() && slot.hand.get().is_null() {
+            self.hold(chain.first);
         } else {
-            Some(chain)
-        };
-        if let Some(rest) = rest {
-            self.global.left_over.push(rest);
+            self.global.left_over.push(chain);
+        }
+    }
+
+    /// Takes a list into the hand, which is empty; what is more than a handful
+    /// is left over.
+    fn hold(&self, list: *mut Link) {
+        self.slot.hand.set(list);
+        // SAFETY: the list is ours: what nobody can hold.
+        unsafe {
+            let rest = chain::cut(list, self.handful());
+            if !rest.is_null() {
+                self.global.left_over.put_back(rest);
+            }
         }
     }
 
@@ -89,13 +97,7 @@ impl<S: Scheme> Local<'_, S> {
         if self.global.left_over.seems_empty() {
             return None;
         }
-        // SAFETY: what is left over is nobody's, and ours now.
-        let chain = unsafe { Chain::from_list(self.global.left_over.take()) }?;
-        let (hand, rest) = chain.cut(self.handful());
-        if let Some(rest) = rest {
-            self.global.left_over.push(rest);
-        }
-        self.slot.hand.set(hand.first);
+        self.hold(self.global.left_over.take());
         self.pop_hand()
     }
 

@@ -113,7 +113,7 @@ impl<S: Scheme> Local<'_, S> {
         if S::Barrier::HEAVY_IN_INTERRUPTS {
             self.advance(Take::All);
         } else {
-            self.visit_all(Take::All);
+            self.sweep(None, Take::All);
         }
         while self.reclaim_plain() != 0 && !done() {}
     }
@@ -121,17 +121,8 @@ impl<S: Scheme> Local<'_, S> {
     /// Publishes what was retired, and sends on what waited for sections that
     /// are over. What nobody can hold is then in the hand or left over.
     pub(super) fn advance(&self, take: Take) {
-        let mut taken = None;
-        self.global.scan(|_, slot| {
-            let wanted = ptr::eq(slot, self.slot) || take == Take::All || !slot.is_eager();
-            if wanted && !slot.retired.seems_empty() {
-                // SAFETY: what is in the stack was retired, and is ours now.
-                if let Some(chain) = unsafe { Chain::from_list(slot.retired.take()) } {
-                    chain::add(&mut taken, chain);
-                }
-            }
-        });
-        if let Some(chain) = taken {
+        let taken = self.take_retired(take);
+        if let Some(chain) = &taken {
             self.global.totals.publish();
             self.global.sample();
             // The heavy barrier pairs with the light one in `enter` and
@@ -140,21 +131,41 @@ impl<S: Scheme> Local<'_, S> {
             // loads see everything in the chain unlinked (1). Without it the
             // walk could miss a reader that found an object.
             S::Barrier::heavy();
-            S::Eras::publish(&self.global.clock, &chain);
-            let free = self.global.walk(chain, 0, None);
-            self.reclaim(free);
+            S::Eras::publish(&self.global.clock, chain);
         }
-        self.visit_all(take);
+        self.sweep(taken, take);
     }
 
-    /// Sends on what waited for sections that are over.
-    fn visit_all(&self, take: Take) {
-        self.global.scan(|index, slot| {
+    /// What was retired and not published.
+    fn take_retired(&self, take: Take) -> Option<Chain> {
+        let mut taken = None;
+        let busy = |slot: &Slot<S>| slot.retired.head();
+        self.global.scan(0, busy, |_, slot| {
+            let wanted = ptr::eq(slot, self.slot) || take == Take::All || !slot.is_eager();
+            if wanted && !slot.retired.seems_empty() {
+                // SAFETY: what is in the stack was retired, and is ours now.
+                if let Some(chain) = unsafe { Chain::from_list(slot.retired.take()) } {
+                    chain::add(&mut taken, chain);
+                }
+            }
+            true
+        });
+        taken
+    }
+
+    /// Walks along all slots, with a chain that is published now, and sends on
+    /// what waited for sections that are over.
+    fn sweep(&self, mut chain: Option<Chain>, take: Take) {
+        let busy = |slot: &Slot<S>| slot.section.look().depth() | slot.inbox.head();
+        self.global.scan(0, busy, |index, slot| {
             if !slot.inbox.seems_empty() {
                 let free = self.global.visit(index, slot, take);
                 self.reclaim(free);
             }
+            chain = chain.take().and_then(|chain| slot.pass(chain));
+            true
         });
+        self.reclaim(chain);
     }
 
     /// Takes the own inbox, when its section is over or has just been
@@ -209,16 +220,26 @@ impl<S: Scheme> Global<S> {
         local.drain_limited();
     }
 
-    /// Visits each slot at which there may be something to do, chunks of idle
-    /// ones left out.
+    /// Visits the slots from one on, until `visit` returns false. Chunks of
+    /// slots are left out of which none is `busy`, whose bits are not 0 then.
     #[inline(always)]
-    fn scan(&self, mut visit: impl FnMut(usize, &Slot<S>)) {
-        for (number, chunk) in self.used().chunks(SCAN_CHUNK).enumerate() {
-            let busy = |bits, slot: &Slot<S>| bits | slot.inbox.head() | slot.retired.head();
-            if SCAN_CHUNK == 1 || chunk.iter().fold(0, busy) != 0 {
-                for (offset, slot) in chunk.iter().enumerate() {
-                    visit(number * SCAN_CHUNK + offset, slot);
+    fn scan(
+        &self,
+        from: usize,
+        busy: impl Fn(&Slot<S>) -> usize,
+        mut visit: impl FnMut(usize, &Slot<S>) -> bool,
+    ) {
+        let mut index = from;
+        for chunk in self.used().get(from..).unwrap_or_default().chunks(SCAN_CHUNK) {
+            if SCAN_CHUNK > 1 && chunk.iter().fold(0, |bits, slot| bits | busy(slot)) == 0 {
+                index += chunk.len();
+                continue;
+            }
+            for slot in chunk {
+                if !visit(index, slot) {
+                    return;
                 }
+                index += 1;
             }
         }
     }
@@ -228,19 +249,16 @@ impl<S: Scheme> Global<S> {
     /// owner does not use it.
     ///
     /// The objects were published, and no slot before `from` can hold them.
-    fn walk(&self, mut chain: Chain, from: usize, except: Option<&Slot<S>>) -> Option<Chain> {
-        for slot in self.used().get(from..).unwrap_or_default() {
-            let seen = slot.section.look();
-            if !seen.is_open() || except.is_some_and(|except| ptr::eq(except, slot)) {
-                continue;
+    fn walk(&self, chain: Chain, from: usize, except: Option<&Slot<S>>) -> Option<Chain> {
+        let mut chain = Some(chain);
+        let busy = |slot: &Slot<S>| slot.section.look().depth();
+        self.scan(from, busy, |_, slot| {
+            if !except.is_some_and(|except| ptr::eq(except, slot)) {
+                chain = chain.take().and_then(|chain| slot.pass(chain));
             }
-            let (held, rest) = S::Eras::hold(&slot.eras, seen, chain);
-            if let Some(held) = held {
-                slot.inbox.push(held);
-            }
-            chain = rest?;
-        }
-        Some(chain)
+            chain.is_some()
+        });
+        chain
     }
 
     /// Takes what waits at a slot, and sends on what need not wait there.
@@ -280,6 +298,22 @@ impl<S: Scheme> Global<S> {
     fn is_stranded(&self) -> bool {
         let stranded = |slot: &Slot<S>| !slot.inbox.seems_empty() && !slot.section.look().is_open();
         self.used().iter().any(stranded)
+    }
+}
+
+impl<S: Scheme> Slot<S> {
+    /// Leaves here what the slot's section may hold, and returns the rest.
+    #[inline]
+    fn pass(&self, chain: Chain) -> Option<Chain> {
+        let seen = self.section.look();
+        if !seen.is_open() {
+            return Some(chain);
+        }
+        let (held, rest) = S::Eras::hold(&self.eras, seen, chain);
+        if let Some(held) = held {
+            self.inbox.push(held);
+        }
+        rest
     }
 }
 

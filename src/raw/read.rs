@@ -57,7 +57,7 @@ impl<S: Scheme> Local<'_, S> {
         let waits = if R::RECLAIMS {
             inbox.head() != 0
         } else {
-            inbox.head() & super::stack::MARK != 0
+            inbox.is_marked()
         };
         if waits {
             self.global.renumber::<R>(self.slot);

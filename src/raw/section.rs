@@ -96,7 +96,7 @@ impl SectionWord {
     /// # Panics
     ///
     /// If there are more than the depth can count.
-    #[inline(always)]
+    #[cold]
     pub(super) fn nest(&self, own: Seen) {
         let word = own.0.wrapping_add(1);
         if word & DEPTH == 0 {
@@ -112,7 +112,8 @@ impl SectionWord {
         // Release: pairs with `look`. If it sees this store, our accesses
         // happen before its reclaim; if not, it sees the section open, and
         // what it has for us waits.
-        store_release::<B>(&self.0, self.own().0.wrapping_sub(1));
+        let order = release::<B>();
+        self.0.store(self.own().0.wrapping_sub(1), order);
     }
 
     /// Ends the section and begins the next, under the same guard. The light
@@ -134,14 +135,21 @@ impl SectionWord {
 /// A Release store, for those who share the barrier.
 #[inline(always)]
 pub(super) fn store_release<B: Barrier>(word: &Flag, value: usize) {
+    // Release: the callers say what for.
+    let order = release::<B>();
+    word.store(value, order);
+}
+
+/// What the next store takes to be a Release store.
+#[inline(always)]
+fn release<B: Barrier>() -> Ordering {
     if B::SINGLE_CORE {
         compiler_fence(Ordering::Release);
         // Relaxed: one core sees its stores in program order, across
         // interrupts and switches of tasks; the compiler is held by the fence.
-        word.store(value, Ordering::Relaxed);
+        Ordering::Relaxed
     } else {
-        // Release: the callers say what for.
-        word.store(value, Ordering::Release);
+        Ordering::Release
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use super::{EraPolicy, Scheme, counts::Tally, section::SectionWord, stack::Stack};
+use super::{EraPolicy, Scheme, counts::Tally, section::SectionWord, stack::{Inbox, Stack}};
 use crate::{
     Link,
     pool::Magazine,
@@ -44,7 +44,7 @@ pub(crate) struct Slot<S: Scheme> {
     /// The eras of the section, written by the owner.
     pub(super) eras: <S::Eras as EraPolicy>::SlotEras,
     /// What waits for the section. The mark says that somebody does.
-    pub(super) inbox: Stack,
+    pub(super) inbox: Inbox,
     /// What was retired here and is not published.
     pub(super) retired: Stack,
     /// How often the slot was claimed, and by what kind of handle.
@@ -95,7 +95,7 @@ crate::sync::const_fn! {
         Slot {
             section: init!(SectionWord),
             eras: init!(<S::Eras as EraPolicy>::SlotEras),
-            inbox: init!(Stack),
+            inbox: init!(Inbox),
             retired: init!(Stack),
             claimed: AtomicUsize::new(0),
             restart: Bit::new(false),

@@ -177,7 +177,9 @@ pub struct Busy;
 
 impl fmt::Display for Busy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an earlier call uses this callback; wait until it has run, or use another static")
+        f.write_str(
+            "an earlier call uses this callback; wait until it has run, or use another static",
+        )
     }
 }
 

@@ -214,7 +214,9 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         // SAFETY: the caller's; `AsLink` makes the cast right.
         unsafe {
             if self.is_evicted() {
-                self.local.global().retire_evicted(self.local.slot, link, reclaim);
+                self.local
+                    .global()
+                    .retire_evicted(self.local.slot, link, reclaim);
             } else if R::RECLAIMS {
                 self.local.retire_now(link, reclaim, false);
             } else {

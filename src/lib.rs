@@ -23,8 +23,8 @@ mod id;
 mod link;
 #[cfg(feature = "defmt")]
 mod log;
-mod observe;
 mod notes;
+mod observe;
 mod owned;
 mod per_cpu;
 mod pool;

@@ -3,8 +3,8 @@
 use defmt::{Format, Formatter, write};
 
 use crate::{
-    Callback, Collector, Guard, Handle, Link, Linked, PerCpu, Pool, PoolExhausted, Role,
-    Scheme, Section,
+    Callback, Collector, Guard, Handle, Link, Linked, PerCpu, Pool, PoolExhausted, Role, Scheme,
+    Section,
 };
 
 impl<const N: usize, S: Scheme> Format for Collector<N, S> {

@@ -85,7 +85,8 @@ impl Notes {
 impl Notes {
     /// Notes the birth era of a live object.
     pub(crate) fn set_birth(&self, birth: u64) {
-        self.pointer.set(ptr::without_provenance_mut(birth as usize));
+        self.pointer
+            .set(ptr::without_provenance_mut(birth as usize));
     }
 
     /// The birth era of an object that is not published.
@@ -220,7 +221,8 @@ mod packed {
         /// with a longer life, by no more than the page says.
         #[test]
         fn packing_never_shortens_a_life() {
-            let near = |power: u32| (-3..=3_i64).map(move |d| (1_u64 << power).wrapping_add_signed(d));
+            let near =
+                |power: u32| (-3..=3_i64).map(move |d| (1_u64 << power).wrapping_add_signed(d));
             let eras = || (0..62).flat_map(near).chain([0, LAST - 1, LAST, LAST + 1]);
             for retired in eras() {
                 for birth in eras().filter(|birth| *birth <= retired) {

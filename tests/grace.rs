@@ -14,8 +14,7 @@ use std::{
 };
 
 use hyaline::{
-    AtomicPtr, Busy, Callback, Collector, Config, Link, Linked, Robust, WouldDeadlock,
-    reclaim,
+    AtomicPtr, Busy, Callback, Collector, Config, Link, Linked, Robust, WouldDeadlock, reclaim,
 };
 
 #[test]

@@ -60,7 +60,8 @@ mod kept {
             let link = self.first.get();
             if !link.is_null() {
                 // SAFETY: kept blocks are ours, and still linked headers.
-                self.first.set(unsafe { (*link).next.replace(ptr::null_mut()) });
+                self.first
+                    .set(unsafe { (*link).next.replace(ptr::null_mut()) });
                 self.room.set(self.room.get() + 1);
             }
             link

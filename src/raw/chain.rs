@@ -67,7 +67,6 @@ impl Chain {
             link = object.next.get();
         }
     }
-
 }
 
 /// Cuts a list after its first `length` objects, and returns the rest, or

@@ -162,7 +162,14 @@ impl EraPolicy for NoEras {
         let (mut held, mut over) = (None, None);
         // SAFETY: an inbox is a list of chains with notes (fn contract).
         while let Some((section, chain, rest)) = unsafe { first_chain(list) } {
-            super::chain::add(if seen.is(section) { &mut held } else { &mut over }, chain);
+            super::chain::add(
+                if seen.is(section) {
+                    &mut held
+                } else {
+                    &mut over
+                },
+                chain,
+            );
             list = rest;
         }
         if let Some(held) = &held {

@@ -230,7 +230,12 @@ impl<S: Scheme> Global<S> {
         mut visit: impl FnMut(usize, &Slot<S>) -> bool,
     ) {
         let mut index = from;
-        for chunk in self.used().get(from..).unwrap_or_default().chunks(SCAN_CHUNK) {
+        for chunk in self
+            .used()
+            .get(from..)
+            .unwrap_or_default()
+            .chunks(SCAN_CHUNK)
+        {
             if SCAN_CHUNK > 1 && chunk.iter().fold(0, |bits, slot| bits | busy(slot)) == 0 {
                 index += chunk.len();
                 continue;
@@ -283,8 +288,7 @@ impl<S: Scheme> Global<S> {
             let (held, over) = unsafe { S::Eras::sort(&self.clock, &slot.eras, seen, list) };
             if let Some(held) = held {
                 slot.inbox.push(held);
-                // A guard that is kept and refreshed sees it.
-                slot.inbox.mark();
+                slot.want(true);
             }
             over
         } else {
@@ -312,6 +316,7 @@ impl<S: Scheme> Slot<S> {
         let (held, rest) = S::Eras::hold(&self.eras, seen, chain);
         if let Some(held) = held {
             self.inbox.push(held);
+            self.want(true);
         }
         rest
     }
@@ -337,8 +342,7 @@ impl<S: Scheme> Global<S> {
             _ if !seen.is_open() => Ok(()),
             Some(number) if !seen.is(number) => Ok(()),
             _ => {
-                // A guard that is kept and refreshed sees it.
-                slot.inbox.mark();
+                slot.want(true);
                 Err(seen.number())
             }
         })

@@ -12,13 +12,11 @@ impl<S: Scheme> Local<'_, S> {
     pub(crate) fn enter<R: Role>(&self) {
         let section = &self.slot.section;
         let own = section.own();
-        if own.is_open() {
-            section.nest(own);
-        } else {
+        if !own.is_open() {
             S::Eras::enter::<S::Barrier>(&self.global.clock, &self.slot.eras);
             self.slot.tally.enter(&self.global.totals);
-            section.begin::<S::Barrier>(own);
         }
+        section.enter::<S::Barrier>(own);
         if !own.is_open() || R::NESTED || S::Barrier::LIGHT_IS_FREE {
             // The light barrier pairs with the heavy one in `publish` and
             // `retire_now`. If it comes first, they see the section open; if
@@ -36,8 +34,8 @@ impl<S: Scheme> Local<'_, S> {
     pub(crate) fn leave<R: Role>(&self) {
         self.slot.section.leave::<S::Barrier>();
         // What this look misses is delayed (5).
-        if R::RECLAIMS && self.slot.inbox.head() != 0 {
-            self.global.section_over(self.slot);
+        if self.slot.is_wanted() {
+            self.global.section_over::<R>(self.slot);
         }
     }
 
@@ -51,15 +49,7 @@ impl<S: Scheme> Local<'_, S> {
     /// guard is open.
     #[inline]
     pub(crate) fn refresh<R: Role>(&self) {
-        let inbox = &self.slot.inbox;
-        // A role that leaves the inbox to others acts on the mark alone, which
-        // they set at each look that finds something waiting.
-        let waits = if R::RECLAIMS {
-            inbox.head() != 0
-        } else {
-            inbox.is_marked()
-        };
-        if waits {
+        if self.slot.is_wanted() {
             self.global.renumber::<R>(self.slot);
         }
     }
@@ -158,14 +148,42 @@ impl<S: Scheme> Local<'_, S> {
     }
 }
 
+impl<S: Scheme> Slot<S> {
+    /// Whether somebody waits for the end of the section.
+    #[inline(always)]
+    fn is_wanted(&self) -> bool {
+        step();
+        // Relaxed: a hint; what it misses is delayed (5).
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Somebody waits; or, for the owner, those who did are told.
+    pub(super) fn want(&self, wanted: bool) {
+        step();
+        // Relaxed: a hint. It is not set by those who look at the section that
+        // follows before the owner cleared it: they saw that section's word,
+        // which the owner stored later.
+        if self.wanted.load(Ordering::Relaxed) != wanted {
+            self.wanted.store(wanted, Ordering::Relaxed);
+        }
+    }
+}
+
 // The functions that are out of line take what they need, and not `&Local`:
 // the guard, whose part it is, then stays in registers.
 impl<S: Scheme> Global<S> {
-    /// Sends on what waited for a section of the owner's that has ended.
+    /// Tells those who wait that the section has ended; an eager owner sends
+    /// on what they left.
     #[cold]
     #[inline(never)]
-    fn section_over(&self, slot: &Slot<S>) {
-        if !slot.section.own().is_open() {
+    fn section_over<R: Role>(&self, slot: &Slot<S>) {
+        let own = slot.section.own();
+        if own.is_open() {
+            return;
+        }
+        slot.want(false);
+        slot.section.renumber::<S::Barrier>(own);
+        if R::RECLAIMS {
             Local { global: self, slot }.settle();
         }
     }
@@ -178,6 +196,7 @@ impl<S: Scheme> Global<S> {
         if own.depth() != 1 {
             return;
         }
+        slot.want(false);
         // As a new section has it; a look that sees these eras comes after the
         // old section.
         S::Eras::enter::<S::Barrier>(&self.clock, &slot.eras);
@@ -187,8 +206,6 @@ impl<S: Scheme> Global<S> {
         S::Barrier::light();
         if R::RECLAIMS {
             Local { global: self, slot }.settle();
-        } else {
-            slot.inbox.unmark();
         }
     }
 

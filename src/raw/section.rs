@@ -1,33 +1,42 @@
-//! A slot's section word: the number of its section, and how deep it is
-//! nested.
+//! A slot's section word: how deep its section is nested, and a number.
 //!
-//! The outermost enter stores the next number with depth 1; nested guards
-//! change the depth alone. A section is over once the word shows depth 0 *or
-//! another number*. Contexts that nest strictly may repeat a number: that
-//! delays, and is never early. So does a number that wraps.
+//! The section is over once the word shows depth 0 *or another number*. The
+//! number is the owner's to change, between two sections, and it does so when
+//! somebody *wants* to see that a section is over: whoever waits sets a flag
+//! at each look that finds the section open, and the leave that sees the flag
+//! counts the number up. So sections that nobody waits for cost nothing, and
+//! who waits does so for the section it saw and at most one that follows, if
+//! the leave came just before the flag.
+//!
+//! A number that is repeated, set back by contexts that nest, or wraps, delays
+//! whoever waits for it, and never ends the wait early:
 //!
 //! | task | word | interrupt |
 //! |---|---|---|
-//! | enter: loads 4.0 | 4.0 | |
-//! | | 5.1 | enter: loads 4.0, stores 5.1; reads |
-//! | | 5.0 | leave |
-//! | stores 5.1 | 5.1 | |
-//! | *a look that saw the interrupt's 5.1 takes this one for the same section, and waits for it too* | | |
-//! | | 5.2 | enter: loads 5.1, stores 5.2; reads |
-//! | | 5.1 | leave |
-//! | leave | 5.0 | |
+//! | enter: loads 4, depth 0 | 4.0 | |
+//! | | 4.1 | enter: loads 4.0, stores 4.1; reads |
+//! | | 4.0, 5.0 | leave, and somebody waits: counts up |
+//! | stores 4.1 | 4.1 | |
+//! | *a chain that waits for the interrupt's 4 waits for this section, too* | | |
+//! | | 4.2 | enter: loads 4.1, stores 4.2; reads |
+//! | | 4.1 | leave |
+//! | leave | 4.0 | |
 
 use crate::{
     Barrier,
     sync::{Flag, Ordering, compiler_fence, impl_init},
 };
 
-/// Bits of the depth. The small ones keep the increment an immediate on
-/// Thumb-1.
-const DEPTH_BITS: u32 = if usize::BITS < 64 { 7 } else { 16 };
+/// Bits of the depth. In 56 bits it takes two years to count as many guards,
+/// one a nanosecond, so it is not checked there.
+const DEPTH_BITS: u32 = if usize::BITS < 64 {
+    usize::BITS / 2
+} else {
+    56
+};
 const DEPTH: usize = (1 << DEPTH_BITS) - 1;
-/// The next number, at depth 1.
-const BEGIN: usize = (1 << DEPTH_BITS) + 1;
+/// The next number.
+const NEXT: usize = 1 << DEPTH_BITS;
 
 /// The word, which only the slot's owner stores to.
 pub(super) struct SectionWord(Flag);
@@ -79,31 +88,29 @@ impl SectionWord {
         Seen(self.0.load(Ordering::Acquire))
     }
 
-    /// Begins the next section. The light barrier follows.
-    ///
-    /// With a barrier for a single core, contexts see each other's stores in
-    /// program order, and a fence for the compiler is enough, here and below.
-    #[inline(always)]
-    pub(super) fn begin<B: Barrier>(&self, own: Seen) {
-        // Release: pairs with `look`. A Relaxed store would end the release
-        // sequence of the last leave: who sees only the new number would race
-        // with the reads of the section before.
-        store_release::<B>(&self.0, own.0.wrapping_add(BEGIN));
-    }
-
-    /// One more guard on the section that is open.
+    /// One more guard, the first or not. The light barrier follows.
     ///
     /// # Panics
     ///
     /// If there are more than the depth can count.
-    #[cold]
-    pub(super) fn nest(&self, own: Seen) {
+    #[inline(always)]
+    pub(super) fn enter<B: Barrier>(&self, own: Seen) {
+        // Release: pairs with `look`. A Relaxed store would end the release
+        // sequence of the last leave: who sees only a new number would race
+        // with the reads of the section before.
+        let order = release::<B>();
+        // x86-64 adds to memory in one instruction; elsewhere the value is at
+        // hand.
+        let own = if cfg!(target_arch = "x86_64") {
+            self.own()
+        } else {
+            own
+        };
         let word = own.0.wrapping_add(1);
-        if word & DEPTH == 0 {
+        if usize::BITS < 64 && word & DEPTH == 0 {
             too_many_guards();
         }
-        // Relaxed: the section is open before and after.
-        self.0.store(word, Ordering::Relaxed);
+        self.0.store(word, order);
     }
 
     /// Closes a guard.
@@ -116,12 +123,11 @@ impl SectionWord {
         self.0.store(self.own().0.wrapping_sub(1), order);
     }
 
-    /// Ends the section and begins the next, under the same guard. The light
-    /// barrier follows.
+    /// Counts the number up: the sections so far are over. The light barrier
+    /// follows if a guard is open.
     pub(super) fn renumber<B: Barrier>(&self, own: Seen) {
-        // Release: as in `begin`; the old section's reads happen before the
-        // reclaim of whoever sees the new number.
-        store_release::<B>(&self.0, own.0.wrapping_add(BEGIN - 1));
+        // Release: as in `leave`, for who sees the new number.
+        store_release::<B>(&self.0, own.0.wrapping_add(NEXT));
     }
 
     /// The owner is gone: its section is over.

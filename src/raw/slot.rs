@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use super::{EraPolicy, Scheme, counts::Tally, section::SectionWord, stack::{Inbox, Stack}};
+use super::{EraPolicy, Scheme, counts::Tally, section::SectionWord, stack::Stack};
 use crate::{
     Link,
     pool::Magazine,
@@ -35,7 +35,10 @@ use crate::{
     repr(align(64))
 )]
 #[cfg_attr(
-    any(all(target_arch = "arm", target_has_atomic = "64"), target_arch = "mips"),
+    any(
+        all(target_arch = "arm", target_has_atomic = "64"),
+        target_arch = "mips"
+    ),
     repr(align(32))
 )]
 pub(crate) struct Slot<S: Scheme> {
@@ -43,12 +46,14 @@ pub(crate) struct Slot<S: Scheme> {
     pub(super) section: SectionWord,
     /// The eras of the section, written by the owner.
     pub(super) eras: <S::Eras as EraPolicy>::SlotEras,
-    /// What waits for the section. The mark says that somebody does.
-    pub(super) inbox: Inbox,
+    /// What waits for the section.
+    pub(super) inbox: Stack,
     /// What was retired here and is not published.
     pub(super) retired: Stack,
     /// How often the slot was claimed, and by what kind of handle.
     pub(super) claimed: AtomicUsize,
+    /// Somebody waits for the end of the section, or did.
+    pub(super) wanted: Bit,
     /// Somebody asks the reader to end its section.
     pub(super) restart: Bit,
 
@@ -68,7 +73,10 @@ pub(crate) struct Slot<S: Scheme> {
 }
 
 // What the page says of microcontrollers: 7 words, in robust mode 12.
-#[cfg(all(target_arch = "arm", not(any(target_has_atomic = "64", hyaline_loom, feature = "stats"))))]
+#[cfg(all(
+    target_arch = "arm",
+    not(any(target_has_atomic = "64", hyaline_loom, feature = "stats"))
+))]
 const _: () = {
     assert!(size_of::<Slot<crate::Basic>>() <= 7 * size_of::<usize>());
     assert!(size_of::<Slot<crate::Robust>>() <= 12 * size_of::<usize>());
@@ -95,7 +103,8 @@ crate::sync::const_fn! {
         Slot {
             section: init!(SectionWord),
             eras: init!(<S::Eras as EraPolicy>::SlotEras),
-            inbox: init!(Inbox),
+            inbox: init!(Stack),
+            wanted: Bit::new(false),
             retired: init!(Stack),
             claimed: AtomicUsize::new(0),
             restart: Bit::new(false),

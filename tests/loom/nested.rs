@@ -63,8 +63,7 @@ fn exchanges<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'sta
     let guard = handle.enter();
     let (null, dangling) = (null_mut(), std::ptr::dangling_mut::<Object>());
     let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
-    let exchanged =
-        guard.compare_exchange(&world.stage.first, dangling, null, success, failure);
+    let exchanged = guard.compare_exchange(&world.stage.first, dangling, null, success, failure);
     uses(exchanged.unwrap_err());
 }
 
@@ -189,7 +188,11 @@ fn interrupted<S: Scheme<Barrier = Fences>>(
         // One call of one handle, when no section is open, leaves nothing.
         retirer(world, &handle);
         handle.collect();
-        assert_eq!(Arc::strong_count(&world.life), 1, "something is left pending");
+        assert_eq!(
+            Arc::strong_count(&world.life),
+            1,
+            "something is left pending"
+        );
         drop(handle);
         // SAFETY: leaked above, and the thread is gone.
         drop(unsafe { Box::from_raw(std::ptr::from_ref(world).cast_mut()) });
@@ -211,7 +214,11 @@ fn sweep<S: Scheme<Barrier = Fences>>(name: &str, task: Context<S>, others: &[Ot
     for (irq, context) in interrupts {
         let places: usize = others
             .iter()
-            .map(|other| (0..).find(|at| !interrupted(*at, task, context, *other)).unwrap())
+            .map(|other| {
+                (0..)
+                    .find(|at| !interrupted(*at, task, context, *other))
+                    .unwrap()
+            })
             .sum();
         println!("{name}, interrupted by {irq}: {places} places");
     }

@@ -218,7 +218,14 @@ fn host() -> Result<String, String> {
 fn every_test_is_listed() {
     // Other processes, what is compiled for loom alone, a model, and where the
     // linker puts things.
-    let left_out = ["compile_fail", "examples", "loom", "membarrier_modes", "variance", "zero"];
+    let left_out = [
+        "compile_fail",
+        "examples",
+        "loom",
+        "membarrier_modes",
+        "variance",
+        "zero",
+    ];
     let [_, address] = &SANITIZERS;
     for name in shell::tests() {
         let count = |list: &[&str]| list.iter().filter(|one| **one == name).count();

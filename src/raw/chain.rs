@@ -7,66 +7,144 @@ use crate::Link;
 /// Objects that belong to whoever has the chain: at least one, the last of
 /// which leads to null.
 pub struct Chain {
-    pub(super) first: *mut Link,
-    pub(super) last: *mut Link,
+    first: *mut Link,
+    /// Null while nobody asked for it.
+    last: *mut Link,
+    /// Robust mode: the era in which all of them were just published, and
+    /// which is not earlier than their births; or not known.
+    published: Option<u64>,
 }
 
 impl Chain {
+    /// The objects from `first` to the one that leads to null; none if `first`
+    /// is null.
+    ///
+    /// # Safety
+    ///
+    /// They are valid and the caller's.
+    #[inline]
+    pub(super) unsafe fn from_list(first: *mut Link) -> Option<Self> {
+        let last = ptr::null_mut();
+        (!first.is_null()).then(|| Self::of(first, last))
+    }
+
+    /// The same, where the last object is known.
+    ///
+    /// # Safety
+    ///
+    /// They are valid and the caller's; `last` is the one that leads to null.
+    #[inline]
+    pub(super) unsafe fn new(first: *mut Link, last: *mut Link) -> Self {
+        Self::of(first, last)
+    }
+
+    #[inline]
+    fn of(first: *mut Link, last: *mut Link) -> Self {
+        Self {
+            first,
+            last,
+            published: None,
+        }
+    }
+
+    /// Notes that all objects were published in this era.
+    #[inline]
+    pub(super) fn set_published(&mut self, era: u64) {
+        self.published = Some(era);
+    }
+
+    /// What `set_published` noted.
+    #[inline]
+    pub(super) fn published(&self) -> Option<u64> {
+        self.published
+    }
+
     /// A chain of one.
     ///
     /// # Safety
     ///
     /// `link` is valid and the caller's.
+    #[inline]
     pub(super) unsafe fn single(link: *mut Link) -> Self {
         // SAFETY: valid and ours (fn contract).
         unsafe { (*link).next.set(ptr::null_mut()) };
-        Self {
-            first: link,
-            last: link,
-        }
+        Self::of(link, link)
     }
 
-    /// The objects from `first` to the one that leads to null. O(length).
-    ///
-    /// # Safety
-    ///
-    /// They are valid and the caller's.
-    pub(super) unsafe fn from_list(first: *mut Link) -> Option<Self> {
-        if first.is_null() {
-            return None;
+    /// The first object.
+    #[inline]
+    pub(super) fn first(&self) -> *mut Link {
+        self.first
+    }
+
+    /// The last object. O(length) the first time, unless it is known.
+    #[inline]
+    pub(super) fn last(&mut self) -> *mut Link {
+        if self.last.is_null() {
+            self.for_each(|_| ());
         }
-        let mut last = first;
-        loop {
-            // SAFETY: `last` is one of the caller's objects (fn contract).
-            let next = unsafe { (*last).next.get() };
-            if next.is_null() {
-                return Some(Self { first, last });
-            }
-            last = next;
-        }
+        self.last
     }
 
     /// The objects of both.
-    pub(super) fn append(self, other: Option<Self>) -> Self {
+    pub(super) fn append(mut self, other: Option<Self>) -> Self {
         let Some(other) = other else { return self };
         // SAFETY: the last object of a chain is valid and ours.
-        unsafe { (*self.last).next.set(other.first) };
-        Self {
-            first: self.first,
-            last: other.last,
-        }
+        unsafe { (*self.last()).next.set(other.first) };
+        Self::of(self.first, other.last)
     }
 
     /// Calls `visit` with each object.
-    pub(super) fn for_each(&self, mut visit: impl FnMut(&Link)) {
+    #[inline]
+    pub(super) fn for_each(&mut self, mut visit: impl FnMut(&Link)) {
+        let mut link = self.first;
+        loop {
+            // SAFETY: the objects of a chain are valid and ours.
+            let object = unsafe { &*link };
+            visit(object);
+            let next = object.next.get();
+            if next.is_null() {
+                self.last = link;
+                return;
+            }
+            link = next;
+        }
+    }
+
+    /// Divides the objects into those that `held` is true for, and the others.
+    pub(super) fn partition(
+        self,
+        mut held: impl FnMut(&Link) -> bool,
+    ) -> (Option<Self>, Option<Self>) {
+        let mut parts: [Option<Self>; 2] = [None, None];
         let mut link = self.first;
         while !link.is_null() {
             // SAFETY: the objects of a chain are valid and ours.
             let object = unsafe { &*link };
-            visit(object);
-            link = object.next.get();
+            let following = object.next.get();
+            let part = &mut parts[usize::from(!held(object))];
+            match part {
+                None => *part = Some(Self::of(link, link)),
+                Some(part) => {
+                    // SAFETY: `last` is one of the objects.
+                    unsafe { (*part.last).next.set(link) };
+                    part.last = link;
+                }
+            }
+            link = following;
         }
+        for part in parts.iter().flatten() {
+            // SAFETY: `last` is one of the objects.
+            unsafe { (*part.last).next.set(ptr::null_mut()) };
+        }
+        let [held, rest] = parts;
+        (held, rest)
     }
+}
+
+/// Adds `chain` to what is there.
+pub(super) fn add(to: &mut Option<Chain>, chain: Chain) {
+    *to = Some(chain.append(to.take()));
 }
 
 /// Cuts a list after its first `length` objects, and returns the rest, or
@@ -78,7 +156,7 @@ impl Chain {
 pub(super) unsafe fn cut(mut list: *mut Link, length: usize) -> *mut Link {
     for _ in 1..length {
         if list.is_null() {
-            break;
+            return list;
         }
         // SAFETY: valid and ours (fn contract).
         list = unsafe { (*list).next.get() };
@@ -88,45 +166,4 @@ pub(super) unsafe fn cut(mut list: *mut Link, length: usize) -> *mut Link {
     }
     // SAFETY: as above.
     unsafe { (*list).next.replace(ptr::null_mut()) }
-}
-
-/// Appends `chain` to what is there.
-pub(super) fn add(to: &mut Option<Chain>, chain: Chain) {
-    *to = Some(chain.append(to.take()));
-}
-
-/// Splits a list into the objects that `held` is true for, and the others.
-///
-/// # Safety
-///
-/// The objects are valid and the caller's; the last leads to null.
-pub(super) unsafe fn partition(
-    mut link: *mut Link,
-    mut held: impl FnMut(&Link) -> bool,
-) -> (Option<Chain>, Option<Chain>) {
-    let mut parts = [None, None];
-    while !link.is_null() {
-        // SAFETY: valid and ours (fn contract).
-        let object = unsafe { &*link };
-        let following = object.next.get();
-        let part = &mut parts[usize::from(!held(object))];
-        *part = Some(match part.take() {
-            None => Chain {
-                first: link,
-                last: link,
-            },
-            Some(Chain { first, last }) => {
-                // SAFETY: `last` is one of the objects.
-                unsafe { (*last).next.set(link) };
-                Chain { first, last: link }
-            }
-        });
-        link = following;
-    }
-    for part in parts.iter().flatten() {
-        // SAFETY: `last` is one of the objects.
-        unsafe { (*part.last).next.set(ptr::null_mut()) };
-    }
-    let [held, rest] = parts;
-    (held, rest)
 }

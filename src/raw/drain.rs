@@ -31,7 +31,7 @@ impl<S: Scheme> Local<'_, S> {
         let Some(chain) = chain else { return };
         let slot = self.slot;
         if slot.is_eager() && !slot.draining.get() && slot.hand.get().is_null() {
-            self.hold(chain.first);
+            self.hold(chain.first());
         } else {
             self.global.left_over.push(chain);
         }
@@ -152,12 +152,11 @@ impl<S: Scheme> Local<'_, S> {
             more -= usize::from(!rest);
             rest
         };
-        // SAFETY: a chain is a list of valid objects that are ours.
-        let (rest, plain) = unsafe { super::chain::partition(chain.first, is_rest) };
+        let (rest, plain) = chain.partition(is_rest);
         if let Some(rest) = rest {
             self.global.left_over.push(rest);
         }
-        let mut link = plain.map_or(ptr::null_mut(), |plain| plain.first);
+        let mut link = plain.map_or(ptr::null_mut(), |plain| plain.first());
         while !link.is_null() {
             // SAFETY: valid and ours.
             let object = unsafe { &*link };

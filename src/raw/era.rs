@@ -38,10 +38,7 @@
 //! The clock itself is in [`word`]: one word on 64-bit targets, two on others,
 //! where the text says why it never wraps.
 
-use super::{
-    chain::{Chain, partition},
-    section::Seen,
-};
+use super::{chain::Chain, section::Seen};
 use crate::{
     Barrier, Link,
     config::Settings,
@@ -87,7 +84,7 @@ pub trait EraPolicy: 'static {
     /// The same, without the owner's count: the clock ticks each time.
     fn stamp_and_tick(clock: &Self::Clock, link: &Link);
     /// Notes that the objects are published now, after the heavy barrier.
-    fn publish(clock: &Self::Clock, chain: &Chain);
+    fn publish(clock: &Self::Clock, chain: &mut Chain);
     /// Divides a chain into what the section that was seen open may hold, with
     /// what it waits for noted, and the rest.
     fn hold(eras: &Self::SlotEras, seen: Seen, chain: Chain) -> (Option<Chain>, Option<Chain>);
@@ -146,10 +143,10 @@ impl EraPolicy for NoEras {
     fn stamp_and_tick((): &(), _: &Link) {}
 
     #[inline(always)]
-    fn publish((): &(), _: &Chain) {}
+    fn publish((): &(), _: &mut Chain) {}
 
-    fn hold((): &(), seen: Seen, chain: Chain) -> (Option<Chain>, Option<Chain>) {
-        note(&chain, seen.number());
+    fn hold((): &(), seen: Seen, mut chain: Chain) -> (Option<Chain>, Option<Chain>) {
+        note(&mut chain, seen.number());
         (Some(chain), None)
     }
 
@@ -172,7 +169,7 @@ impl EraPolicy for NoEras {
             );
             list = rest;
         }
-        if let Some(held) = &held {
+        if let Some(held) = &mut held {
             note(held, seen.number());
         }
         (held, over)
@@ -195,9 +192,10 @@ impl EraPolicy for NoEras {
 }
 
 /// Notes the section that a chain waits for, and where the chain ends.
-fn note(chain: &Chain, section: usize) {
+fn note(chain: &mut Chain, section: usize) {
+    let last = chain.last();
     // SAFETY: the first object of a chain is valid and ours.
-    unsafe { (*chain.first).notes.wait_for(section, chain.last) };
+    unsafe { (*chain.first()).notes.wait_for(section, last) };
 }
 
 /// The first of the chains in a list: the section that it waits for, the
@@ -216,7 +214,7 @@ unsafe fn first_chain(list: *mut Link) -> Option<(usize, Chain, *mut Link)> {
     unsafe {
         let (section, last) = (*list).notes.waits_for();
         let rest = (*last).next.replace(core::ptr::null_mut());
-        Some((section, Chain { first: list, last }, rest))
+        Some((section, Chain::new(list, last), rest))
     }
 }
 
@@ -277,15 +275,19 @@ impl EraPolicy for Eras {
     }
 
     #[inline]
-    fn publish(clock: &Clock, chain: &Chain) {
+    fn publish(clock: &Clock, chain: &mut Chain) {
         let now = clock.at_least();
         chain.for_each(|link| link.notes.set_retired(now));
+        chain.set_published(now);
     }
 
     fn hold(eras: &SlotEras, _: Seen, chain: Chain) -> (Option<Chain>, Option<Chain>) {
         let reach = eras.look();
-        // SAFETY: a chain is a list of valid objects that are ours.
-        unsafe { partition(chain.first, |link| reach.holds(&link.notes.lifetime())) }
+        // As a rule the section is of now, and all is held.
+        match chain.published() {
+            Some(now) if reach.began <= now && now <= reach.access => (Some(chain), None),
+            _ => chain.partition(|link| reach.holds(&link.notes.lifetime())),
+        }
     }
 
     unsafe fn sort(
@@ -294,6 +296,10 @@ impl EraPolicy for Eras {
         _: Seen,
         list: *mut Link,
     ) -> (Option<Chain>, Option<Chain>) {
+        // SAFETY: the list is valid and ours (fn contract).
+        let Some(chain) = (unsafe { Chain::from_list(list) }) else {
+            return (None, None);
+        };
         let reach = eras.look();
         let mut latest = 0;
         let holds = |link: &Link| {
@@ -304,8 +310,7 @@ impl EraPolicy for Eras {
             }
             holds
         };
-        // SAFETY: the list is valid and ours (fn contract).
-        let parts = unsafe { partition(list, holds) };
+        let parts = chain.partition(holds);
         // The slot's next section must begin in an era that tells it apart
         // from this one. Otherwise a reader that is inside at each look would
         // hold for good what its first section held, if nobody makes objects.

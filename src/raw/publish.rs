@@ -43,7 +43,8 @@ impl<S: Scheme> Local<'_, S> {
         if S::ROBUST && slot.section.own().is_open() {
             S::Eras::cover::<S::Barrier>(&self.global.clock, &slot.eras, object);
         }
-        self.global.push_retired(slot, object, link, reclaim, plain);
+        // SAFETY: the fn contract.
+        unsafe { self.global.push_retired(slot, object, link, reclaim, plain) };
         if R::NESTED {
             self.global.totals.retire();
         } else {
@@ -75,8 +76,8 @@ impl<S: Scheme> Local<'_, S> {
         // `advance`.
         S::Barrier::heavy();
         // SAFETY: valid and ours (fn contract).
-        let chain = unsafe { Chain::single(link) };
-        S::Eras::publish(&self.global.clock, &chain);
+        let mut chain = unsafe { Chain::single(link) };
+        S::Eras::publish(&self.global.clock, &mut chain);
         let free = self.global.walk(chain, 0, Some(self.slot));
         self.reclaim(free);
         self.drain_limited();
@@ -121,8 +122,8 @@ impl<S: Scheme> Local<'_, S> {
     /// Publishes what was retired, and sends on what waited for sections that
     /// are over. What nobody can hold is then in the hand or left over.
     pub(super) fn advance(&self, take: Take) {
-        let taken = self.take_retired(take);
-        if let Some(chain) = &taken {
+        let mut taken = self.take_retired(take);
+        if let Some(chain) = &mut taken {
             self.global.totals.publish();
             self.global.sample();
             // The heavy barrier pairs with the light one in `enter` and
@@ -183,8 +184,12 @@ impl<S: Scheme> Local<'_, S> {
 impl<S: Scheme> Global<S> {
     /// Pushes an object onto a slot's stack of retired objects. The slot need
     /// not be the caller's.
+    ///
+    /// # Safety
+    ///
+    /// As for `retire`; `object` is what `link` leads to.
     #[inline]
-    fn push_retired(
+    unsafe fn push_retired(
         &self,
         slot: &Slot<S>,
         object: &Link,
@@ -194,10 +199,8 @@ impl<S: Scheme> Global<S> {
     ) {
         object.notes.retire(plain);
         object.reclaim.set(Some(reclaim));
-        slot.retired.push(Chain {
-            first: link,
-            last: link,
-        });
+        // SAFETY: valid and the caller's. What `next` says is overwritten.
+        slot.retired.push(unsafe { Chain::new(link, link) });
     }
 
     /// Retires an object for a handle that was evicted.
@@ -208,7 +211,7 @@ impl<S: Scheme> Global<S> {
     pub(crate) unsafe fn retire_evicted(&self, slot: &Slot<S>, link: *mut Link, by: Reclaimer) {
         self.totals.retire();
         // SAFETY: valid and ours (fn contract).
-        self.push_retired(slot, unsafe { &*link }, link, by, false);
+        unsafe { self.push_retired(slot, &*link, link, by, false) };
     }
 
     #[cold]
@@ -220,8 +223,8 @@ impl<S: Scheme> Global<S> {
         local.drain_limited();
     }
 
-    /// Visits the slots from one on, until `visit` returns false. Chunks of
-    /// slots are left out of which none is `busy`, whose bits are not 0 then.
+    /// Visits the slots from one on whose `busy` is not 0, until `visit`
+    /// returns false. Chunks of which none is busy cost little.
     #[inline(always)]
     fn scan(
         &self,
@@ -229,22 +232,23 @@ impl<S: Scheme> Global<S> {
         busy: impl Fn(&Slot<S>) -> usize,
         mut visit: impl FnMut(usize, &Slot<S>) -> bool,
     ) {
-        let mut index = from;
-        for chunk in self
-            .used()
-            .get(from..)
-            .unwrap_or_default()
-            .chunks(SCAN_CHUNK)
-        {
+        let slots = self.used().get(from..).unwrap_or_default();
+        let mut visit = |index, slot| busy(slot) == 0 || visit(from + index, slot);
+        let chunks = slots.chunks_exact(SCAN_CHUNK);
+        let rest = slots.len() - chunks.remainder().len();
+        for (number, chunk) in chunks.enumerate() {
             if SCAN_CHUNK > 1 && chunk.iter().fold(0, |bits, slot| bits | busy(slot)) == 0 {
-                index += chunk.len();
                 continue;
             }
-            for slot in chunk {
-                if !visit(index, slot) {
+            for (offset, slot) in chunk.iter().enumerate() {
+                if !visit(number * SCAN_CHUNK + offset, slot) {
                     return;
                 }
-                index += 1;
+            }
+        }
+        for (offset, slot) in slots[rest..].iter().enumerate() {
+            if !visit(rest + offset, slot) {
+                return;
             }
         }
     }

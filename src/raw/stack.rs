@@ -57,15 +57,16 @@ impl Stack {
         }
     }
 
-    /// Puts a chain in.
+    /// Puts a chain in. O(length) if its last object is not known.
     #[inline]
-    pub(super) fn push(&self, chain: Chain) {
+    pub(super) fn push(&self, mut chain: Chain) {
+        let (first, last) = (chain.first(), chain.last());
         step();
         // Relaxed: the pointer is only linked.
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
             // SAFETY: `last` is ours until the exchange succeeds.
-            unsafe { (*chain.last).next.set(head) };
+            unsafe { (*last).next.set(head) };
             step();
             // Release: pairs with the Acquire in `take`. Whoever takes the
             // chain sees its links, its notes, and that its objects were
@@ -73,10 +74,7 @@ impl Stack {
             // not see yet, or publish objects that are still linked. Later
             // pushes are read-modify-writes and continue the release sequence.
             let (success, failure) = (Ordering::Release, Ordering::Relaxed);
-            match self
-                .0
-                .compare_exchange_weak(head, chain.first, success, failure)
-            {
+            match self.0.compare_exchange_weak(head, first, success, failure) {
                 Ok(_) => return,
                 // Relaxed: as the load above.
                 Err(found) => head = found,

@@ -56,6 +56,7 @@ impl Notes {
     }
 
     /// Notes the section that a chain waits for, and its last object.
+    #[allow(clippy::unnecessary_cast)] // as below
     pub(crate) fn wait_for(&self, section: usize, last: *mut Link) {
         let plain = self.word.get() & PLAIN;
         self.word.set((section as Word) << 1 | plain);
@@ -75,6 +76,7 @@ impl Notes {
     }
 
     /// What `wait_for` noted.
+    #[allow(clippy::unnecessary_cast)] // a word is wider on 16 bits
     pub(crate) fn waits_for(&self) -> (usize, *mut Link) {
         ((self.word.get() >> 1) as usize, self.pointer.get())
     }

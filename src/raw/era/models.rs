@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use loom::{sync::atomic::AtomicBool, thread};
 
-use super::{Clock, Mark, O};
-use crate::sync::Init;
+use super::{Clock, O, SlotEras};
+use crate::{
+    Fences,
+    sync::{Init, interrupt},
+};
 
 /// The era at the start.
 const START: u64 = 6;
@@ -42,12 +45,12 @@ fn ticks_elsewhere(clock: &Arc<Clock>, count: usize) -> thread::JoinHandle<()> {
     ticking
 }
 
-/// A mark that follows a clock at its start.
-fn mark(clock: &Clock) -> Mark {
-    let mark = Mark::init();
-    mark.follow(clock);
-    assert_eq!(mark.read(), START);
-    mark
+/// A slot whose access era is that of a clock at its start.
+fn slot(clock: &Clock) -> SlotEras {
+    let eras = SlotEras::init();
+    eras.raise::<Fences>(clock);
+    assert_eq!(eras.look().access, START);
+    eras
 }
 
 /// (2): a high word of now must not be joined with a low word of long ago.
@@ -56,9 +59,9 @@ fn a_stamp_is_not_in_the_future() {
     model(|| {
         let clock = Arc::new(Clock::init());
         let ticking = ticks_elsewhere(&clock, 6);
-        assert!(clock.stamp() <= START + 6);
+        assert!(clock.at_most() <= START + 6);
         ticking.join().unwrap();
-        assert_eq!(clock.stamp(), START + 6);
+        assert_eq!(clock.at_most(), START + 6);
     });
 }
 
@@ -72,55 +75,99 @@ fn the_high_word_does_not_run_ahead() {
         let ticking = thread::spawn(move || ticks(&other, 5));
         clock.tick();
         ticking.join().unwrap();
-        assert!(clock.stamp() <= START + 6);
+        assert!(clock.at_most() <= START + 6);
     });
 }
 
 /// (4): an old high word joined with a new low word would be an era before
 /// the reader's.
 #[test]
-fn a_torn_mark_is_not_too_old() {
+fn a_torn_access_era_is_not_too_old() {
     model(|| {
         let clock = Clock::init();
-        let mark = Arc::new(mark(&clock));
-        let other = mark.clone();
-        let publishing = thread::spawn(move || assert!(other.read() >= START));
+        let eras = Arc::new(slot(&clock));
+        let other = eras.clone();
+        let publishing = thread::spawn(move || assert!(other.look().access >= START));
         ticks(&clock, 6);
-        mark.follow(&clock);
+        eras.raise::<Fences>(&clock);
+        publishing.join().unwrap();
+    });
+}
+
+/// (2, 4): nor is the era in which a section began too late.
+#[test]
+fn a_torn_beginning_is_not_too_late() {
+    model(|| {
+        let clock = Arc::new(Clock::init());
+        let eras = Arc::new(SlotEras::init());
+        let other = eras.clone();
+        let ticking = ticks_elsewhere(&clock, 6);
+        let publishing = thread::spawn(move || assert!(other.look().began <= START + 6));
+        eras.enter::<Fences>(&clock);
+        ticking.join().unwrap();
         publishing.join().unwrap();
     });
 }
 
 /// (3): the same when the reader reads the clock.
 #[test]
-fn what_a_mark_follows_is_not_too_old() {
+fn an_access_era_is_not_too_old() {
     model(|| {
         let clock = Arc::new(Clock::init());
-        let mark = Mark::init();
-        let birth = clock.stamp();
+        let eras = SlotEras::init();
+        let birth = clock.at_most();
         let ticking = ticks_elsewhere(&clock, 6);
-        mark.follow(&clock);
-        assert!(mark.read() >= birth);
+        eras.raise::<Fences>(&clock);
+        assert!(eras.look().access >= birth);
         ticking.join().unwrap();
     });
 }
 
-/// (3): a mark of era 8 is not taken for current by a reader who holds an
-/// object of era 11, though the low word comes round to the mark's at era 16.
+/// (4): an interrupt before each access of a raise, which raises the era
+/// itself, and looks in the end as a publisher does that preempts the task.
 #[test]
-fn a_mark_of_an_earlier_round_is_not_current() {
+fn an_interrupted_raise_is_not_torn() {
+    for at in 0..20 {
+        for behind in 0..12 {
+            model(move || {
+                let clock = Arc::new(Clock::init());
+                let eras = Arc::new(slot(&clock));
+                ticks(&clock, behind);
+                let (other_clock, other) = (clock.clone(), eras.clone());
+                interrupt::arm(at, move || {
+                    ticks(&other_clock, 9);
+                    if !other.access().is_current(&other_clock) {
+                        other.raise::<Fences>(&other_clock);
+                    }
+                    assert!(other.look().access >= START + behind as u64);
+                    // And another one, before the next access of the task.
+                    let other = other.clone();
+                    interrupt::arm(0, move || {
+                        assert!(other.look().access >= START, "what the task held before");
+                    });
+                });
+                eras.raise::<Fences>(&clock);
+                interrupt::disarm();
+                assert!(eras.look().access >= START + behind as u64);
+            });
+        }
+    }
+}
+
+/// (3): an access era of 8 is not taken for current by a reader who holds an
+/// object of era 11, though the low word comes round to its own at era 16.
+#[test]
+fn an_access_era_of_an_earlier_round_is_not_current() {
     model(|| {
         let clock = Arc::new(Clock::init());
         ticks(&clock, 2);
-        let mark = Mark::init();
-        mark.follow(&clock);
-        // The same era, as it is seen once the high word is brought up.
-        mark.high.store(2, O::Relaxed);
-        assert_eq!(mark.read(), 8);
+        let eras = SlotEras::init();
+        eras.raise::<Fences>(&clock);
+        assert_eq!(eras.look().access, 8);
         ticks(&clock, 3);
-        assert_eq!(clock.stamp(), 11);
+        assert_eq!(clock.at_most(), 11);
         let ticking = ticks_elsewhere(&clock, 5);
-        assert!(!mark.is_current(&clock));
+        assert!(!eras.access().is_current(&clock));
         ticking.join().unwrap();
     });
 }

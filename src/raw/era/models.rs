@@ -127,15 +127,15 @@ fn an_access_era_is_not_too_old() {
 /// itself, and looks in the end as a publisher does that preempts the task.
 #[test]
 fn an_interrupted_raise_is_not_torn() {
-    for at in 0..20 {
-        for behind in 0..12 {
+    for at in 0..8 {
+        for (behind, more) in (0..9).flat_map(|behind| (1..17).map(move |more| (behind, more))) {
             model(move || {
                 let clock = Arc::new(Clock::init());
                 let eras = Arc::new(slot(&clock));
                 ticks(&clock, behind);
                 let (other_clock, other) = (clock.clone(), eras.clone());
                 interrupt::arm(at, move || {
-                    ticks(&other_clock, 9);
+                    ticks(&other_clock, more);
                     if !other.access().is_current(&other_clock) {
                         other.raise::<Fences>(&other_clock);
                     }

@@ -22,7 +22,7 @@ mod safe;
 mod section;
 mod steal;
 
-use hyaline::{AtomicPtr, Collector, Config, Fences, Guard, Handle, Link, Linked, Scheme};
+use hyaline::{AtomicPtr, Collector, Config, Fences, Guard, Handle, Link, Linked, Role, Scheme};
 use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::Ordering};
 
 /// Threads that may be interrupted at any point, so often in one execution.
@@ -62,6 +62,11 @@ type Object = Linked<Canary>;
 
 /// A new object; the model's `life` counts those that are not reclaimed.
 fn object<S: Scheme>(handle: &Handle<'_, S>, life: &Arc<()>) -> *mut Object {
+    object_of(handle, life)
+}
+
+/// The same, of a handle of any role.
+fn object_of<S: Scheme, R: Role>(handle: &Handle<'_, S, R>, life: &Arc<()>) -> *mut Object {
     let object = handle.link(Canary {
         value: UnsafeCell::new(0),
         life: UnsafeCell::new(Some(life.clone())),

@@ -70,7 +70,7 @@ fn exchanges<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'sta
 /// Retires an object of its own, younger than its section, and looks on.
 fn retires<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let guard = handle.enter();
-    let own = own_object(world, handle);
+    let own = object_of(handle, &world.life);
     // SAFETY: it was never shared.
     unsafe { guard.defer_retire(own, reclaim) };
     uses(own);
@@ -91,16 +91,6 @@ fn nests<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static,
     let guard = handle.enter();
     reads(world, handle);
     uses(guard.protect(&world.stage.first, Ordering::Acquire));
-}
-
-fn own_object<S: Scheme>(world: &World<S>, handle: &Handle<'static, S, Nested>) -> *mut Object {
-    let object = handle.link(Canary {
-        value: UnsafeCell::new(0),
-        life: UnsafeCell::new(Some(world.life.clone())),
-    });
-    // SAFETY: not shared yet.
-    object.value.with_mut(|value| unsafe { *value = ALIVE });
-    Box::into_raw(Box::new(object))
 }
 
 /// Unlinks and retires what both cells lead to, young objects last.

@@ -7,13 +7,13 @@
 
 use std::{mem, num::NonZeroU16, ptr::null_mut};
 
-use hyaline::{Basic, Callback, Config, Pool, Robust, Role, reclaim};
+use hyaline::{Basic, Callback, Config, Deferred, Eager, Nested, Pool, Robust, Role, reclaim};
 use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::AtomicUsize, thread};
 
 use super::*;
 
 /// Two and three threads may be interrupted at any point, so often.
-const PREEMPTIONS: [usize; 2] = [2, 1];
+const PREEMPTIONS: [usize; 2] = [1, 1];
 
 /// What the threads of a model share.
 struct World<S: Scheme> {
@@ -103,86 +103,163 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
     }
 }
 
-fn read<S: Scheme<Barrier = Fences>>(world: &World<S>) {
-    let handle = world.stage.register();
-    world.look(&handle.enter());
+/// A role, and how a thread comes to a handle of it.
+trait Registers: Role + Sized {
+    const NAME: &'static str;
+
+    fn with<S: Scheme<Barrier = Fences>>(
+        world: &World<S>,
+        run: impl FnOnce(&Handle<'static, S, Self>),
+    );
+
+    /// The same with a handle that may be given away; not in the role of a CPU.
+    fn owned<S: Scheme<Barrier = Fences>>(world: &World<S>) -> Option<Handle<'static, S, Self>>;
 }
 
-fn refresh<S: Scheme<Barrier = Fences>>(world: &World<S>) {
-    let handle = world.stage.register();
-    let mut guard = handle.enter();
-    world.look(&guard);
-    // Asked or not.
-    guard.restart_requested();
-    guard.refresh();
-    world.look(&guard);
+impl Registers for Eager {
+    const NAME: &'static str = "eager";
+
+    fn with<S: Scheme<Barrier = Fences>>(world: &World<S>, run: impl FnOnce(&Handle<'static, S>)) {
+        run(&world.stage.register());
+    }
+
+    fn owned<S: Scheme<Barrier = Fences>>(world: &World<S>) -> Option<Handle<'static, S>> {
+        Some(world.stage.register())
+    }
 }
 
-fn quiescent<S: Scheme<Barrier = Fences>>(world: &World<S>) {
-    let handle = world.stage.collector.register_deferred().unwrap();
-    let mut guard = handle.enter();
-    world.look(&guard);
-    guard.refresh();
-    world.look(&guard);
+impl Registers for Deferred {
+    const NAME: &'static str = "deferred";
+
+    fn with<S: Scheme<Barrier = Fences>>(
+        world: &World<S>,
+        run: impl FnOnce(&Handle<'static, S, Self>),
+    ) {
+        run(&world.stage.collector.register_deferred().unwrap());
+    }
+
+    fn owned<S: Scheme<Barrier = Fences>>(world: &World<S>) -> Option<Handle<'static, S, Self>> {
+        Some(world.stage.collector.register_deferred().unwrap())
+    }
+}
+
+impl Registers for Nested {
+    const NAME: &'static str = "per CPU";
+
+    fn with<S: Scheme<Barrier = Fences>>(
+        world: &World<S>,
+        run: impl FnOnce(&Handle<'static, S, Self>),
+    ) {
+        let cpu = world.stage.collector.register_per_cpu().unwrap();
+        // SAFETY: this thread alone uses it.
+        run(unsafe { cpu.get() });
+    }
+
+    fn owned<S: Scheme<Barrier = Fences>>(_: &World<S>) -> Option<Handle<'static, S, Self>> {
+        None
+    }
+}
+
+fn read<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
+    R::with(world, |handle| world.look(&handle.enter()));
+}
+
+fn refresh<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
+    R::with(world, |handle| {
+        let mut guard = handle.enter();
+        world.look(&guard);
+        // Asked or not.
+        guard.restart_requested();
+        guard.refresh();
+        world.look(&guard);
+    });
 }
 
 /// An owned section, with a guard of its own, that ends as a handle.
-fn section<S: Scheme<Barrier = Fences>>(world: &World<S>) {
-    let mut section = world.stage.register().into_section();
-    look(section.protect(&world.stage.first, Ordering::Acquire));
-    section.refresh();
-    world.look(&section.guard());
-    section.leave().flush();
-}
-
-fn swap<S: Scheme<Barrier = Fences>>(world: &World<S>) {
-    let handle = world.stage.register();
-    let guard = handle.enter();
-    let new = object(&handle, &world.life);
-    let old = guard.swap(&world.stage.first, new, Ordering::AcqRel);
-    if !old.is_null() {
-        look(old);
-        defer(&guard, old);
+fn section<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
+    if let Some(handle) = R::owned(world) {
+        let mut section = handle.into_section();
+        look(section.protect(&world.stage.first, Ordering::Acquire));
+        section.refresh();
+        world.look(&section.guard());
+        section.leave().flush();
     }
 }
 
-fn exchange<S: Scheme<Barrier = Fences>>(world: &World<S>) {
-    let handle = world.stage.register();
-    let guard = handle.enter();
-    let cell = &world.stage.first;
-    let seen = guard.protect(cell, Ordering::Acquire);
-    let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
-    match guard.compare_exchange_weak(cell, seen, null_mut(), success, failure) {
-        Ok(old) if !old.is_null() => defer(&guard, old),
-        Ok(_) => (),
-        Err(found) => look(found),
-    }
-    look(seen);
+fn swap<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
+    R::with(world, |handle| {
+        let guard = handle.enter();
+        let new = object_of(handle, &world.life);
+        let old = guard.swap(&world.stage.first, new, Ordering::AcqRel);
+        defer_and_look(&guard, old);
+    });
 }
 
-fn retire_now<S: Scheme<Barrier = Fences>>(world: &World<S>) {
-    world.retire(&world.stage.register());
+fn exchange<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
+    R::with(world, |handle| {
+        let guard = handle.enter();
+        let cell = &world.stage.first;
+        let seen = guard.protect(cell, Ordering::Acquire);
+        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+        match guard.compare_exchange_weak(cell, seen, null_mut(), success, failure) {
+            Ok(old) => defer_and_look(&guard, old),
+            Err(found) => look(found),
+        }
+        look(seen);
+    });
 }
 
-fn retire_deferred<S: Scheme<Barrier = Fences>>(world: &World<S>) {
-    world.retire(&world.stage.collector.register_deferred().unwrap());
+/// Retires an object that was never shared, and looks at what is.
+fn retire_own<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
+    R::with(world, |handle| {
+        let guard = handle.enter();
+        defer_and_look(&guard, object_of(handle, &world.life));
+        world.look(&guard);
+    });
 }
 
-fn retire_per_cpu<S: Scheme<Barrier = Fences>>(world: &World<S>) {
-    let cpu = world.stage.collector.register_per_cpu().unwrap();
-    // SAFETY: this thread alone uses it.
-    world.retire(unsafe { cpu.get() });
+fn retire_at_once<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
+    R::with(world, |handle| world.retire(handle));
 }
 
-/// A section of an interrupt, or of what it interrupted.
-fn section_per_cpu<S: Scheme<Barrier = Fences>>(world: &World<S>) {
-    let cpu = world.stage.collector.register_per_cpu().unwrap();
-    // SAFETY: this thread alone uses it.
-    let guard = unsafe { cpu.get() }.enter();
-    world.look(&guard);
-    let old = replace(&world.stage.first, null_mut());
+/// Retires what it does not use any more, under a guard that uses something.
+fn retire_in_section<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
+    R::with(world, |handle| {
+        let guard = handle.enter();
+        let old = replace(&world.stage.first, null_mut());
+        defer_and_look(&guard, old);
+        world.look(&guard);
+    });
+}
+
+fn pool<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
+    R::with(world, |handle| {
+        let guard = handle.enter();
+        if let Ok(new) = world.pool.alloc(handle, ALIVE) {
+            let old = guard.swap(&world.pooled, new, Ordering::AcqRel);
+            if !old.is_null() {
+                // SAFETY: protected.
+                assert_eq!(**unsafe { &*old }, ALIVE);
+                // SAFETY: unlinked here, of a pool that stays.
+                unsafe { guard.defer_retire(old, reclaim::pooled::<u32>) };
+            }
+        }
+    });
+}
+
+fn token<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
+    R::with(world, |handle| {
+        let taken = world.take_thing();
+        if handle.start_grace_period().poll(handle) && taken {
+            world.destroy_thing();
+        }
+    });
+}
+
+/// Retires an object and uses it once more.
+fn defer_and_look<S: Scheme, R: Role>(guard: &Guard<'_, S, R>, old: *mut Object) {
     if !old.is_null() {
-        // SAFETY: unlinked here, once.
+        // SAFETY: unlinked by the caller, once, or never shared.
         unsafe { guard.defer_retire(old, reclaim) };
         look(old);
     }
@@ -242,14 +319,6 @@ fn synchronize<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     }
 }
 
-fn token<S: Scheme<Barrier = Fences>>(world: &World<S>) {
-    let handle = world.stage.register();
-    let taken = world.take_thing();
-    if handle.start_grace_period().poll(&handle) && taken {
-        world.destroy_thing();
-    }
-}
-
 fn call_later<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     fn destroy<S: Scheme<Barrier = Fences>>(world: usize) {
         let world = std::ptr::with_exposed_provenance::<World<S>>(world);
@@ -264,23 +333,9 @@ fn call_later<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     }
 }
 
-fn pool<S: Scheme<Barrier = Fences>>(world: &World<S>) {
-    let handle = world.stage.register();
-    let guard = handle.enter();
-    if let Ok(new) = world.pool.alloc(&handle, ALIVE) {
-        let old = guard.swap(&world.pooled, new, Ordering::AcqRel);
-        if !old.is_null() {
-            // SAFETY: protected.
-            assert_eq!(**unsafe { &*old }, ALIVE);
-            // SAFETY: unlinked here, of a pool that stays.
-            unsafe { guard.defer_retire(old, reclaim::pooled::<u32>) };
-        }
-    }
-}
-
 /// Runs operations at the same time, the first in the thread of the model.
-fn together<S: Scheme<Barrier = Fences>>(operations: &[(&str, Operation<S>)]) {
-    let names: Vec<_> = operations.iter().map(|(name, _)| *name).collect();
+fn together<S: Scheme<Barrier = Fences>>(operations: &[&Row<S>]) {
+    let names: Vec<_> = operations.iter().map(|(name, _)| name.as_str()).collect();
     println!("{}", names.join(", "));
     let runs: Vec<_> = operations.iter().map(|(_, run)| *run).collect();
     let body = move || {
@@ -301,65 +356,80 @@ fn together<S: Scheme<Barrier = Fences>>(operations: &[(&str, Operation<S>)]) {
     model_within(PREEMPTIONS[operations.len() - 2], body);
 }
 
-/// A test of each operation and scheme, in which it meets all that are listed
-/// from it on.
-macro_rules! pairs {
-    ($($name:ident)*) => {
-        fn all<S: Scheme<Barrier = Fences>>() -> Vec<(&'static str, Operation<S>)> {
-            vec![$((stringify!($name), $name::<S>)),*]
+/// One operation in one role.
+type Row<S> = (String, Operation<S>);
+
+/// The operations by name, each in all roles that have it. Other names than
+/// those of the tests below do not compile.
+macro_rules! operations {
+    (any role: $($any:ident)*; eager: $($eager:ident)*) => {
+        fn all<S: Scheme<Barrier = Fences>>() -> Vec<(&'static str, Vec<Row<S>>)> {
+            vec![
+                $((stringify!($any), vec![
+                    (format!("{} {}", Eager::NAME, stringify!($any)), $any::<S, Eager>),
+                    (format!("{} {}", Deferred::NAME, stringify!($any)), $any::<S, Deferred>),
+                    (format!("{} {}", Nested::NAME, stringify!($any)), $any::<S, Nested>),
+                ]),)*
+                $((stringify!($eager), vec![
+                    (stringify!($eager).to_owned(), $eager::<S>),
+                ]),)*
+            ]
         }
         mod basic {
             use super::*;
-            $(#[test] fn $name() { meets_the_rest::<Basic>(stringify!($name)); })*
+            $(#[test] fn $any() { meets_the_rest::<Basic>(stringify!($any)); })*
+            $(#[test] fn $eager() { meets_the_rest::<Basic>(stringify!($eager)); })*
         }
         mod robust {
             use super::*;
-            $(#[test] fn $name() { meets_the_rest::<Robust>(stringify!($name)); })*
+            $(#[test] fn $any() { meets_the_rest::<Robust>(stringify!($any)); })*
+            $(#[test] fn $eager() { meets_the_rest::<Robust>(stringify!($eager)); })*
         }
     };
 }
 
-pairs! {
-    read refresh quiescent section swap exchange
-    retire_now retire_deferred retire_per_cpu section_per_cpu
-    flush collect evict stale watch synchronize token call_later pool
+operations! {
+    any role: read refresh section swap exchange retire_own retire_at_once retire_in_section pool token;
+    eager: flush collect evict stale watch synchronize call_later
 }
 
+/// An operation, in each role, against itself and all that are listed after
+/// it, in each role.
 fn meets_the_rest<S: Scheme<Barrier = Fences>>(name: &str) {
     let all = all::<S>();
-    let first = all.iter().position(|(other, _)| *other == name).unwrap();
-    for other in &all[first..] {
-        together(&[all[first], *other]);
+    let place = all.iter().position(|(other, _)| *other == name).unwrap();
+    let (mut models, before) = (0, std::time::Instant::now());
+    for (index, one) in all[place].1.iter().enumerate() {
+        let itself = all[place].1[index..].iter();
+        let others = all[place + 1..].iter().flat_map(|(_, rows)| rows);
+        for other in itself.chain(others) {
+            together(&[one, other]);
+            models += 1;
+        }
     }
+    println!("{name}: {models} models, {:?}", before.elapsed());
 }
 
-/// One who reads, one who retires, and one who takes what was retired. Not all
-/// readers meet a swap, which alone takes as long as the rest.
-fn threes<S: Scheme<Barrier = Fences>>() {
+/// One that reads, one that retires, and one that takes what was retired.
+fn threes<S: Scheme<Barrier = Fences>>(readers: &[&str]) {
     let all = all::<S>();
-    let named = |name| *all.iter().find(|(other, _)| *other == name).unwrap();
-    let readers_and_writers = [
-        ("read", "swap"),
-        ("read", "retire_now"),
-        ("read", "retire_deferred"),
-        ("refresh", "retire_now"),
-        ("refresh", "retire_deferred"),
-        ("evict", "retire_now"),
-        ("evict", "retire_deferred"),
-    ];
-    for (reader, writer) in readers_and_writers {
-        for taker in ["flush", "collect", "synchronize", "retire_per_cpu"] {
-            together(&[reader, writer, taker].map(named));
+    let rows: Vec<_> = all.iter().flat_map(|(_, rows)| rows).collect();
+    let named = |name: &str| *rows.iter().find(|(row, _)| row == name).unwrap();
+    for reader in readers {
+        for writer in ["eager retire_at_once", "deferred retire_at_once"] {
+            for taker in ["flush", "collect", "synchronize"] {
+                together(&[reader, writer, taker].map(named));
+            }
         }
     }
 }
 
 #[test]
 fn threes_basic() {
-    threes::<Basic>();
+    threes::<Basic>(&["eager read", "deferred refresh", "evict"]);
 }
 
 #[test]
 fn threes_robust() {
-    threes::<Robust>();
+    threes::<Robust>(&["eager read", "deferred refresh", "evict"]);
 }

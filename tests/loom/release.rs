@@ -76,16 +76,15 @@ fn slot_changes_hands() {
     });
 }
 
-/// Limbo: a batch that is too small for two active slots is handed over by one
-/// thread and adopted by another, while a reader holds its object.
+/// What one thread retired is taken by another, while a reader holds it.
 #[test]
-fn limbo_changes_hands() {
-    model(|| {
+fn retired_objects_change_hands() {
+    model_within(2, || {
         let life = Arc::new(());
         let stage = Stage::<3, Basic>::new(Config::new());
         let (reader, writer, adopter) = (stage.register(), stage.register(), stage.register());
         replace(&stage.first, object(&writer, &life));
-        // In a section from the start, so that the batch is always too small.
+        // In a section from the start, so that the object always waits.
         let guard = reader.enter();
         let held = guard.protect(&stage.first, Ordering::Acquire);
         let writing = thread::spawn(move || {

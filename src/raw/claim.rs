@@ -74,7 +74,10 @@ impl<S: Scheme> Global<S> {
         // Relaxed: see `used`.
         self.used.fetch_max(index + 1, Ordering::Relaxed);
         let slot = &self.slots[index];
-        slot.room.set(self.settings.batch());
+        // What another owner left on the stack was not counted: it is published
+        // with the first object, lest owners that come and go add up.
+        let left = !slot.retired.seems_empty();
+        slot.room.set(if left { 1 } else { self.settings.batch() });
         slot.limit.set(0);
         // Relaxed: a request to the last owner is of no interest.
         slot.restart.store(false, Ordering::Relaxed);

@@ -74,9 +74,9 @@ impl<S: Scheme> Global<S> {
         // Relaxed: see `used`.
         self.used.fetch_max(index + 1, Ordering::Relaxed);
         let slot = &self.slots[index];
-        // What another owner left on the stack was not counted: it is published
-        // with the first object, lest owners that come and go add up.
-        let left = !slot.retired.seems_empty();
+        // The first object is published at once if there is anything from
+        // before, or owners that come, retire and die would add up.
+        let left = !slot.retired.seems_empty() || !self.left_over.seems_empty();
         slot.room.set(if left { 1 } else { self.settings.batch() });
         slot.limit.set(0);
         // Relaxed: a request to the last owner is of no interest.

@@ -5,6 +5,9 @@
 
 #[path = "bound/search.rs"]
 mod search;
+#[cfg(not(miri))]
+#[path = "bound/ways.rs"]
+mod ways;
 #[path = "bound/world.rs"]
 mod world;
 
@@ -27,7 +30,7 @@ const PREEMPTED: &[Op] = &[Op::Make, Op::Retire, Op::RetireNew, Op::Enter, Op::L
 #[rustfmt::skip]
 const DEFERRED: &[Op] = &[Op::Make, Op::Retire, Op::RetireNew, Op::Enter, Op::Leave, Op::Collect, Op::Register, Op::Evict, Op::Starve];
 #[rustfmt::skip]
-const SAME_ERA: &[Op] = &[Op::Make, Op::Retire, Op::Enter, Op::Leave, Op::Collect, Op::Register];
+const SAME_ERA: &[Op] = &[Op::Make, Op::Retire, Op::RetireNew, Op::Enter, Op::Leave, Op::Collect, Op::Register];
 
 /// `stalls` and `live` of a collector of `N` slots with batches of `B` and an
 /// era step of `E`; and how many scripts are tried.
@@ -39,12 +42,12 @@ fn search<const N: usize, const B: usize, const E: usize>(
     scripts: usize,
 ) -> f64 {
     let setup = Setup {
-        name,
         config: Config::new().batch::<B>().era_step::<E>(),
         limits: Limits {
             batch: B,
             stalls,
             live,
+            inside: ops == PREEMPTED,
         },
         ops,
     };
@@ -67,10 +70,7 @@ fn search<const N: usize, const B: usize, const E: usize>(
         found.bound,
         start.elapsed(),
     );
-    for line in &found.log {
-        println!("    {line}");
-    }
-    assert!(found.peak <= found.bound, "{name}: passes the bound, see the schedule above");
+    assert!(env::var("NOFAIL").is_ok() || found.peak <= found.bound, "{name}: passes the bound, see the schedule above");
     ratio
 }
 
@@ -79,13 +79,18 @@ fn a_search_does_not_pass_the_bound() {
     let n = 6000;
     search::<2, 1, 1>("stall", 1, 16, STALL, n);
     search::<3, 2, 1>("stall", 2, 12, STALL, n);
-    search::<3, 4, 2>("stall, two", 2, 8, STALL, n);
+    search::<3, 4, 2>("stall", 2, 16, STALL, n);
     search::<3, 4, 1>("limit", 0, 8, LIMIT, n);
     search::<2, 8, 1>("limit", 1, 2, LIMIT, n);
-    search::<2, 4, 1>("preempted", 2, 8, PREEMPTED, n);
-    search::<3, 2, 1>("preempted", 3, 4, PREEMPTED, n);
+    search::<2, 2, 1>("preempted", 2, 24, PREEMPTED, n);
+    search::<3, 2, 1>("preempted", 3, 24, PREEMPTED, n);
     search::<3, 2, 2>("deferred", 1, 8, DEFERRED, n);
-    search::<4, 1, 4>("same era", 1, 4, SAME_ERA, n);
+    search::<3, 1, 4>("same era", 1, 4, SAME_ERA, n);
+    search::<4, 1, 2>("same era", 2, 4, SAME_ERA, n);
     search::<3, 2, 2>("any", 2, 6, ANY, n);
     search::<4, 4, 4>("any", 3, 8, ANY, n);
+    search::<1, 2, 2>("any", 1, 4, ANY, n);
+    search::<2, 1, 1>("any", 1, 2, ANY, n);
+    search::<2, 2, 1>("any", 0, 3, ANY, n);
+    search::<4, 1, 1>("any", 0, 8, ANY, n);
 }

@@ -1,6 +1,8 @@
 //! A search for schedules with many pending objects: it keeps scripts, changes
 //! them, and goes on with those that come to a higher peak.
 
+use std::panic::{self, AssertUnwindSafe};
+
 use hyaline::Config;
 
 use super::world::{ALL, Limits, Op, Step, World};
@@ -29,7 +31,6 @@ impl Random {
 /// What is searched.
 #[derive(Clone, Copy)]
 pub struct Setup {
-    pub name: &'static str,
     pub config: Config,
     pub limits: Limits,
     pub ops: &'static [Op],
@@ -39,14 +40,15 @@ pub struct Setup {
 pub struct Found {
     pub bound: usize,
     pub peak: usize,
-    pub log: Vec<String>,
 }
 
 const LONGEST: usize = 120;
 
 impl Setup {
     fn peak<const N: usize>(&self, script: &[Step]) -> usize {
-        World::<N>::run(self.config, self.limits, self.ops, script.to_vec(), false).0
+        let run = || World::<N>::run(self.config, self.limits, self.ops, script.to_vec(), false);
+        // What fails in another way is worse than any peak.
+        panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(usize::MAX)
     }
 
     /// Searches as long as it may; `may` is told how many scripts have run.
@@ -80,9 +82,9 @@ impl Setup {
             }
         }
         let (peak, script) = kept.into_iter().max_by_key(|(peak, _)| *peak).expect("some");
-        let script = self.shrink::<N>(script, peak.min(bound + 1));
-        let (peak, log) = World::<N>::run(self.config, self.limits, self.ops, script, true);
-        Found { bound, peak, log }
+        let script = self.shrink::<N>(script, peak);
+        let peak = World::<N>::run(self.config, self.limits, self.ops, script, true);
+        Found { bound, peak }
     }
 
     /// Takes steps out for as long as the peak is not lower.

@@ -22,6 +22,8 @@ pub struct Limits {
     pub batch: usize,
     pub stalls: usize,
     pub live: usize,
+    /// The peak is that inside a reclaimer.
+    pub inside: bool,
 }
 
 /// One step: what, who, how often.
@@ -51,6 +53,11 @@ enum User {
     PerCpu(PerCpu<'static, Robust>),
 }
 
+fn here<'a>(cpu: &'a PerCpu<'static, Robust>) -> &'a Handle<'static, Robust, Nested> {
+    // SAFETY: one thread.
+    unsafe { cpu.get() }
+}
+
 /// The same for each kind of handle.
 macro_rules! each {
     ($user:expr, $handle:ident => $do:expr) => {
@@ -58,8 +65,7 @@ macro_rules! each {
             User::Eager($handle) => $do,
             User::Deferred($handle) => $do,
             User::PerCpu(cpu) => {
-                // SAFETY: one thread.
-                let $handle = unsafe { cpu.get() };
+                let $handle = here(cpu);
                 $do
             }
         }
@@ -97,6 +103,8 @@ struct Seat {
     user: Option<Rc<User>>,
     limit: usize,
     guards: Vec<Open>,
+    /// Guards that calls have in hands.
+    lent: usize,
     section: Option<Section>,
     /// Sections that are over, and that nobody has looked at.
     over: Vec<Section>,
@@ -127,15 +135,15 @@ pub struct World<const N: usize> {
     live: Cell<usize>,
     retired: Cell<usize>,
     reclaimed: Cell<usize>,
-    pub peak: Cell<usize>,
+    peak: Cell<usize>,
     /// Steps that the next reclaimer does.
     armed: Cell<usize>,
     sections: Cell<usize>,
     /// The steps that are left.
     script: RefCell<std::vec::IntoIter<Step>>,
     ops: &'static [Op],
-    /// Steps that were done, in words.
-    pub log: Option<RefCell<Vec<String>>>,
+    /// Says what it does.
+    log: bool,
 }
 
 trait Reclaims {
@@ -178,7 +186,7 @@ impl<const N: usize> World<N> {
         ops: &'static [Op],
         script: Vec<Step>,
         log: bool,
-    ) -> (usize, Vec<String>) {
+    ) -> usize {
         let other = Collector::<1>::new();
         let world = Self {
             collector: Box::into_raw(Box::new(Collector::with_config(config))),
@@ -197,7 +205,7 @@ impl<const N: usize> World<N> {
             sections: Cell::new(0),
             script: RefCell::new(script.into_iter()),
             ops,
-            log: log.then(RefCell::default),
+            log,
         };
         // The one block is taken, so that who asks for it flushes.
         let keeper = other.register().unwrap();
@@ -213,7 +221,7 @@ impl<const N: usize> World<N> {
         world.armed.set(0);
         world.end();
         WORLD.set(None);
-        (world.peak.get(), world.log.map(RefCell::into_inner).unwrap_or_default())
+        world.peak.get()
     }
 
     fn end(&self) {
@@ -256,11 +264,9 @@ impl<const N: usize> World<N> {
         let (batch, live) = (self.limits.batch, self.limits.live);
         let often = [1, 1, 2, batch - 1, batch, N * (batch - 1), N * batch, live];
         let times = often[usize::from(count) % 8].max(1);
-        let did = self.step(op, seat, who, count, times);
-        if did && let Some(log) = &self.log {
-            let indent = "  ".repeat(self.calls.borrow().len());
-            let more = format!("{indent}{seat}: {op:?} {times} ({count})");
-            log.borrow_mut().push(format!("{more} -> {} pending", self.pending()));
+        let indent = "  ".repeat(2 + self.calls.borrow().len());
+        if self.step(op, seat, who, count, times) && self.log {
+            println!("{indent}{seat}: {op:?} {times} ({who} {count}), {} pending", self.pending());
         }
         true
     }
@@ -400,7 +406,9 @@ impl<const N: usize> World<N> {
             self.live.set(self.live.get() - 1);
         }
         self.retired.set(self.retired.get() + 1);
-        self.peak.set(self.peak.get().max(self.pending()));
+        if !self.limits.inside || !self.calls.borrow().is_empty() {
+            self.peak.set(self.peak.get().max(self.pending()));
+        }
         self.call(seat, || {
             if now {
                 // SAFETY: unlinked; no guard of the seat uses it.
@@ -409,15 +417,27 @@ impl<const N: usize> World<N> {
             }
             let mut seats = self.seats.borrow_mut();
             let guard = seats[seat].guards.pop().expect("the caller entered");
+            seats[seat].lent += 1;
             drop(seats);
             // SAFETY: unlinked.
             unsafe { each_open!(&guard, guard => guard.defer_retire(object, reclaim)) };
-            self.seats.borrow_mut()[seat].guards.push(guard);
+            let seat = &mut self.seats.borrow_mut()[seat];
+            seat.guards.push(guard);
+            seat.lent -= 1;
         });
     }
 
     fn retire_private(&self, seat: usize, oldest: bool, now: bool) -> bool {
         if self.user(seat).is_none() || self.private.borrow().is_empty() || !self.may_retire(1) {
+            return false;
+        }
+        // Its own guards do not count.
+        let own = |object: &*mut Object| {
+            // SAFETY: not retired.
+            let id = unsafe { ***object };
+            self.seats.borrow()[seat].held.contains(&id)
+        };
+        if now && self.private.borrow().iter().any(|object| own(object)) {
             return false;
         }
         let take = || {
@@ -464,7 +484,7 @@ impl<const N: usize> World<N> {
             match &*user {
                 User::Eager(handle) => Open::Eager(mem::transmute::<Guard<'_, _, _>, Guard<'static, _, _>>(handle.enter())),
                 User::Deferred(handle) => Open::Deferred(mem::transmute::<Guard<'_, _, _>, Guard<'static, _, _>>(handle.enter())),
-                User::PerCpu(cpu) => Open::PerCpu(mem::transmute::<Guard<'_, _, _>, Guard<'static, _, _>>(cpu.get().enter())),
+                User::PerCpu(cpu) => Open::PerCpu(mem::transmute::<Guard<'_, _, _>, Guard<'static, _, _>>(here(cpu).enter())),
             }
         };
         let seat = &mut self.seats.borrow_mut()[seat];
@@ -488,7 +508,7 @@ impl<const N: usize> World<N> {
         let Some(guard) = seats[seat].guards.pop() else {
             return false;
         };
-        if seats[seat].guards.is_empty() && !self.is_busy(seat) {
+        if seats[seat].guards.is_empty() && seats[seat].lent == 0 {
             seats[seat].held.clear();
         }
         drop(seats);
@@ -506,6 +526,9 @@ impl<const N: usize> World<N> {
         }
         let waiting = self.collector().slots().nth(seat).unwrap().waiting;
         let mut seats = self.seats.borrow_mut();
+        if seats[seat].guards.is_empty() {
+            seats[seat].held.clear();
+        }
         if seats[seat].guards.is_empty()
             && let Some(section) = seats[seat].section.take()
             && waiting
@@ -586,21 +609,21 @@ impl<const N: usize> World<N> {
             return false;
         }
         let mut guard = seats[seat].guards.pop().unwrap();
+        seats[seat].lent += 1;
         drop(seats);
         let waited = self.collector().slots().nth(seat).unwrap().waiting;
         let eager = matches!(guard, Open::Eager(_));
         let age = self.age(seat);
-        if eager && waited {
-            self.seats.borrow_mut()[seat].held.clear();
-        }
+        self.seats.borrow_mut()[seat].held.clear();
         self.call(seat, || {
             each_open!(&mut guard, guard => guard.refresh());
-            self.seats.borrow_mut()[seat].guards.push(guard);
+            let seat = &mut self.seats.borrow_mut()[seat];
+            seat.guards.push(guard);
+            seat.lent -= 1;
         });
         if eager && waited || self.age(seat) < age {
             let new = self.new_section();
             let seat = &mut self.seats.borrow_mut()[seat];
-            seat.held.clear();
             let old = seat.section.replace(new);
             if !eager {
                 seat.over.extend(old);

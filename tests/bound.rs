@@ -93,4 +93,5 @@ fn a_search_does_not_pass_the_bound() {
     search::<2, 1, 1>("any", 1, 2, ANY, n);
     search::<2, 2, 1>("any", 0, 3, ANY, n);
     search::<4, 1, 1>("any", 0, 8, ANY, n);
+    search::<3, 1, 1>("any", 0, 4, ANY, n);
 }

@@ -96,6 +96,8 @@ struct Section {
     since: usize,
     /// For each era in which it went on.
     went_on: usize,
+    /// It is over, and what it held is left over.
+    left: bool,
 }
 
 #[derive(Default)]
@@ -115,8 +117,6 @@ struct Seat {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Live,
-    /// Retired, and counted as in use.
-    Later,
     Retired,
     Gone,
 }
@@ -133,6 +133,10 @@ pub struct World<const N: usize> {
     /// Calls that are under way: of which seat, and what was retired before.
     calls: RefCell<Vec<(usize, usize)>>,
     live: Cell<usize>,
+    /// Objects that were retired where no reclaimer may run; and how many of
+    /// these there were before an eager call that left nothing over.
+    deferred: Cell<usize>,
+    settled: Cell<usize>,
     retired: Cell<usize>,
     reclaimed: Cell<usize>,
     peak: Cell<usize>,
@@ -167,10 +171,7 @@ impl<const N: usize> Reclaims for World<N> {
             assert!(!seat.held.contains(&id), "reclaimed while it was held");
         }
         let state = mem::replace(&mut self.states.borrow_mut()[id], State::Gone);
-        assert!(matches!(state, State::Retired | State::Later), "reclaimed once");
-        if state == State::Later {
-            self.live.set(self.live.get() - 1);
-        }
+        assert!(state == State::Retired, "reclaimed once");
         self.reclaimed.set(self.reclaimed.get() + 1);
         for _ in 0..self.armed.take() {
             self.next();
@@ -198,6 +199,8 @@ impl<const N: usize> World<N> {
             cells: (0..limits.live.min(4)).map(|_| AtomicPtr::default()).collect(),
             calls: RefCell::default(),
             live: Cell::new(0),
+            deferred: Cell::new(0),
+            settled: Cell::new(0),
             retired: Cell::new(0),
             reclaimed: Cell::new(0),
             peak: Cell::new(0),
@@ -325,6 +328,10 @@ impl<const N: usize> World<N> {
         self.stalls(more, None) <= self.limits.stalls
     }
 
+    fn in_use(&self) -> usize {
+        self.live.get() + self.deferred.get() - self.settled.get()
+    }
+
     fn age(&self, seat: usize) -> u64 {
         let state = self.collector().slots().nth(seat).unwrap();
         state.age.unwrap_or(0)
@@ -357,16 +364,28 @@ impl<const N: usize> World<N> {
 
     /// A call that may run reclaimers.
     fn call<T>(&self, seat: usize, f: impl FnOnce() -> T) -> T {
+        let eager = self.user(seat).is_none_or(|user| matches!(*user, User::Eager(_)));
+        let before = self.reclaimed.get();
         self.calls.borrow_mut().push((seat, self.retired.get()));
         let result = f();
         self.calls.borrow_mut().pop();
         self.section_over(seat);
+        let reclaimed = self.reclaimed.get() > before;
         for (state, seat) in self.collector().slots().zip(&mut *self.seats.borrow_mut()) {
-            if !state.waiting {
-                seat.over.clear();
+            if state.waiting {
+                continue;
             }
+            // What a deferred handle sent on is left over, until an eager one
+            // comes.
+            seat.over.iter_mut().for_each(|section| section.left |= !eager);
+            seat.over.retain(|section| section.left && !(eager && reclaimed));
         }
         result
+    }
+
+    /// Nothing is left over of so many deferred ones.
+    fn settle(&self, deferred: usize) {
+        self.settled.set(self.settled.get().max(deferred));
     }
 
     fn user(&self, seat: usize) -> Option<Rc<User>> {
@@ -384,7 +403,7 @@ impl<const N: usize> World<N> {
         let Some(user) = self.user(seat) else {
             return false;
         };
-        if self.live.get() == self.limits.live {
+        if self.in_use() == self.limits.live {
             return false;
         }
         self.live.set(self.live.get() + 1);
@@ -401,11 +420,11 @@ impl<const N: usize> World<N> {
         // SAFETY: unlinked, and retired once.
         let id = unsafe { **object };
         let later = !matches!(*user, User::Eager(_)) || self.is_busy(seat);
-        self.states.borrow_mut()[id] = if later { State::Later } else { State::Retired };
-        if !later {
-            self.live.set(self.live.get() - 1);
-        }
+        self.states.borrow_mut()[id] = State::Retired;
+        self.live.set(self.live.get() - 1);
+        self.deferred.set(self.deferred.get() + usize::from(later));
         self.retired.set(self.retired.get() + 1);
+        let (reclaimed, deferred) = (self.reclaimed.get(), self.deferred.get());
         if !self.limits.inside || !self.calls.borrow().is_empty() {
             self.peak.set(self.peak.get().max(self.pending()));
         }
@@ -425,6 +444,11 @@ impl<const N: usize> World<N> {
             seat.guards.push(guard);
             seat.lent -= 1;
         });
+        // It published, and drained to the end.
+        let drained = self.reclaimed.get() > reclaimed && self.limit_of(seat) == usize::MAX;
+        if !later && !now && drained {
+            self.settle(deferred);
+        }
     }
 
     fn retire_private(&self, seat: usize, oldest: bool, now: bool) -> bool {
@@ -445,7 +469,8 @@ impl<const N: usize> World<N> {
             let index = if oldest { 0 } else { private.len() - 1 };
             private.remove(index)
         };
-        if now {
+        let eager = self.user(seat).is_some_and(|user| matches!(*user, User::Eager(_)));
+        if now && eager {
             self.retire(seat, take(), true);
             return true;
         }
@@ -462,7 +487,7 @@ impl<const N: usize> World<N> {
         };
         let may = self.going_on(seat, own).is_some() && self.may_retire(1);
         if may {
-            self.retire(seat, object, false);
+            self.retire(seat, object, now);
         } else {
             self.private.borrow_mut().push(object);
         }
@@ -500,6 +525,7 @@ impl<const N: usize> World<N> {
             number: self.sections.get(),
             since: self.retired.get(),
             went_on: 0,
+            left: false,
         }
     }
 
@@ -639,32 +665,21 @@ impl<const N: usize> World<N> {
         let User::Eager(handle) = &*user else {
             return false;
         };
-        let later: Vec<usize> = self.later();
+        let deferred = self.deferred.get();
         let over = self.sections.get();
         let all = self.call(seat, || match most {
             None if flush => handle.flush() < self.limit_of(seat),
             None => handle.collect() < self.limit_of(seat),
             Some(most) => handle.collect_at_most(most) < most,
         });
-        let mut states = self.states.borrow_mut();
-        // Nothing is left over.
-        for id in later.into_iter().filter(|_| all) {
-            if states[id] == State::Later {
-                states[id] = State::Retired;
-                self.live.set(self.live.get() - 1);
-            }
+        if all {
+            self.settle(deferred);
         }
         // And who was gone before is gone for good.
         for seat in &mut *self.seats.borrow_mut() {
             seat.over.retain(|section| section.number > over);
         }
         true
-    }
-
-    fn later(&self) -> Vec<usize> {
-        let states = self.states.borrow();
-        let later = states.iter().enumerate().filter(|(_, state)| **state == State::Later);
-        later.map(|(id, _)| id).collect()
     }
 
     fn limit_of(&self, seat: usize) -> usize {

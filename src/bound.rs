@@ -6,8 +6,8 @@
 //!
 //! - **In use.** At most `live` objects are made and not yet retired at a time.
 //!   What is retired where no reclaimer may run counts as in use until an eager
-//!   handle has published or collected and left nothing over: the objects of
-//!   deferred and per-CPU handles, of evicted handles, of reclaimers.
+//!   handle has published or collected it and left nothing over: the objects
+//!   of deferred and per-CPU handles, of evicted handles, of reclaimers.
 //! - **Stalls.** At most `stalls` are counted at a time:
 //!   - one for each section that is open while `N * B` objects or more are
 //!     retired. A section ends when its last guard has been dropped. One of a

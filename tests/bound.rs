@@ -13,10 +13,11 @@ mod world;
 
 use std::{
     env,
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
-use hyaline::Config;
+use hyaline::{AtomicPtr, Collector, Config, Linked, Robust};
 
 use search::{ANY, Setup};
 use world::{Limits, Op};
@@ -32,26 +33,27 @@ const DEFERRED: &[Op] = &[Op::Make, Op::Retire, Op::RetireNew, Op::Enter, Op::Le
 #[rustfmt::skip]
 const SAME_ERA: &[Op] = &[Op::Make, Op::Retire, Op::RetireNew, Op::Enter, Op::Leave, Op::Collect, Op::Register];
 
-/// `stalls` and `live` of a collector of `N` slots with batches of `B` and an
-/// era step of `E`; and how many scripts are tried.
+/// With so many stalls and objects in use, of a collector of `N` slots with batches of `B` and an
+/// era step of `E`. Returns how near to the bound it comes.
 fn search<const N: usize, const B: usize, const E: usize>(
     name: &'static str,
     stalls: usize,
     live: usize,
     ops: &'static [Op],
-    scripts: usize,
 ) -> f64 {
     let setup = Setup {
         config: Config::new().batch::<B>().era_step::<E>(),
         limits: Limits {
             batch: B,
+            step: E,
             stalls,
             live,
             inside: ops == PREEMPTED,
         },
         ops,
     };
-    let scripts = if cfg!(miri) { 30 } else { scripts };
+    // The larger the batch, the longer a script runs.
+    let scripts = if cfg!(miri) { 20 } else { 4000 / (1 + B / 4) };
     let seconds = env::var("HYALINE_BOUND_SECONDS").ok();
     let seconds = seconds.map(|seconds| seconds.parse().expect("seconds"));
     let start = Instant::now();
@@ -70,28 +72,111 @@ fn search<const N: usize, const B: usize, const E: usize>(
         found.bound,
         start.elapsed(),
     );
-    assert!(env::var("NOFAIL").is_ok() || found.peak <= found.bound, "{name}: passes the bound, see the schedule above");
+    assert!(found.peak <= found.bound, "{name}: passes the bound, see the schedule above");
     ratio
 }
 
+/// Each kind of schedule has a configuration for which the search passes one
+/// half of the bound: it is not larger than it must be by more than that.
+macro_rules! searches {
+    ($($test:ident: $ops:ident, [$(<$n:literal, $b:literal, $e:literal> $stalls:literal $live:literal),*];)*) => {$(
+        #[test]
+        fn $test() {
+            let ratios = [$(search::<$n, $b, $e>(stringify!($test), $stalls, $live, $ops)),*];
+            let closest = ratios.into_iter().fold(0.0, f64::max);
+            assert!(cfg!(miri) || closest > 0.5, "the bound is idle: {closest}");
+        }
+    )*};
+}
+
+// `<slots, batch, era step> stalls live`.
+searches! {
+    stalls: STALL, [<2, 1, 1> 2 24, <3, 2, 1> 2 12];
+    limits: LIMIT, [<3, 4, 1> 0 8, <2, 8, 1> 1 2];
+    preempted_calls: PREEMPTED, [<2, 2, 1> 2 24, <3, 2, 1> 3 12];
+    deferred_and_evicted: DEFERRED, [<3, 2, 2> 1 8, <2, 1, 1> 0 12];
+    one_era: SAME_ERA, [<3, 1, 4> 1 4, <2, 1, 16> 2 2];
+    all_operations: ANY, [<1, 2, 2> 1 4, <2, 2, 1> 0 3, <4, 1, 1> 0 8, <3, 2, 2> 2 6, <4, 4, 4> 3 8, <2, 64, 64> 1 8];
+}
+
+/// The formula of the page, with numbers that tell each term from the others;
+/// and what the page says of the defaults.
 #[test]
-fn a_search_does_not_pass_the_bound() {
-    let n = 6000;
-    search::<2, 1, 1>("stall", 1, 16, STALL, n);
-    search::<3, 2, 1>("stall", 2, 12, STALL, n);
-    search::<3, 4, 2>("stall", 2, 16, STALL, n);
-    search::<3, 4, 1>("limit", 0, 8, LIMIT, n);
-    search::<2, 8, 1>("limit", 1, 2, LIMIT, n);
-    search::<2, 2, 1>("preempted", 2, 24, PREEMPTED, n);
-    search::<3, 2, 1>("preempted", 3, 24, PREEMPTED, n);
-    search::<3, 2, 2>("deferred", 1, 8, DEFERRED, n);
-    search::<3, 1, 4>("same era", 1, 4, SAME_ERA, n);
-    search::<4, 1, 2>("same era", 2, 4, SAME_ERA, n);
-    search::<3, 2, 2>("any", 2, 6, ANY, n);
-    search::<4, 4, 4>("any", 3, 8, ANY, n);
-    search::<1, 2, 2>("any", 1, 4, ANY, n);
-    search::<2, 1, 1>("any", 1, 2, ANY, n);
-    search::<2, 2, 1>("any", 0, 3, ANY, n);
-    search::<4, 1, 1>("any", 0, 8, ANY, n);
-    search::<3, 1, 1>("any", 0, 4, ANY, n);
+fn the_formulas() {
+    let small = Config::new().batch::<5>().era_step::<3>();
+    // (stalls + 1) * (live + N * (E + B)) + 2 * N * B
+    assert_eq!(small.most_pending(2, 0, 7), 7 + 2 * 8 + 2 * 10);
+    assert_eq!(small.most_pending(7, 3, 11), 4 * (11 + 7 * 8) + 2 * 35);
+    assert_eq!(small.most_pending(usize::MAX, 1, 0), usize::MAX);
+    assert_eq!(small.most_pending(1, usize::MAX, 1), usize::MAX);
+    assert_eq!(small.pool_size(1, 1, usize::MAX), usize::MAX);
+    // What is in use, and what handles keep: a 32nd of the pool, at most 64
+    // blocks, where there are caches.
+    let one = Config::new().batch::<1>().era_step::<1>();
+    let keep = usize::from(cfg!(target_has_atomic = "64"));
+    assert_eq!(one.most_pending(1, 0, 10), 14);
+    assert_eq!(one.pool_size(1, 0, 10), 24);
+    assert_eq!(one.pool_size(1, 0, 30), 64 + 2 * keep);
+    // The blocks that are kept make the pool larger, so that more are kept.
+    assert_eq!(one.pool_size(4, 0, 54), 124 + 16 * keep);
+    assert_eq!(one.pool_size(1, 0, 10_000), 20_004 + 64 * keep);
+    if usize::BITS == 64 {
+        let defaults = Config::new();
+        assert_eq!(defaults.most_pending(8, 1, 2), 3_076);
+        assert_eq!(defaults.most_pending(64, 1, 64), 24_704);
+        assert_eq!(defaults.most_pending(3, 0, 2), 770);
+    }
+}
+
+/// More sections stall than the pool was sized for: nothing is reclaimed early,
+/// `alloc` says that there is no block, and all comes back with the readers.
+#[test]
+fn more_stalls_than_the_pool_was_sized_for() {
+    use hyaline::{Pool, reclaim::pooled};
+
+    const CONFIG: Config = Config::new().batch::<1>().era_step::<1>();
+    const READERS: usize = 3;
+    const TABLE: usize = 40;
+    const LIVE: usize = TABLE + 1;
+    const BLOCKS: usize = CONFIG.pool_size(READERS + 1, 0, LIVE);
+    let pool = Pool::<u32, BLOCKS>::new();
+    let collector = Collector::<{ READERS + 1 }, Robust>::with_config(CONFIG);
+    let writer = collector.register().unwrap();
+    let readers: Vec<_> = (0..READERS)
+        .map(|_| collector.register().unwrap())
+        .collect();
+    let cells: Vec<AtomicPtr<Linked<u32>>> = (0..TABLE)
+        .map(|_| AtomicPtr::new(pool.alloc(&writer, 0x600d).unwrap()))
+        .collect();
+    let mut held = Vec::new();
+    let mut exhausted = false;
+    for reader in &readers {
+        // Each stalls with the object that is there now in each cell.
+        let guard = reader.enter();
+        held.extend(
+            cells
+                .iter()
+                .map(|cell| guard.protect(cell, Ordering::Acquire)),
+        );
+        std::mem::forget(guard);
+        for cell in cells.iter().cycle().take(BLOCKS) {
+            let Ok(new) = pool.alloc(&writer, 0x600d) else {
+                exhausted = true;
+                break;
+            };
+            let guard = writer.enter();
+            let old = guard.swap(cell, new, Ordering::AcqRel);
+            // SAFETY: unlinked by the swap; the pool outlives the collector.
+            unsafe { guard.defer_retire(old, pooled::<u32>) };
+        }
+    }
+    for object in held {
+        // SAFETY: protected by guards that were forgotten.
+        assert_eq!(unsafe { **object }, 0x600d, "reclaimed while it was held");
+    }
+    assert!(exhausted, "the pool is too large for this test");
+    drop((readers, writer));
+    drop(collector);
+    // Those in the cells were not retired.
+    assert_eq!(pool.available(), BLOCKS - TABLE);
 }

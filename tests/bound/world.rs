@@ -20,6 +20,7 @@ use hyaline::{
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub batch: usize,
+    pub step: usize,
     pub stalls: usize,
     pub live: usize,
     /// The peak is that inside a reclaimer.
@@ -137,6 +138,9 @@ pub struct World<const N: usize> {
     /// these there were before an eager call that left nothing over.
     deferred: Cell<usize>,
     settled: Cell<usize>,
+    /// Some may lie with an eager handle that has the slot now: only a collect
+    /// finds these.
+    passed_on: Cell<bool>,
     retired: Cell<usize>,
     reclaimed: Cell<usize>,
     peak: Cell<usize>,
@@ -201,6 +205,7 @@ impl<const N: usize> World<N> {
             live: Cell::new(0),
             deferred: Cell::new(0),
             settled: Cell::new(0),
+            passed_on: Cell::new(false),
             retired: Cell::new(0),
             reclaimed: Cell::new(0),
             peak: Cell::new(0),
@@ -258,14 +263,14 @@ impl<const N: usize> World<N> {
 
     /// Does the next step. False if there is none.
     fn next(&self) -> bool {
-        let step = self.script.borrow_mut().next();
-        let Some([what, who, count]) = step else {
+        let next = self.script.borrow_mut().next();
+        let Some([what, who, count]) = next else {
             return false;
         };
         let op = self.ops[usize::from(what) % self.ops.len()];
         let seat = usize::from(who) % N;
-        let (batch, live) = (self.limits.batch, self.limits.live);
-        let often = [1, 1, 2, batch - 1, batch, N * (batch - 1), N * batch, live];
+        let Limits { batch, step, live, .. } = self.limits;
+        let often = [1, step, 2, batch - 1, batch, N * (batch - 1), N * batch, live];
         let times = often[usize::from(count) % 8].max(1);
         let indent = "  ".repeat(2 + self.calls.borrow().len());
         if self.step(op, seat, who, count, times) && self.log {
@@ -446,7 +451,7 @@ impl<const N: usize> World<N> {
         });
         // It published, and drained to the end.
         let drained = self.reclaimed.get() > reclaimed && self.limit_of(seat) == usize::MAX;
-        if !later && !now && drained {
+        if !later && !now && drained && !self.passed_on.get() {
             self.settle(deferred);
         }
     }
@@ -674,6 +679,7 @@ impl<const N: usize> World<N> {
         });
         if all {
             self.settle(deferred);
+            self.passed_on.set(false);
         }
         // And who was gone before is gone for good.
         for seat in &mut *self.seats.borrow_mut() {
@@ -742,6 +748,7 @@ impl<const N: usize> World<N> {
             self.section_over(seat);
         }
         self.register(seat, role);
+        self.passed_on.set(true);
         true
     }
 

@@ -72,7 +72,10 @@ fn search<const N: usize, const B: usize, const E: usize>(
         found.bound,
         start.elapsed(),
     );
-    assert!(found.peak <= found.bound, "{name}: passes the bound, see the schedule above");
+    assert!(
+        found.peak <= found.bound,
+        "{name}: passes the bound, see the schedule above"
+    );
     ratio
 }
 

@@ -75,13 +75,18 @@ impl Setup {
                 continue;
             }
             // The worst of three makes room, if it is not better.
-            let loser = (0..3).map(|_| random.below(kept.len())).min_by_key(|at| kept[*at].0);
+            let loser = (0..3)
+                .map(|_| random.below(kept.len()))
+                .min_by_key(|at| kept[*at].0);
             let loser = loser.expect("three");
             if peak >= kept[loser].0 {
                 kept[loser] = (peak, script);
             }
         }
-        let (peak, script) = kept.into_iter().max_by_key(|(peak, _)| *peak).expect("some");
+        let (peak, script) = kept
+            .into_iter()
+            .max_by_key(|(peak, _)| *peak)
+            .expect("some");
         let script = self.shrink::<N>(script, peak);
         let peak = World::<N>::run(self.config, self.limits, self.ops, script, true);
         Found { bound, peak }
@@ -107,7 +112,9 @@ impl Setup {
 
 /// A script that is a little different from one that was kept.
 fn change(kept: &[(usize, Vec<Step>)], random: &mut Random) -> Vec<Step> {
-    let best = (0..3).map(|_| random.below(kept.len())).max_by_key(|at| kept[*at].0);
+    let best = (0..3)
+        .map(|_| random.below(kept.len()))
+        .max_by_key(|at| kept[*at].0);
     let mut script = kept[best.expect("three")].1.clone();
     for _ in 0..1 + random.below(4) {
         let length = script.len();

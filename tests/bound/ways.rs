@@ -1,9 +1,9 @@
 //! The ways that once led past the bound.
 
-use std::{num::NonZeroU16, ptr, sync::atomic::Ordering};
+use std::{mem, num::NonZeroU16, panic, ptr, sync::atomic::Ordering};
 
 use hyaline::{
-    AsLink, AtomicPtr, Collector, Config, Handle, Link, Linked, Robust, Role, reclaim,
+    AsLink, AtomicPtr, Collector, Config, Handle, Link, Linked, Pool, Robust, Role, reclaim,
 };
 
 type Object = Linked<u32>;
@@ -17,7 +17,11 @@ fn make<R: Role>(handle: &Handle<'_, Robust, R>) -> *mut Object {
 /// Retires an object that nobody finds.
 fn retire<R: Role>(handle: &Handle<'_, Robust, R>, object: *mut Object) {
     // SAFETY: never shared, from a box, retired once.
-    unsafe { handle.enter().defer_retire(object, reclaim::boxed::<Object>) };
+    unsafe {
+        handle
+            .enter()
+            .defer_retire(object, reclaim::boxed::<Object>)
+    };
 }
 
 fn churn<R: Role>(handle: &Handle<'_, Robust, R>, objects: usize) {
@@ -44,7 +48,10 @@ fn old_among_young(deferred_ones: usize, old_ones: usize) -> (usize, usize) {
     }
     drop(stalled);
     // In use: the old ones, one in the making, and what is deferred.
-    (peak, CONFIG.most_pending(N, 1, old_ones + 1 + deferred_ones))
+    (
+        peak,
+        CONFIG.most_pending(N, 1, old_ones + 1 + deferred_ones),
+    )
 }
 
 /// Batches that were handed over to a full one: 172 of 300.
@@ -87,7 +94,10 @@ fn a_limit_of_one() {
     churn(&writer, 1000);
     let stats = collector.stats();
     let bound = CONFIG.most_pending(1, 0, 1);
-    assert!(stats.peak <= bound && stats.pending() <= 4, "{stats:?}, bound {bound}");
+    assert!(
+        stats.peak <= bound && stats.pending() <= 4,
+        "{stats:?}, bound {bound}"
+    );
     // What is left over goes with what is retired then.
     writer.limit_reclaims(NonZeroU16::new(2));
     churn(&writer, 8);
@@ -114,7 +124,11 @@ fn objects_without_a_birth_era_are_not_covered() {
             let link = if stamped { writer.stamp() } else { Link::new() };
             let object = Box::into_raw(Box::new(Unstamped { link }));
             // SAFETY: never shared, from a box, retired once.
-            unsafe { writer.enter().defer_retire(object, reclaim::boxed::<Unstamped>) };
+            unsafe {
+                writer
+                    .enter()
+                    .defer_retire(object, reclaim::boxed::<Unstamped>)
+            };
         }
         let more = collector.stats().pending() - before;
         assert_eq!(more > CONFIG.most_pending(2, 1, 1), !stamped, "{more} more");
@@ -169,7 +183,7 @@ fn a_reader_preempted_in_its_first_reclaimer() {
 
     const N: usize = 3;
     type World = (Collector<N, Robust>, Cell<usize>);
-    thread_local!(static WORLD: World = (Collector::with_config(CONFIG), Cell::new(0)));
+    thread_local!(static WORLD: World = const { (Collector::with_config(CONFIG), Cell::new(0)) });
 
     unsafe fn preempted(link: *mut Link) {
         // SAFETY: boxed.
@@ -193,7 +207,11 @@ fn a_reader_preempted_in_its_first_reclaimer() {
         let old: Vec<_> = (0..40).map(|_| make(&writer)).collect();
         let guard = slow.enter();
         for (index, object) in old.into_iter().enumerate() {
-            let by = if index == 0 { preempted } else { reclaim::boxed::<Object> };
+            let by = if index == 0 {
+                preempted
+            } else {
+                reclaim::boxed::<Object>
+            };
             // SAFETY: never shared, boxed, retired once.
             unsafe { writer.enter().defer_retire(object, by) };
         }
@@ -208,4 +226,55 @@ fn a_reader_preempted_in_its_first_reclaimer() {
         assert!((40..=bound).contains(&peak), "{peak} of {bound}");
         assert_eq!(collector.stats().pending(), 0);
     });
+}
+
+/// Owners that retire a little and die: each begins a count of its own, and
+/// what they leave must not add up. The search found both.
+#[test]
+fn owners_that_die_one_after_the_other() {
+    for (sent_on, bound) in [(false, 4), (true, 4)] {
+        let collector = Collector::<2, Robust>::with_config(CONFIG);
+        let helper = collector.register_deferred().unwrap();
+        let pool = Pool::<u32, 1>::new();
+        let elsewhere = Collector::<1>::new();
+        pool.alloc(&elsewhere.register().unwrap(), 0).unwrap();
+        for _ in 0..100 {
+            let owner = collector.register().unwrap();
+            churn(&owner, 3);
+            let id = owner.id();
+            mem::forget(owner);
+            // SAFETY: forgotten, with no guard, and this is its thread.
+            unsafe { collector.evict(id) }.unwrap();
+            if sent_on {
+                // Publishes, but runs no reclaimer.
+                assert!(pool.alloc(&helper, 1).is_err());
+            }
+            let pending = collector.stats().pending();
+            assert!(pending <= bound, "{pending} of {bound}");
+        }
+    }
+}
+
+/// Every reclaimer panics: what they leave over does not grow.
+#[test]
+fn reclaimers_that_panic() {
+    unsafe fn panics(link: *mut Link) {
+        // SAFETY: boxed.
+        unsafe { reclaim::boxed::<Object>(link) };
+        panic::resume_unwind(Box::new("as always"));
+    }
+    let collector = Collector::<1, Robust>::with_config(CONFIG);
+    let writer = collector.register().unwrap();
+    for _ in 0..100 {
+        let guard = writer.enter();
+        let retire = || {
+            // SAFETY: never shared, boxed, retired once.
+            unsafe { guard.defer_retire(make(&writer), panics) };
+        };
+        let _ = panic::catch_unwind(panic::AssertUnwindSafe(retire));
+        let _ = panic::catch_unwind(panic::AssertUnwindSafe(|| drop(guard)));
+    }
+    let (pending, bound) = (collector.stats().pending(), CONFIG.most_pending(1, 0, 1));
+    assert!(pending <= 4 && pending <= bound, "{pending} of {bound}");
+    while panic::catch_unwind(panic::AssertUnwindSafe(|| writer.flush())).is_err() {}
 }

@@ -200,7 +200,9 @@ impl<const N: usize> World<N> {
             seats: RefCell::new((0..N).map(|_| Seat::default()).collect()),
             states: RefCell::default(),
             private: RefCell::default(),
-            cells: (0..limits.live.min(4)).map(|_| AtomicPtr::default()).collect(),
+            cells: (0..limits.live.min(4))
+                .map(|_| AtomicPtr::default())
+                .collect(),
             calls: RefCell::default(),
             live: Cell::new(0),
             deferred: Cell::new(0),
@@ -242,7 +244,11 @@ impl<const N: usize> World<N> {
         }
         // SAFETY: made in `run`, and no handle is left.
         drop(unsafe { Box::from_raw(self.collector) });
-        assert_eq!(self.reclaimed.get(), self.retired.get(), "all is reclaimed in the end");
+        assert_eq!(
+            self.reclaimed.get(),
+            self.retired.get(),
+            "all is reclaimed in the end"
+        );
         let cells = self.cells.iter().map(|cell| cell.load(Ordering::Relaxed));
         for object in self.private.take().into_iter().chain(cells) {
             if !object.is_null() {
@@ -269,12 +275,26 @@ impl<const N: usize> World<N> {
         };
         let op = self.ops[usize::from(what) % self.ops.len()];
         let seat = usize::from(who) % N;
-        let Limits { batch, step, live, .. } = self.limits;
-        let often = [1, step, 2, batch - 1, batch, N * (batch - 1), N * batch, live];
+        let Limits {
+            batch, step, live, ..
+        } = self.limits;
+        let often = [
+            1,
+            step,
+            2,
+            batch - 1,
+            batch,
+            N * (batch - 1),
+            N * batch,
+            live,
+        ];
         let times = often[usize::from(count) % 8].max(1);
         let indent = "  ".repeat(2 + self.calls.borrow().len());
         if self.step(op, seat, who, count, times) && self.log {
-            println!("{indent}{seat}: {op:?} {times} ({who} {count}), {} pending", self.pending());
+            println!(
+                "{indent}{seat}: {op:?} {times} ({who} {count}), {} pending",
+                self.pending()
+            );
         }
         true
     }
@@ -287,9 +307,9 @@ impl<const N: usize> World<N> {
             Op::Make => repeat(&|| self.make(seat)),
             Op::Retire => repeat(&|| self.retire_private(seat, oldest, false)),
             Op::RetireNow => repeat(&|| self.retire_private(seat, oldest, true)),
-            Op::RetireNew => {
-                repeat(&|| self.may_retire(1) && self.make(seat) && self.retire_private(seat, false, false))
-            }
+            Op::RetireNew => repeat(&|| {
+                self.may_retire(1) && self.make(seat) && self.retire_private(seat, false, false)
+            }),
             Op::Enter => self.enter(seat),
             Op::Leave => self.leave(seat),
             Op::Protect => self.protect(seat, cell),
@@ -315,18 +335,27 @@ impl<const N: usize> World<N> {
     /// What a section or a call counts when so many more have been retired.
     fn count_of(&self, section: &Section, more: usize) -> usize {
         let during = self.retired.get() + more - section.since;
-        if during < N * self.limits.batch { 0 } else { 1 + section.went_on }
+        if during < N * self.limits.batch {
+            0
+        } else {
+            1 + section.went_on
+        }
     }
 
     fn stalls(&self, more: usize, except: Option<usize>) -> usize {
         let calls = self.calls.borrow();
-        let calls = calls.iter().filter(|(_, since)| self.retired.get() + more - since >= N);
+        let calls = calls
+            .iter()
+            .filter(|(_, since)| self.retired.get() + more - since >= N);
         let seats = self.seats.borrow();
         let sections = seats.iter().enumerate().flat_map(|(index, seat)| {
             let open = seat.section.iter().filter(move |_| except != Some(index));
             open.chain(&seat.over)
         });
-        calls.count() + sections.map(|section| self.count_of(section, more)).sum::<usize>()
+        calls.count()
+            + sections
+                .map(|section| self.count_of(section, more))
+                .sum::<usize>()
     }
 
     fn may_retire(&self, more: usize) -> bool {
@@ -369,7 +398,9 @@ impl<const N: usize> World<N> {
 
     /// A call that may run reclaimers.
     fn call<T>(&self, seat: usize, f: impl FnOnce() -> T) -> T {
-        let eager = self.user(seat).is_none_or(|user| matches!(*user, User::Eager(_)));
+        let eager = self
+            .user(seat)
+            .is_none_or(|user| matches!(*user, User::Eager(_)));
         let before = self.reclaimed.get();
         self.calls.borrow_mut().push((seat, self.retired.get()));
         let result = f();
@@ -382,8 +413,11 @@ impl<const N: usize> World<N> {
             }
             // What a deferred handle sent on is left over, until an eager one
             // comes.
-            seat.over.iter_mut().for_each(|section| section.left |= !eager);
-            seat.over.retain(|section| section.left && !(eager && reclaimed));
+            seat.over
+                .iter_mut()
+                .for_each(|section| section.left |= !eager);
+            seat.over
+                .retain(|section| section.left && !(eager && reclaimed));
         }
         result
     }
@@ -461,12 +495,12 @@ impl<const N: usize> World<N> {
             return false;
         }
         // Its own guards do not count.
-        let own = |object: &*mut Object| {
+        let held = |object: &*mut Object| {
             // SAFETY: not retired.
             let id = unsafe { ***object };
             self.seats.borrow()[seat].held.contains(&id)
         };
-        if now && self.private.borrow().iter().any(|object| own(object)) {
+        if now && self.private.borrow().iter().any(held) {
             return false;
         }
         let take = || {
@@ -474,7 +508,9 @@ impl<const N: usize> World<N> {
             let index = if oldest { 0 } else { private.len() - 1 };
             private.remove(index)
         };
-        let eager = self.user(seat).is_some_and(|user| matches!(*user, User::Eager(_)));
+        let eager = self
+            .user(seat)
+            .is_some_and(|user| matches!(*user, User::Eager(_)));
         if now && eager {
             self.retire(seat, take(), true);
             return true;
@@ -512,9 +548,18 @@ impl<const N: usize> World<N> {
         // SAFETY: the lifetimes alone: the collector outlives all guards.
         let open = unsafe {
             match &*user {
-                User::Eager(handle) => Open::Eager(mem::transmute::<Guard<'_, _, _>, Guard<'static, _, _>>(handle.enter())),
-                User::Deferred(handle) => Open::Deferred(mem::transmute::<Guard<'_, _, _>, Guard<'static, _, _>>(handle.enter())),
-                User::PerCpu(cpu) => Open::PerCpu(mem::transmute::<Guard<'_, _, _>, Guard<'static, _, _>>(here(cpu).enter())),
+                User::Eager(handle) => Open::Eager(mem::transmute::<
+                    Guard<'_, _, _>,
+                    Guard<'static, _, _>,
+                >(handle.enter())),
+                User::Deferred(handle) => Open::Deferred(mem::transmute::<
+                    Guard<'_, _, _>,
+                    Guard<'static, _, _>,
+                >(handle.enter())),
+                User::PerCpu(cpu) => Open::PerCpu(mem::transmute::<
+                    Guard<'_, _, _>,
+                    Guard<'static, _, _>,
+                >(here(cpu).enter())),
             }
         };
         let seat = &mut self.seats.borrow_mut()[seat];
@@ -762,7 +807,9 @@ impl<const N: usize> World<N> {
         let mut token = handle.start_grace_period();
         token.poll(handle);
         if self.collector().slots().all(|slot| slot.guards == 0) {
-            handle.synchronize(|| unreachable!("nobody is inside")).unwrap();
+            handle
+                .synchronize(|| unreachable!("nobody is inside"))
+                .unwrap();
         }
         true
     }

@@ -1,231 +1,134 @@
-//! The bound of robust mode against an adversary: a seeded scheduler that
-//! drives several handles of the real code one step at a time, stalls readers
-//! at every step, and counts what is retired and not reclaimed.
+//! The bound of robust mode: a search over all operations and roles for the
+//! schedule with the most pending objects, and the ways that once led past it.
 
 #![cfg(not(hyaline_loom))]
 
-use std::{cell::Cell, ptr, sync::atomic::Ordering};
+#[path = "bound/search.rs"]
+mod search;
+#[cfg(not(miri))]
+#[path = "bound/ways.rs"]
+mod ways;
+#[path = "bound/world.rs"]
+mod world;
 
-use hyaline::{AtomicPtr, Collector, Config, Guard, Handle, Link, Linked, Robust};
+use std::{
+    env,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
-thread_local!(static RECLAIMED: Cell<usize> = const { Cell::new(0) });
+use hyaline::{AtomicPtr, Collector, Config, Linked, Robust};
 
-type Object = Linked<Cell<u32>>;
-const ALIVE: u32 = 0x600d;
+use search::{ANY, Setup};
+use world::{Limits, Op};
 
-unsafe fn reclaim(link: *mut Link) {
-    RECLAIMED.set(RECLAIMED.get() + 1);
-    // SAFETY: all objects are boxed, and retired once.
-    let object = unsafe { Box::from_raw(Link::cast::<Object>(link)) };
-    assert_eq!(object.replace(0xdead), ALIVE);
-}
+#[rustfmt::skip]
+const STALL: &[Op] = &[Op::Make, Op::Retire, Op::RetireNew, Op::Enter, Op::Leave, Op::Protect, Op::Collect];
+#[rustfmt::skip]
+const LIMIT: &[Op] = &[Op::Make, Op::Retire, Op::RetireNew, Op::Enter, Op::Leave, Op::Limit, Op::CollectAtMost, Op::Collect];
+#[rustfmt::skip]
+const PREEMPTED: &[Op] = &[Op::Make, Op::Retire, Op::RetireNew, Op::Enter, Op::Leave, Op::Collect, Op::Preempt];
+#[rustfmt::skip]
+const DEFERRED: &[Op] = &[Op::Make, Op::Retire, Op::RetireNew, Op::Enter, Op::Leave, Op::Collect, Op::Register, Op::Evict, Op::Starve];
+#[rustfmt::skip]
+const SAME_ERA: &[Op] = &[Op::Make, Op::Retire, Op::RetireNew, Op::Enter, Op::Leave, Op::Collect, Op::Register];
 
-/// A generator of numbers that look random (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 33) as usize % limit
-    }
-}
-
-/// A reader that is somewhere in `enter, protect, leave`.
-struct Reader<'c> {
-    handle: &'c Handle<'c, Robust>,
-    guard: Option<Guard<'c, Robust>>,
-    held: *mut Object,
-}
-
-impl<'c> Reader<'c> {
-    /// With `stalls` of 1 a section can stall only after it loaded its
-    /// pointer; with 2 also before, so that its era moves in between.
-    fn step(&mut self, stalls: usize, cells: &[AtomicPtr<Object>], random: &mut Random) {
-        if self.guard.is_none() {
-            self.guard = Some(self.handle.enter());
-            if stalls > 1 {
-                return;
-            }
-        }
-        match &self.guard {
-            Some(guard) if self.held.is_null() => {
-                self.held = guard.protect(&cells[random.below(cells.len())], Ordering::Acquire);
-            }
-            _ => self.leave(),
-        }
-    }
-
-    fn leave(&mut self) {
-        if !self.held.is_null() {
-            // SAFETY: protected until the guard is dropped below.
-            let held = unsafe { &*self.held };
-            assert_eq!(held.get(), ALIVE, "reclaimed while it was held");
-            self.held = ptr::null_mut();
-        }
-        self.guard = None;
-    }
-}
-
-/// One schedule; returns the peak of pending objects.
-fn schedule<const N: usize>(
-    config: Config,
-    live: usize,
-    readers: usize,
+/// With so many stalls and objects in use, of a collector of `N` slots with batches of `B` and an
+/// era step of `E`. Returns how near to the bound it comes.
+fn search<const N: usize, const B: usize, const E: usize>(
+    name: &'static str,
     stalls: usize,
-    seed: u64,
-) -> usize {
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    RECLAIMED.set(0);
-    let (mut retired, mut peak) = (0, 0);
-    let collector = Collector::<N, Robust>::with_config(config);
-    let handles: Vec<_> = (0..N).map(|_| collector.register().unwrap()).collect();
-    let (reading, writing) = handles.split_at(readers);
-    let cells: Vec<AtomicPtr<Object>> = (0..live)
-        .map(|_| AtomicPtr::new(make(&writing[0])))
-        .collect();
-    let mut readers: Vec<_> = reading
-        .iter()
-        .map(|handle| Reader {
-            handle,
-            guard: None,
-            held: ptr::null_mut(),
-        })
-        .collect();
-    // How often a reader moves at all: often, or stalled for long.
-    let eagerness = [2, 10, 100, 5000][random.below(4)];
-    // How many of the objects that are retired are the oldest there are, and
-    // how many were made just before: the adversary mixes them.
-    let fillers = random.below(2 * N + 8);
-    // Whether writers batch young objects with old ones.
-    let defer = random.below(4) > 0;
-    let mut oldest = 0;
-    for step in 0..40 * live {
-        for reader in &mut readers {
-            if random.below(eagerness) == 0 || step < 2 * live && reader.guard.is_none() {
-                reader.step(stalls, &cells, &mut random);
-            }
-        }
-        let writer = &writing[random.below(writing.len())];
-        let mut replace = |cell: &AtomicPtr<Object>| {
-            let guard = defer.then(|| writer.enter());
-            let old = cell.swap(make(writer), Ordering::AcqRel);
-            match &guard {
-                // SAFETY: unlinked by the swap.
-                Some(guard) => unsafe { guard.defer_retire(old, reclaim) },
-                // SAFETY: as above.
-                None => unsafe { writer.retire(old, reclaim) },
-            }
-            drop(guard);
-            retired += 1;
-            peak = peak.max(retired - RECLAIMED.get());
-        };
-        if step % (fillers + 1) == fillers {
-            replace(&cells[1 + oldest % (live - 1)]);
-            oldest += 1;
-        } else {
-            replace(&cells[0]);
-        }
-        if random.below(200) == 0 {
-            writer.flush();
-        }
-    }
-    for reader in &mut readers {
-        reader.leave();
-    }
-    drop(readers);
-    for cell in &cells {
-        // SAFETY: nobody reads any more.
-        unsafe { writing[0].retire(cell.load(Ordering::Relaxed), reclaim) };
-        retired += 1;
-    }
-    drop(handles);
-    assert_eq!(RECLAIMED.get(), retired, "all is reclaimed in the end");
-    peak
-}
-
-fn make(handle: &Handle<'_, Robust>) -> *mut Object {
-    Box::into_raw(Box::new(handle.link(Cell::new(ALIVE))))
-}
-
-/// Runs many schedules; returns the bound and the highest peak.
-fn adversary<const N: usize>(
-    config: Config,
     live: usize,
-    readers: usize,
-    stalls: usize,
-) -> (usize, usize) {
-    let live = if cfg!(miri) { 8 } else { live };
-    let bound = config.most_pending(N, readers * stalls, live);
-    let schedules = match (cfg!(miri), cfg!(debug_assertions)) {
-        (true, _) => 2,
-        (_, true) => 300,
-        _ => 1500,
+    ops: &'static [Op],
+) -> f64 {
+    let setup = Setup {
+        config: Config::new().batch::<B>().era_step::<E>(),
+        limits: Limits {
+            batch: B,
+            step: E,
+            stalls,
+            live,
+            inside: ops == PREEMPTED,
+        },
+        ops,
     };
-    let peaks = (1..=schedules).map(|seed| schedule::<N>(config, live, readers, stalls, seed));
-    (bound, peaks.max().unwrap())
+    // The larger the batch, the longer a script runs.
+    let scripts = if cfg!(miri) { 20 } else { 4000 / (1 + B / 4) };
+    let seconds = env::var("HYALINE_BOUND_SECONDS").ok();
+    let seconds = seconds.map(|seconds| seconds.parse().expect("seconds"));
+    let start = Instant::now();
+    let mut runs = 0;
+    let found = setup.search::<N>(|done| {
+        runs = done;
+        match seconds {
+            Some(seconds) => start.elapsed() < Duration::from_secs(seconds),
+            None => done < scripts,
+        }
+    });
+    let ratio = found.peak as f64 / found.bound as f64;
+    println!(
+        "{name}, {N} slots, batch {B}, step {E}, {stalls} stalls, {live} live: {} of {} ({ratio:.2}), {runs} scripts, {:?}",
+        found.peak,
+        found.bound,
+        start.elapsed(),
+    );
+    assert!(
+        found.peak <= found.bound,
+        "{name}: passes the bound, see the schedule above"
+    );
+    ratio
 }
 
-#[test]
-fn never_more_than_the_bound_and_close_to_it() {
-    let small = Config::new().batch::<4>().era_step::<1>();
-    let one = Config::new().batch::<1>().era_step::<1>();
-    let large = Config::new().batch::<16>().era_step::<4>();
-    let rows = [
-        ("2 slots, 1 reader, batch 1", adversary::<2>(one, 64, 1, 1)),
-        (
-            "2 slots, 1 reader, batch 1, 2 stalls",
-            adversary::<2>(one, 64, 1, 2),
-        ),
-        (
-            "2 slots, 1 reader, batch 4",
-            adversary::<2>(small, 64, 1, 1),
-        ),
-        (
-            "3 slots, 1 reader, batch 16, step 4",
-            adversary::<3>(large, 64, 1, 1),
-        ),
-        (
-            "4 slots, 2 readers, batch 4",
-            adversary::<4>(small, 64, 2, 1),
-        ),
-        (
-            "8 slots, 4 readers, batch 4, 2 stalls",
-            adversary::<8>(small, 64, 4, 2),
-        ),
-    ];
-    let mut closest = 0.0_f64;
-    for (name, (bound, peak)) in rows {
-        println!("{name}: bound {bound}, peak {peak}");
-        assert!(peak <= bound, "{name}: {peak} pending, bound {bound}");
-        closest = closest.max(peak as f64 / bound as f64);
-    }
-    assert!(cfg!(miri) || closest >= 0.5, "the bound is idle: {closest}");
+/// Each kind of schedule has a configuration for which the search passes one
+/// half of the bound: it is not larger than it must be by more than that.
+macro_rules! searches {
+    ($($test:ident: $ops:ident, [$(<$n:literal, $b:literal, $e:literal> $stalls:literal $live:literal),*];)*) => {$(
+        #[test]
+        fn $test() {
+            let ratios = [$(search::<$n, $b, $e>(stringify!($test), $stalls, $live, $ops)),*];
+            let closest = ratios.into_iter().fold(0.0, f64::max);
+            assert!(cfg!(miri) || closest > 0.5, "the bound is idle: {closest}");
+        }
+    )*};
 }
 
-/// The formulas of the page, with numbers that tell each term from the others.
+// `<slots, batch, era step> stalls live`.
+searches! {
+    stalls: STALL, [<2, 1, 1> 2 24, <3, 2, 1> 2 12];
+    limits: LIMIT, [<3, 4, 1> 0 8, <2, 8, 1> 1 2];
+    preempted_calls: PREEMPTED, [<2, 2, 1> 2 24, <3, 2, 1> 3 12];
+    deferred_and_evicted: DEFERRED, [<3, 2, 2> 1 8, <2, 1, 1> 0 12];
+    one_era: SAME_ERA, [<3, 1, 4> 1 4, <2, 1, 16> 2 2];
+    all_operations: ANY, [<1, 2, 2> 1 4, <2, 2, 1> 0 3, <4, 1, 1> 0 8, <3, 2, 2> 2 6, <4, 4, 4> 3 8, <2, 64, 64> 1 8];
+}
+
+/// The formula of the page, with numbers that tell each term from the others;
+/// and what the page says of the defaults.
 #[test]
 fn the_formulas() {
     let small = Config::new().batch::<5>().era_step::<3>();
-    // stalls * (live + N * (E + 2)) * M + N * (2 * M + N), with M = max(B, N).
-    assert_eq!(small.most_pending(2, 0, 7), 2 * (2 * 5 + 2));
-    assert_eq!(small.most_pending(2, 3, 7), 3 * (7 + 2 * 5) * 5 + 24);
-    assert_eq!(small.most_pending(7, 3, 11), 3 * (11 + 7 * 5) * 7 + 7 * 21);
-    assert_eq!(small.most_pending(5, 1, 0), (5 * 5) * 5 + 5 * 15);
-    // And what is in use, and what handles keep: a 32nd of the pool, at most
-    // 64 blocks, where there are caches.
-    let keep = usize::from(cfg!(target_has_atomic = "64"));
-    assert_eq!(small.pool_size(1, 0, 7), 7 + 11);
+    // (stalls + 1) * (live + N * (E + B)) + 2 * N * B
+    assert_eq!(small.most_pending(2, 0, 7), 7 + 2 * 8 + 2 * 10);
+    assert_eq!(small.most_pending(7, 3, 11), 4 * (11 + 7 * 8) + 2 * 35);
+    assert_eq!(small.most_pending(usize::MAX, 1, 0), usize::MAX);
+    assert_eq!(small.most_pending(1, usize::MAX, 1), usize::MAX);
+    assert_eq!(small.pool_size(1, 1, usize::MAX), usize::MAX);
+    // What is in use, and what handles keep: a 32nd of the pool, at most 64
+    // blocks, where there are caches.
     let one = Config::new().batch::<1>().era_step::<1>();
-    assert_eq!(one.most_pending(1, 0, 0), 3);
-    // 64 blocks for the objects, and 2 more that one handle keeps.
-    assert_eq!(one.pool_size(1, 0, 61), 64 + 2 * keep);
-    assert_eq!(one.pool_size(1, 0, 27), 30);
+    let keep = usize::from(cfg!(target_has_atomic = "64"));
+    assert_eq!(one.most_pending(1, 0, 10), 14);
+    assert_eq!(one.pool_size(1, 0, 10), 24);
+    assert_eq!(one.pool_size(1, 0, 30), 64 + 2 * keep);
     // The blocks that are kept make the pool larger, so that more are kept.
-    assert_eq!(one.most_pending(4, 0, 0), 48);
-    assert_eq!(one.pool_size(4, 0, 76), 124 + 16 * keep);
-    assert_eq!(one.pool_size(1, 0, 10_000), 10_003 + 64 * keep);
+    assert_eq!(one.pool_size(4, 0, 54), 124 + 16 * keep);
+    assert_eq!(one.pool_size(1, 0, 10_000), 20_004 + 64 * keep);
+    if usize::BITS == 64 {
+        let defaults = Config::new();
+        assert_eq!(defaults.most_pending(8, 1, 2), 3_076);
+        assert_eq!(defaults.most_pending(64, 1, 64), 24_704);
+        assert_eq!(defaults.most_pending(3, 0, 2), 770);
+    }
 }
 
 /// More sections stall than the pool was sized for: nothing is reclaimed early,

@@ -74,7 +74,10 @@ impl<S: Scheme> Global<S> {
         // Relaxed: see `used`.
         self.used.fetch_max(index + 1, Ordering::Relaxed);
         let slot = &self.slots[index];
-        slot.room.set(self.settings.batch());
+        // The first object is published at once if there is anything from
+        // before, or owners that come, retire and die would add up.
+        let left = !slot.retired.seems_empty() || !self.left_over.seems_empty();
+        slot.room.set(if left { 1 } else { self.settings.batch() });
         slot.limit.set(0);
         // Relaxed: a request to the last owner is of no interest.
         slot.restart.store(false, Ordering::Relaxed);

@@ -82,11 +82,6 @@ impl<S: Scheme> Local<'_, S> {
             unsafe { self.run(link) };
             reclaimed += 1;
         }
-        if reclaimed == limit {
-            // From here on each retire reclaims some, so that what is left
-            // over does not grow.
-            slot.room.set(1);
-        }
         reclaimed
     }
 
@@ -188,7 +183,13 @@ struct Done<'a, 'c, S: Scheme>(&'a Local<'c, S>);
 
 impl<S: Scheme> Drop for Done<'_, '_, S> {
     fn drop(&mut self) {
-        self.0.put_hand_back();
-        self.0.slot.draining.set(false);
+        let Self(local) = self;
+        local.put_hand_back();
+        if !local.global.left_over.seems_empty() {
+            // By a limit or a panic. From here on each retire of this handle
+            // reclaims some, so that what is left over does not grow.
+            local.slot.room.set(1);
+        }
+        local.slot.draining.set(false);
     }
 }

@@ -1,0 +1,153 @@
+//! A search for schedules with many pending objects: it keeps scripts, changes
+//! them, and goes on with those that come to a higher peak.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use hyaline::Config;
+
+use super::world::{ALL, Limits, Op, Step, World};
+
+/// A generator of numbers that look random (xorshift).
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 33) as usize % limit
+    }
+
+    fn step(&mut self) -> Step {
+        let mut byte = || self.below(256) as u8;
+        [byte(), byte(), byte()]
+    }
+}
+
+/// What is searched.
+#[derive(Clone, Copy)]
+pub struct Setup {
+    pub config: Config,
+    pub limits: Limits,
+    pub ops: &'static [Op],
+}
+
+/// What was found.
+pub struct Found {
+    pub bound: usize,
+    pub peak: usize,
+}
+
+const LONGEST: usize = 120;
+
+impl Setup {
+    fn peak<const N: usize>(&self, script: &[Step]) -> usize {
+        let run = || World::<N>::run(self.config, self.limits, self.ops, script.to_vec(), false);
+        // What fails in another way is worse than any peak.
+        panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(usize::MAX)
+    }
+
+    /// Searches as long as it may; `may` is told how many scripts have run.
+    pub fn search<const N: usize>(&self, mut may: impl FnMut(usize) -> bool) -> Found {
+        let Limits { stalls, live, .. } = self.limits;
+        let bound = self.config.most_pending(N, stalls, live);
+        let mut random = Random::new(0x5eed);
+        let mut kept: Vec<(usize, Vec<Step>)> = Vec::new();
+        let mut runs = 0;
+        while may(runs) {
+            let script = if kept.len() < 24 {
+                (0..20 + random.below(40)).map(|_| random.step()).collect()
+            } else {
+                change(&kept, &mut random)
+            };
+            runs += 1;
+            let peak = self.peak::<N>(&script);
+            if peak > bound {
+                kept = vec![(peak, script)];
+                break;
+            }
+            if kept.len() < 24 {
+                kept.push((peak, script));
+                continue;
+            }
+            // The worst of three makes room, if it is not better.
+            let loser = (0..3)
+                .map(|_| random.below(kept.len()))
+                .min_by_key(|at| kept[*at].0);
+            let loser = loser.expect("three");
+            if peak >= kept[loser].0 {
+                kept[loser] = (peak, script);
+            }
+        }
+        let (peak, script) = kept
+            .into_iter()
+            .max_by_key(|(peak, _)| *peak)
+            .expect("some");
+        let script = self.shrink::<N>(script, peak);
+        let peak = World::<N>::run(self.config, self.limits, self.ops, script, true);
+        Found { bound, peak }
+    }
+
+    /// Takes steps out for as long as the peak is not lower.
+    fn shrink<const N: usize>(&self, mut script: Vec<Step>, peak: usize) -> Vec<Step> {
+        for length in [16, 4, 1] {
+            let mut at = 0;
+            while at < script.len() {
+                let mut shorter = script.clone();
+                shorter.drain(at..(at + length).min(script.len()));
+                if self.peak::<N>(&shorter) >= peak {
+                    script = shorter;
+                } else {
+                    at += length;
+                }
+            }
+        }
+        script
+    }
+}
+
+/// A script that is a little different from one that was kept.
+fn change(kept: &[(usize, Vec<Step>)], random: &mut Random) -> Vec<Step> {
+    let best = (0..3)
+        .map(|_| random.below(kept.len()))
+        .max_by_key(|at| kept[*at].0);
+    let mut script = kept[best.expect("three")].1.clone();
+    for _ in 0..1 + random.below(4) {
+        let length = script.len();
+        if length == 0 {
+            script.push(random.step());
+            continue;
+        }
+        let at = random.below(length);
+        let many = 1 + random.below(8.min(length - at));
+        match random.below(8) {
+            0 => script[at] = random.step(),
+            1 => script[at][random.below(3)] = random.below(256) as u8,
+            2 | 3 => script.insert(at, random.step()),
+            4 => drop(script.drain(at..at + many)),
+            5 => {
+                // Once more, at another place.
+                let part = script[at..at + many].to_vec();
+                let to = random.below(length);
+                script.splice(to..to, part);
+            }
+            6 => {
+                // The other end of another script.
+                let other = &kept[random.below(kept.len())].1;
+                let from = random.below(other.len().max(1));
+                script.truncate(at);
+                script.extend(other.iter().skip(from));
+            }
+            _ => script.swap(at, random.below(length)),
+        }
+    }
+    script.truncate(LONGEST);
+    script
+}
+
+/// Every operation is tried by a search that names none.
+pub const ANY: &[Op] = ALL;

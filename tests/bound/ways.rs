@@ -1,0 +1,280 @@
+//! The ways that once led past the bound.
+
+use std::{mem, num::NonZeroU16, panic, ptr, sync::atomic::Ordering};
+
+use hyaline::{
+    AsLink, AtomicPtr, Collector, Config, Handle, Link, Linked, Pool, Robust, Role, reclaim,
+};
+
+type Object = Linked<u32>;
+
+const CONFIG: Config = Config::new().batch::<4>().era_step::<1>();
+
+fn make<R: Role>(handle: &Handle<'_, Robust, R>) -> *mut Object {
+    Box::into_raw(Box::new(handle.link(7)))
+}
+
+/// Retires an object that nobody finds.
+fn retire<R: Role>(handle: &Handle<'_, Robust, R>, object: *mut Object) {
+    // SAFETY: never shared, from a box, retired once.
+    unsafe {
+        handle
+            .enter()
+            .defer_retire(object, reclaim::boxed::<Object>)
+    };
+}
+
+fn churn<R: Role>(handle: &Handle<'_, Robust, R>, objects: usize) {
+    for _ in 0..objects {
+        retire(handle, make(handle));
+    }
+}
+
+/// One stalled section; old objects are retired one by one between young ones
+/// of a deferred handle and of one's own.
+fn old_among_young(deferred_ones: usize, old_ones: usize) -> (usize, usize) {
+    const N: usize = 3;
+    let collector = Collector::<N, Robust>::with_config(CONFIG);
+    let (reader, writer) = (collector.register().unwrap(), collector.register().unwrap());
+    let deferred = collector.register_deferred().unwrap();
+    let old: Vec<_> = (0..old_ones).map(|_| make(&writer)).collect();
+    let stalled = reader.enter();
+    let mut peak = 0;
+    for object in old {
+        churn(&deferred, deferred_ones);
+        churn(&writer, 3);
+        retire(&writer, object);
+        peak = peak.max(collector.stats().pending());
+    }
+    drop(stalled);
+    // In use: the old ones, one in the making, and what is deferred.
+    (
+        peak,
+        CONFIG.most_pending(N, 1, old_ones + 1 + deferred_ones),
+    )
+}
+
+/// Batches that were handed over to a full one: 172 of 300.
+#[test]
+fn a_deferred_batch_in_each_batch() {
+    let (peak, bound) = old_among_young(4, 49);
+    assert!(peak <= 80 && peak <= bound, "{peak} of {bound}");
+}
+
+/// A hundred deferred objects between two publishes are in use until then, and
+/// are not held after it.
+#[test]
+fn bursts_of_deferred_objects() {
+    let (peak, bound) = old_among_young(100, 9);
+    assert!(peak <= 120 && peak <= bound, "{peak} of {bound}");
+}
+
+/// A deferred handle retires, and nobody publishes or collects: that is not
+/// bounded by anything here, which is why these objects count as in use.
+#[test]
+fn a_flood_of_deferred_objects() {
+    let collector = Collector::<2, Robust>::with_config(CONFIG);
+    let writer = collector.register().unwrap();
+    let deferred = collector.register_deferred().unwrap();
+    churn(&deferred, 1000);
+    let pending = collector.stats().pending();
+    assert_eq!(pending, 1000);
+    assert!(pending <= CONFIG.most_pending(2, 0, 1000));
+    // The first publish finds them all.
+    churn(&writer, 4);
+    assert_eq!(collector.stats().pending(), 0);
+}
+
+/// A handle that may run one reclaimer a call.
+#[test]
+fn a_limit_of_one() {
+    let collector = Collector::<1, Robust>::with_config(CONFIG);
+    let writer = collector.register().unwrap();
+    writer.limit_reclaims(NonZeroU16::new(1));
+    churn(&writer, 1000);
+    let stats = collector.stats();
+    let bound = CONFIG.most_pending(1, 0, 1);
+    assert!(
+        stats.peak <= bound && stats.pending() <= 4,
+        "{stats:?}, bound {bound}"
+    );
+    // What is left over goes with what is retired then.
+    writer.limit_reclaims(NonZeroU16::new(2));
+    churn(&writer, 8);
+    assert!(collector.stats().pending() < 4);
+}
+
+/// A header without a birth era counts as older than every section: not
+/// covered, which the pages of `Link::new` and `most_pending` say.
+#[test]
+fn objects_without_a_birth_era_are_not_covered() {
+    #[repr(C)]
+    struct Unstamped {
+        link: Link,
+    }
+    // SAFETY: `repr(C)`, and the link comes first.
+    unsafe impl AsLink for Unstamped {}
+
+    let collector = Collector::<2, Robust>::with_config(CONFIG);
+    let (reader, writer) = (collector.register().unwrap(), collector.register().unwrap());
+    let stalled = reader.enter();
+    for stamped in [false, true] {
+        let before = collector.stats().pending();
+        for _ in 0..1000 {
+            let link = if stamped { writer.stamp() } else { Link::new() };
+            let object = Box::into_raw(Box::new(Unstamped { link }));
+            // SAFETY: never shared, from a box, retired once.
+            unsafe {
+                writer
+                    .enter()
+                    .defer_retire(object, reclaim::boxed::<Unstamped>)
+            };
+        }
+        let more = collector.stats().pending() - before;
+        assert_eq!(more > CONFIG.most_pending(2, 1, 1), !stamped, "{more} more");
+    }
+    drop(stalled);
+    writer.flush();
+    assert_eq!(collector.stats().pending(), 0);
+}
+
+/// A reader with a limit, whose sections end regularly, while a writer retires
+/// faster than the reader may reclaim.
+#[test]
+fn a_backlog_of_a_reader_with_a_limit() {
+    const BATCH: Config = Config::new().batch::<8>().era_step::<4>();
+    for (limit, sections) in [(8, 1), (4, 1), (4, 20), (1, 20)] {
+        let collector = Collector::<2, Robust>::with_config(BATCH);
+        let (writer, reader) = (collector.register().unwrap(), collector.register().unwrap());
+        reader.limit_reclaims(NonZeroU16::new(limit));
+        let shared = AtomicPtr::new(ptr::null_mut());
+        for _ in 0..200 {
+            let guard = reader.enter();
+            guard.protect(&shared, Ordering::Acquire);
+            for _ in 0..8 {
+                let new = make(&writer);
+                let guard = writer.enter();
+                let old = guard.swap(&shared, new, Ordering::AcqRel);
+                if !old.is_null() {
+                    // SAFETY: unlinked by the swap, and from a box.
+                    unsafe { guard.defer_retire(old, reclaim::boxed::<Object>) };
+                }
+            }
+            writer.flush();
+            drop(guard);
+            for _ in 1..sections {
+                drop(reader.enter());
+            }
+            writer.flush();
+            // The second flush is after the section.
+            assert_eq!(collector.stats().pending(), 0);
+        }
+        let (peak, bound) = (collector.stats().peak, BATCH.most_pending(2, 1, 2));
+        assert!(peak <= bound, "limit {limit}: {peak} of {bound}");
+        retire(&writer, shared.into_inner());
+    }
+}
+
+/// A reader is preempted in the first reclaimer of its leave. Meanwhile a
+/// writer goes on, with short sections of another reader and flushes.
+#[test]
+fn a_reader_preempted_in_its_first_reclaimer() {
+    use std::cell::Cell;
+
+    const N: usize = 3;
+    type World = (Collector<N, Robust>, Cell<usize>);
+    thread_local!(static WORLD: World = const { (Collector::with_config(CONFIG), Cell::new(0)) });
+
+    unsafe fn preempted(link: *mut Link) {
+        // SAFETY: boxed.
+        unsafe { reclaim::boxed::<Object>(link) };
+        WORLD.with(|(collector, peak)| {
+            let (writer, reader) = (collector.register().unwrap(), collector.register().unwrap());
+            for _ in 0..500 {
+                let guard = reader.enter();
+                churn(&writer, 7);
+                writer.flush();
+                peak.set(peak.get().max(collector.stats().pending()));
+                drop(guard);
+                drop(reader.enter());
+            }
+        });
+    }
+
+    WORLD.with(|(collector, peak)| {
+        let slow = collector.register().unwrap();
+        let writer = collector.register().unwrap();
+        let old: Vec<_> = (0..40).map(|_| make(&writer)).collect();
+        let guard = slow.enter();
+        for (index, object) in old.into_iter().enumerate() {
+            let by = if index == 0 {
+                preempted
+            } else {
+                reclaim::boxed::<Object>
+            };
+            // SAFETY: never shared, boxed, retired once.
+            unsafe { writer.enter().defer_retire(object, by) };
+        }
+        writer.flush();
+        let held = collector.stats().pending();
+        assert_eq!(held, 40);
+        drop(writer);
+        drop(guard);
+        // The call, and the section of which the call was the end.
+        let bound = CONFIG.most_pending(N, 1, 41);
+        let peak = peak.get().max(held);
+        assert!((40..=bound).contains(&peak), "{peak} of {bound}");
+        assert_eq!(collector.stats().pending(), 0);
+    });
+}
+
+/// Owners that retire a little and die: each begins a count of its own, and
+/// what they leave must not add up. The search found both.
+#[test]
+fn owners_that_die_one_after_the_other() {
+    for (sent_on, bound) in [(false, 4), (true, 4)] {
+        let collector = Collector::<2, Robust>::with_config(CONFIG);
+        let helper = collector.register_deferred().unwrap();
+        let pool = Pool::<u32, 1>::new();
+        let elsewhere = Collector::<1>::new();
+        pool.alloc(&elsewhere.register().unwrap(), 0).unwrap();
+        for _ in 0..100 {
+            let owner = collector.register().unwrap();
+            churn(&owner, 3);
+            let id = owner.id();
+            mem::forget(owner);
+            // SAFETY: forgotten, with no guard, and this is its thread.
+            unsafe { collector.evict(id) }.unwrap();
+            if sent_on {
+                // Publishes, but runs no reclaimer.
+                assert!(pool.alloc(&helper, 1).is_err());
+            }
+            let pending = collector.stats().pending();
+            assert!(pending <= bound, "{pending} of {bound}");
+        }
+    }
+}
+
+/// Every reclaimer panics: what they leave over does not grow.
+#[test]
+fn reclaimers_that_panic() {
+    unsafe fn panics(link: *mut Link) {
+        // SAFETY: boxed.
+        unsafe { reclaim::boxed::<Object>(link) };
+        panic::resume_unwind(Box::new("as always"));
+    }
+    let collector = Collector::<1, Robust>::with_config(CONFIG);
+    let writer = collector.register().unwrap();
+    for _ in 0..100 {
+        let guard = writer.enter();
+        let retire = || {
+            // SAFETY: never shared, boxed, retired once.
+            unsafe { guard.defer_retire(make(&writer), panics) };
+        };
+        let _ = panic::catch_unwind(panic::AssertUnwindSafe(retire));
+        let _ = panic::catch_unwind(panic::AssertUnwindSafe(|| drop(guard)));
+    }
+    let (pending, bound) = (collector.stats().pending(), CONFIG.most_pending(1, 0, 1));
+    assert!(pending <= 4 && pending <= bound, "{pending} of {bound}");
+    while panic::catch_unwind(panic::AssertUnwindSafe(|| writer.flush())).is_err() {}
+}

@@ -304,7 +304,7 @@ impl<S: Scheme> Global<S> {
 
     /// Whether something waits at a slot that is not open.
     fn is_stranded(&self) -> bool {
-        let stranded = |slot: &Slot<S>| !slot.inbox.seems_empty() && !slot.section.look().is_open();
+        let stranded = |slot: &Slot<S>| !slot.inbox.is_empty() && !slot.section.look().is_open();
         self.used().iter().any(stranded)
     }
 }

@@ -21,14 +21,32 @@ impl Stack {
     #[inline(always)]
     pub(super) fn head(&self) -> usize {
         step();
-        // Relaxed: a hint; `take` synchronizes.
+        // Relaxed: a hint; `take` synchronizes. Models read the latest value
+        // here: an older one is a delay, and they would try all of them.
+        #[cfg(hyaline_loom)]
+        return match (self.0).compare_exchange(
+            ptr::null_mut(),
+            ptr::null_mut(),
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        ) {
+            Ok(head) | Err(head) => head.addr(),
+        };
+        #[cfg(not(hyaline_loom))]
         self.0.load(Ordering::Relaxed).addr()
     }
 
-    /// Whether there seem to be no objects.
+    /// Whether there seem to be no objects. A hint.
     #[inline(always)]
     pub(super) fn seems_empty(&self) -> bool {
         self.head() == 0
+    }
+
+    /// Whether there are no objects, as of the caller's last barrier.
+    pub(super) fn is_empty(&self) -> bool {
+        step();
+        // Relaxed: the caller's heavy barrier orders it.
+        self.0.load(Ordering::Relaxed).is_null()
     }
 
     /// Takes all objects. The list is the caller's; null if there are none.

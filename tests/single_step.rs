@@ -13,7 +13,8 @@
 //! HYALINE_SINGLE_STEP=all cargo test --release --test single_step -- --nocapture
 //! ```
 //!
-//! and the same with `RUSTFLAGS="--cfg hyaline_narrow_era"`, where eras have
+//! (a number instead of `all` is seconds for each operation, and
+//! `HYALINE_SINGLE_STEP_TASK` is the one to do) and the same with `RUSTFLAGS="--cfg hyaline_narrow_era"`, where eras have
 //! two words and wrap.
 
 #![cfg(all(
@@ -65,9 +66,15 @@ pub(crate) use contexts;
 pub trait World: Sized + 'static {
     /// What the interrupted task does.
     const TASKS: &'static [Context<Self>];
-    /// What comes in between.
-    const INTERRUPTS: &'static [Context<Self>];
-    /// Everything as it was at the start; `round` varies what may vary.
+    /// What comes in between, on the same handle.
+    const NESTED: &'static [Context<Self>];
+    /// And with handles of their own.
+    const OTHERS: &'static [Context<Self>];
+    /// One of the same handle that moves the eras on, and one that then
+    /// reclaims what a torn era does not hold; in as many rounds.
+    const TEAR: (&'static [Context<Self>], u64) = (&[], 0);
+    /// Everything as it was at the start, in one of [`VARIANTS`]: without a
+    /// guard, and with one that is older than what the cells hold, or not.
     fn prepare(&self, round: u64);
     /// Closes what the task left open.
     fn close(&self);
@@ -124,8 +131,19 @@ impl<W: World> Sweep<W> {
         (self.random.get() >> 33) % below.max(1)
     }
 
+    fn any(&self, of: &'static [Context<W>]) -> &'static Context<W> {
+        &of[self.random(of.len() as u64) as usize]
+    }
+
     fn any_interrupt(&self) -> &'static Context<W> {
-        &W::INTERRUPTS[self.random(W::INTERRUPTS.len() as u64) as usize]
+        let nested = self.random(2) == 0;
+        self.any(if nested { W::NESTED } else { W::OTHERS })
+    }
+
+    /// Another interrupt, soon more often than late.
+    fn another(&self, length: u64) -> (&'static Context<W>, u64) {
+        let within = [3, length / 8, length][self.random(3) as usize];
+        (self.any_interrupt(), 1 + self.random(within))
     }
 
     /// A task, interrupted once, twice or many times, at any instructions and
@@ -136,9 +154,7 @@ impl<W: World> Sweep<W> {
         while start.elapsed() < time {
             let mut schedule = vec![(self.any_interrupt(), 1 + self.random(length))];
             for _ in 0..[0, 1, 12][self.random(3) as usize] {
-                // Soon, more often than late.
-                let later = 1 + self.random(1 + self.random(length / 4));
-                schedule.push((self.any_interrupt(), later));
+                schedule.push(self.another(length));
             }
             self.run(task, &schedule, LONGEST);
         }
@@ -148,16 +164,32 @@ impl<W: World> Sweep<W> {
     /// by any two.
     fn exhaust(&self, task: &Context<W>) {
         let length = self.run(task, &[], u64::MAX);
-        for by in W::INTERRUPTS {
+        for by in W::NESTED.iter().chain(W::OTHERS) {
             for at in 1..=length {
-                self.run(task, &[(by, at)], length);
-                let (other, later) = (self.any_interrupt(), 1 + self.random(self.random(length)));
-                self.run(task, &[(by, at), (other, later)], length);
+                for _ in 0..VARIANTS {
+                    self.run(task, &[(by, at)], length);
+                }
+                for _ in 0..PAIRS {
+                    self.run(task, &[(by, at), self.another(length)], length);
+                }
+            }
+        }
+        if let (true, ([by, then], rounds)) = (cfg!(hyaline_narrow_era), W::TEAR) {
+            for at in 1..=length {
+                for later in 1..=2 {
+                    for _ in 0..rounds {
+                        self.run(task, &[(by, at), (then, later)], length);
+                    }
+                }
             }
         }
     }
 }
 
+/// What a world prepares in turn.
+const VARIANTS: usize = 4;
+/// Pairs that are tried at each instruction.
+const PAIRS: usize = 8;
 /// Instructions in which a sample interrupts: without optimization there are
 /// far more of them.
 const LONGEST: u64 = 5_000;
@@ -176,7 +208,9 @@ fn sweep<W: World>(world: &'static W, name: &'static str) {
         Ok(seconds) => Some(seconds.parse().expect("'all' or a number of seconds")),
         Err(_) => Some(0.25),
     };
-    for task in W::TASKS {
+    let only = env::var("HYALINE_SINGLE_STEP_TASK").ok();
+    let wanted = |task: &&Context<W>| only.as_ref().is_none_or(|only| only == task.name);
+    for task in W::TASKS.iter().filter(wanted) {
         let before = sweep.runs.get();
         match time {
             Some(seconds) => sweep.sample(task, Duration::from_secs_f64(seconds)),

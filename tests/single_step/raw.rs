@@ -20,6 +20,10 @@ const DEAD: usize = 2;
 /// Objects of one run, none of which is used twice.
 const OBJECTS: usize = 96;
 
+/// Eras that go by before a run, and when the clock `ticks`.
+const PHASES: u64 = 8;
+const TICKS: u64 = 14;
+
 /// What dies when it is reclaimed.
 pub struct Canary {
     state: AtomicUsize,
@@ -63,8 +67,8 @@ pub struct World<D: Domain> {
     objects: [UnsafeCell<MaybeUninit<Object>>; OBJECTS],
     used: AtomicUsize,
     round: Cell<u64>,
-    /// The guard that is open around the operation, in every other round, and
-    /// the object that it holds.
+    /// The guard that is open around the operation, but for every fourth
+    /// round, and the object that it holds.
     outer: Cell<Option<(Guard<'static, D, Nested>, *mut Object)>>,
     tokens: Tokens,
     /// Unlinked, and freed by hand when the second token is over.
@@ -152,9 +156,10 @@ impl<D: Domain> World<D> {
         }
     }
 
-    fn clear(&self) {
+    /// Unlinks and retires everything.
+    fn clear(&self, handle: &Handle<D>) {
         for cell in [&self.first, &self.second, &self.third] {
-            self.put(cell, &self.high, null_mut());
+            self.put(cell, handle, null_mut());
         }
     }
 }
@@ -165,31 +170,36 @@ impl<D: Domain> super::World for World<D> {
         retires_own links refreshes is_refreshed leaves_with_work allocates starves polls
         idle_collects idle_retires
     };
-    const INTERRUPTS: &'static [Context<Self>] = contexts! {
-        reads swaps exchanges_badly retires_own refreshes starves polls
-        ticks high_unlinks high_replaces high_defers high_polls
-        deferred_swaps unlinked_then_reads swaps_then_collected
+    const NESTED: &'static [Context<Self>] = contexts! {
+        reads swaps exchanges_badly retires_own refreshes starves polls ticks
     };
+    const OTHERS: &'static [Context<Self>] = contexts! {
+        high_unlinks high_replaces high_defers high_polls deferred_swaps
+        unlinked_then_reads swaps_then_collected
+    };
+    const TEAR: (&'static [Context<Self>], u64) =
+        (contexts! { ticks high_unlinks }, PHASES * TICKS * 4);
 
     fn prepare(&self, round: u64) {
         self.round.set(round);
-        for _ in 0..round % 8 {
+        for _ in 0..round / 4 % PHASES {
             let _ = self.high.link(0); // an era later
         }
         for cell in [&self.first, &self.second, &self.third] {
             cell.store(self.make(&self.high), Release);
         }
-        if round % 16 >= 8 {
+        if round % 4 > 0 {
             // SAFETY: the world is leaked.
             let cpu: &'static Handle<D, Nested> = unsafe { &*(&raw const *self.cpu()) };
             let guard = cpu.enter();
             let held = guard.protect(&self.third, Acquire);
             self.outer.set(Some((guard, held)));
             let _ = self.high.link(0);
-        }
-        if round % 32 >= 16 {
-            // Younger than the section.
-            self.put(&self.first, &self.high, self.make(&self.high));
+            if round % 4 > 1 {
+                // Younger than the section.
+                self.put(&self.first, &self.high, self.make(&self.high));
+                self.put(&self.second, &self.high, self.make(&self.high));
+            }
         }
     }
 
@@ -198,7 +208,7 @@ impl<D: Domain> super::World for World<D> {
             self.look(held);
             drop(guard);
         }
-        self.clear();
+        self.clear(&self.high);
     }
 
     fn check(&self) -> Result<(), String> {
@@ -383,7 +393,8 @@ fn refreshes<D: Domain>(w: &World<D>) {
 fn is_refreshed<D: Domain>(w: &World<D>) {
     let mut guard = w.cpu().enter();
     let first = guard.protect(&w.first, Acquire);
-    high_unlinks(w);
+    w.clear(&w.idle);
+    w.idle.collect();
     w.look(first);
     let mut token = w.idle.start_grace_period();
     let over = token.poll(&w.idle);
@@ -399,7 +410,8 @@ fn is_refreshed<D: Domain>(w: &World<D>) {
 fn leaves_with_work<D: Domain>(w: &World<D>) {
     let guard = w.cpu().enter();
     let first = guard.protect(&w.first, Acquire);
-    high_unlinks(w);
+    w.clear(&w.idle);
+    w.idle.collect();
     w.look(first);
     drop(guard);
 }
@@ -449,7 +461,7 @@ fn polls_with<D: Domain, R: Role>(w: &World<D>, handle: &Handle<D, R>) {
 
 /// The clock goes on, and then the CPU reads.
 fn ticks<D: Domain>(w: &World<D>) {
-    for _ in 0..w.round.get() / 8 % 14 {
+    for _ in 0..w.round.get() / 4 / PHASES % TICKS {
         let _ = w.high.link(0);
     }
     reads(w);
@@ -458,7 +470,7 @@ fn ticks<D: Domain>(w: &World<D>) {
 // What a task of higher priority does, with a handle of its own.
 
 fn high_unlinks<D: Domain>(w: &World<D>) {
-    w.clear();
+    w.clear(&w.high);
     w.high.collect();
 }
 

@@ -150,14 +150,16 @@ impl<D: Domain> super::World for World<D> {
         reads replaces updates compares small_replaces small_updates pushes pops few_events stacks unstacks
         gets inserts sets removes iterates grace idle_replaces idle_removes
     };
-    const INTERRUPTS: &'static [Context<Self>] = contexts! {
-        reads small_replaces updates pops stacks unstacks sets
-        high_replaces high_small high_queue high_stack high_map high_then_reads grace
+    const NESTED: &'static [Context<Self>] = contexts! {
+        reads small_replaces updates pops stacks unstacks sets grace
+    };
+    const OTHERS: &'static [Context<Self>] = contexts! {
+        high_replaces high_small high_queue high_stack high_map high_then_reads
     };
 
     fn prepare(&self, round: u64) {
         let w = self.leaked();
-        for _ in 0..round % 8 {
+        for _ in 0..round / 4 % 8 {
             let _ = w.high.link(0); // an era later
         }
         for _ in 0..2 {
@@ -167,7 +169,7 @@ impl<D: Domain> super::World for World<D> {
         for key in 0..3 {
             let _ = w.map.insert(&w.high, key, w.value());
         }
-        if round % 16 >= 8 {
+        if round % 4 > 0 {
             let guard = w.cpu().enter();
             let value: *const Value = w.cell.read(&guard);
             let small: *const Plain = w.small.read(&guard);
@@ -179,7 +181,16 @@ impl<D: Domain> super::World for World<D> {
                 small,
                 stamps,
             }));
-            let _ = w.high.link(0);
+            if round % 4 > 1 {
+                // Younger than the section.
+                let _ = w.cell.replace(&w.high, w.value());
+                let _ = w.small.replace(&w.high, Plain::new(w.ledger));
+                let _ = w.queue.pop(&w.high);
+                let _ = w.queue.push(&w.high, w.value());
+                drop(w.stack.pop(&w.high));
+                let _ = w.stack.push(&w.high, w.value());
+                let _ = w.map.set(&w.high, 1, w.value());
+            }
         }
     }
 

@@ -130,9 +130,10 @@ impl<T, const K: usize> Pool<T, K> {
     /// an eager handle [flushes](Handle::flush), which may run reclaimers, and
     /// tries again. A deferred or per-CPU handle, and a reclaimer, must not run
     /// them: they send on what waits, and give back the blocks of objects that
-    /// have no destructor, retired through the [safe layer](crate::safe). A
-    /// handle may keep `K / 32` free blocks, at most 64, which other handles do
-    /// not find.
+    /// have no destructor, retired through the [safe layer](crate::safe). So
+    /// does a handle whose [limit](Handle::limit_reclaims) was used up by other
+    /// objects. A handle may keep `K / 32` free blocks, at most 64, which other
+    /// handles do not find.
     ///
     /// # Errors
     ///
@@ -186,10 +187,14 @@ impl<T, const K: usize> Pool<T, K> {
         let mut block = self.find();
         if block.is_null() {
             let local = handle.local();
-            if R::RECLAIMS && !local.is_draining() {
+            let reclaims = R::RECLAIMS && !local.is_draining();
+            if reclaims {
                 handle.flush();
                 block = self.find();
-            } else {
+            }
+            // The limit may have gone to the objects of other pools.
+            let limited = local.slot.limit.get() != 0;
+            if !reclaims || block.is_null() && limited {
                 local.scavenge(|| {
                     block = self.find();
                     !block.is_null()

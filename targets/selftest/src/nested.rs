@@ -57,7 +57,7 @@ struct Cpu<S: Scheme, const W: usize> {
 }
 
 /// A repetition's lengths, for the report.
-type Lengths = [u32; 6];
+type Lengths = [u32; 7];
 
 impl<S: Scheme, const W: usize> Cpu<S, W> {
     fn new(world: &'static World<S, W>, collects: Collects, wrong: Wrong) -> Self {
@@ -173,13 +173,19 @@ impl<S: Scheme, const W: usize> Cpu<S, W> {
             guard.refresh();
             look(&guard);
         });
+        // An object that is younger than the section, so that its era has to move.
+        let young = sweep(board, tidy, || {
+            let guard = task.enter();
+            world.replace_pooled(&self.idle);
+            world.watch(&guard, || look(&guard));
+        });
         // The idle task collects, and is interrupted itself.
         let collect = sweep(board, tidy, || {
             world.swing_pooled(task, &task.enter());
             self.idle.collect();
         });
         self.tidy();
-        [read, nest, write, alloc, refresh, collect]
+        [read, nest, write, alloc, refresh, young, collect]
     }
 }
 
@@ -199,12 +205,12 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
     });
     world.settle(label, reclaim::pooled::<Node>);
     assert_eq!(world.pool.available(), BLOCKS, "{label}: blocks are lost");
-    let [read, nest, write, alloc, refresh, collect] =
+    let [read, nest, write, alloc, refresh, young, collect] =
         array::from_fn(|at| lengths.iter().map(|lengths| lengths[at]).max().unwrap_or(0));
     board.print(format_args!(
         "{label}: per CPU: interrupt on the task's own slot at each instruction of \
          read {read}, nest {nest}, write {write}, alloc {alloc}, refresh {refresh}, \
-         collect {collect}"
+         young {young}, collect {collect}"
     ));
 }
 

@@ -126,13 +126,14 @@ impl<T, const K: usize> Pool<T, K> {
     /// Stores a value, with its header and the birth era of now. The object is
     /// the caller's, until it is published.
     ///
-    /// Wait-free if there is a free block: at most `K` loads. If there is none,
-    /// an eager handle [flushes](Handle::flush), which may run reclaimers, and
+    /// Wait-free if there is a free block: at most `K` loads; else lock-free. If
+    /// there is none, an eager handle [flushes](Handle::flush), which may run reclaimers, and
     /// tries again. A deferred or per-CPU handle, and a reclaimer, must not run
     /// them: they send on what waits, and give back the blocks of objects that
-    /// have no destructor, retired through the [safe layer](crate::safe). A
-    /// handle may keep `K / 32` free blocks, at most 64, which other handles do
-    /// not find.
+    /// have no destructor, retired through the [safe layer](crate::safe). So
+    /// does a handle whose [limit](Handle::limit_reclaims) was used up by other
+    /// objects. A handle may keep `K / 32` free blocks, at most 64, which other
+    /// handles do not find.
     ///
     /// # Errors
     ///
@@ -186,11 +187,23 @@ impl<T, const K: usize> Pool<T, K> {
         let mut block = self.find();
         if block.is_null() {
             let local = handle.local();
-            if R::RECLAIMS && !local.is_draining() {
-                handle.flush();
+            // The limit may go to the objects of other pools.
+            let limited = local.slot.limit.get() != 0;
+            let reclaims = R::RECLAIMS && !local.is_draining();
+            // Once more, if others took what was reclaimed: what they retired
+            // in turn is not in use.
+            while reclaims && block.is_null() {
+                let reclaimed = handle.flush();
                 block = self.find();
-            } else {
+                if reclaimed == 0 || limited {
+                    break;
+                }
+            }
+            let mut again = !reclaims || limited;
+            while again && block.is_null() {
+                again = false;
                 local.scavenge(|| {
+                    again = true;
                     block = self.find();
                     !block.is_null()
                 });

@@ -303,6 +303,18 @@ pub const MACHINES: &[Machine] = &[
         pass: Pass::Output("embassy-calibration.txt"),
     },
     Machine {
+        name: "small-memory",
+        about: "the README's sizes between main and an interrupt, defaults",
+        package: "small-memory",
+        bin: "small-memory",
+        features: &[],
+        cfg: &[],
+        target: "thumbv7em-none-eabihf",
+        emulator: "qemu-system-arm",
+        arguments: &["-M", "mps2-an386", "-icount", "shift=6"],
+        pass: Pass::Output("small-memory.txt"),
+    },
+    Machine {
         name: "percpu-table",
         about: "example: a kernel table on 4 harts, the barrier is an IPI",
         package: "riscv64",

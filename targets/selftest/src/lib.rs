@@ -127,6 +127,7 @@ pub unsafe fn single_core<B: Preempt>(board: &B) {
     with_world!(Robust<Fences>, 2, Config::new(), |world| {
         one_core(world, board, "Robust<Fences>");
         // Once a scheme: the barrier is of no matter to it, and 256 KiB are full.
+        #[cfg(not(feature = "tight"))]
         supervise::suite(world, board, "Robust<Fences>");
     });
     with_world!(Basic<Fences>, 2, Config::new(), |world| {

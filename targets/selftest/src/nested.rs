@@ -3,7 +3,12 @@
 //! The interrupt strikes at every instruction of what the task does, and on the same
 //! handle enters, protects, looks, replaces the object and retires the old one. In the
 //! second round it is followed by a task of high priority that collects at once, so that
-//! an object which the interrupted task may still hold is not saved by chance.
+//! an object which the interrupted task may still hold is not saved by chance. In the third
+//! that task also comes first: it replaces the object, retires the old one and collects, and
+//! then the interrupt protects the new one on the task's own slot.
+//!
+//! In the end one collect leaves nothing, and every grace period that was started in the
+//! interrupt is over.
 
 use crate::{
     Preempt,
@@ -11,8 +16,8 @@ use crate::{
     preempt::{striking, sweep},
     world::{BLOCKS, World},
 };
-use core::{array, mem};
-use hyaline::{Guard, Handle, Nested, PerCpu, Scheme, reclaim};
+use core::{array, cell::Cell, mem};
+use hyaline::{Guard, Handle, Nested, PerCpu, Scheme, Token, reclaim};
 use portable_atomic::{AtomicUsize, Ordering};
 
 /// Who reclaims what the two have retired.
@@ -22,6 +27,9 @@ enum Collects {
     Between,
     /// Also a task that the interrupt wakes, before the interrupted one goes on.
     AtOnce,
+    /// That task also comes before the interrupt: it replaces and retires the object that
+    /// the interrupted task has just loaded, and collects.
+    Twice,
 }
 
 /// What the interrupt does wrong, in the controls.
@@ -44,10 +52,12 @@ struct Cpu<S: Scheme, const W: usize> {
     wrong: Wrong,
     /// How often an interrupt left another number of guards than it found.
     unbalanced: AtomicUsize,
+    /// A grace period that an interrupt started.
+    token: Cell<Option<Token>>,
 }
 
 /// A repetition's lengths, for the report.
-type Lengths = [u32; 6];
+type Lengths = [u32; 7];
 
 impl<S: Scheme, const W: usize> Cpu<S, W> {
     fn new(world: &'static World<S, W>, collects: Collects, wrong: Wrong) -> Self {
@@ -60,6 +70,7 @@ impl<S: Scheme, const W: usize> Cpu<S, W> {
             collects,
             wrong,
             unbalanced: AtomicUsize::new(0),
+            token: Cell::new(None),
         }
     }
 
@@ -77,10 +88,17 @@ impl<S: Scheme, const W: usize> Cpu<S, W> {
     }
 
     fn interrupt(&self) {
+        if self.collects == Collects::Twice {
+            self.world.replace_pooled(&self.high);
+            self.world.flush(&self.high);
+        }
         let before = self.guards();
         let handle = self.shared();
         let mut guard = handle.enter();
         self.world.look(&guard, 2);
+        if self.token.get().is_none() {
+            self.token.set(Some(handle.start_grace_period()));
+        }
         if self.wrong == Wrong::Reclaims {
             self.world.replace_rashly(handle, 1);
         } else {
@@ -98,7 +116,7 @@ impl<S: Scheme, const W: usize> Cpu<S, W> {
             // Relaxed: one core.
             self.unbalanced.fetch_add(1, Ordering::Relaxed);
         }
-        if self.collects == Collects::AtOnce {
+        if self.collects != Collects::Between {
             self.world.flush(&self.high);
         }
     }
@@ -107,6 +125,9 @@ impl<S: Scheme, const W: usize> Cpu<S, W> {
     fn tidy(&self) {
         assert_eq!(self.guards(), 0, "a guard is left over");
         self.world.flush(&self.idle);
+        if let Some(mut token) = self.token.take() {
+            assert!(token.poll(&self.idle), "a grace period does not end");
+        }
         let alive = self.world.alive();
         assert!(alive <= 1, "{alive} objects are left, one is in use");
         assert!(self.world.replace_pooled(&self.idle), "the pool has room");
@@ -152,13 +173,19 @@ impl<S: Scheme, const W: usize> Cpu<S, W> {
             guard.refresh();
             look(&guard);
         });
+        // An object that is younger than the section, so that its era has to move.
+        let young = sweep(board, tidy, || {
+            let guard = task.enter();
+            world.replace_pooled(&self.idle);
+            world.watch(&guard, || look(&guard));
+        });
         // The idle task collects, and is interrupted itself.
         let collect = sweep(board, tidy, || {
             world.swing_pooled(task, &task.enter());
             self.idle.collect();
         });
         self.tidy();
-        [read, nest, write, alloc, refresh, collect]
+        [read, nest, write, alloc, refresh, young, collect]
     }
 }
 
@@ -167,7 +194,7 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
     board: &B,
     label: &str,
 ) {
-    let lengths = [Collects::Between, Collects::AtOnce].map(|collects| {
+    let lengths = [Collects::Between, Collects::AtOnce, Collects::Twice].map(|collects| {
         let cpu = Cpu::new(world, collects, Wrong::Nothing);
         let mut lengths = Lengths::default();
         striking(&|| cpu.interrupt(), || lengths = cpu.operations(board));
@@ -178,12 +205,12 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
     });
     world.settle(label, reclaim::pooled::<Node>);
     assert_eq!(world.pool.available(), BLOCKS, "{label}: blocks are lost");
-    let [read, nest, write, alloc, refresh, collect] =
+    let [read, nest, write, alloc, refresh, young, collect] =
         array::from_fn(|at| lengths.iter().map(|lengths| lengths[at]).max().unwrap_or(0));
     board.print(format_args!(
         "{label}: per CPU: interrupt on the task's own slot at each instruction of \
          read {read}, nest {nest}, write {write}, alloc {alloc}, refresh {refresh}, \
-         collect {collect}"
+         young {young}, collect {collect}"
     ));
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{Preempt, api, node::shelve, pool, world::World};
 use core::{cell::Cell, ptr};
-use hyaline::{Handle, Role, Scheme};
+use hyaline::{Deferred, Handle, Role, Scheme};
 use portable_atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence};
 
 /// Every access to the statics here is Relaxed: there is one core, and an interrupt
@@ -168,11 +168,24 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
         says("writes", operations(world, board, flush));
     });
     // No reclaimer runs in the interrupt.
-    let deferred = world.collector.register_deferred();
-    let deferred = deferred.expect("a slot is free");
-    with_irq(world, deferred, Writes::Retires, |flush| {
+    with_irq(world, deferred(world), Writes::Retires, |flush| {
         says("defers", operations(world, board, flush));
     });
+    // A task that it wakes replaces the node again, and collects.
+    let high = world.register();
+    let handle = deferred(world);
+    let job = || {
+        world.read(&handle, 2);
+        world.replace(&handle, 1);
+        world.replace(&high, 1);
+        world.flush(&high);
+    };
+    striking(&job, || {
+        says("defers and wakes a collector", operations(world, board, &|| {
+            world.flush(&high);
+        }));
+    });
+    drop((handle, high));
     with_irq(world, world.register(), Writes::Retires, |_| {
         storm(world, board);
     });
@@ -181,6 +194,13 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
         "{label}: {} objects, each reclaimed once",
         world.ledger.made()
     ));
+}
+
+fn deferred<S: Scheme, const W: usize>(
+    world: &'static World<S, W>,
+) -> Handle<'static, S, Deferred> {
+    let deferred = world.collector.register_deferred();
+    deferred.expect("a slot is free")
 }
 
 /// Sweeps every operation; the interrupt uses a handle of its own.

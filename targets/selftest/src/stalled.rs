@@ -181,7 +181,7 @@ impl<S: Scheme> Scene<S> {
     fn judge_wrap(&self, board: &impl Board, label: &str) {
         if cfg!(all(hyaline_late_era, target_pointer_width = "32")) {
             let [first, last] = self.eras.each_ref().map(|era| era.load(COUNT));
-            assert!(first >= usize::MAX - 1 && last < UPDATES, "no wrap");
+            assert!(first >= LOW - 1 && last < UPDATES, "no wrap");
             board.print(format_args!(
                 "{label}: stalled task: low word of the era from {first:#x} past its wrap to {last:#x}"
             ));
@@ -189,11 +189,15 @@ impl<S: Scheme> Scene<S> {
     }
 }
 
+/// The bits of the low word of an era.
+const LOW: usize = usize::MAX >> 1;
+
 /// The low word of the era in which an object was made that is not published yet.
 fn birth(object: *mut Linked<Node>) -> usize {
-    // SAFETY: the object is the caller's alone; its header comes first, and the header's
-    // first word is the birth while the object lives.
-    unsafe { object.cast::<*mut ()>().read().addr() }
+    // SAFETY: the object is the caller's alone; its header comes first, and the words
+    // after the header's first one are the birth, shifted by one, while the object lives.
+    let [low, high] = [1, 2].map(|at| unsafe { object.cast::<*mut ()>().add(at).read().addr() });
+    (low >> 1 | high << (usize::BITS - 1)) & LOW
 }
 
 /// One core: the timer's interrupt is the high-priority task.

@@ -1,0 +1,184 @@
+//! The sizes of the README with the default configuration, on a Cortex-M4.
+//!
+//! | who | what it does |
+//! |---|---|
+//! | the timer's interrupt, a deferred handle | reads and replaces both cells, and queues events |
+//! | `main`, an eager handle | updates both cells, and takes the events out |
+//!
+//! A call may be refused only if what is in use or in the hands of a call that was
+//! preempted explains it: `main` is never preempted by anyone who would stay inside, so
+//! it is refused nothing. The interrupt may come when `main` is inside an update, which
+//! then holds one version; a cell of two has no other.
+//!
+//! Runs for a second of the machine's time; built with `SMALL_MEMORY_INTERRUPTS=6000000`
+//! for ten minutes.
+
+#![no_std]
+#![no_main]
+
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m_rt::{entry, exception};
+use hyaline::{
+    Collector, Deferred, domain,
+    safe::{Domain, Handle, Queue, RcuCell},
+};
+use semihosting::println;
+
+domain!(App: Collector<8> = Collector::new());
+
+/// A table of which each entry tells whose it is.
+struct Table {
+    version: u32,
+    entries: [u32; 16],
+}
+
+impl Table {
+    const fn new(version: u32) -> Self {
+        Self {
+            version,
+            entries: [version; 16],
+        }
+    }
+
+    fn check(&self) {
+        assert!(self.entries.iter().all(|entry| *entry == self.version));
+    }
+}
+
+static TABLE: RcuCell<Table, 4, App> = RcuCell::new(Table::new(0));
+static SMALL: RcuCell<Table, 2, App> = RcuCell::new(Table::new(0));
+static EVENTS: Queue<u32, 4, App> = Queue::new();
+
+/// What one context did. Relaxed, all: there is one core, and nothing hangs on it.
+struct Counts {
+    written: AtomicU32,
+    /// Refused though nothing explains it.
+    refused: AtomicU32,
+    /// Refused while somebody else was inside.
+    held: AtomicU32,
+}
+
+impl Counts {
+    const fn new() -> Self {
+        Self {
+            written: AtomicU32::new(0),
+            refused: AtomicU32::new(0),
+            held: AtomicU32::new(0),
+        }
+    }
+
+    fn note(&self, done: bool, explained: bool) {
+        let count = match (done, explained) {
+            (true, _) => &self.written,
+            (false, true) => &self.held,
+            (false, false) => &self.refused,
+        };
+        count.store(count.load(Relaxed) + 1, Relaxed);
+    }
+}
+
+static MAIN: Counts = Counts::new();
+static INTERRUPT: Counts = Counts::new();
+static TICKS: AtomicU32 = AtomicU32::new(0);
+/// `main` is in a call.
+static BUSY: AtomicBool = AtomicBool::new(false);
+/// Events that are queued.
+static QUEUED: AtomicU32 = AtomicU32::new(0);
+
+/// The next one comes after so many cycles, never in step with `main`.
+const CYCLES: [u32; 7] = [2_500, 2_511, 997, 4_001, 1_013, 3_333, 1_777];
+
+#[exception]
+fn SysTick() {
+    static mut HANDLE: Option<Handle<App, Deferred>> = None;
+    let handle = HANDLE.get_or_insert_with(|| App::register_deferred().expect("a slot is free"));
+    let tick = TICKS.load(Relaxed);
+    TICKS.store(tick + 1, Relaxed);
+    let version = {
+        let guard = handle.enter();
+        SMALL.read(&guard).check();
+        let table = TABLE.read(&guard);
+        table.check();
+        table.version
+    };
+    let busy = BUSY.load(Relaxed);
+    let table = || Table::new(version.wrapping_add(1_000_000));
+    INTERRUPT.note(TABLE.replace(handle, table()).is_ok(), busy);
+    INTERRUPT.note(SMALL.replace(handle, table()).is_ok(), busy);
+    // A queue of four has room for three and the dummy.
+    let full = QUEUED.load(Relaxed) >= 3;
+    let queued = EVENTS.push(handle, tick).is_ok();
+    QUEUED.store(QUEUED.load(Relaxed) + u32::from(queued), Relaxed);
+    INTERRUPT.note(queued, busy || full);
+    // SAFETY: the interrupt is the one user of the timer once `main` has started it.
+    let timer = unsafe { &*cortex_m::peripheral::SYST::PTR };
+    // SAFETY: any value is allowed.
+    unsafe { timer.rvr.write(CYCLES[tick as usize % CYCLES.len()]) };
+}
+
+/// So many interrupts, from the environment of the build.
+const INTERRUPTS: u32 = match option_env!("SMALL_MEMORY_INTERRUPTS") {
+    Some(number) => match u32::from_str_radix(number, 10) {
+        Ok(number) => number,
+        Err(_) => panic!("SMALL_MEMORY_INTERRUPTS is a number"),
+    },
+    None => 10_000,
+};
+
+#[entry]
+fn main() -> ! {
+    let handle = App::register().expect("a slot is free");
+    let mut timer = cortex_m::Peripherals::take().expect("once").SYST;
+    timer.set_clock_source(SystClkSource::Core);
+    timer.set_reload(CYCLES[0]);
+    timer.clear_current();
+    timer.enable_counter();
+    timer.enable_interrupt();
+    let mut last = None;
+    while TICKS.load(Relaxed) < INTERRUPTS {
+        let update = |old: &Table| {
+            old.check();
+            Table::new(old.version.wrapping_add(1))
+        };
+        BUSY.store(true, Relaxed);
+        let table = TABLE.update(&handle, update);
+        let small = SMALL.update(&handle, update);
+        BUSY.store(false, Relaxed);
+        // No interrupt stays inside.
+        MAIN.note(table.is_ok(), false);
+        MAIN.note(small.is_ok(), false);
+        BUSY.store(true, Relaxed);
+        let event = EVENTS.pop(&handle);
+        if event.is_some() {
+            assert!(event > last, "out of order");
+            last = event;
+            cortex_m::interrupt::free(|_| QUEUED.store(QUEUED.load(Relaxed) - 1, Relaxed));
+        }
+        BUSY.store(false, Relaxed);
+        // Quiet times, in which the interrupt finds nobody inside.
+        for _ in 0..TICKS.load(Relaxed) % 64 {
+            cortex_m::asm::nop();
+        }
+    }
+    timer.disable_interrupt();
+    while EVENTS.pop(&handle).is_some() {}
+    handle.collect();
+    for (name, counts) in [("main", &MAIN), ("interrupt", &INTERRUPT)] {
+        let [written, refused] = [&counts.written, &counts.refused].map(|n| n.load(Relaxed));
+        assert!(written > INTERRUPTS / 4, "{name} wrote {written} times");
+        println!("{name}: {refused} refused");
+        assert_eq!(refused, 0);
+    }
+    // Everything is closed: each block but those in use is free.
+    assert_eq!((TABLE.available(), SMALL.available()), (3, 1));
+    println!("every version but those in use is free");
+    semihosting::process::exit(0)
+}
+
+/// The default handler loops for ever, which looks like a hang from outside.
+#[exception]
+unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {
+    semihosting::process::exit(3)
+}

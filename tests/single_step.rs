@@ -1,0 +1,268 @@
+//! An interrupt at every instruction of every operation on a per-CPU handle:
+//! contexts of the same handle, and a task of higher priority that unlinks,
+//! retires and collects in between.
+//!
+//! The processor's trap flag stops the operation after each instruction, and
+//! the signal handler is the interrupt. Nothing that was protected may be
+//! reclaimed while it is held, nothing is reclaimed twice, and at the end one
+//! collect leaves nothing and every grace period is over.
+//!
+//! A plain run takes a sample. All of it, in some minutes:
+//!
+//! ```text
+//! HYALINE_SINGLE_STEP=all cargo test --release --test single_step -- --nocapture
+//! ```
+//!
+//! (a number instead of `all` is seconds for each operation, and
+//! `HYALINE_SINGLE_STEP_TASK` is the one to do) and the same with `RUSTFLAGS="--cfg hyaline_narrow_era"`, where eras have
+//! two words and wrap.
+
+#![cfg(all(
+    target_arch = "x86_64",
+    target_os = "linux",
+    not(any(hyaline_loom, miri))
+))]
+
+#[path = "single_step/trap.rs"]
+mod trap;
+
+#[path = "single_step/raw.rs"]
+mod raw;
+#[path = "single_step/safe.rs"]
+mod safe;
+
+use std::{
+    cell::Cell,
+    env,
+    time::{Duration, Instant},
+};
+
+use hyaline::{Collector, Config, Robust, Stats, Token, domain, safe::Domain};
+
+const fn config() -> Config {
+    Config::new().batch::<1>().era_step::<1>()
+}
+
+domain!(BasicRaw: Collector<4> = Collector::with_config(config()));
+domain!(RobustRaw: Collector<4, Robust> = Collector::with_config(config()));
+domain!(BasicSafe: Collector<4> = Collector::with_config(config()));
+domain!(RobustSafe: Collector<4, Robust> = Collector::with_config(config()));
+
+/// One context: the interrupted operation, or what interrupts it.
+pub struct Context<W: 'static> {
+    name: &'static str,
+    run: fn(&W),
+}
+
+/// The contexts by their functions' names.
+macro_rules! contexts {
+    ($($run:ident)*) => {
+        &[$(crate::Context { name: stringify!($run), run: $run::<D> }),*]
+    };
+}
+pub(crate) use contexts;
+
+/// What a sweep needs of a world.
+pub trait World: Sized + 'static {
+    /// What the interrupted task does.
+    const TASKS: &'static [Context<Self>];
+    /// What comes in between, on the same handle.
+    const NESTED: &'static [Context<Self>];
+    /// And with handles of their own.
+    const OTHERS: &'static [Context<Self>];
+    /// One of the same handle that moves the eras on, and one that then
+    /// reclaims what a torn era does not hold; in as many rounds.
+    const TEAR: (&'static [Context<Self>], u64) = (&[], 0);
+    /// Everything as it was at the start, in one of [`VARIANTS`]: without a
+    /// guard, and with one that is older than what the cells hold, or not.
+    fn prepare(&self, round: u64);
+    /// Closes what the task left open.
+    fn close(&self);
+    /// What is wrong after a run.
+    fn check(&self) -> Result<(), String>;
+}
+
+/// Who interrupts a run, each so many instructions after the one before.
+type Schedule<'a, W> = [(&'a Context<W>, u64)];
+
+struct Sweep<W: 'static> {
+    world: &'static W,
+    name: &'static str,
+    runs: Cell<u64>,
+    random: Cell<u64>,
+    failed: Cell<u64>,
+}
+
+impl<W: World> Sweep<W> {
+    /// One run; how many instructions were stepped, `most` if it is not
+    /// interrupted.
+    fn run(&self, task: &Context<W>, schedule: &Schedule<'_, W>, most: u64) -> u64 {
+        let world = self.world;
+        self.runs.set(self.runs.get() + 1);
+        world.prepare(self.runs.get());
+        let next = Cell::new(0);
+        let interrupt = || {
+            let (by, _) = schedule.get(next.get())?;
+            (by.run)(world);
+            next.set(next.get() + 1);
+            schedule.get(next.get()).map(|(_, later)| *later)
+        };
+        let first = schedule.first().map_or(most, |(_, at)| *at);
+        let steps = trap::stepped(first, &interrupt, &|| (task.run)(world));
+        world.close();
+        if let Err(wrong) = world.check() {
+            self.failed.set(self.failed.get() + 1);
+            // The first few say enough.
+            if self.failed.get() <= 20 {
+                let by: String = schedule
+                    .iter()
+                    .map(|(by, at)| format!(", {} {at} later", by.name))
+                    .collect();
+                println!("{}: {}{by}: {wrong}", self.name, task.name);
+            }
+        }
+        steps
+    }
+
+    fn random(&self, below: u64) -> u64 {
+        // Knuth's.
+        let next = self.random.get().wrapping_mul(6_364_136_223_846_793_005);
+        self.random.set(next.wrapping_add(1_442_695_040_888_963_407));
+        (self.random.get() >> 33) % below.max(1)
+    }
+
+    fn any(&self, of: &'static [Context<W>]) -> &'static Context<W> {
+        &of[self.random(of.len() as u64) as usize]
+    }
+
+    fn any_interrupt(&self) -> &'static Context<W> {
+        let nested = self.random(2) == 0;
+        self.any(if nested { W::NESTED } else { W::OTHERS })
+    }
+
+    /// Another interrupt, soon more often than late.
+    fn another(&self, length: u64) -> (&'static Context<W>, u64) {
+        let within = [3, length / 8, length][self.random(3) as usize];
+        (self.any_interrupt(), 1 + self.random(within))
+    }
+
+    /// A task, interrupted once, twice or many times, at any instructions and
+    /// by any, for so long.
+    fn sample(&self, task: &Context<W>, time: Duration) {
+        let start = Instant::now();
+        let length = self.run(task, &[], LONGEST);
+        while start.elapsed() < time {
+            let mut schedule = vec![(self.any_interrupt(), 1 + self.random(length))];
+            for _ in 0..[0, 1, 12][self.random(3) as usize] {
+                schedule.push(self.another(length));
+            }
+            self.run(task, &schedule, LONGEST);
+        }
+    }
+
+    /// A task, interrupted at each of its instructions by each, and as often
+    /// by any two.
+    fn exhaust(&self, task: &Context<W>) {
+        let length = self.run(task, &[], u64::MAX);
+        for by in W::NESTED.iter().chain(W::OTHERS) {
+            for at in 1..=length {
+                for _ in 0..VARIANTS {
+                    self.run(task, &[(by, at)], length);
+                }
+                for _ in 0..PAIRS {
+                    self.run(task, &[(by, at), self.another(length)], length);
+                }
+            }
+        }
+        if let (true, ([by, then], rounds)) = (cfg!(hyaline_narrow_era), W::TEAR) {
+            for at in 1..=length {
+                for later in 1..=2 {
+                    for _ in 0..rounds {
+                        self.run(task, &[(by, at), (then, later)], length);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a world prepares in turn.
+const VARIANTS: usize = 4;
+/// Pairs that are tried at each instruction.
+const PAIRS: usize = 8;
+/// Instructions in which a sample interrupts: without optimization there are
+/// far more of them.
+const LONGEST: u64 = 5_000;
+
+fn sweep<W: World>(world: &'static W, name: &'static str) {
+    let sweep = Sweep {
+        world,
+        name,
+        runs: Cell::new(0),
+        random: Cell::new(1),
+        failed: Cell::new(0),
+    };
+    // Seconds for each operation, or all there is.
+    let time = match env::var("HYALINE_SINGLE_STEP").as_deref() {
+        Ok("all") => None,
+        Ok(seconds) => Some(seconds.parse().expect("'all' or a number of seconds")),
+        Err(_) => Some(0.25),
+    };
+    let only = env::var("HYALINE_SINGLE_STEP_TASK").ok();
+    let wanted = |task: &&Context<W>| only.as_ref().is_none_or(|only| only == task.name);
+    for task in W::TASKS.iter().filter(wanted) {
+        let before = sweep.runs.get();
+        match time {
+            Some(seconds) => sweep.sample(task, Duration::from_secs_f64(seconds)),
+            None => sweep.exhaust(task),
+        }
+        println!("{name}: {}: {} runs", task.name, sweep.runs.get() - before);
+    }
+    let runs = sweep.runs.get();
+    println!("{name}: {runs} runs in all");
+    assert_eq!(sweep.failed.get(), 0, "of {runs} runs went wrong");
+}
+
+/// Grace periods that were started and not seen over.
+#[derive(Default)]
+pub struct Tokens(Cell<[Option<Token>; 2]>);
+
+impl Tokens {
+    /// The place of a token, that a context which comes later may go on with.
+    fn take(&self, at: usize) -> Option<Token> {
+        let mut tokens = self.0.get();
+        let token = tokens[at].take();
+        self.0.set(tokens);
+        token
+    }
+
+    fn keep(&self, at: usize, token: Token) {
+        let mut tokens = self.0.get();
+        tokens[at] = Some(token);
+        self.0.set(tokens);
+    }
+}
+
+fn stats<D: Domain<Collector = Collector<4, S>>, S: hyaline::Scheme>() -> Stats {
+    D::COLLECTOR.stats()
+}
+
+#[test]
+fn basic() {
+    sweep(raw::World::<BasicRaw>::new(stats::<BasicRaw, _>), "basic");
+}
+
+#[test]
+fn robust() {
+    sweep(raw::World::<RobustRaw>::new(stats::<RobustRaw, _>), "robust");
+}
+
+#[test]
+fn safe_basic() {
+    sweep(safe::World::<BasicSafe>::new(stats::<BasicSafe, _>), "safe, basic");
+}
+
+#[test]
+fn safe_robust() {
+    sweep(safe::World::<RobustSafe>::new(stats::<RobustSafe, _>), "safe, robust");
+}

@@ -1,0 +1,86 @@
+//! The processor's trap flag: a signal after each instruction.
+//!
+//! The kernel clears the flag while the handler runs and sets it again when
+//! the handler returns, unless the handler has cleared it in what it returns
+//! to.
+
+use std::{
+    arch::asm,
+    cell::Cell,
+    ffi::{c_int, c_void},
+    mem, ptr,
+    sync::Once,
+};
+
+/// The bit of the flags register.
+const TRAP: i64 = 0x100;
+
+/// What the handler knows of the thread's body.
+struct Running<'a> {
+    /// Instructions to the next call of `interrupt`.
+    left: Cell<u64>,
+    /// Instructions so far.
+    done: Cell<u64>,
+    /// Runs in the handler; the instructions to its next call.
+    interrupt: &'a dyn Fn() -> Option<u64>,
+}
+
+thread_local! {
+    /// Const, so that the handler initializes nothing.
+    static RUNNING: Cell<*const Running<'static>> = const { Cell::new(ptr::null()) };
+}
+
+extern "C" fn trapped(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
+    // SAFETY: `stepped` keeps it until the flag is clear again.
+    let running = unsafe { RUNNING.get().as_ref() };
+    let next = running.and_then(|running| {
+        running.done.set(running.done.get() + 1);
+        match running.left.get() {
+            1 => (running.interrupt)(),
+            left => Some(left - 1),
+        }
+    });
+    match (running, next) {
+        (Some(running), Some(left)) => running.left.set(left.max(1)),
+        // SAFETY: the kernel passes the context that it will return to.
+        _ => unsafe {
+            let context = &mut *context.cast::<libc::ucontext_t>();
+            context.uc_mcontext.gregs[libc::REG_EFL as usize] &= !TRAP;
+        },
+    }
+}
+
+/// Runs the body, and between two of its instructions `interrupt`: the first
+/// time after `first` instructions, then after as many as it says, until it
+/// says none. Returns how many instructions were stepped.
+///
+/// Whatever interrupts the body is like a signal handler: it may not allocate,
+/// lock or panic.
+pub fn stepped(first: u64, interrupt: &dyn Fn() -> Option<u64>, body: &dyn Fn()) -> u64 {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        // SAFETY: plain data, for which zero is empty, and a handler that
+        // lives as long as the program.
+        unsafe {
+            let mut action: libc::sigaction = mem::zeroed();
+            let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = trapped;
+            action.sa_sigaction = handler as usize;
+            action.sa_flags = libc::SA_SIGINFO;
+            assert_eq!(libc::sigaction(libc::SIGTRAP, &raw const action, ptr::null_mut()), 0);
+        }
+    });
+    let running = Running {
+        left: Cell::new(first.max(1)),
+        done: Cell::new(0),
+        interrupt,
+    };
+    RUNNING.set((&raw const running).cast());
+    // SAFETY: the flag alone is changed; the stack is used as `asm!` allows.
+    // The compiler moves no access to memory past it.
+    unsafe { asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq") };
+    body();
+    // SAFETY: as above.
+    unsafe { asm!("pushfq", "and qword ptr [rsp], ~0x100", "popfq") };
+    RUNNING.set(ptr::null());
+    running.done.get()
+}

@@ -149,11 +149,11 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     }
 
     /// Takes the slot from a task that is dead, and frees it. What the task
-    /// retired is handed over, what waits for its sections waits no more; both
-    /// are reclaimed by the others, nothing here.
+    /// retired, and what waited for its sections, the next collect or publish
+    /// of anyone finds and reclaims; nothing is reclaimed here.
     ///
-    /// Never waits; costs a step for each object that the task retired and did
-    /// not hand over. Any context but NMI. The task's handle, if it is still
+    /// Never waits; costs a step for each object that the task was about to
+    /// reclaim. Any context except NMI. The task's handle, if it is still
     /// somewhere, is inert: [`is_evicted`](Handle::is_evicted) is true,
     /// dropping it, `flush`, `collect` and `limit_reclaims` do nothing, and
     /// what it retires goes to the others.

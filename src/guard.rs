@@ -54,7 +54,14 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     ///
     /// The load has the given ordering, made at least `Acquire`. In basic mode
     /// it is wait-free and costs the load alone. In robust mode it compares
-    /// eras, and loads again when the era went on: lock-free.
+    /// eras, and loads again when the era advanced: lock-free.
+    ///
+    /// In robust mode `src` must not lie in an object that was unlinked. A
+    /// removed node that still leads somewhere must not be followed: its
+    /// successor may be unlinked and reclaimed, and the pointer stays. A list
+    /// that is walked while others remove checks, after each load, that the
+    /// node it stands on is still linked (as the [safe map](crate::safe::Map)
+    /// does), or starts over.
     ///
     /// # Panics
     ///

@@ -162,6 +162,9 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
 
     /// Gives a value its header, with the birth era of now.
     ///
+    /// In robust mode a section that uses the object after others could find it
+    /// must protect it first: [`Guard::protect_own`].
+    ///
     /// The object is to be shared with users of the same collector only.
     ///
     /// ```
@@ -195,9 +198,12 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// - It is retired once, and this thread does not use it any more.
     /// - `reclaim` is sound to be called with it, once, on any thread that
     ///   uses the collector or drops it, then or at any later time.
-    /// - In robust mode it was made by [`link`](Self::link) or a pool with a
-    ///   handle of this collector, or has a [`Link::new`], and is reached only
-    ///   by way of [`Guard::protect`] and its siblings.
+    /// - In robust mode it was made by [`link`](Self::link), with a
+    ///   [`stamp`](Self::stamp), or by a pool, with a handle of this collector,
+    ///   or has a [`Link::new`]; it is reached only through [`Guard::protect`]
+    ///   and its siblings; and no pointer in it is followed once it is
+    ///   unlinked, not even through `protect`: what it leads to may have been
+    ///   unlinked and reclaimed since, and its pointer does not tell.
     ///
     /// ```
     /// use hyaline::{Collector, Linked, reclaim};

@@ -1,35 +1,36 @@
 //! One slot a CPU, for a task and the interrupts that preempt it.
 //!
-//! Nothing is masked and no read-modify-write is needed. The flag of a slot
-//! counts its open guards; an interrupt that enters and leaves between two
+//! Nothing is masked, and a section needs no read-modify-write. The section
+//! word counts the open guards; an interrupt that enters and leaves between two
 //! instructions of the task puts back what it found:
 //!
-//! | task | `active` | interrupt |
+//! | task | guards | interrupt |
 //! |---|--:|---|
-//! | enter: loads `active`, 0 | 0 | |
-//! | | 1 | enter: loads 0, stores 1, LIGHT |
+//! | enter: loads the word, 0 | 0 | |
+//! | | 1 | enter: loads 0, stores 1, light barrier |
 //! | | 1 | loads pointers, retires |
 //! | | 0 | leave: loads 1, stores 0 |
-//! | stores 1, LIGHT | 1 | |
+//! | stores 1, light barrier | 1 | |
 //! | loads pointers: what the interrupt unlinked is not found | 1 | |
-//! | | 2 | enter: loads 1, stores 2 |
+//! | | 2 | enter: loads 1, stores 2, light barrier |
 //! | | 1 | leave: loads 2, stores 1; the task's section goes on |
 //! | leave: loads 1 | 1 | |
 //! | | 1 | *enters and leaves again* |
 //! | stores 0 | 0 | |
 //!
 //! The task stores 1 only after it loaded 0, and has loaded no pointer in
-//! between: what the interrupt retired meanwhile need not wait for it. In
-//! robust mode the interrupt may have raised the slot's era, and the task then
-//! stores an older one: the pointers that the interrupt held under it are
-//! gone, and `protect` raises it before the task gets any. Where an era has two
-//! words, the two may come from both, and then name a later era than the task's
-//! own (`era/split`, 4), which is safe, and corrected by the next `protect`.
+//! between: what the interrupt retired meanwhile need not wait for it. Every
+//! enter executes the light barrier, also one that finds a section open: the
+//! task may have been interrupted between its store and its own barrier. In
+//! robust mode an interrupt may raise the slot's era under the task's eyes, so
+//! `protect` compares the era that it read before it loaded the pointer. What
+//! happens where an era has two words is told in `raw/era/two_words.rs`, and
+//! what the number in the word may do in `raw/section.rs`.
 //!
 //! What would not bear an interruption are the fields that a slot's owner has
-//! for itself: the batch, the queue, the notes of eras, the kept blocks. A
-//! nested handle leaves them alone: what it retires goes to limbo object by
-//! object, with a compare-and-swap, and an object it makes moves the clock.
+//! for itself: the count of its batch and of what it made, the hand, the kept
+//! blocks. A nested handle leaves them alone. It retires as every handle does,
+//! with a push onto the slot's stack; an object that it makes moves the clock.
 
 use core::fmt;
 
@@ -118,9 +119,9 @@ impl<'c, S: Scheme> PerCpu<'c, S> {
     ///
     /// - the caller stays on one CPU (or thread), the same for all callers of
     ///   this `PerCpu`;
-    /// - it is preempted only by contexts that nest strictly: each drops all
-    ///   guards it made through the handle, and forgets none, before it
-    ///   returns to what it preempted. Interrupts, NMIs and signal handlers
+    /// - it is preempted, by contexts that use this `PerCpu`, only if they nest
+    ///   strictly: each drops all guards it made through the handle, and
+    ///   forgets none, before it returns to what it preempted. Interrupts, NMIs and signal handlers
     ///   do; another task does not.
     ///
     /// ```

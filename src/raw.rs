@@ -11,14 +11,17 @@
 //! # How it works
 //!
 //! A reader *enters* a section and *leaves* it. The slot's *section word*
-//! shows the number of the section and whether it is open. A writer unlinks an
+//! shows whether a section is open, and a number that changes between two
+//! sections when somebody waits. A writer unlinks an
 //! object, so that no new section can find it, and *retires* it: pushes it
 //! onto its slot's stack of retired objects. From time to time the stack is
 //! taken and *published*: after a heavy barrier the objects, now one *chain*,
 //! *walk* along the slots. At each slot that is idle, or whose section cannot
 //! hold them, they pass. At the first one whose section may hold them they
-//! wait, in the slot's *inbox*. When that section is over they walk on from
-//! the next slot. At the end nobody can hold them, and they are *reclaimed*.
+//! wait, in the slot's *inbox*, and the slot's flag says that its section is
+//! *wanted*. When that section is over they walk on from the next slot: sent by
+//! its owner, if that is an eager handle, or by whoever publishes or collects.
+//! At the end nobody can hold them, and they are *reclaimed*.
 //!
 //! There is no second mechanism. A grace period is a walk of a slot's index
 //! and a section's number, done by whoever polls it. A sleeping retirer, a
@@ -55,10 +58,16 @@
 //! # What waits for whom
 //!
 //! In basic mode a chain notes the number of the section that it was left
-//! for. Who finds the slot open with another number sends it on. So it waits
-//! for one section of each slot: one that was open when it was published, or,
-//! if the walk came late, one that was open when it came. In robust mode the
-//! eras tell these two apart, and only the former is waited for.
+//! for. Whoever finds the slot open with another number sends it on. So it
+//! waits for one section of each slot, one that was open when the walk came,
+//! and for the next one if that section's leave came just before the flag. In
+//! robust mode the eras tell the sections that began after the publish, and
+//! those are not waited for; where the clock did not move in between, a look
+//! that finds an object held moves it.
+//!
+//! Nothing else is waited for. A retirer that sleeps has its objects on a
+//! stack that a collect takes. A reader that is inside at every look has
+//! counted its number up since the last one, because that look set its flag.
 //!
 //! # Where retired objects are
 //!

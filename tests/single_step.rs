@@ -127,7 +127,8 @@ impl<W: World> Sweep<W> {
     fn random(&self, below: u64) -> u64 {
         // Knuth's.
         let next = self.random.get().wrapping_mul(6_364_136_223_846_793_005);
-        self.random.set(next.wrapping_add(1_442_695_040_888_963_407));
+        self.random
+            .set(next.wrapping_add(1_442_695_040_888_963_407));
         (self.random.get() >> 33) % below.max(1)
     }
 
@@ -254,15 +255,24 @@ fn basic() {
 
 #[test]
 fn robust() {
-    sweep(raw::World::<RobustRaw>::new(stats::<RobustRaw, _>), "robust");
+    sweep(
+        raw::World::<RobustRaw>::new(stats::<RobustRaw, _>),
+        "robust",
+    );
 }
 
 #[test]
 fn safe_basic() {
-    sweep(safe::World::<BasicSafe>::new(stats::<BasicSafe, _>), "safe, basic");
+    sweep(
+        safe::World::<BasicSafe>::new(stats::<BasicSafe, _>),
+        "safe, basic",
+    );
 }
 
 #[test]
 fn safe_robust() {
-    sweep(safe::World::<RobustSafe>::new(stats::<RobustSafe, _>), "safe, robust");
+    sweep(
+        safe::World::<RobustSafe>::new(stats::<RobustSafe, _>),
+        "safe, robust",
+    );
 }

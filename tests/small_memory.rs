@@ -33,7 +33,10 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % below
     }
 
@@ -119,7 +122,10 @@ impl Blocks {
     fn collected(&mut self, now: usize, open: &[Section]) {
         self.retired.retain_mut(|object| {
             let seen = *object.seen.get_or_insert(now);
-            if open.iter().any(|section| section.began <= seen.max(object.at)) {
+            if open
+                .iter()
+                .any(|section| section.began <= seen.max(object.at))
+            {
                 return true;
             }
             let mut may_hold = open.iter().filter(|section| {
@@ -214,7 +220,8 @@ impl<D: Domain> Game<D> {
     /// A call on one of the structures, with a handle of any role.
     fn call<R: Role>(&mut self, handle: &Handle<D, R>) -> Result<(), String> {
         let what = self.random.below(6);
-        self.log.push(format!("call {what} on slot {}", handle.slot()));
+        self.log
+            .push(format!("call {what} on slot {}", handle.slot()));
         let now = self.now;
         match what {
             0 | 1 => {
@@ -303,7 +310,10 @@ impl<D: Domain> Game<D> {
 
     fn step(&mut self) -> Result<(), String> {
         self.now += 1;
-        let (eager, deferred) = (self.random.below(self.eager.len()), self.random.below(self.deferred.len()));
+        let (eager, deferred) = (
+            self.random.below(self.eager.len()),
+            self.random.below(self.deferred.len()),
+        );
         match self.random.below(24) {
             0..7 => self.call(self.eager[eager].handle)?,
             7..12 => self.call(self.deferred[deferred].handle)?,
@@ -335,7 +345,8 @@ impl<D: Domain> Game<D> {
                 self.go(owner);
             }
             21 if self.deferred.len() < 3 => {
-                self.deferred.push(Owner::new(D::register_deferred().unwrap()));
+                self.deferred
+                    .push(Owner::new(D::register_deferred().unwrap()));
             }
             21 => {
                 let owner = self.deferred.swap_remove(deferred);
@@ -355,7 +366,8 @@ impl<D: Domain> Game<D> {
         let slot = owner.handle.slot();
         // One at a time, so that there are slots.
         let forget = self.forgotten.is_empty() && self.random.one_in(2);
-        self.log.push(format!("slot {slot} goes, forgotten: {forget}"));
+        self.log
+            .push(format!("slot {slot} goes, forgotten: {forget}"));
         self.open.retain(|section| section.slot != slot);
         self.forgotten.extend(owner.close(forget));
     }
@@ -488,7 +500,10 @@ fn threads<D: Domain>(small: &'static Small<D>) {
                     pops();
                     thread::yield_now();
                     if start.elapsed() > WAITS {
-                        wrong.lock().unwrap().replace(format!("refused for {WAITS:?}"));
+                        wrong
+                            .lock()
+                            .unwrap()
+                            .replace(format!("refused for {WAITS:?}"));
                         break;
                     }
                 }
@@ -501,7 +516,8 @@ fn threads<D: Domain>(small: &'static Small<D>) {
                     pops();
                     for n in 0..6 {
                         if !calls() {
-                            let refused = format!("refused at call {n}, while the others are still");
+                            let refused =
+                                format!("refused at call {n}, while the others are still");
                             wrong.lock().unwrap().replace(refused);
                         }
                         pops();
@@ -537,7 +553,11 @@ fn threads<D: Domain>(small: &'static Small<D>) {
         round(2, &calls, &|| small.pop(handle))
     };
     let refused = thread::scope(|scope| {
-        let all = [scope.spawn(eager), scope.spawn(deferred), scope.spawn(per_cpu)];
+        let all = [
+            scope.spawn(eager),
+            scope.spawn(deferred),
+            scope.spawn(per_cpu),
+        ];
         all.map(|thread| thread.join().unwrap())
     });
     println!("refused while others were inside: {refused:?}");

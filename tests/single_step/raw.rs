@@ -237,7 +237,9 @@ impl<D: Domain> super::World for World<D> {
         let (early, twice) = (self.early.swap(0, SeqCst), self.twice.swap(0, SeqCst));
         let wrong = self.wrong.replace("");
         if early > 0 {
-            return Err(format!("{early} objects were reclaimed while they were held"));
+            return Err(format!(
+                "{early} objects were reclaimed while they were held"
+            ));
         }
         if twice > 0 {
             return Err(format!("{twice} objects were reclaimed twice"));

@@ -66,7 +66,10 @@ pub fn stepped(first: u64, interrupt: &dyn Fn() -> Option<u64>, body: &dyn Fn())
             let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = trapped;
             action.sa_sigaction = handler as usize;
             action.sa_flags = libc::SA_SIGINFO;
-            assert_eq!(libc::sigaction(libc::SIGTRAP, &raw const action, ptr::null_mut()), 0);
+            assert_eq!(
+                libc::sigaction(libc::SIGTRAP, &raw const action, ptr::null_mut()),
+                0
+            );
         }
     });
     let running = Running {

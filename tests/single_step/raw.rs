@@ -188,9 +188,9 @@ impl<D: Domain> super::World for World<D> {
         for cell in [&self.first, &self.second, &self.third] {
             cell.store(self.make(&self.high), Release);
         }
-        if round % 4 > 0 {
+        if !round.is_multiple_of(4) {
             // SAFETY: the world is leaked.
-            let cpu: &'static Handle<D, Nested> = unsafe { &*(&raw const *self.cpu()) };
+            let cpu: &'static Handle<D, Nested> = unsafe { &*std::ptr::from_ref(self.cpu()) };
             let guard = cpu.enter();
             let held = guard.protect(&self.third, Acquire);
             self.outer.set(Some((guard, held)));

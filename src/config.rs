@@ -23,6 +23,12 @@ impl Settings {
         self.batch ^ DEFAULT_BATCH
     }
 
+    /// The same, as a slot counts it.
+    pub(crate) const fn room(&self) -> u16 {
+        // Not more than `Config::batch` allows.
+        self.batch() as u16
+    }
+
     /// Objects that a handle makes before the clock ticks.
     pub(crate) const fn era_step(&self) -> usize {
         self.era_step ^ DEFAULT_ERA_STEP
@@ -77,8 +83,8 @@ impl Default for Config {
 }
 
 impl<B: Barrier> Config<B> {
-    /// Objects that a handle retires before it publishes them: larger batches
-    /// cost less per object and keep more objects waiting.
+    /// Objects that a handle retires before it publishes them, 65,535 at the
+    /// most: larger batches cost less per object and keep more objects waiting.
     ///
     /// ```
     /// const SMALL: hyaline::Config = hyaline::Config::new().batch::<4>();
@@ -92,6 +98,12 @@ impl<B: Barrier> Config<B> {
     /// ```
     pub const fn batch<const OBJECTS: usize>(mut self) -> Self {
         const { assert!(OBJECTS > 0, "a batch has at least one object") };
+        const {
+            assert!(
+                OBJECTS <= u16::MAX as usize,
+                "a batch has at most 65,535 objects"
+            )
+        };
         self.settings.batch = OBJECTS ^ DEFAULT_BATCH;
         self
     }

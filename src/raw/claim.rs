@@ -77,7 +77,7 @@ impl<S: Scheme> Global<S> {
         // The first object is published at once if there is anything from
         // before, or owners that come, retire and die would add up.
         let left = !slot.retired.seems_empty() || !self.left_over.seems_empty();
-        slot.room.set(if left { 1 } else { self.settings.batch() });
+        slot.room.set(if left { 1 } else { self.settings.room() });
         slot.limit.set(0);
         // Relaxed: a request to the last owner is of no interest.
         slot.restart.store(false, Ordering::Relaxed);

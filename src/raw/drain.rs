@@ -27,6 +27,7 @@ impl<S: Scheme> Local<'_, S> {
 
     /// What nobody can hold any more is reclaimed by the next `drain`: here, if
     /// the owner may and its hand is free.
+    #[inline(never)]
     pub(super) fn reclaim(&self, chain: Option<Chain>) {
         let Some(chain) = chain else { return };
         let slot = self.slot;
@@ -39,6 +40,7 @@ impl<S: Scheme> Local<'_, S> {
 
     /// Takes a list into the hand, which is empty; what is more than a handful
     /// is left over.
+    #[inline(never)]
     fn hold(&self, list: *mut Link) {
         self.slot.hand.set(list);
         // SAFETY: the list is ours: what nobody can hold.
@@ -63,6 +65,7 @@ impl<S: Scheme> Local<'_, S> {
     /// Runs the reclaimers of what nobody can hold, and of what they retire,
     /// `limit` at the most. Returns how many. Called by a reclaimer, it leaves
     /// the work to the loop that runs that reclaimer.
+    #[inline(never)]
     pub(super) fn drain(&self, limit: usize) -> usize {
         let slot = self.slot;
         let nothing = slot.hand.get().is_null() && self.global.left_over.seems_empty();

@@ -86,7 +86,7 @@ impl<S: Scheme> Local<'_, S> {
     /// Reclaims what can be reclaimed now, `limit` objects at the most.
     /// Returns how many.
     pub(crate) fn collect(&self, limit: usize) -> usize {
-        self.slot.room.set(self.global.settings.batch());
+        self.slot.room.set(self.global.settings.room());
         loop {
             self.advance(Take::All);
             // The heavy barrier pairs with itself in another handle's collect.
@@ -121,6 +121,7 @@ impl<S: Scheme> Local<'_, S> {
 
     /// Publishes what was retired, and sends on what waited for sections that
     /// are over. What nobody can hold is then in the hand or left over.
+    #[inline(never)]
     pub(super) fn advance(&self, take: Take) {
         let mut taken = self.take_retired(take);
         if let Some(chain) = &mut taken {
@@ -156,6 +157,7 @@ impl<S: Scheme> Local<'_, S> {
 
     /// Walks along all slots, with a chain that is published now, and sends on
     /// what waited for sections that are over.
+    #[inline(never)]
     fn sweep(&self, mut chain: Option<Chain>, take: Take) {
         let busy = |slot: &Slot<S>| slot.section.look().depth() | slot.inbox.head();
         self.global.scan(0, busy, |index, slot| {
@@ -218,7 +220,7 @@ impl<S: Scheme> Global<S> {
     #[inline(never)]
     fn publish_and_drain(&self, slot: &Slot<S>) {
         let local = Local { global: self, slot };
-        slot.room.set(self.settings.batch());
+        slot.room.set(self.settings.room());
         local.advance(Take::Own);
         local.drain_limited();
     }
@@ -232,24 +234,20 @@ impl<S: Scheme> Global<S> {
         busy: impl Fn(&Slot<S>) -> usize,
         mut visit: impl FnMut(usize, &Slot<S>) -> bool,
     ) {
-        let slots = self.used().get(from..).unwrap_or_default();
-        let mut visit = |index, slot| busy(slot) == 0 || visit(from + index, slot);
-        let chunks = slots.chunks_exact(SCAN_CHUNK);
-        let rest = slots.len() - chunks.remainder().len();
-        for (number, chunk) in chunks.enumerate() {
-            if SCAN_CHUNK > 1 && chunk.iter().fold(0, |bits, slot| bits | busy(slot)) == 0 {
+        let slots = self.used();
+        let mut index = from;
+        while let Some(slot) = slots.get(index) {
+            if SCAN_CHUNK > 1
+                && let Some(chunk) = slots[index..].first_chunk::<SCAN_CHUNK>()
+                && chunk.iter().fold(0, |bits, slot| bits | busy(slot)) == 0
+            {
+                index += SCAN_CHUNK;
                 continue;
             }
-            for (offset, slot) in chunk.iter().enumerate() {
-                if !visit(number * SCAN_CHUNK + offset, slot) {
-                    return;
-                }
-            }
-        }
-        for (offset, slot) in slots[rest..].iter().enumerate() {
-            if !visit(rest + offset, slot) {
+            if busy(slot) != 0 && !visit(index, slot) {
                 return;
             }
+            index += 1;
         }
     }
 
@@ -258,6 +256,7 @@ impl<S: Scheme> Global<S> {
     /// owner does not use it.
     ///
     /// The objects were published, and no slot before `from` can hold them.
+    #[inline(never)]
     fn walk(&self, chain: Chain, from: usize, except: Option<&Slot<S>>) -> Option<Chain> {
         let mut chain = Some(chain);
         let busy = |slot: &Slot<S>| slot.section.look().depth();

@@ -62,7 +62,7 @@ pub(crate) struct Slot<S: Scheme> {
     /// Reclaimers that one call may run; 0 is any number.
     pub(crate) limit: Cell<u16>,
     /// Objects to retire before the next publish.
-    pub(super) room: Cell<usize>,
+    pub(super) room: Cell<u16>,
     /// What the owner is about to reclaim.
     pub(super) hand: Cell<*mut Link>,
     pub(super) local_eras: <S::Eras as EraPolicy>::LocalEras,

@@ -76,7 +76,6 @@ impl Stack {
     }
 
     /// Puts a chain in. O(length) if its last object is not known.
-    #[inline]
     pub(super) fn push(&self, mut chain: Chain) {
         let (first, last) = (chain.first(), chain.last());
         step();

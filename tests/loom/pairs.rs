@@ -13,7 +13,7 @@ use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::AtomicUsize, thread};
 use super::*;
 
 /// Two and three threads may be interrupted at any point, so often.
-const PREEMPTIONS: [usize; 2] = [2, 1];
+const PREEMPTIONS: [usize; 2] = [1, 1];
 
 /// What the threads of a model share.
 struct World<S: Scheme> {

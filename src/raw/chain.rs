@@ -10,9 +10,6 @@ pub struct Chain {
     first: *mut Link,
     /// Null while nobody asked for it.
     last: *mut Link,
-    /// Robust mode: the era in which all of them were just published, and
-    /// which is not earlier than their births; or not known.
-    published: Option<u64>,
 }
 
 impl Chain {
@@ -40,23 +37,7 @@ impl Chain {
 
     #[inline]
     fn of(first: *mut Link, last: *mut Link) -> Self {
-        Self {
-            first,
-            last,
-            published: None,
-        }
-    }
-
-    /// Notes that all objects were published in this era.
-    #[inline]
-    pub(super) fn set_published(&mut self, era: u64) {
-        self.published = Some(era);
-    }
-
-    /// What `set_published` noted.
-    #[inline]
-    pub(super) fn published(&self) -> Option<u64> {
-        self.published
+        Self { first, last }
     }
 
     /// A chain of one.

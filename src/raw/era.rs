@@ -64,6 +64,8 @@ pub trait EraPolicy: 'static {
     type LocalEras: Init;
     /// A slot's access era, as the owner read it.
     type Access: Copy;
+    /// The era in which a chain is published.
+    type Published: Copy;
 
     /// At the start of a section, before the light barrier.
     fn enter<B: Barrier>(clock: &Self::Clock, eras: &Self::SlotEras);
@@ -84,10 +86,17 @@ pub trait EraPolicy: 'static {
     /// The same, without the owner's count: the clock ticks each time.
     fn stamp_and_tick(clock: &Self::Clock, link: &Link);
     /// Notes that the objects are published now, after the heavy barrier.
-    fn publish(clock: &Self::Clock, chain: &mut Chain);
+    /// Returns the era, which is not earlier than their births.
+    fn publish(clock: &Self::Clock, chain: &mut Chain) -> Self::Published;
     /// Divides a chain into what the section that was seen open may hold, with
-    /// what it waits for noted, and the rest.
-    fn hold(eras: &Self::SlotEras, seen: Seen, chain: Chain) -> (Option<Chain>, Option<Chain>);
+    /// what it waits for noted, and the rest. `published` is for a chain that
+    /// was published as a whole, just now.
+    fn hold(
+        eras: &Self::SlotEras,
+        seen: Seen,
+        chain: Chain,
+        published: Option<Self::Published>,
+    ) -> (Option<Chain>, Option<Chain>);
     /// Divides the list of an inbox in the same way, where the slot is open
     /// now.
     ///
@@ -121,6 +130,7 @@ impl EraPolicy for NoEras {
     type SlotEras = ();
     type LocalEras = ();
     type Access = ();
+    type Published = ();
 
     #[inline(always)]
     fn enter<B: Barrier>((): &(), (): &()) {}
@@ -145,7 +155,12 @@ impl EraPolicy for NoEras {
     #[inline(always)]
     fn publish((): &(), _: &mut Chain) {}
 
-    fn hold((): &(), seen: Seen, mut chain: Chain) -> (Option<Chain>, Option<Chain>) {
+    fn hold(
+        (): &(),
+        seen: Seen,
+        mut chain: Chain,
+        _: Option<()>,
+    ) -> (Option<Chain>, Option<Chain>) {
         note(&mut chain, seen.number());
         (Some(chain), None)
     }
@@ -232,6 +247,7 @@ impl EraPolicy for Eras {
     type SlotEras = SlotEras;
     type LocalEras = LocalEras;
     type Access = word::Access;
+    type Published = u64;
 
     #[inline(always)]
     fn enter<B: Barrier>(clock: &Clock, eras: &SlotEras) {
@@ -275,16 +291,21 @@ impl EraPolicy for Eras {
     }
 
     #[inline]
-    fn publish(clock: &Clock, chain: &mut Chain) {
+    fn publish(clock: &Clock, chain: &mut Chain) -> u64 {
         let now = clock.at_least();
         chain.for_each(|link| link.notes.set_retired(now));
-        chain.set_published(now);
+        now
     }
 
-    fn hold(eras: &SlotEras, _: Seen, chain: Chain) -> (Option<Chain>, Option<Chain>) {
+    fn hold(
+        eras: &SlotEras,
+        _: Seen,
+        chain: Chain,
+        published: Option<u64>,
+    ) -> (Option<Chain>, Option<Chain>) {
         let reach = eras.look();
         // As a rule the section is of now, and all is held.
-        match chain.published() {
+        match published {
             Some(now) if reach.began <= now && now <= reach.access => (Some(chain), None),
             _ => chain.partition(|link| reach.holds(&link.notes.lifetime())),
         }

@@ -114,7 +114,7 @@ impl<S: Scheme> Local<'_, S> {
         if S::Barrier::HEAVY_IN_INTERRUPTS {
             self.advance(Take::All);
         } else {
-            self.sweep(None, Take::All);
+            self.sweep(None, None, Take::All);
         }
         while self.reclaim_plain() != 0 && !done() {}
     }
@@ -124,6 +124,7 @@ impl<S: Scheme> Local<'_, S> {
     #[inline(never)]
     pub(super) fn advance(&self, take: Take) {
         let mut taken = self.take_retired(take);
+        let mut published = None;
         if let Some(chain) = &mut taken {
             self.global.totals.publish();
             self.global.sample();
@@ -133,9 +134,9 @@ impl<S: Scheme> Local<'_, S> {
             // loads see everything in the chain unlinked (1). Without it the
             // walk could miss a reader that found an object.
             S::Barrier::heavy();
-            S::Eras::publish(&self.global.clock, chain);
+            published = Some(S::Eras::publish(&self.global.clock, chain));
         }
-        self.sweep(taken, take);
+        self.sweep(taken, published, take);
     }
 
     /// What was retired and not published.
@@ -158,14 +159,21 @@ impl<S: Scheme> Local<'_, S> {
     /// Walks along all slots, with a chain that is published now, and sends on
     /// what waited for sections that are over.
     #[inline(never)]
-    fn sweep(&self, mut chain: Option<Chain>, take: Take) {
+    fn sweep(
+        &self,
+        mut chain: Option<Chain>,
+        published: Option<<S::Eras as EraPolicy>::Published>,
+        take: Take,
+    ) {
         let busy = |slot: &Slot<S>| slot.section.look().depth() | slot.inbox.head();
         self.global.scan(0, busy, |index, slot| {
             if !slot.inbox.seems_empty() {
                 let free = self.global.visit(index, slot, take);
                 self.reclaim(free);
             }
-            chain = chain.take().and_then(|chain| slot.pass(chain));
+            if let Some(walking) = chain.take() {
+                chain = slot.pass(walking, published);
+            }
             true
         });
         self.reclaim(chain);
@@ -262,7 +270,9 @@ impl<S: Scheme> Global<S> {
         let busy = |slot: &Slot<S>| slot.section.look().depth();
         self.scan(from, busy, |_, slot| {
             if !except.is_some_and(|except| ptr::eq(except, slot)) {
-                chain = chain.take().and_then(|chain| slot.pass(chain));
+                if let Some(walking) = chain.take() {
+                    chain = slot.pass(walking, None);
+                }
             }
             chain.is_some()
         });
@@ -310,13 +320,16 @@ impl<S: Scheme> Global<S> {
 
 impl<S: Scheme> Slot<S> {
     /// Leaves here what the slot's section may hold, and returns the rest.
-    #[inline]
-    fn pass(&self, chain: Chain) -> Option<Chain> {
+    fn pass(
+        &self,
+        chain: Chain,
+        published: Option<<S::Eras as EraPolicy>::Published>,
+    ) -> Option<Chain> {
         let seen = self.section.look();
         if !seen.is_open() {
             return Some(chain);
         }
-        let (held, rest) = S::Eras::hold(&self.eras, seen, chain);
+        let (held, rest) = S::Eras::hold(&self.eras, seen, chain, published);
         if let Some(held) = held {
             self.inbox.push(held);
             self.want(true);

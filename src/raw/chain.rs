@@ -95,7 +95,7 @@ impl Chain {
     /// Divides the objects into those that `held` is true for, and the others.
     pub(super) fn partition(
         self,
-        mut held: impl FnMut(&Link) -> bool,
+        held: &mut dyn FnMut(&Link) -> bool,
     ) -> (Option<Self>, Option<Self>) {
         let mut parts: [Option<Self>; 2] = [None, None];
         let mut link = self.first;

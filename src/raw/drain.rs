@@ -40,7 +40,6 @@ impl<S: Scheme> Local<'_, S> {
 
     /// Takes a list into the hand, which is empty; what is more than a handful
     /// is left over.
-    #[inline(never)]
     fn hold(&self, list: *mut Link) {
         self.slot.hand.set(list);
         // SAFETY: the list is ours: what nobody can hold.
@@ -145,12 +144,12 @@ impl<S: Scheme> Local<'_, S> {
             return 0;
         };
         let mut more = self.handful();
-        let is_rest = |link: &Link| {
+        let mut is_rest = |link: &Link| {
             let rest = !link.notes.is_plain() || more == 0;
             more -= usize::from(!rest);
             rest
         };
-        let (rest, plain) = chain.partition(is_rest);
+        let (rest, plain) = chain.partition(&mut is_rest);
         if let Some(rest) = rest {
             self.global.left_over.push(rest);
         }

@@ -307,7 +307,7 @@ impl EraPolicy for Eras {
         // As a rule the section is of now, and all is held.
         match published {
             Some(now) if reach.began <= now && now <= reach.access => (Some(chain), None),
-            _ => chain.partition(|link| reach.holds(&link.notes.lifetime())),
+            _ => chain.partition(&mut |link| reach.holds(&link.notes.lifetime())),
         }
     }
 
@@ -323,7 +323,7 @@ impl EraPolicy for Eras {
         };
         let reach = eras.look();
         let mut latest = 0;
-        let holds = |link: &Link| {
+        let mut holds = |link: &Link| {
             let lifetime = link.notes.lifetime();
             let holds = reach.holds(&lifetime);
             if holds {
@@ -331,7 +331,7 @@ impl EraPolicy for Eras {
             }
             holds
         };
-        let parts = chain.partition(holds);
+        let parts = chain.partition(&mut holds);
         // The slot's next section must begin in an era that tells it apart
         // from this one. Otherwise a reader that is inside at each look would
         // hold for good what its first section held, if nobody makes objects.

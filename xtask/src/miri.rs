@@ -198,8 +198,10 @@ fn every_test_is_listed() {
         "tasks",
         // The linker.
         "zero",
-        // A torture.
+        // A torture; a search by time; signals.
         "selftest",
+        "small_memory",
+        "single_step",
         // Not for Miri; and on its own, below.
         "loom",
         "seeds",

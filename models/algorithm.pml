@@ -1,319 +1,376 @@
 /*
- * The write side: reclaim, steal, publish, limbo, flush, for hyaline.pml. The
- * names are those of src/raw. A step that touches what others see is one
- * atomic step, with what only its task sees before and after; a loop of
- * compare-and-swap is one step, as a failed try changes nothing.
+ * The write side: walk, visit, sweep, publish, collect, drain, and settle, for
+ * hyaline.pml. The names are those of src/raw. A step that touches what others
+ * see is one atomic step, with what only its task sees before and after; a
+ * loop of compare-and-swap is one step, as a failed try changes nothing.
  */
 
-/* Reclaims the ring of a batch; at once, which is the worst time. */
-inline reclaim(ring) {
-  r = chain[ring]; chain[ring] = 0;
+/* Reclaims what is in the hand; at once, which is the worst time. */
+inline run_reclaimers(set) {
+  o = 1;
   do
-  :: r != 0 ->
-    assert(state[r] == RETIRED);        /* once */
-    for (s : 0 .. 2) { assert(holds[s] != r && owns[s] != r) }
-    state[r] = RECLAIMED;
-    s = chain[r]; chain[r] = 0; next[r] = 0; counting[r] = 0; count[r] = 0;
-#ifdef ROBUST
-    birth[r] = 0;
-#endif
-    r = s
+  :: o <= N ->
+    if
+    :: set & BIT(o) ->
+      assert(state[o] == RETIRED);      /* once */
+      for (k : 0 .. N) { assert(!(holds[k] & BIT(o))) }
+      state[o] = RECLAIMED; forget(o)
+    :: else
+    fi;
+    o++
   :: else -> break
   od;
-  s = 0
+  o = 0; k = 0
 }
 
-/* drop_references: one step for each, AcqRel. */
-inline drop_references(cells) {
+inline forget(object) {
+#ifndef ROBUST
+  note[object] = 0;
+#else
+  birth[object] = 0; retired_in[object] = 0;
+#endif
+  by[object] = 0;
+#ifdef BOUND
+  later[object] = 0; waits_for[object] = 0;
+#endif
+}
+
+/* Drains the hand and what is left over. */
+inline drain_hand() {
   do
-  :: cells != 0 ->
+#ifdef LIMIT
+  :: hand != 0 && step != CLOSE ->
     d_step {
-      drain(me);
-      assert(state[cells] == RETIRED);
-      k = (counting[cells] -> counting[cells] : cells);
-      cells = next[cells];
-      assert(state[k] == RETIRED);
-      count[k]--;
-      if
-      :: count[k] == ZERO -> reclaim(k)
-      :: else
-      fi;
-      k = 0
-    }
+      k = (hand & 1 -> 1 : (hand & 2 -> 2 : 4));
+      hand = hand & ~k; chain = k;
+      run_reclaimers(chain); chain = 0
+    };
+    if
+    :: hand != 0 -> d_step { push(left_over, hand); hand = 0 }
+    :: else
+    fi;
+    break
+  :: hand != 0 && step == CLOSE -> d_step { run_reclaimers(hand); hand = 0 }
+#else
+  :: hand != 0 -> d_step { run_reclaimers(hand); hand = 0 }
+#endif
+#ifndef NO_LEFT_OVER
+  :: hand == 0 && left_over != 0 -> take(left_over, hand)
+#endif
   :: else -> break
   od
 }
 
-/* (3). The take is an Acquire; the push back a Release. */
-inline steal(slot) {
-  if
-  :: IS_ACTIVE(slot)
-  :: else ->
-    d_step { taken = inbox[slot]; inbox[slot] = 0 };
+/* Release: who takes it sees what its pusher stored; see `take`. */
+inline push(word, set) {
+  assert(!(word & set));
+  for (k : 1 .. N) {
     if
-    :: taken == 0
-    :: taken != 0 ->
-#ifndef NO_SECOND_LOOK
-      atomic {
-        if
-        :: IS_ACTIVE(slot) -> put = true
-        :: else
-        fi
-      };
-#endif
-      if
-      :: put ->
-        d_step {
-          drain(me);
-          k = taken;
-          do
-          :: next[k] != 0 -> k = next[k]
-          :: else -> break
-          od;
-          next[k] = inbox[slot]; inbox[slot] = taken;
-          taken = 0; k = 0; put = false
-        }
-      :: !put -> drop_references(taken)
-      fi
+    :: set & BIT(k) -> assert(state[k] == RETIRED); by[k] = me
+    :: else
     fi
+  }
+  word = word | set; k = 0
+}
+
+/* Acquire: empties the buffers of those who pushed, but not one's own. */
+inline take(word, into) {
+  d_step {
+    into = word; word = 0;
+    for (k : 1 .. N) {
+      if
+      :: into & BIT(k) && by[k] != me -> drain(by[k])
+      :: else
+      fi
+    }
+    k = 0
+  }
+}
+
+/* What nobody can hold any more. */
+inline reclaim(set) {
+  if
+  :: set != 0 && IS_EAGER(me) -> hand = hand | set; set = 0
+  :: set != 0 && !IS_EAGER(me) -> d_step { push(left_over, set); set = 0 }
+  :: else
   fi
 }
 
-/* The owner takes its own inbox (4). */
-inline settle() {
+/* A load, and a store if it is needed. */
+inline want(slot) {
   if
-  :: inbox[me] == 0
-  :: else ->
-    d_step { taken = inbox[me]; inbox[me] = 0 };
-    drop_references(taken)
+  :: wanted[slot]
+  :: else -> wanted[slot] = 1
   fi
 }
 
-/* Puts an object into the local batch. */
-inline join(object) {
-  if
-  :: last == 0 -> chain[object] = object
-  :: else -> chain[object] = chain[last]; chain[last] = object
-  fi;
-  last = object; room--;
+/*
+ * A look at a section, with what else of the slot tells what it may hold.
+ * Three loads in robust mode, the first of which finds it open.
+ */
+inline look(slot) {
+  atomic {
+    seen = LOOK(slot);
+#ifdef BOUND
+    saw = shown[slot]
+#endif
+  };
 #ifdef ROBUST
   if
-  :: birth[object] < oldest -> oldest = birth[object]
+  :: DEPTH(seen) != 0 ->
+#ifndef NO_BEGAN
+    since = (where[me] == BEGAN(slot) -> what[me] : began[slot]);
+#endif
+    until = (where[me] == ACCESS(slot) -> what[me] : access[slot])
   :: else
   fi
 #endif
 }
 
-/* Two loads in robust mode: the flag, then the era. */
+/* Whether the section that was seen open may hold an object that came. */
 #ifdef ROBUST
-#define MAY_HOLD(slot) (where[me] == MARK(slot) -> what[me] : mark[slot]) >= oldest
+#define MAY_HOLD(object) (since <= retired_in[object] && birth[object] <= until)
 #else
-#define MAY_HOLD(slot) true
+#define MAY_HOLD(object) true
+#endif
+/* And one that waits for it. */
+#ifdef ROBUST
+#define HOLDS(object) MAY_HOLD(object)
+#else
+#define HOLDS(object) (note[object] == NUMBER(seen))
 #endif
 
-/* The slots that may hold objects of the batch, noted in its cells. */
-inline choose() {
+/* Divides a set into what is held, with a note, and the rest, in `set`. */
+inline divide(set, is_held, is_new) {
+  held = 0;
+  for (o : 1 .. N) {
+    if
+    :: set & BIT(o) ->
+      if
+      :: is_held ->
+        held = held | BIT(o); set = set & ~BIT(o);
+#ifndef ROBUST
+        note[o] = NUMBER(seen);
+#endif
+#ifdef BOUND
+        if
+        :: is_new -> later[o] = 0; waits_for[o] = saw
+        :: !is_new && saw != waits_for[o] -> later[o]++; waits_for[o] = saw
+        :: else
+        fi;
+        assert(later[o] <= BOUND);
+#endif
+      :: else
+      fi
+    :: else
+    fi
+  }
+  o = 0
+}
+
+inline forget_look() {
+  seen = 0;
+#ifdef ROBUST
+  since = 0; until = 0;
+#endif
+#ifdef BOUND
+  saw = 0;
+#endif
+}
+
+/* Leaves at a slot what its section may hold. */
+inline pass(slot, set) {
+  look(slot);
+  if
+  :: DEPTH(seen) == 0
+  :: else ->
+#ifdef WANT_FIRST
+    want(slot);
+#endif
+    d_step {
+      divide(set, MAY_HOLD(o), true);
+      if
+      :: held != 0 -> push(inbox[slot], held)
+      :: else
+      fi
+    };
+    if
+    :: held != 0 -> want(slot)
+    :: else
+    fi
+  fi;
+  d_step { forget_look(); held = 0 }
+}
+
+/* Along the slots, from one on, but for `but`. */
+inline walk(set, from, but) {
+  i = from;
+  do
+  :: i < N && set != 0 ->
+    if
+    :: i != but -> pass(i, set)
+    :: else
+    fi;
+    i++
+  :: else -> break
+  od;
+  i = 0
+}
+
+/* Takes what waits at a slot, and sends on what need not wait there. */
+inline visit(slot, all) {
+  atomic { seen = LOOK(slot) };
+  if
+  :: DEPTH(seen) != 0 && !all && IS_EAGER(slot)
+  :: else ->
+    take(inbox[slot], over);
+    if
+    :: over != 0 ->
+      /* The look that counts (3). */
+#ifndef LOOK_FIRST
+      look(slot);
+#endif
+      if
+      :: DEPTH(seen) != 0 ->
+#ifdef ROBUST
+        /* The next section is to begin in an era that tells it apart. */
+        may = false;
+        d_step {
+          for (o : 1 .. N) {
+            may = may || (over & BIT(o) && HOLDS(o) && retired_in[o] >= clock)
+          }
+          o = 0
+        };
+#ifndef NO_TICK
+        if
+        :: may -> clock++; may = false
+        :: else
+        fi;
+#endif
+#endif
+#ifdef WANT_FIRST
+        want(slot);
+#endif
+        d_step {
+          divide(over, HOLDS(o), false);
+          if
+          :: held != 0 -> push(inbox[slot], held)
+          :: else
+          fi
+        };
+        if
+        :: held != 0 -> want(slot)
+        :: else
+        fi;
+        d_step { forget_look(); held = 0 }
+      :: else
+      fi;
+#ifdef SKIP_A_SLOT
+      walk(over, slot + 2, N);
+#else
+      walk(over, slot + 1, N);
+#endif
+      reclaim(over)
+    :: else
+    fi
+  fi;
+  seen = 0
+}
+
+/* Along all slots, with a chain that is published now. */
+inline sweep(all) {
   do
   :: j < N ->
-    atomic {
-      may = IS_ACTIVE(j);
-#ifndef ROBUST
-      note()
-#endif
-    };
-#ifdef ROBUST
-    atomic {
-      may = may && MAY_HOLD(j);
-      note()
-    };
-#endif
     if
-    :: may -> may = false
-    :: !may ->
-      if
-      :: inbox[j] != 0 -> steal(j)
-      :: else
-      fi
+    :: inbox[j] != 0 -> visit(j, all)
+    :: else
+    fi;
+    if
+    :: chain != 0 -> pass(j, chain)
+    :: else
     fi;
     j++
-  :: j == N -> break
+  :: else -> break
   od;
-  j = 0; cell = 0
+  j = 0;
+  reclaim(chain)
 }
 
-inline note() {
-  if
-  :: j == 0 -> cell = chain[last]
-  :: else
-  fi;
-  if
-  :: !may
-  :: may && chosen > 0 && cell == chain[last] -> missing++
-  :: else -> next[cell] = j; cell = chain[cell]; chosen++
-  fi
-}
-
-/* Pushes the cells, then adds the count (6). */
-inline give_out() {
-  d_step { cell = chain[ring]; count[ring] = ZERO; counting[ring] = 0 };
+inline take_retired(all) {
   do
-  :: chosen > 0 ->
-    atomic {
-      may = IS_ACTIVE(next[cell]);
-      if
-      :: may
-      :: else -> j = chain[cell]; next[cell] = 0; cell = j; j = 0; chosen--
-      fi
-    };
+  :: j < N ->
     if
-    :: !may
-    :: may ->
-      d_step {
-        drain(me);
-        assert(state[ring] == RETIRED);
-#ifdef COUNT_EARLY
-        count[ring]++;
-#else
-        pushed++;
-#endif
-        k = next[cell]; j = chain[cell];
-        counting[cell] = (cell == ring -> 0 : ring);
-        next[cell] = inbox[k]; inbox[k] = cell;
-        cell = j; k = 0; j = 0; chosen--; may = false
-      }
-    fi
-  :: chosen == 0 ->
-    d_step {
-      drain(me);
-      assert(state[ring] == RETIRED);
-      count[ring] = count[ring] + pushed;
-      cell = 0; pushed = 0;
-      if
-      :: count[ring] == ZERO -> reclaim(ring)
-      :: else
-      fi;
-      ring = 0
-    };
-    break
-  od
+    :: (j == me || all || !IS_EAGER(j)) && retired[j] != 0 ->
+      take(retired[j], held);
+      chain = chain | held; held = 0
+    :: else
+    fi;
+    j++
+  :: else -> break
+  od;
+  j = 0
 }
 
-/* Makes the slot's era cover what its open section may use of its own. */
-inline cover() {
-#if defined(ROBUST) && !defined(NO_COVER)
-  store(MARK(me), clock)
+/* The eras of retirement, read after the heavy barrier. */
+inline note_retired(set) {
+#ifdef ROBUST
+  d_step {
+    for (o : 1 .. N) {
+      if
+      :: set & BIT(o) -> retired_in[o] = clock
+      :: else
+      fi
+    }
+    o = 0
+  }
 #else
   skip
 #endif
 }
 
-inline clear() {
-  last = 0; room = BATCH;
-#ifdef ROBUST
-  oldest = NEVER
-#endif
-}
-
-inline publish_local() {
+inline advance(all) {
+  take_retired(all);
   if
-  :: last == 0
-  :: last != 0 ->
-    cover();
-    HEAVY;
-    choose();
-    if
-    :: missing > 0 -> room = missing; missing = 0; chosen = 0
-    :: missing == 0 -> ring = last; clear(); give_out()
-    fi
-  fi
-}
-
-/* Adopts limbo, in batches no larger than one's own; then the rest. */
-inline publish() {
-#ifndef NO_ADOPT
-  d_step { list = limbo; limbo = 0 };
+  :: chain != 0 ->
+#ifdef RETIRED_EARLY
+    note_retired(chain); HEAVY
+#else
+    HEAVY; note_retired(chain)
 #endif
-  do
-  :: list != 0 ->
-    d_step { k = list; list = chain[list]; join(k); k = 0 };
-    if
-    :: room == 0 -> publish_local()
-    :: room != 0
-    fi
-  :: list == 0 -> break
-  od;
-  publish_local()
+  :: else
+  fi;
+  sweep(all)
 }
 
-/* The batch goes into limbo: Release. */
-inline to_limbo() {
-  d_step {
-    drain(me);
-#ifdef ROBUST
-    k = chain[last];
-    do
-    :: birth[k] = oldest;
-      if
-      :: k == last -> break
-      :: else -> k = chain[k]
-      fi
-    od;
-#endif
-    k = chain[last]; chain[last] = limbo; limbo = k; k = 0;
-    clear()
-  }
-}
-
-inline hand_over() {
-  if
-  :: last == 0
-  :: last != 0 ->
-    cover();
-    to_limbo()
-  fi
-}
-
-/* Whether something is left for which nobody active is responsible. */
-inline left_behind() {
-  left = (limbo != 0);
-  do
-  :: left && j < N -> atomic { left = !IS_ACTIVE(j); j++ }
-  :: !left || j == N -> j = 0; break
-  od;
-  do
-  :: !left && j < N ->
-    if
-    :: inbox[j] != 0 -> left = !IS_ACTIVE(j)
-    :: else
-    fi;
-    j++
-  :: left || j == N -> j = 0; break
-  od
-}
-
-inline flush() {
-  publish(); hand_over();
+inline collect() {
   do
   :: true ->
-    if
-    :: limbo != 0 -> publish(); hand_over()
-    :: else
-    fi;
+    advance(true);
+    LAST_HEAVY;
+#ifndef NO_LAST_LOOK
     do
     :: j < N ->
       if
-      :: inbox[j] != 0 -> steal(j)
+      :: inbox[j] != 0 -> atomic { seen = LOOK(j); may = may || DEPTH(seen) == 0; seen = 0 }
       :: else
       fi;
       j++
-    :: j == N -> j = 0; LAST_HEAVY; break
+    :: else -> break
     od;
-#ifndef NO_LAST_LOOK
-    left_behind();
+    j = 0;
 #endif
     if
-    :: !left -> break
-    :: left -> left = false
+    :: may -> may = false
+    :: else -> break
     fi
-  od
+  od;
+  drain_hand()
+}
+
+/* The owner takes its own inbox (4). */
+inline settle() {
+  take(inbox[me], over);
+  walk(over, me + 1, N);
+  reclaim(over);
+  drain_hand()
 }

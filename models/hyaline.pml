@@ -3,135 +3,200 @@
  * by another tool than loom and from another text than the Rust sources.
  * `cargo xtask spin` runs it; the numbers in brackets are those of src/raw.rs.
  *
- * WHAT IS IN IT. Three slots and their tasks. A task opens a section, finds
- * objects, unlinks and retires its own, leaves, settles; publishes (choose,
- * push, add the count), steals (take, second look, push back), hands over to
- * limbo and adopts, flushes. With -DEVICT the third task may be killed in a
- * section or after a retire; an evictor then clears its flag, hands its batch
- * over and leaves its inbox to thieves, and the slot gets a new owner.
- * -DROBUST adds eras, -DNOW the retire that reclaims at once, -DREFRESH the
- * quiescent point.
+ * WHAT IS IN IT. Three slots and their tasks, and a sweeper, who has no
+ * sections. What a task does, and how often, is its program (TASK0 to TASK3):
+ * it reads in a section, with a quiescent point or without; unlinks its object
+ * and retires it in a section, with a publish or without one; retires it at
+ * once; waits for a grace period and then reclaims the object itself;
+ * collects; sends on what others wait for, as a context in which no reclaimer
+ * runs; dies in its section, is evicted and has a new owner. Sections have
+ * numbers, counted up when somebody wants it; chains walk, and wait in the
+ * inbox of the first slot that is open. Slots of EAGER drop what waited for
+ * their sections, the others leave it to others. With -DNESTED the first
+ * slot's contexts nest: an interrupt comes between any two steps of its task.
+ * -DROBUST adds eras, -DLIMIT that a call runs one reclaimer and leaves the
+ * rest over.
  *
  * MEMORY. Promela is sequentially consistent. What the argument turns on is
- * store buffering, so each task has a store buffer of one entry, emptied at
- * any time by `memory`: its plain stores (active flag, era, the unlinking) may
- * become visible after its later loads. A Release operation and a barrier of
- * its own empty it first; an Acquire exchange does not. With -DASYM, LIGHT
- * does nothing and HEAVY empties all buffers, one after the other (membarrier,
- * an interrupt to all cores). Loads out of order are not in it: loom and the
- * litmus tests have those.
+ * store buffering, so each core has a store buffer of one entry, emptied at
+ * any time by `memory`: its plain stores (sections, eras, the unlinking) may
+ * become visible after its later loads, and two to one word at once. Another
+ * store and a barrier of its own empty it first. A read-modify-write does not:
+ * it is seen at once, and who takes what was pushed (Acquire) empties the
+ * buffer of who pushed it (Release). With -DASYM, LIGHT does nothing and HEAVY
+ * empties all buffers, one after the other (membarrier, an interrupt to all
+ * cores). Loads out of order are not in it: loom and the litmus tests have
+ * those. The flag `wanted` is stored without a buffer.
+ *
+ * A stack, an inbox, a hand is a set of objects: the links in the headers are
+ * touched by who has them, alone. A chain's note is kept for each object.
  *
  * WHAT IS CHECKED. No object is reclaimed that a section holds (`holds` is set
- * with the load, cleared with the store of a leave); none is reclaimed twice;
- * no header is touched after the reclaim; when all have left and flushed,
- * every retired object is reclaimed and every inbox, batch and limbo is empty.
- * No run gets stuck (Spin's invalid end states). With -DLIVE, in LTL: every
- * run comes to that end (weak fairness).
+ * with the load, cleared with the store of a leave); none is reclaimed twice,
+ * none is in two words. When all tasks are done, and one collect has begun
+ * after that, every object is reclaimed and every stack, inbox and hand is
+ * empty; with -DEACH, when all have collected after their last section, at the
+ * same time. With -DBOUND, a chain waits at a slot for so many sections that
+ * are later than the one it was first left for. No run gets stuck (Spin's
+ * invalid end states).
  *
- * BOUNDS. Three slots; one or two sections a task (TURNS0 to TURNS2), each of
- * which reads or retires (READS, RETIRES); up to three objects; batches of one
- * or two (BATCH); one kill, not in the middle of a publish or flush. Each
- * search is full: no bit state hashing, no depth cut off, which xtask reads in
- * Spin's report. Objects are not used again after their reclaim.
+ * BOUNDS. Each search is full: no bit state hashing, no depth cut off, which
+ * xtask reads in Spin's report. The programs are in xtask. One object for each
+ * slot, which is not used again after its reclaim. Numbers are of five bits,
+ * with -DWRAP of one.
  *
- * MUTATIONS, each found by Spin: NO_LIGHT, NO_HEAVY, LEAVE_UNORDERED,
- * NO_SECOND_LOOK, COUNT_EARLY, NO_LAST_HEAVY, NO_LAST_LOOK, NO_ADOPT,
- * REFRESH_HOLDS, EVICT_ALIVE, NO_LIGHT_IN_PROTECT, NO_ERA_LOOK, NO_COVER.
+ * NOT IN IT: the clock in two words, `used`, hints that pass over eight slots,
+ * panics, handles that are registered and released (but for the death), a
+ * reclaimer that retires, pools.
+ *
+ * MUTATIONS, each found by Spin, are the macros below whose names begin with
+ * NO_ and those that xtask lists with them.
  */
 
-#ifndef BATCH
-#define BATCH 1
+#ifndef TASK0                   /* programs: READ + 16 * (COLLECT + 16 * 0) */
+#define TASK0 0
 #endif
-#ifndef TURNS0          /* what each task does so often: read or retire */
-#define TURNS0 1
+#ifndef TASK1
+#define TASK1 0
 #endif
-#ifndef TURNS1
-#define TURNS1 1
+#ifndef TASK2
+#define TASK2 0
 #endif
-#ifndef TURNS2
-#define TURNS2 1
+#ifndef TASK3                   /* the sweeper */
+#define TASK3 0
 #endif
-#ifndef READS           /* the tasks that read, as bits, and that retire */
-#define READS 7
+#ifndef IRQ                     /* the interrupt */
+#define IRQ 0
 #endif
-#ifndef RETIRES
-#define RETIRES 7
+#define READ 1                  /* a section that finds an object */
+#define RETIRE 2                /* in a section; publishes */
+#define PUSH 3                  /* in a section; does not publish */
+#define NOW 4                   /* Handle::retire */
+#define COLLECT 5
+#define TOKEN 6                 /* a grace period, then reclaims the object */
+#define REFRESH 7               /* a section, a quiescent point, a section */
+#define SCAVENGE 8              /* of a context in which no reclaimer runs */
+#define DIE 9                   /* a section that ends in an eviction */
+#define TICK 10                 /* the next era begins */
+#define PUBLISH 11              /* what others left, too */
+#define TWICE 12                /* a section that finds two objects */
+#define IN_SECTION (step <= PUSH || step == REFRESH || step == DIE || step == TWICE)
+#define CLOSE 14                /* one collect, when the others are done */
+
+#ifndef EAGER                   /* slots, as bits; the sweeper is eager */
+#define EAGER 7
+#endif
+#define IS_EAGER(slot) ((EAGER | 8) & (1 << (slot)))
+#ifndef PLACES                  /* where readers look, as bits */
+#define PLACES 1
 #endif
 
-#define N 3             /* slots, and tasks */
-#define OBJECTS 3
-#define ZERO 8          /* a count of no references; it may go below */
+#define N 3                     /* slots; tasks but for the sweeper; objects */
+#define BIT(object) (1 << ((object) - 1))
 
-/* An object: its place in the program, and its header. */
+/* The section word. */
+#define DEPTH(word) ((word) & 7)
+#define NUMBER(word) ((word) >> 3)
+#ifdef WRAP
+#define RENUMBERED(word) (((word) + 8) & 15)
+#else
+#define RENUMBERED(word) ((word) + 8)
+#endif
+
+/* An object, and its header. */
 #define LINKED 0
 #define RETIRED 1
 #define RECLAIMED 2
-byte state[OBJECTS + 1];
-byte chain[OBJECTS + 1];        /* ring of a batch, or list of limbo */
-byte next[OBJECTS + 1];         /* in an inbox; or the slot that choose noted */
-byte counting[OBJECTS + 1];     /* a cell's counting object, 0: itself */
-byte count[OBJECTS + 1];
+byte state[N + 1];
+byte by[N + 1];                 /* who pushed it */
+#ifndef ROBUST
+byte note[N + 1];               /* the number of the section it waits for */
+#endif
 
 /* Slots. */
-byte flag[N];
+byte section[N];
 byte inbox[N];
-byte limbo;
+byte retired[N + 1];
+bit wanted[N];
+byte left_over;
 /* A place where objects are found; task i alone stores to root i. */
 byte root[N];
 
-/* Store buffers, of the tasks and the evictor: where (0: empty) and what. */
-#define ACTIVE(slot) (1 + slot)
+/* Store buffers: where (0: empty) and what. */
+#define SECTION(slot) (1 + slot)
 #define ROOT(slot) (1 + N + slot)
-#define MARK(slot) (1 + 2 * N + slot)
+#define BEGAN(slot) (1 + 2 * N + slot)
+#define ACCESS(slot) (1 + 3 * N + slot)
 byte where[N + 1];
 byte what[N + 1];
 
-/* What a section holds: one object that it found, one of its own. */
-byte holds[N];
-byte owns[N];
+/* What a context holds: those of the tasks and of the interrupt. */
+byte holds[N + 1];
 byte done;                      /* tasks at their end */
+#ifdef NESTED
+bit interrupted;
+#define ALL 5
+/* The interrupt may come in between, or not. */
+#define TOGETHER
+#else
+#define ALL 4
+#define TOGETHER atomic
+#endif
 
 #ifdef ROBUST
 byte clock = 1;
-byte mark[N];
-byte birth[OBJECTS + 1];
-#define NEVER 255
+byte began[N];
+byte access[N];
+byte birth[N + 1];
+byte retired_in[N + 1];
+#endif
+#ifdef BOUND
+byte session[N];                /* sections so far */
+byte shown[N];                  /* those that others see */
+byte later[N + 1];              /* those that an object waited for */
+byte waits_for[N + 1];          /* the last of them */
 #endif
 
 inline drain(who) {             /* the store buffer of one */
   if
   :: where[who] == 0
-  :: where[who] > 0 && where[who] <= N -> flag[where[who] - 1] = what[who]
+  :: where[who] > 0 && where[who] <= N ->
+    section[where[who] - 1] = what[who];
+#ifdef BOUND
+    shown[where[who] - 1] = session[where[who] - 1]
+#endif
   :: where[who] > N && where[who] <= 2 * N -> root[where[who] - 1 - N] = what[who]
 #ifdef ROBUST
-  :: where[who] > 2 * N -> mark[where[who] - 1 - 2 * N] = what[who]
+  :: where[who] > 2 * N && where[who] <= 3 * N -> began[where[who] - 1 - 2 * N] = what[who]
+  :: where[who] > 3 * N -> access[where[who] - 1 - 3 * N] = what[who]
 #endif
   fi;
   where[who] = 0; what[who] = 0
 }
 
-inline store(address, value) {
-  d_step { drain(me); where[me] = address; what[me] = value }
+inline put(address, value) {
+  if
+  :: where[me] == address
+  :: else -> drain(me)
+  fi;
+  where[me] = address; what[me] = value
 }
 
-/* A load of a flag: one's own stores are seen first. */
-#define IS_ACTIVE(slot) (where[me] == ACTIVE(slot) -> what[me] : flag[slot])
+inline store(address, value) { d_step { put(address, value) } }
 
-inline light() {
-#if !defined(NO_LIGHT) && !defined(ASYM)
-  d_step { drain(me) }
-#else
-  skip
-#endif
-}
+/* Loads: one's own stores are seen first. */
+#define LOOK(slot) (where[me] == SECTION(slot) -> what[me] : section[slot])
+#define FOUND(place) (where[me] == ROOT(place) -> what[me] : root[place])
 
 #ifdef ASYM
+#define LIGHT skip
 #define DRAIN d_step { drain(me) }; d_step { drain(0) }; d_step { drain(1) }; d_step { drain(2) }
 #else
+#define LIGHT d_step { drain(me) }
 #define DRAIN d_step { drain(me) }
 #endif
 
-/* HEAVY of publish and retire_now; of the end of a flush. */
+/* HEAVY of a publish, of a token; of the end of a collect. */
 #ifdef NO_HEAVY
 #define HEAVY skip
 #else
@@ -145,83 +210,196 @@ inline light() {
 
 #include "algorithm.pml"
 
-inline enter() {
+/* The slot's eras at the start of a section. */
+inline enter_eras() {
 #ifdef ROBUST
-  store(MARK(me), clock);
+  now = clock;
+  store(BEGAN(me), now);
+  store(ACCESS(me), now);
+  now = 0
+#else
+  skip
 #endif
-  store(ACTIVE(me), 1);
-  light()
+}
+
+inline enter(is_irq) {
+  TOGETHER {
+    own = LOOK(me);
+#ifdef ROBUST
+  };
+#endif
+    if
+    :: DEPTH(own) == 0 -> enter_eras()
+    :: else
+    fi;
+#ifdef ROBUST
+  TOGETHER {
+#endif
+    d_step {
+#ifdef ONE_ADD
+      own = LOOK(me);
+#endif
+      put(SECTION(me), own + 1);
+#ifdef BOUND
+      if
+      :: DEPTH(own) == 0 -> session[me]++
+      :: else
+      fi
+#endif
+    }
+  };
+#ifdef NO_LIGHT
+  skip;
+#else
+#ifdef NO_NESTED_LIGHT
+  if
+  :: is_irq && DEPTH(own) != 0
+  :: else -> LIGHT
+  fi;
+#else
+  LIGHT;
+#endif
+#endif
+  own = 0
 }
 
 /* Release: the store comes after all that the section did (2). */
-inline leave() {
+inline leave(context) {
 #ifdef LEAVE_UNORDERED
-  store(ACTIVE(me), 0);
-  d_step { holds[me] = 0; owns[me] = 0 };
+  TOGETHER { own = LOOK(me); store(SECTION(me), own - 1) };
+  holds[context] = 0;
 #else
-  d_step { holds[me] = 0; owns[me] = 0; drain(me); where[me] = ACTIVE(me) };
+  TOGETHER { own = LOOK(me); d_step { holds[context] = 0; put(SECTION(me), own - 1) } };
 #endif
-  settle()
+  own = 0;
+  if
+#ifdef COUNT_ALWAYS
+  :: true -> section_over()
+#endif
+  :: wanted[me] -> section_over()
+#ifndef COUNT_ALWAYS
+  :: else
+#endif
+  fi
 }
 
-#define VALUE(place) (where[me] == ROOT(place) -> what[me] : root[place])
+inline section_over() {
+  own = LOOK(me);
+  if
+  :: DEPTH(own) != 0
+  :: else ->
+    wanted[me] = 0;
+#ifndef NOT_COUNTED
+    store(SECTION(me), RENUMBERED(own));
+#endif
+    if
+    :: IS_EAGER(me) -> settle()
+    :: else
+    fi
+  fi;
+  own = 0
+}
+
+/* The quiescent point. */
+inline refresh(context) {
+#ifndef REFRESH_HOLDS
+  holds[context] = 0;
+#endif
+  if
+  :: wanted[me] ->
+    own = LOOK(me);
+    if
+    :: DEPTH(own) == 1 ->
+      wanted[me] = 0;
+      enter_eras();
+      d_step {
+        put(SECTION(me), RENUMBERED(own));
+#ifdef BOUND
+        session[me]++
+#endif
+      };
+#ifndef NO_REFRESH_LIGHT
+      LIGHT;
+#endif
+      if
+      :: IS_EAGER(me) -> settle()
+      :: else
+      fi
+    :: else
+    fi;
+    own = 0
+  :: else
+  fi;
+#ifdef REFRESH_HOLDS
+  holds[context] = 0
+#endif
+}
+
+/* Moves the access era, in the middle of a section. */
+inline raise() {
+#ifdef ROBUST
+  TOGETHER { now = clock; store(ACCESS(me), now) };
+  now = 0;
+#ifndef NO_RAISE_LIGHT
+  LIGHT
+#endif
+#endif
+}
+
+#define IS_ACCESS (where[me] == ACCESS(me) -> what[me] : access[me])
 
 /* Loads a pointer: from here on the section may use the object. */
-inline protect(place) {
+inline protect(context, place) {
 #ifdef ROBUST
   do
   :: true ->
-    k = VALUE(place);
+#ifdef ERA_AFTER
+    found = FOUND(place);
+    TOGETHER { now = IS_ACCESS; may = (now == clock) };
+#else
+    TOGETHER { now = IS_ACCESS; found = FOUND(place) };
+    may = (now == clock);
+#endif
+#ifdef NO_ERA_LOOK
+    may = true;
+#endif
+    now = 0;
     if
-#ifndef NO_ERA_LOOK
-    :: (where[me] == MARK(me) -> what[me] : mark[me]) < clock ->
-      store(MARK(me), clock);
-#ifndef NO_LIGHT_IN_PROTECT
-      light()
-#endif
-#endif
-    :: else -> d_step { holds[me] = k; assert(state[k] != RECLAIMED); k = 0 }; break
+    :: may ->
+      hold(context);
+      may = false;
+      break
+    :: else -> raise(); found = 0
     fi
   od
 #else
-  d_step { holds[me] = VALUE(place); assert(state[holds[me]] != RECLAIMED) }
+  found = FOUND(place);
+  hold(context)
 #endif
 }
 
-/*
- * The end of a section; or of a task, which the evictor then follows: it has
- * the store buffer 3. The rest of this task is the slot's new owner.
- */
-inline leave_or_die() {
-#ifdef EVICT
-  if
-  :: me == 2 && !killed ->
-    /* What stops a task for good also empties its store buffer. */
-    d_step {
-      drain(me); killed = true;
-#ifndef EVICT_ALIVE
-      holds[me] = 0; owns[me] = 0
-#endif
-    };
-    d_step { where[3] = ACTIVE(2); what[3] = 0 };
-    d_step { drain(3) };        /* Release, of limbo and of `claimed` */
+inline hold(context) {
+  d_step {
+    k = found; found = 0;
     if
-    :: last == 0
-    :: last != 0 -> to_limbo()
+    :: k == 0
+    :: else -> assert(state[k] != RECLAIMED); holds[context] = holds[context] | BIT(k)
     fi;
-#ifdef EVICT_ALIVE
-    d_step { holds[me] = 0; owns[me] = 0 }
-#endif
-  :: leave()
-  fi
-#else
-  leave()
-#endif
+    k = 0
+  }
 }
 
-/* In robust mode it is made by the section that retires it. */
+inline protect_any(context) {
+  if
+  :: PLACES & 1 -> protect(context, 0)
+  :: PLACES & 2 -> protect(context, 1)
+  :: PLACES & 4 -> protect(context, 2)
+  fi
+}
+
+/* In robust mode it is made by the task that retires it, or (OLD) was. */
 inline make() {
-#ifdef ROBUST
+#if defined(ROBUST) && !defined(OLD)
   clock++;
   birth[mine] = clock;
   store(ROOT(me), mine)
@@ -230,115 +408,202 @@ inline make() {
 #endif
 }
 
-inline protect_any() {
+/* Makes the section hold what it retires. */
+inline cover() {
+#if defined(ROBUST) && !defined(NO_COVER)
   if
-  :: RETIRES & 1 -> protect(0)
-  :: RETIRES & 2 -> protect(1)
-  :: RETIRES & 4 -> protect(2)
-  fi
-}
-
-/* What a task does: read, or retire. */
-inline read() {
-  enter();
-  protect_any();
-#ifdef REFRESH
-  /* The quiescent point: the slot stays active (4). */
-#ifdef REFRESH_HOLDS
-  settle();
-  holds[me] = 0;
-#else
-  holds[me] = 0;
-  settle();
-#endif
-  protect_any();
-#endif
-  leave_or_die()
-}
-
-inline unlink_and_retire() {
-  enter();
-  make();
-  d_step { owns[me] = mine; state[mine] = RETIRED; drain(me); where[me] = ROOT(me) };
-  d_step { join(mine); mine = 0 };
-  if
-  :: room == 0 -> publish_local()
+  :: IS_ACCESS < birth[mine] -> raise()
   :: else
-  fi;
-  leave_or_die()
+  fi
+#else
+  skip
+#endif
 }
 
-/* Handle::retire: at once, if no other slot is active. */
+inline unlink_and_push() {
+  make();
+  d_step { holds[me] = holds[me] | BIT(mine); state[mine] = RETIRED; put(ROOT(me), 0) };
+  cover();
+  d_step { push(retired[me], BIT(mine)); mine = 0 }
+}
+
 inline unlink_and_retire_now() {
   make();
-  d_step { state[mine] = RETIRED; drain(me); where[me] = ROOT(me) };
+  d_step { state[mine] = RETIRED; put(ROOT(me), 0); over = BIT(mine); mine = 0 };
+  HEAVY;
+  note_retired(over);
+  walk(over, 0, me);
+  reclaim(over);
+  drain_hand()
+}
+
+/* A grace period, for an object of which the caller is the only user. */
+inline wait_for_grace() {
+  make();
+  d_step { state[mine] = RETIRED; put(ROOT(me), 0) };
   HEAVY;
   do
   :: j < N ->
-    if
-    :: j != me && IS_ACTIVE(j) ->
-#ifdef ROBUST
+    atomic {
+      seen = LOOK(j);
+      may = DEPTH(seen) == 0 || (is_noted && NUMBER(seen) != noted);
+      noted = NUMBER(seen); seen = 0;
+#ifdef BOUND
       if
-      :: mark[j] >= birth[mine] -> break
+      :: may -> later[mine] = 0; waits_for[mine] = 0
+      :: !may && !is_noted -> waits_for[mine] = shown[j]
+      :: !may && is_noted && waits_for[mine] != shown[j] ->
+        waits_for[mine] = shown[j]; later[mine]++
       :: else
+      fi;
+      assert(later[mine] <= BOUND)
+#endif
+    };
+    if
+    :: may -> may = false; is_noted = false; noted = 0; j++
+    :: else -> is_noted = true; want(j)
+    fi
+  :: else -> break
+  od;
+  j = 0;
+  d_step { over = BIT(mine); run_reclaimers(over); over = 0; mine = 0 }
+}
+
+/*
+ * The task stops for good, which also empties its store buffer; the evictor
+ * has the buffer of the sweeper. The rest of this task is the new owner.
+ */
+inline die() {
+  d_step {
+    drain(me);
+#ifndef EVICT_ALIVE
+    holds[me] = 0;
+#endif
+    own = section[me]
+  };
+  d_step { drain(N); where[N] = SECTION(me); what[N] = own & ~7 };
+  d_step { drain(N) };          /* Release, of `claimed` */
+#ifdef EVICT_ALIVE
+  holds[me] = 0;
+#endif
+  own = 0
+}
+
+inline nothing_left() {
+  d_step {
+    assert(left_over == 0);
+    for (o : 0 .. N - 1) { assert(inbox[o] == 0); assert(retired[o] == 0) }
+    for (o : 1 .. N) { assert(state[o] != RETIRED) }
+    o = 0
+  }
+}
+
+inline finish() {
+  atomic {
+    done++;
+#ifdef EACH
+    if
+    :: done == ALL -> nothing_left()
+    :: else
+    fi
+#endif
+  }
+}
+
+proctype task(byte me; int program)
+#ifdef NESTED
+  provided (!interrupted || _pid != 1)
+#endif
+{
+  byte mine = me + 1;
+  byte j, i, k, o, own, seen, held, chain, over, hand, found, noted;
+  bool may, is_noted;
+#ifdef ROBUST
+  byte now, since, until;
+#endif
+#ifdef BOUND
+  byte saw;
+#endif
+  byte step;
+
+  do
+  :: program != 0 ->
+    d_step { step = program & 15; program = program >> 4 };
+    if
+    :: IN_SECTION ->
+      enter(false);
+      if
+      :: step == RETIRE || step == PUSH -> unlink_and_push()
+      :: step == REFRESH -> protect_any(me); refresh(me)
+      :: step == TWICE -> protect_any(me)
+      :: else
+      fi;
+      if
+      :: step == RETIRE || step == PUSH
+      :: else -> protect_any(me)
       fi
-#else
-      break
+    :: step == NOW -> unlink_and_retire_now()
+    :: step == TOKEN -> wait_for_grace()
+#ifdef ROBUST
+    :: step == TICK -> clock++
 #endif
     :: else
     fi;
-    j++
+    if
+    :: step == CLOSE ->
+      done == ALL - 1;
+      d_step { drain(0); drain(1); drain(2); drain(3) }
+    :: else
+    fi;
+    if
+    :: step == RETIRE || step == PUBLISH -> advance(false); drain_hand()
+    :: step == SCAVENGE -> advance(true)
+    :: step == COLLECT || step == CLOSE -> collect()
+    :: else
+    fi;
+    if
+    :: step == CLOSE -> nothing_left()
+    :: step == DIE -> die()
+    :: IN_SECTION && step != DIE -> leave(me)
+    :: else
+    fi;
+    step = 0
   :: else -> break
   od;
-  if
-  :: j < N ->
-    d_step { join(mine); mine = 0; j = 0 };
-    if
-    :: room == 0 -> publish_local()
-    :: else
-    fi
-  :: else ->
-    d_step { chain[mine] = mine; reclaim(mine); mine = 0; j = 0 };
-    if
-    :: last != 0 -> publish()
-    :: else
-    fi
-  fi
+  finish()
 }
 
-proctype task(byte me; byte turns) {
-  byte mine = me + 1;
-  byte last, room = BATCH, j, k, r, s, cell, chosen, missing, ring, taken, list, pushed;
-  bool may, put, left, killed;
+#ifdef NESTED
+/* On the first slot, between any two steps of its task; or not at all. */
+proctype irq(int program) {
+  byte me = 0;
+  byte j, i, k, o, own, seen, held, chain, over, hand, found;
+  bool may;
 #ifdef ROBUST
-  byte oldest = NEVER;
+  byte now, since, until;
 #endif
+#ifdef BOUND
+  byte saw;
+#endif
+  byte step;
 
   do
-  :: turns > 0 ->
-    turns--;
+  :: program != 0 ->
+    atomic { step = program & 15; program = program >> 4; interrupted = true };
+    enter(true);
+    protect_any(N);
     if
-    :: READS & (1 << me) -> read()
-#ifdef NOW
-    :: mine != 0 && RETIRES & (1 << me) -> unlink_and_retire_now()
-#endif
-    :: mine != 0 && RETIRES & (1 << me) -> unlink_and_retire()
-    fi
-  :: turns == 0 -> break
-  od;
-  flush();
-  assert(last == 0);
-  atomic {
-    done++;
-    if
-    :: done == N ->
-      assert(limbo == 0);
-      for (s : 0 .. 2) { assert(inbox[s] == 0) }
-      for (s : 1 .. OBJECTS) { assert(state[s] != RETIRED) }
+    :: step == REFRESH -> refresh(N); protect_any(N)
     :: else
-    fi
-  }
+    fi;
+    leave(N);
+    atomic { step = 0; interrupted = false }
+  :: true -> break
+  od;
+  program = 0;
+  finish()
 }
+#endif
 
 /* Empties a buffer, at any time. */
 proctype memory() {
@@ -347,24 +612,24 @@ end:
   :: d_step { where[0] != 0 -> drain(0) }
   :: d_step { where[1] != 0 -> drain(1) }
   :: d_step { where[2] != 0 -> drain(2) }
-#ifdef EVICT
   :: d_step { where[3] != 0 -> drain(3) }
-#endif
   od
 }
 
 init {
   byte i;
   atomic {
-#ifndef ROBUST
+#if !defined(ROBUST) || defined(OLD)
     for (i : 0 .. 2) { root[i] = i + 1 }
 #endif
+#if defined(ROBUST) && defined(OLD)
+    for (i : 1 .. 3) { birth[i] = 1 }
+#endif
     i = 0;
-    run task(0, TURNS0); run task(1, TURNS1); run task(2, TURNS2);
+    run task(0, TASK0); run task(1, TASK1); run task(2, TASK2); run task(3, TASK3);
+#ifdef NESTED
+    run irq(IRQ);
+#endif
     run memory();
   }
 }
-
-#ifdef LIVE
-ltl end { <> (done == N) }
-#endif

@@ -5,7 +5,7 @@
 //! A file of `models/litmus` whose name ends with the architecture must never
 //! have the outcome that it describes; the others are the same with something
 //! left out, named after it, and must show it. Files with `-c11` are in the
-//! language's own terms (RC11), and about a data race.
+//! language's own terms (`rc11.cat`), and about a data race.
 
 use std::{fs, process::Command, time::Duration};
 
@@ -53,7 +53,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
         };
         let mut herd = Command::new("herd7");
         if language {
-            herd.args(["-model", "rc11.cat"]);
+            herd.arg("-model").arg(folder.join("rc11.cat"));
         }
         let ran = shell::run(herd.arg(file), Duration::from_secs(120))?;
         // `Observation NAME Never 0 3`: the outcome, and how many have it.

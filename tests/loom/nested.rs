@@ -15,8 +15,9 @@ use loom::{sync::Arc, thread};
 
 use super::*;
 
-/// Threads that may be interrupted by another one, so often.
-const PREEMPTIONS: usize = 2;
+/// Threads that may be interrupted by another one, so often; more with
+/// `LOOM_MAX_PREEMPTIONS`.
+const PREEMPTIONS: usize = 1;
 
 /// What the contexts of a model share.
 struct World<S: Scheme> {

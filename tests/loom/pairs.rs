@@ -12,7 +12,8 @@ use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::AtomicUsize, thread};
 
 use super::*;
 
-/// Two and three threads may be interrupted at any point, so often.
+/// Two and three threads may be interrupted at any point, so often; more with
+/// `LOOM_MAX_PREEMPTIONS`.
 const PREEMPTIONS: [usize; 2] = [1, 1];
 
 /// What the threads of a model share.
@@ -415,21 +416,23 @@ fn threes<S: Scheme<Barrier = Fences>>(readers: &[&str]) {
     let all = all::<S>();
     let rows: Vec<_> = all.iter().flat_map(|(_, rows)| rows).collect();
     let named = |name: &str| *rows.iter().find(|(row, _)| row == name).unwrap();
+    let others = [
+        ("eager retire_at_once", "flush"),
+        ("deferred retire_at_once", "collect"),
+    ];
     for reader in readers {
-        for writer in ["eager retire_at_once", "deferred retire_at_once"] {
-            for taker in ["flush", "collect", "synchronize"] {
-                together(&[reader, writer, taker].map(named));
-            }
+        for (writer, taker) in others {
+            together(&[reader, writer, taker].map(named));
         }
     }
 }
 
 #[test]
 fn threes_basic() {
-    threes::<Basic>(&["eager read", "deferred refresh", "evict"]);
+    threes::<Basic>(&["eager read", "deferred refresh"]);
 }
 
 #[test]
 fn threes_robust() {
-    threes::<Robust>(&["eager read", "deferred refresh", "evict"]);
+    threes::<Robust>(&["eager read"]);
 }

@@ -79,7 +79,7 @@ fn slot_changes_hands() {
 /// What one thread retired is taken by another, while a reader holds it.
 #[test]
 fn retired_objects_change_hands() {
-    model_within(2, || {
+    model_within(1, || {
         let life = Arc::new(());
         let stage = Stage::<3, Basic>::new(Config::new());
         let (reader, writer, adopter) = (stage.register(), stage.register(), stage.register());

@@ -111,8 +111,9 @@ macro_rules! schemes {
                     &COLLECTOR
                 }
             }
-            let bounds = [PREEMPTIONS $(, $own)?];
-            model_within(bounds[bounds.len() - 1], || $body);
+            // Structures make many accesses; `LOOM_MAX_PREEMPTIONS` for more.
+            let bounds = [PREEMPTIONS - 1 $(, $own - 1)?];
+            model_within(bounds[bounds.len() - 1].max(1), || $body);
         }
     };
     ($test:ident: $scheme:ty, $slots:literal, $batch:literal, $body:block) => {

@@ -49,8 +49,10 @@
  * panics, handles that are registered and released (but for the death), a
  * reclaimer that retires, pools.
  *
- * MUTATIONS, each found by Spin, are the macros below whose names begin with
- * NO_ and those that xtask lists with them.
+ * MUTATIONS, each found by Spin: the macros that xtask lists with an error.
+ * Three macros are proposals and not the code: WANT_FIRST sets the flag before
+ * the push, COUNT_ALWAYS counts at the end of each section, ONE_ADD enters with
+ * one instruction that loads and stores.
  */
 
 #ifndef TASK0                   /* programs: READ + 16 * (COLLECT + 16 * 0) */
@@ -135,6 +137,7 @@ byte holds[N + 1];
 byte done;                      /* tasks at their end */
 #ifdef NESTED
 bit interrupted;
+bit entering;                   /* a number was read, and not stored again */
 #define ALL 5
 /* The interrupt may come in between, or not. */
 #define TOGETHER
@@ -225,6 +228,9 @@ inline enter_eras() {
 inline enter(is_irq) {
   TOGETHER {
     own = LOOK(me);
+#ifdef AT_ENTER
+    entering = !is_irq;
+#endif
 #ifdef ROBUST
   };
 #endif
@@ -240,6 +246,9 @@ inline enter(is_irq) {
       own = LOOK(me);
 #endif
       put(SECTION(me), own + 1);
+#ifdef AT_ENTER
+      entering = false;
+#endif
 #ifdef BOUND
       if
       :: DEPTH(own) == 0 -> session[me]++
@@ -574,7 +583,10 @@ proctype task(byte me; int program)
 }
 
 #ifdef NESTED
-/* On the first slot, between any two steps of its task; or not at all. */
+/*
+ * On the first slot, between any two steps of its task, or not at all; with
+ * -DAT_ENTER only where an enter has read the number and not yet stored it.
+ */
 proctype irq(int program) {
   byte me = 0;
   byte j, i, k, o, own, seen, held, chain, over, hand, found;
@@ -588,7 +600,11 @@ proctype irq(int program) {
   byte step;
 
   do
+#ifdef AT_ENTER
+  :: program != 0 && entering ->
+#else
   :: program != 0 ->
+#endif
     atomic { step = program & 15; program = program >> 4; interrupted = true };
     enter(true);
     protect_any(N);

@@ -335,7 +335,7 @@ const VARIANTS: &[Variant] = &[
     ),
     long(
         "nested contexts, retired in a section",
-        "NESTED TASK0=READ IRQ=READ TASK1=RETIRE TASK3=COLLECT.CLOSE EAGER=6 PLACES=2",
+        "NESTED TASK0=READ IRQ=READ.READ TASK1=RETIRE TASK3=CLOSE EAGER=6 PLACES=2",
     ),
     long(
         "nested contexts, a quiescent point",
@@ -347,8 +347,14 @@ const VARIANTS: &[Variant] = &[
     ),
     long(
         "nested contexts, numbers of one bit",
-        "NESTED WRAP TASK0=READ IRQ=READ.READ TASK1=NOW TASK3=COLLECT.CLOSE EAGER=6 PLACES=2",
+        "NESTED WRAP TASK0=READ.READ IRQ=READ.READ TASK1=NOW.PUBLISH EAGER=6 PLACES=2",
     ),
+    Variant {
+        name: "numbers set back for good",
+        macros: "AT_ENTER NESTED BOUND=6 TASK0=READ.READ.READ.READ.READ.READ.READ IRQ=READ.READ.READ.READ.READ.READ.READ TASK1=TOKEN EAGER=6 PLACES=2",
+        expect: Error(WAITS),
+        long: true,
+    },
     long(
         "eras, nested, retired in a section",
         "ROBUST NESTED TASK0=READ IRQ=READ TASK1=RETIRE TASK3=CLOSE EAGER=6 PLACES=2",

@@ -12,7 +12,7 @@ use hyaline::{
 };
 use loom::{cell::UnsafeCell, sync::Arc, thread};
 
-use super::{PREEMPTIONS, model_within};
+use super::model_within;
 
 /// What a number is once it was dropped.
 const DEAD: u32 = 0xdead;
@@ -88,16 +88,16 @@ fn alive(life: &Arc<()>) -> usize {
 }
 
 /// Each model runs in both schemes, with a domain `D` of its own. `<slots,
-/// batch>` and, if not the usual one, the bound of preemptions.
+/// batch>`.
 macro_rules! schemes {
-    ($($name:ident<$slots:literal, $batch:literal $(, $preemptions:literal)?> $body:block)*) => {$(
+    ($($name:ident<$slots:literal, $batch:literal> $body:block)*) => {$(
         mod $name {
             use super::*;
-            schemes!(basic: Basic, $slots, $batch, [$($preemptions)?], $body);
-            schemes!(robust: Robust, $slots, $batch, [$($preemptions)?], $body);
+            schemes!(basic: Basic, $slots, $batch, $body);
+            schemes!(robust: Robust, $slots, $batch, $body);
         }
     )*};
-    ($test:ident: $scheme:ty, $slots:literal, $batch:literal, [$($own:literal)?], $body:block) => {
+    ($test:ident: $scheme:ty, $slots:literal, $batch:literal, $body:block) => {
         #[test]
         fn $test() {
             loom::lazy_static! {
@@ -112,12 +112,8 @@ macro_rules! schemes {
                 }
             }
             // Structures make many accesses; `LOOM_MAX_PREEMPTIONS` for more.
-            let bounds = [PREEMPTIONS - 1 $(, $own - 1)?];
-            model_within(bounds[bounds.len() - 1].max(1), || $body);
+            model_within(1, || $body);
         }
-    };
-    ($test:ident: $scheme:ty, $slots:literal, $batch:literal, $body:block) => {
-        schemes!($test: $scheme, $slots, $batch, [], $body);
     };
 }
 

@@ -39,7 +39,7 @@ schemes! {
     // A pop stalls with the top and the node below in hand. Both nodes go, the
     // lower one's block into another stack, and the upper one's comes back:
     // the exchange of the pop would then bring the other stack's node here.
-    reuse_from_stack_to_stack<2, 1, 2> {
+    reuse_from_stack_to_stack<2, 1> {
         let life = Arc::new(());
         let pool = Leaked::new(Pool::<Node<_>, 2>::new());
         let here = Leaked::new(Stack::<_, 2, D, InPool>::in_pool(pool.0));
@@ -107,7 +107,7 @@ schemes! {
     // A push stalls before it swings the tail. A pop takes the value, and must
     // not leave the tail at the node that it retires: the push, when it goes
     // on, ends the section that held that back.
-    reuse_of_the_last_node<2, 1, 2> {
+    reuse_of_the_last_node<2, 1> {
         let life = Arc::new(());
         let queue = Leaked::new(Queue::<_, 3, D>::new());
         let shared = queue.0;

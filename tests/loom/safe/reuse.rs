@@ -147,7 +147,7 @@ mod younger {
     // The last node.
     mod tail {
         use super::*;
-        schemes!(robust: Robust, 2, 1, [1], {
+        schemes!(robust: Robust, 2, 1, {
             let life = Arc::new(());
             let queue = Leaked::new(Queue::<_, 3, D>::new());
             let shared = queue.0;

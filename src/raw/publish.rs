@@ -269,10 +269,9 @@ impl<S: Scheme> Global<S> {
         let mut chain = Some(chain);
         let busy = |slot: &Slot<S>| slot.section.look().depth();
         self.scan(from, busy, |_, slot| {
-            if !except.is_some_and(|except| ptr::eq(except, slot)) {
-                if let Some(walking) = chain.take() {
-                    chain = slot.pass(walking, None);
-                }
+            let skipped = except.is_some_and(|except| ptr::eq(except, slot));
+            if !skipped && let Some(walking) = chain.take() {
+                chain = slot.pass(walking, None);
             }
             chain.is_some()
         });

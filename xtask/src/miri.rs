@@ -14,7 +14,6 @@ const LIMIT: Duration = Duration::from_secs(12 * 3600);
 /// `every_test_is_listed`; and the snippets in the docs.
 const TESTS: [&str; 19] = [
     "--lib",
-    "--test=bound",
     "--test=collector",
     "--test=coming_from",
     "--test=control",
@@ -54,7 +53,6 @@ const RUNS: [Run<'_>; 4] = [
         flags: "",
         skip: None,
         quick: &[
-            "--test=bound",
             "--test=collector",
             "--test=control",
             "--test=faults",
@@ -198,8 +196,9 @@ fn every_test_is_listed() {
         "tasks",
         // The linker.
         "zero",
-        // A torture; a search by time; signals.
+        // A torture; searches by time; signals.
         "selftest",
+        "bound",
         "small_memory",
         "single_step",
         // Not for Miri; and on its own, below.

@@ -71,8 +71,9 @@ impl Token {
     /// collector. Runs no reclaimer, never waits, and once it has answered yes
     /// it always does. O(N) in all between the start and the end.
     ///
-    /// Of each slot it waits for one section at the most: the one that was
-    /// open at the start, or the one that is open at the first look.
+    /// Of each slot it waits for the section that is open at the first look,
+    /// and for those that begin before its leave has seen that somebody waits:
+    /// one, as a rule.
     ///
     /// # Panics
     ///

@@ -60,7 +60,7 @@
 //! In basic mode a chain notes the number of the section that it was left
 //! for. Whoever finds the slot open with another number sends it on. So it
 //! waits for one section of each slot, one that was open when the walk came,
-//! and for the next one if that section's leave came just before the flag. In
+//! and for those that follow before a leave has seen the flag. In
 //! robust mode the eras tell the sections that began after the publish, and
 //! those are not waited for; where the clock did not move in between, a look
 //! that finds an object held moves it.

@@ -4,12 +4,15 @@
 //! number is the owner's to change, between two sections, and it does so when
 //! somebody *wants* to see that a section is over: whoever waits sets a flag
 //! at each look that finds the section open, and the leave that sees the flag
-//! counts the number up. So sections that nobody waits for cost nothing, and
-//! who waits does so for the section it saw and at most one that follows, if
-//! the leave came just before the flag.
+//! counts the number up. So sections that nobody waits for cost nothing.
+//! Whoever waits does so for the section that it saw and for those that begin
+//! before a leave sees the flag: with one observer two at the most (`models/`).
 //!
 //! A number that is repeated, set back by contexts that nest, or wraps, delays
-//! whoever waits for it, and never ends the wait early:
+//! whoever waits for it, and never ends the wait early. The delay of nested
+//! contexts has no bound: an interrupt in the middle of each enter of its task,
+//! with a look at just that time, would have to go on for as long.
+//!
 //!
 //! | task | word | interrupt |
 //! |---|---|---|

@@ -35,7 +35,7 @@ fn owner_comes_back() {
 /// Two thieves at one inbox, whose owner comes back.
 #[test]
 fn two_thieves() {
-    model(|| {
+    model_within(1, || {
         let life = Arc::new(());
         let stage = Stage::<3, Basic>::new(Config::new().batch::<1>());
         let (reader, writer, thief) = (stage.register(), stage.register(), stage.register());
@@ -112,7 +112,7 @@ fn owner_goes_while_the_thief_has_it() {
 /// took was pushed since.
 #[test]
 fn thief_looks_again() {
-    model(|| {
+    model_within(1, || {
         let life = Arc::new(());
         let stage = Stage::<3, Basic>::new(Config::new().batch::<1>());
         let (reader, writer, thief) = (stage.register(), stage.register(), stage.register());

@@ -181,9 +181,12 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
         world.flush(&high);
     };
     striking(&job, || {
-        says("defers and wakes a collector", operations(world, board, &|| {
-            world.flush(&high);
-        }));
+        says(
+            "defers and wakes a collector",
+            operations(world, board, &|| {
+                world.flush(&high);
+            }),
+        );
     });
     drop((handle, high));
     with_irq(world, world.register(), Writes::Retires, |_| {

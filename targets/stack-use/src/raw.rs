@@ -3,8 +3,8 @@
 use crate::stack::Rows;
 use core::{mem, ptr, sync::atomic::Ordering};
 use hyaline::{
-    AtomicPtr, Callback, Collector, Config, Deferred, Guard, Handle, Linked, Pool, Role,
-    Scheme, reclaim,
+    AtomicPtr, Callback, Collector, Config, Deferred, Guard, Handle, Linked, Pool, Role, Scheme,
+    reclaim,
 };
 
 pub const BATCH: usize = 4;

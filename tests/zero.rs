@@ -34,7 +34,6 @@ fn structures_lie_in_bss() {
 }
 
 #[test]
-#[ignore = "a Link has a word that is not zero"]
 fn cells_and_queues_lie_in_bss() {
     static CELL: RcuCell<u32, 4, D> = RcuCell::new(0);
     static QUEUE: Queue<u32, 64, D> = Queue::new();

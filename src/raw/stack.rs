@@ -27,6 +27,7 @@ impl Stack {
         return match (self.0).compare_exchange(
             ptr::null_mut(),
             ptr::null_mut(),
+            // Relaxed, both: a hint, as above.
             Ordering::Relaxed,
             Ordering::Relaxed,
         ) {

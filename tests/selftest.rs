@@ -15,12 +15,11 @@ impl Board for Host {
     }
 
     fn owns_its_cores(&self) -> bool {
-        // The control of a host is `torture --broken`.
+        // There may be fewer processors than threads.
         false
     }
 
     fn relax(&self) {
-        // There may be fewer processors than threads.
         thread::yield_now();
     }
 }

@@ -96,12 +96,23 @@ inline reclaim(set) {
   fi
 }
 
-/* A load, and a store if it is needed. */
+/* A load, and a store if it is needed. Sections from here on are later ones. */
 inline want(slot) {
   if
   :: wanted[slot]
   :: else -> wanted[slot] = 1
-  fi
+  fi;
+#ifdef BOUND
+  d_step {
+    for (o : 1 .. N) {
+      if
+      :: held & inbox[slot] & BIT(o) && waits_for[o] == CALLING -> waits_for[o] = session[slot]
+      :: else
+      fi
+    }
+    o = 0
+  }
+#endif
 }
 
 /*
@@ -154,8 +165,9 @@ inline divide(set, is_held, is_new) {
 #endif
 #ifdef BOUND
         if
-        :: is_new -> later[o] = 0; waits_for[o] = saw
-        :: !is_new && saw != waits_for[o] -> later[o]++; waits_for[o] = saw
+        :: is_new -> later[o] = 0; waits_for[o] = CALLING
+        :: !is_new && waits_for[o] != CALLING && saw > waits_for[o] ->
+          later[o]++; waits_for[o] = saw
         :: else
         fi;
         assert(later[o] <= BOUND);
@@ -184,16 +196,29 @@ inline pass(slot, set) {
   if
   :: DEPTH(seen) == 0
   :: else ->
-#ifdef WANT_FIRST
-    want(slot);
-#endif
     d_step {
       divide(set, MAY_HOLD(o), true);
       if
       :: held != 0 -> push(inbox[slot], held)
       :: else
-      fi
+      fi;
+#ifdef ROBUST
+      /* Sections that begin after this call begin in a later era. */
+      for (o : 1 .. N) {
+        may = may || (held & BIT(o) && retired_in[o] >= clock)
+      }
+      o = 0
+#endif
     };
+#ifdef ROBUST
+#ifndef NO_TICK
+    if
+    :: may -> clock++
+    :: else
+    fi;
+#endif
+    may = false;
+#endif
     if
     :: held != 0 -> want(slot)
     :: else
@@ -232,25 +257,6 @@ inline visit(slot, all) {
 #endif
       if
       :: DEPTH(seen) != 0 ->
-#ifdef ROBUST
-        /* The next section is to begin in an era that tells it apart. */
-        may = false;
-        d_step {
-          for (o : 1 .. N) {
-            may = may || (over & BIT(o) && HOLDS(o) && retired_in[o] >= clock)
-          }
-          o = 0
-        };
-#ifndef NO_TICK
-        if
-        :: may -> clock++; may = false
-        :: else
-        fi;
-#endif
-#endif
-#ifdef WANT_FIRST
-        want(slot);
-#endif
         d_step {
           divide(over, HOLDS(o), false);
           if

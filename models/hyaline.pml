@@ -36,8 +36,8 @@
  * none is in two words. When all tasks are done, and one collect has begun
  * after that, every object is reclaimed and every stack, inbox and hand is
  * empty; with -DEACH, when all have collected after their last section, at the
- * same time. With -DBOUND, a chain waits at a slot for so many sections that
- * are later than the one it was first left for. No run gets stuck (Spin's
+ * same time. With -DBOUND, a chain or a token waits at a slot for at most so
+ * many sections that began after the call that left it there had returned. No run gets stuck (Spin's
  * invalid end states).
  *
  * BOUNDS. Each search is full: no bit state hashing, no depth cut off, which
@@ -50,9 +50,6 @@
  * reclaimer that retires, pools.
  *
  * MUTATIONS, each found by Spin: the macros that xtask lists with an error.
- * Three macros are proposals and not the code: WANT_FIRST sets the flag before
- * the push, COUNT_ALWAYS counts at the end of each section, ONE_ADD enters with
- * one instruction that loads and stores.
  */
 
 #ifndef TASK0                   /* programs: READ + 16 * (COLLECT + 16 * 0) */
@@ -104,7 +101,6 @@
 #else
 #define RENUMBERED(word) ((word) + 8)
 #endif
-
 /* An object, and its header. */
 #define LINKED 0
 #define RETIRED 1
@@ -156,8 +152,10 @@ byte retired_in[N + 1];
 #ifdef BOUND
 byte session[N];                /* sections so far */
 byte shown[N];                  /* those that others see */
-byte later[N + 1];              /* those that an object waited for */
+byte later[N + 1];              /* those that an object waited for, and that began
+                                   after the call that left it there was over */
 byte waits_for[N + 1];          /* the last of them */
+#define CALLING 255             /* the call is not over */
 #endif
 
 inline drain(who) {             /* the store buffer of one */
@@ -242,9 +240,6 @@ inline enter(is_irq) {
   TOGETHER {
 #endif
     d_step {
-#ifdef ONE_ADD
-      own = LOOK(me);
-#endif
       put(SECTION(me), own + 1);
 #ifdef AT_ENTER
       entering = false;
@@ -272,23 +267,30 @@ inline enter(is_irq) {
   own = 0
 }
 
+/* The word after a leave. Where contexts nest, the end of a section counts up. */
+inline left() {
+#if defined(NESTED) && !defined(ON_DEMAND)
+  if
+  :: me == 0 && DEPTH(own) == 1 -> own = RENUMBERED(own) - 1
+  :: else -> own = own - 1
+  fi
+#else
+  own = own - 1
+#endif
+}
+
 /* Release: the store comes after all that the section did (2). */
 inline leave(context) {
 #ifdef LEAVE_UNORDERED
-  TOGETHER { own = LOOK(me); store(SECTION(me), own - 1) };
+  TOGETHER { own = LOOK(me); left(); store(SECTION(me), own) };
   holds[context] = 0;
 #else
-  TOGETHER { own = LOOK(me); d_step { holds[context] = 0; put(SECTION(me), own - 1) } };
+  TOGETHER { own = LOOK(me); left(); d_step { holds[context] = 0; put(SECTION(me), own) } };
 #endif
   own = 0;
   if
-#ifdef COUNT_ALWAYS
-  :: true -> section_over()
-#endif
   :: wanted[me] -> section_over()
-#ifndef COUNT_ALWAYS
   :: else
-#endif
   fi
 }
 
@@ -460,8 +462,7 @@ inline wait_for_grace() {
 #ifdef BOUND
       if
       :: may -> later[mine] = 0; waits_for[mine] = 0
-      :: !may && !is_noted -> waits_for[mine] = shown[j]
-      :: !may && is_noted && waits_for[mine] != shown[j] ->
+      :: !may && is_noted && shown[j] > waits_for[mine] ->
         waits_for[mine] = shown[j]; later[mine]++
       :: else
       fi;
@@ -470,7 +471,15 @@ inline wait_for_grace() {
     };
     if
     :: may -> may = false; is_noted = false; noted = 0; j++
-    :: else -> is_noted = true; want(j)
+    :: else ->
+      want(j);
+#ifdef BOUND
+      if
+      :: is_noted
+      :: else -> waits_for[mine] = session[j]
+      fi;
+#endif
+      is_noted = true
     fi
   :: else -> break
   od;

@@ -71,9 +71,8 @@ impl Token {
     /// collector. Runs no reclaimer, never waits, and once it has answered yes
     /// it always does. O(N) in all between the start and the end.
     ///
-    /// Of each slot it waits for the section that is open at the first look,
-    /// and for those that begin before its leave has seen that somebody waits:
-    /// one, as a rule.
+    /// Of each slot it waits for the section that is open when the first call
+    /// that looks at it returns, and for one that begins later, at most.
     ///
     /// # Panics
     ///

@@ -58,12 +58,12 @@
 //! # What waits for whom
 //!
 //! In basic mode a chain notes the number of the section that it was left
-//! for. Whoever finds the slot open with another number sends it on. So it
-//! waits for one section of each slot, one that was open when the walk came,
-//! and for those that follow before a leave has seen the flag. In
-//! robust mode the eras tell the sections that began after the publish, and
-//! those are not waited for; where the clock did not move in between, a look
-//! that finds an object held moves it.
+//! for, and whoever finds the slot open with another number sends it on. In
+//! robust mode the eras tell the sections that began after the publish: the
+//! clock moves when a chain is left somewhere. So of the sections of a slot
+//! that begin after a call has returned, what that call left there waits for
+//! one at most: one that had read the clock, or whose predecessor had looked
+//! for the flag, too early.
 //!
 //! Nothing else is waited for. A retirer that sleeps has its objects on a
 //! stack that a collect takes. A reader that is inside at every look has

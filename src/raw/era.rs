@@ -90,8 +90,10 @@ pub trait EraPolicy: 'static {
     fn publish(clock: &Self::Clock, chain: &mut Chain) -> Self::Published;
     /// Divides a chain into what the section that was seen open may hold, with
     /// what it waits for noted, and the rest. `published` is for a chain that
-    /// was published as a whole, just now.
+    /// was published as a whole, just now. Of the sections that begin after the
+    /// call, the chain waits for one at most.
     fn hold(
+        clock: &Self::Clock,
         eras: &Self::SlotEras,
         seen: Seen,
         chain: Chain,
@@ -105,7 +107,6 @@ pub trait EraPolicy: 'static {
     /// The list was taken from the inbox, with what [`hold`](Self::hold)
     /// noted, and is the caller's.
     unsafe fn sort(
-        clock: &Self::Clock,
         eras: &Self::SlotEras,
         seen: Seen,
         list: *mut Link,
@@ -157,6 +158,7 @@ impl EraPolicy for NoEras {
 
     fn hold(
         (): &(),
+        (): &(),
         seen: Seen,
         mut chain: Chain,
         _: Option<()>,
@@ -165,12 +167,7 @@ impl EraPolicy for NoEras {
         (Some(chain), None)
     }
 
-    unsafe fn sort(
-        (): &(),
-        (): &(),
-        seen: Seen,
-        mut list: *mut Link,
-    ) -> (Option<Chain>, Option<Chain>) {
+    unsafe fn sort((): &(), seen: Seen, mut list: *mut Link) -> (Option<Chain>, Option<Chain>) {
         let (mut held, mut over) = (None, None);
         // SAFETY: an inbox is a list of chains with notes (fn contract).
         while let Some((section, chain, rest)) = unsafe { first_chain(list) } {
@@ -298,47 +295,45 @@ impl EraPolicy for Eras {
     }
 
     fn hold(
+        clock: &Clock,
         eras: &SlotEras,
         _: Seen,
         chain: Chain,
         published: Option<u64>,
     ) -> (Option<Chain>, Option<Chain>) {
         let reach = eras.look();
+        let mut latest = 0;
         // As a rule the section is of now, and all is held.
-        match published {
-            Some(now) if reach.began <= now && now <= reach.access => (Some(chain), None),
-            _ => chain.partition(&mut |link| reach.holds(&link.notes.lifetime())),
+        let parts = match published {
+            Some(now) if reach.began <= now && now <= reach.access => {
+                latest = now;
+                (Some(chain), None)
+            }
+            _ => chain.partition(&mut |link| {
+                let lifetime = link.notes.lifetime();
+                let holds = reach.holds(&lifetime);
+                if holds {
+                    latest = latest.max(lifetime.retired);
+                }
+                holds
+            }),
+        };
+        // The sections that follow must begin in a later era. Otherwise a
+        // reader that is inside at each look would hold for good what its
+        // first section held, if nobody makes objects.
+        if parts.0.is_some() && latest >= clock.at_most() {
+            clock.tick();
         }
+        parts
     }
 
-    unsafe fn sort(
-        clock: &Clock,
-        eras: &SlotEras,
-        _: Seen,
-        list: *mut Link,
-    ) -> (Option<Chain>, Option<Chain>) {
+    unsafe fn sort(eras: &SlotEras, _: Seen, list: *mut Link) -> (Option<Chain>, Option<Chain>) {
         // SAFETY: the list is valid and ours (fn contract).
         let Some(chain) = (unsafe { Chain::from_list(list) }) else {
             return (None, None);
         };
         let reach = eras.look();
-        let mut latest = 0;
-        let mut holds = |link: &Link| {
-            let lifetime = link.notes.lifetime();
-            let holds = reach.holds(&lifetime);
-            if holds {
-                latest = latest.max(lifetime.retired);
-            }
-            holds
-        };
-        let parts = chain.partition(&mut holds);
-        // The slot's next section must begin in an era that tells it apart
-        // from this one. Otherwise a reader that is inside at each look would
-        // hold for good what its first section held, if nobody makes objects.
-        if parts.0.is_some() && latest >= clock.at_most() {
-            clock.tick();
-        }
-        parts
+        chain.partition(&mut |link| reach.holds(&link.notes.lifetime()))
     }
 
     unsafe fn join(list: *mut Link) -> Option<Chain> {

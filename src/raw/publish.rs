@@ -172,7 +172,7 @@ impl<S: Scheme> Local<'_, S> {
                 self.reclaim(free);
             }
             if let Some(walking) = chain.take() {
-                chain = slot.pass(walking, published);
+                chain = slot.pass(&self.global.clock, walking, published);
             }
             true
         });
@@ -271,7 +271,7 @@ impl<S: Scheme> Global<S> {
         self.scan(from, busy, |_, slot| {
             let skipped = except.is_some_and(|except| ptr::eq(except, slot));
             if !skipped && let Some(walking) = chain.take() {
-                chain = slot.pass(walking, None);
+                chain = slot.pass(&self.clock, walking, None);
             }
             chain.is_some()
         });
@@ -297,7 +297,7 @@ impl<S: Scheme> Global<S> {
         let seen = slot.section.look();
         let over = if seen.is_open() {
             // SAFETY: the inbox is ours, with what `hold` noted in it.
-            let (held, over) = unsafe { S::Eras::sort(&self.clock, &slot.eras, seen, list) };
+            let (held, over) = unsafe { S::Eras::sort(&slot.eras, seen, list) };
             if let Some(held) = held {
                 slot.inbox.push(held);
                 slot.want(true);
@@ -321,6 +321,7 @@ impl<S: Scheme> Slot<S> {
     /// Leaves here what the slot's section may hold, and returns the rest.
     fn pass(
         &self,
+        clock: &<S::Eras as EraPolicy>::Clock,
         chain: Chain,
         published: Option<<S::Eras as EraPolicy>::Published>,
     ) -> Option<Chain> {
@@ -328,7 +329,7 @@ impl<S: Scheme> Slot<S> {
         if !seen.is_open() {
             return Some(chain);
         }
-        let (held, rest) = S::Eras::hold(&self.eras, seen, chain, published);
+        let (held, rest) = S::Eras::hold(clock, &self.eras, seen, chain, published);
         if let Some(held) = held {
             self.inbox.push(held);
             self.want(true);

@@ -32,7 +32,7 @@ impl<S: Scheme> Local<'_, S> {
     /// Closes a guard; the last one ends the section.
     #[inline(always)]
     pub(crate) fn leave<R: Role>(&self) {
-        self.slot.section.leave::<S::Barrier>();
+        self.slot.section.leave::<S::Barrier, R>();
         // What this look misses is delayed (5).
         if self.slot.is_wanted() {
             self.global.section_over::<R>(self.slot);

@@ -5,28 +5,28 @@
 //! somebody *wants* to see that a section is over: whoever waits sets a flag
 //! at each look that finds the section open, and the leave that sees the flag
 //! counts the number up. So sections that nobody waits for cost nothing.
-//! Whoever waits does so for the section that it saw and for those that begin
-//! before a leave sees the flag: with one observer two at the most (`models/`).
+//! Whoever waits does so for the section that was open when the call that set
+//! the flag returned, and for one that began later, at most: its leave sees
+//! the flag (`models/`).
 //!
 //! A number that is repeated, set back by contexts that nest, or wraps, delays
-//! whoever waits for it, and never ends the wait early. The delay of nested
-//! contexts has no bound: an interrupt in the middle of each enter of its task,
-//! with a look at just that time, would have to go on for as long.
-//!
+//! whoever waits for it, and never ends the wait early. Where contexts nest,
+//! each end of a section counts the number up, so that a task whose enters are
+//! interrupted one after the other gets ahead of what they set back:
 //!
 //! | task | word | interrupt |
 //! |---|---|---|
 //! | enter: loads 4, depth 0 | 4.0 | |
 //! | | 4.1 | enter: loads 4.0, stores 4.1; reads |
-//! | | 4.0, 5.0 | leave, and somebody waits: counts up |
+//! | | 5.0 | leave: counts up |
 //! | stores 4.1 | 4.1 | |
 //! | *a chain that waits for the interrupt's 4 waits for this section, too* | | |
 //! | | 4.2 | enter: loads 4.1, stores 4.2; reads |
 //! | | 4.1 | leave |
-//! | leave | 4.0 | |
+//! | leave | 5.0 | *and no later section is 4* |
 
 use crate::{
-    Barrier,
+    Barrier, Role,
     sync::{Flag, Ordering, compiler_fence, impl_init},
 };
 
@@ -116,14 +116,21 @@ impl SectionWord {
         self.0.store(word, order);
     }
 
-    /// Closes a guard.
+    /// Closes a guard. Where contexts nest, the end of each section counts up.
     #[inline(always)]
-    pub(super) fn leave<B: Barrier>(&self) {
+    pub(super) fn leave<B: Barrier, R: Role>(&self) {
         // Release: pairs with `look`. If it sees this store, our accesses
         // happen before its reclaim; if not, it sees the section open, and
         // what it has for us waits.
         let order = release::<B>();
-        self.0.store(self.own().0.wrapping_sub(1), order);
+        let own = self.own();
+        let count = if R::NESTED && own.depth() == 1 {
+            NEXT
+        } else {
+            0
+        };
+        self.0
+            .store(own.0.wrapping_add(count).wrapping_sub(1), order);
     }
 
     /// Counts the number up: the sections so far are over. The light barrier

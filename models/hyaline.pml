@@ -133,7 +133,6 @@ byte holds[N + 1];
 byte done;                      /* tasks at their end */
 #ifdef NESTED
 bit interrupted;
-bit entering;                   /* a number was read, and not stored again */
 #define ALL 5
 /* The interrupt may come in between, or not. */
 #define TOGETHER
@@ -226,9 +225,6 @@ inline enter_eras() {
 inline enter(is_irq) {
   TOGETHER {
     own = LOOK(me);
-#ifdef AT_ENTER
-    entering = !is_irq;
-#endif
 #ifdef ROBUST
   };
 #endif
@@ -241,9 +237,6 @@ inline enter(is_irq) {
 #endif
     d_step {
       put(SECTION(me), own + 1);
-#ifdef AT_ENTER
-      entering = false;
-#endif
 #ifdef BOUND
       if
       :: DEPTH(own) == 0 -> session[me]++
@@ -267,25 +260,13 @@ inline enter(is_irq) {
   own = 0
 }
 
-/* The word after a leave. Where contexts nest, the end of a section counts up. */
-inline left() {
-#if defined(NESTED) && !defined(ON_DEMAND)
-  if
-  :: me == 0 && DEPTH(own) == 1 -> own = RENUMBERED(own) - 1
-  :: else -> own = own - 1
-  fi
-#else
-  own = own - 1
-#endif
-}
-
 /* Release: the store comes after all that the section did (2). */
 inline leave(context) {
 #ifdef LEAVE_UNORDERED
-  TOGETHER { own = LOOK(me); left(); store(SECTION(me), own) };
+  TOGETHER { own = LOOK(me); store(SECTION(me), own - 1) };
   holds[context] = 0;
 #else
-  TOGETHER { own = LOOK(me); left(); d_step { holds[context] = 0; put(SECTION(me), own) } };
+  TOGETHER { own = LOOK(me); d_step { holds[context] = 0; put(SECTION(me), own - 1) } };
 #endif
   own = 0;
   if
@@ -593,8 +574,7 @@ proctype task(byte me; int program)
 
 #ifdef NESTED
 /*
- * On the first slot, between any two steps of its task, or not at all; with
- * -DAT_ENTER only where an enter has read the number and not yet stored it.
+ * On the first slot, between any two steps of its task, or not at all.
  */
 proctype irq(int program) {
   byte me = 0;
@@ -609,11 +589,7 @@ proctype irq(int program) {
   byte step;
 
   do
-#ifdef AT_ENTER
-  :: program != 0 && entering ->
-#else
   :: program != 0 ->
-#endif
     atomic { step = program & 15; program = program >> 4; interrupted = true };
     enter(true);
     protect_any(N);

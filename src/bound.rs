@@ -2,7 +2,7 @@
 //!
 //! # What is assumed
 //!
-//! A collector has `N` slots, batches of `B` objects and an era step of `E`.
+//! A collector has `N` slots and batches of `B` objects.
 //!
 //! - **In use.** At most `live` objects are made and not yet retired at a time.
 //!   What is retired where no reclaimer may run counts as in use until an eager
@@ -33,29 +33,25 @@
 //!
 //! # The most objects that can be retired and not yet reclaimed
 //!
-//! Let `u = N * B` and `h = live + N * E`.
+//! Let `u = N * B`.
 //!
 //! 1. *Unpublished* are at most `u` of the objects that eager handles retired:
 //!    fewer than `B` on each stack, and fewer than `N` on the way in calls that
 //!    are not counted.
 //! 2. *A section holds* what was born in its access era `e` or before, and
-//!    published in the era in which it began or later. So when `e` began, an
-//!    object that it holds was in use or unpublished, or it was made in `e`:
-//!    at most `live + u + N * E = h + u` objects, if `e` is the only era in
-//!    which it loads. Other objects of the era `e`, though they were published
-//!    before the section began, are among these.
+//!    published in the era in which it began or later. The era `e` is over when
+//!    anything that was published in it is left for a section. So at that
+//!    moment an object that the section holds was in use or unpublished: at
+//!    most `live + u`, if `e` is the only era in which it loads.
 //! 3. *A section that goes on* in a later era holds that many again. Besides,
 //!    what waits elsewhere at that moment may come to it later, and then looks
 //!    as if the section had found it: what counted sections hold, and what
-//!    others do, `h + u + u` together with what is unpublished (4). With the
-//!    `h` of the objects in use that makes two more, and the count of the
-//!    others.
+//!    others do, `live + u + u` together with what is unpublished (4). With
+//!    the objects in use that makes two more, and the count of the others.
 //! 4. *Sections that are not counted.* Take the oldest one that is open, and
 //!    the era in which it began. What such sections hold, and what is not
-//!    published now, was retired and unpublished when that era began (`u`, and
-//!    what is deferred), or was retired in that era before the section began
-//!    (what else was in use then, or was made since; together with what is
-//!    deferred at most `h`), or was retired since (fewer than `u`).
+//!    published now, was retired and unpublished when that era ended (`u`), or
+//!    was in use then (`live`), or was retired since (fewer than `u`).
 //! 5. *A limit* may leave objects over. While anything is left over, each
 //!    further retire publishes and reclaims at least one object for the one
 //!    that it adds. A handle that has not met its limit yet may first fill its
@@ -67,8 +63,8 @@
 //!    or unpublished 2^11, 2^21, 2^31 or 2^41 eras after its last load: at most
 //!    `live + u` each time, less than another stall.
 //!
-//! Together: `stalls * (h + u) + (h + 2 * u) + u`, that is
-//! `(stalls + 1) * (live + N * (E + B)) + 2 * N * B`.
+//! Together: `stalls * (live + u) + (live + 2 * u) + u`, that is
+//! `(stalls + 1) * (live + N * B) + 2 * N * B`.
 //!
 //! `tests/bound.rs` searches for schedules that come near to it, and must not
 //! find one that passes it.
@@ -77,7 +73,7 @@
 //!
 //! Decide how many objects are in use at most, how many sections may stall at
 //! a time (as a rule: tasks of lower priority than the busiest writer), take
-//! a small batch and era step, and let the compiler check the size:
+//! a small batch, and let the compiler check the size:
 //!
 //! ```
 //! use hyaline::{Collector, Config, Pool, Robust};
@@ -101,9 +97,9 @@
 //! ```
 //! # use hyaline::Config;
 //! const CONFIG: Config = Config::new().batch::<1>().era_step::<1>();
-//! assert_eq!(CONFIG.pool_size(4, 0, 2), 20);
-//! assert_eq!(CONFIG.pool_size(4, 1, 2), 30);
-//! assert!(CONFIG.pool_size(4, 3, 2) <= 54); // 4 of them kept, where there are caches
+//! assert_eq!(CONFIG.pool_size(4, 0, 2), 16);
+//! assert_eq!(CONFIG.pool_size(4, 1, 2), 22);
+//! assert!(CONFIG.pool_size(4, 3, 2) <= 38); // 4 of them kept, where there are caches
 //! ```
 //!
 //! These are for the worst that all four slots can do together, with objects
@@ -127,13 +123,12 @@ impl<B: Barrier> Config<B> {
     /// use hyaline::Config;
     ///
     /// const CONFIG: Config = Config::new().batch::<1>().era_step::<1>();
-    /// assert_eq!(CONFIG.most_pending(1, 0, 10), 14);
+    /// assert_eq!(CONFIG.most_pending(1, 0, 10), 13);
     /// ```
     #[must_use]
     pub const fn most_pending(&self, slots: usize, stalls: usize, live: usize) -> usize {
         let unpublished = slots.saturating_mul(self.settings.batch());
-        let made = slots.saturating_mul(self.settings.era_step());
-        let held = live.saturating_add(made).saturating_add(unpublished);
+        let held = live.saturating_add(unpublished);
         held.saturating_mul(stalls.saturating_add(1))
             .saturating_add(unpublished.saturating_mul(2))
     }

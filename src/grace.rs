@@ -47,10 +47,12 @@ impl Token {
         }
     }
 
-    /// Goes on along the slots; true at the end.
-    fn advance<S: Scheme>(&mut self, local: &Local<'_, S>) -> bool {
+    /// Goes on along the slots; true at the end. `except` is a slot that need
+    /// not be waited for.
+    fn advance<S: Scheme>(&mut self, local: &Local<'_, S>, except: usize) -> bool {
         while let Some(seen) = local.global().wait_at(self.slot, self.section) {
             match seen {
+                Err(_) if self.slot == except => self.slot += 1,
                 Ok(()) => {
                     self.slot += 1;
                     self.section = None;
@@ -91,7 +93,7 @@ impl Token {
             handle.local().global().addr() == self.of,
             "the token is of another collector; poll it with a handle of the one it was started with"
         );
-        self.advance(handle.local())
+        self.advance(handle.local(), usize::MAX)
     }
 }
 
@@ -148,7 +150,7 @@ impl<S: Scheme> Handle<'_, S, Eager> {
             token: Token::start(local),
             local,
         };
-        while !wait.token.advance(local) {
+        while !wait.advance() {
             relax();
         }
         Ok(())
@@ -162,9 +164,17 @@ struct Wait<'a, 'c, S: Scheme> {
     local: &'a Local<'c, S>,
 }
 
+impl<S: Scheme> Wait<'_, '_, S> {
+    /// The own section was not open at the start. One that `relax` leaves open
+    /// is not waited for.
+    fn advance(&mut self) -> bool {
+        self.token.advance(self.local, self.local.index())
+    }
+}
+
 impl<S: Scheme> Drop for Wait<'_, '_, S> {
     fn drop(&mut self) {
-        while !self.token.advance(self.local) {
+        while !self.advance() {
             core::hint::spin_loop();
         }
     }

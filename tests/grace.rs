@@ -234,3 +234,111 @@ fn a_token_of_another_collector_is_refused() {
     let mut token = C.register().unwrap().start_grace_period();
     token.poll(&OTHER.register().unwrap());
 }
+
+/// A section that `relax` leaves open on the caller's own handle was not open
+/// at the start.
+#[test]
+fn synchronize_does_not_wait_for_its_own_relax() {
+    let collector = Collector::<2>::new();
+    let (reader, writer) = (collector.register().unwrap(), collector.register().unwrap());
+    let mut other = Some(reader.enter());
+    let mut own = None;
+    let mut turns = 0;
+    let done = writer.synchronize(|| {
+        turns += 1;
+        match turns {
+            1 => own = Some(writer.enter()),
+            2 => other = None,
+            _ => panic!("waits for its own section"),
+        }
+    });
+    assert_eq!((done, turns), (Ok(()), 2));
+}
+
+/// A callback that uses itself again runs once in each flush, with the
+/// smallest batch, too.
+#[test]
+fn a_periodic_callback_ends_each_flush() {
+    use std::cell::Cell;
+
+    static C: Collector<1> = Collector::with_config(Config::new().batch::<1>());
+    static PERIODIC: Callback = Callback::new();
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static HANDLE: Cell<Option<&'static hyaline::Handle<'static>>> = const { Cell::new(None) });
+    fn run(_: usize) {
+        assert!(RUNS.fetch_add(1, Ordering::Relaxed) < 100);
+        let handle = HANDLE.get().unwrap();
+        PERIODIC.call_later(handle, run, 0).unwrap();
+        handle.flush();
+    }
+
+    let handle: &'static _ = Box::leak(Box::new(C.register().unwrap()));
+    HANDLE.set(Some(handle));
+    PERIODIC.call_later(handle, run, 0).unwrap();
+    for runs in 1..10 {
+        handle.flush();
+        assert!(RUNS.load(Ordering::Relaxed) <= runs + 1);
+    }
+    assert!(RUNS.load(Ordering::Relaxed) >= 9);
+}
+
+/// Robust mode waits for one later section at most, of a reader that is inside
+/// whenever somebody looks.
+#[test]
+fn one_later_section_is_waited_for() {
+    let collector = Collector::<2, Robust>::with_config(Config::new());
+    let (writer, reader) = (
+        collector.register().unwrap(),
+        collector.register_deferred().unwrap(),
+    );
+    let section = reader.enter();
+    let object = Box::into_raw(Box::new(writer.link(1_u32)));
+    // SAFETY: never shared, and boxed.
+    unsafe {
+        writer
+            .enter()
+            .defer_retire(object, reclaim::boxed::<Linked<u32>>)
+    };
+    drop(section);
+    let section = reader.enter();
+    writer.collect();
+    drop(section);
+    let _section = reader.enter();
+    assert_eq!(writer.collect(), 1);
+}
+
+/// What a starved allocation of a handle with a limit finds is left for all.
+#[test]
+fn a_limited_allocation_keeps_nothing_in_hand() {
+    use hyaline::{Handle, Pool};
+    use std::{cell::Cell, num::NonZeroU16};
+
+    static C: Collector<2> = Collector::new();
+    static POOL: Pool<u32, 1> = Pool::new();
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static HANDLE: Cell<Option<&'static Handle<'static>>> = const { Cell::new(None) });
+    /// Counts itself, and the first retires one more.
+    unsafe fn again(link: *mut hyaline::Link) {
+        // SAFETY: boxed, each.
+        drop(unsafe { Box::from_raw(hyaline::Link::cast::<Linked<u32>>(link)) });
+        if RUNS.fetch_add(1, Ordering::Relaxed) == 0 {
+            let handle = HANDLE.get().unwrap();
+            let object = Box::into_raw(Box::new(handle.link(5)));
+            // SAFETY: never shared.
+            unsafe { handle.enter().defer_retire(object, again) };
+        }
+    }
+
+    let handle: &'static _ = Box::leak(Box::new(C.register().unwrap()));
+    HANDLE.set(Some(handle));
+    let other = C.register().unwrap();
+    handle.limit_reclaims(NonZeroU16::new(1));
+    let _in_use = POOL.alloc(handle, 1).unwrap();
+    let object = Box::into_raw(Box::new(handle.link(1)));
+    // SAFETY: never shared.
+    unsafe { handle.enter().defer_retire(object, again) };
+    assert!(POOL.alloc(handle, 2).is_err());
+    // It sleeps from here on.
+    other.collect();
+    assert_eq!(RUNS.load(Ordering::Relaxed), 2);
+}

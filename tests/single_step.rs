@@ -26,6 +26,8 @@
 #[path = "single_step/trap.rs"]
 mod trap;
 
+#[path = "single_step/eras.rs"]
+mod eras;
 #[path = "single_step/raw.rs"]
 mod raw;
 #[path = "single_step/safe.rs"]

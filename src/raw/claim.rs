@@ -143,13 +143,8 @@ impl<S: Scheme> Local<'_, S> {
         let unclaim = ReleaseOnDrop(*self);
         // The last call leaves nothing for a next one.
         self.slot.limit.set(0);
-        loop {
-            self.collect(usize::MAX);
-            // A reclaimer may have retired again.
-            if self.slot.retired.seems_empty() {
-                break;
-            }
-        }
+        // What a reclaimer retires stays on the stack, where all find it.
+        self.collect(usize::MAX);
         drop(unclaim);
     }
 }

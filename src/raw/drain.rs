@@ -61,9 +61,9 @@ impl<S: Scheme> Local<'_, S> {
         self.slot.draining.get()
     }
 
-    /// Runs the reclaimers of what nobody can hold, and of what they retire,
-    /// `limit` at the most. Returns how many. Called by a reclaimer, it leaves
-    /// the work to the loop that runs that reclaimer.
+    /// Runs the reclaimers of what nobody can hold, `limit` at the most.
+    /// Returns how many. Called by a reclaimer, it leaves the work to the loop
+    /// that runs that reclaimer.
     #[inline(never)]
     pub(super) fn drain(&self, limit: usize) -> usize {
         let slot = self.slot;

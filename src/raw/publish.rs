@@ -86,6 +86,11 @@ impl<S: Scheme> Local<'_, S> {
     /// Reclaims what can be reclaimed now, `limit` objects at the most.
     /// Returns how many.
     pub(crate) fn collect(&self, limit: usize) -> usize {
+        // In a reclaimer: what it retires is for the next call, or one that
+        // retires again each time would keep this one for good.
+        if self.is_draining() {
+            return 0;
+        }
         self.slot.room.set(self.global.settings.room());
         loop {
             self.advance(Take::All);
@@ -115,6 +120,10 @@ impl<S: Scheme> Local<'_, S> {
             self.advance(Take::All);
         } else {
             self.sweep(None, None, Take::All);
+        }
+        // Nothing drains it here, and it may hold what is plain.
+        if self.slot.is_eager() && !self.is_draining() {
+            self.put_hand_back();
         }
         while self.reclaim_plain() != 0 && !done() {}
     }
@@ -228,6 +237,11 @@ impl<S: Scheme> Global<S> {
     #[inline(never)]
     fn publish_and_drain(&self, slot: &Slot<S>) {
         let local = Local { global: self, slot };
+        if local.is_draining() {
+            // As in `collect`.
+            slot.room.set(1);
+            return;
+        }
         slot.room.set(self.settings.room());
         local.advance(Take::Own);
         local.drain_limited();

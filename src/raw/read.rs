@@ -12,12 +12,13 @@ impl<S: Scheme> Local<'_, S> {
     pub(crate) fn enter<R: Role>(&self) {
         let section = &self.slot.section;
         let own = section.own();
-        if !own.is_open() {
+        // What is constant comes first, or the branch stays, with nothing in it.
+        if (S::ROBUST || cfg!(feature = "stats")) && !own.is_open() {
             S::Eras::enter::<S::Barrier>(&self.global.clock, &self.slot.eras);
             self.slot.tally.enter(&self.global.totals);
         }
         section.enter::<S::Barrier>(own);
-        if !own.is_open() || R::NESTED || S::Barrier::LIGHT_IS_FREE {
+        if R::NESTED || S::Barrier::LIGHT_IS_FREE || !own.is_open() {
             // The light barrier pairs with the heavy one in `publish` and
             // `retire_now`. If it comes first, they see the section open; if
             // the heavy one comes first, our loads see what was unlinked
@@ -32,7 +33,7 @@ impl<S: Scheme> Local<'_, S> {
     /// Closes a guard; the last one ends the section.
     #[inline(always)]
     pub(crate) fn leave<R: Role>(&self) {
-        self.slot.section.leave::<S::Barrier, R>();
+        self.slot.section.leave::<S::Barrier>();
         // What this look misses is delayed (5).
         if self.slot.is_wanted() {
             self.global.section_over::<R>(self.slot);

@@ -9,24 +9,25 @@
 //! the flag returned, and for one that began later, at most: its leave sees
 //! the flag (`models/`).
 //!
-//! A number that is repeated, set back by contexts that nest, or wraps, delays
-//! whoever waits for it, and never ends the wait early. Where contexts nest,
-//! each end of a section counts the number up, so that a task whose enters are
-//! interrupted one after the other gets ahead of what they set back:
+//! A number that comes again delays whoever waits for it, and never ends the
+//! wait early. It comes again when the numbers wrap: 256 on 64 bits, 2^16 on
+//! 32, 2^8 on 16, where each stands for a section that somebody saw open. And
+//! where contexts nest, an interrupt in the middle of an enter of its task may
+//! count up what the task then sets back:
 //!
 //! | task | word | interrupt |
 //! |---|---|---|
 //! | enter: loads 4, depth 0 | 4.0 | |
 //! | | 4.1 | enter: loads 4.0, stores 4.1; reads |
-//! | | 5.0 | leave: counts up |
+//! | | 4.0, 5.0 | leave, and somebody waits: counts up |
 //! | stores 4.1 | 4.1 | |
 //! | *a chain that waits for the interrupt's 4 waits for this section, too* | | |
 //! | | 4.2 | enter: loads 4.1, stores 4.2; reads |
 //! | | 4.1 | leave |
-//! | leave | 5.0 | *and no later section is 4* |
+//! | leave, and somebody waits: counts up | 4.0, 5.0 | |
 
 use crate::{
-    Barrier, Role,
+    Barrier,
     sync::{Flag, Ordering, compiler_fence, impl_init},
 };
 
@@ -116,21 +117,14 @@ impl SectionWord {
         self.0.store(word, order);
     }
 
-    /// Closes a guard. Where contexts nest, the end of each section counts up.
+    /// Closes a guard.
     #[inline(always)]
-    pub(super) fn leave<B: Barrier, R: Role>(&self) {
+    pub(super) fn leave<B: Barrier>(&self) {
         // Release: pairs with `look`. If it sees this store, our accesses
         // happen before its reclaim; if not, it sees the section open, and
         // what it has for us waits.
         let order = release::<B>();
-        let own = self.own();
-        let count = if R::NESTED && own.depth() == 1 {
-            NEXT
-        } else {
-            0
-        };
-        self.0
-            .store(own.0.wrapping_add(count).wrapping_sub(1), order);
+        self.0.store(self.own().0.wrapping_sub(1), order);
     }
 
     /// Counts the number up: the sections so far are over. The light barrier

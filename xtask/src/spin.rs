@@ -279,7 +279,7 @@ const VARIANTS: &[Variant] = &[
     ),
     variant(
         "numbers set back again and again",
-        "NESTED BOUND=3 TASK0=READ.READ.READ.READ IRQ=READ.READ.READ TASK1=TOKEN EAGER=6 PLACES=2",
+        "NESTED BOUND=1 TASK0=READ.READ.READ.READ IRQ=READ.READ.READ TASK1=TOKEN EAGER=6 PLACES=2",
         Error(WAITS),
     ),
     variant(
@@ -349,12 +349,6 @@ const VARIANTS: &[Variant] = &[
         "nested contexts, numbers of one bit",
         "NESTED WRAP TASK0=READ.READ IRQ=READ.READ TASK1=NOW.PUBLISH EAGER=6 PLACES=2",
     ),
-    Variant {
-        name: "numbers set back for good",
-        macros: "AT_ENTER NESTED BOUND=6 TASK0=READ.READ.READ.READ.READ.READ.READ IRQ=READ.READ.READ.READ.READ.READ.READ TASK1=TOKEN EAGER=6 PLACES=2",
-        expect: Error(WAITS),
-        long: true,
-    },
     long(
         "eras, nested, retired in a section",
         "ROBUST NESTED TASK0=READ IRQ=READ TASK1=RETIRE TASK3=CLOSE EAGER=6 PLACES=2",

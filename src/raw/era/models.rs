@@ -65,6 +65,19 @@ fn a_stamp_is_not_in_the_future() {
     });
 }
 
+/// (4): the two words of one moment, though the clock passes a half between
+/// the loads. As they come they would be an era half a clock ahead, or behind.
+#[test]
+fn now_is_of_that_moment() {
+    model(|| {
+        let clock = Arc::new(Clock::init());
+        let ticking = ticks_elsewhere(&clock, 6);
+        let now = clock.at_least();
+        assert!((START..=START + 6).contains(&now), "{now}");
+        ticking.join().unwrap();
+    });
+}
+
 /// (1): nor must the high word run ahead, when another thread ticks with an
 /// old low word in hand.
 #[test]

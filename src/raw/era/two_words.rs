@@ -14,26 +14,30 @@
 //!    second. If `low` is still in half `high` or the next, the result is
 //!    exact. If it went further, the result lies in `high` or `high + 1`: in
 //!    the past.
-//! 3. *`at_least` is not earlier than now.* It reads `low` first (Acquire),
-//!    `high` second: an old `low`, joined with a `high` of then or later, is
-//!    that era or a later one. A pointer's era is current by the same
-//!    argument: say the access era is `m`, and `low` was written when the
+//! 3. *A pointer's era is current* if the slot's words are the clock's, `low`
+//!    read first (Acquire), `high` second. Say the access era is `m`, and `low` was written when the
 //!    clock came to era `t`: the low words agree, so `t = m + i * 2 * HALF`.
 //!    Whoever wrote it had seen `high` at the half of `t - 1` or later, so the
 //!    reader sees that too: `t` is at most in half `high + 1`. As `high`
 //!    agrees, `m` is in half `high` or `high + 1`. So `i <= 0`.
-//! 4. *A slot's era that is being moved is no era.* The owner first stores
+//! 4. *`now` is an era of that moment.* `high` is the same before and after
+//!    `low` is read, so `low` is in half `high` or the next (1). The loop goes
+//!    round again once in 2^30 eras.
+//! 5. *Where a section began is never too late.* The owner stores `low`, then
+//!    `high`; a look reads `high`, then `low`. So any mix of what an owner, and
+//!    interrupts in the middle of its enter, have stored is the `low` of then
+//!    or later with an earlier `high`: in the past, as in 2.
+//! 6. *An access era that is being moved is no era.* The owner first stores
 //!    [`MOVING`] as `low`, then reads the clock, then stores `high` and `low`.
 //!    Who sees `MOVING` takes it for the era that holds most. So does an
-//!    interrupt that comes in between: it finds all it loads protected and
-//!    moves nothing, so that the two words are never from two contexts. (An
-//!    interrupt before `MOVING` is over with what it held, and the clock is
-//!    read after it.) An interrupt between two sections of its task does move
-//!    the eras, and the task stores its own over them, word by word: nobody is
+//!    interrupt that comes in between under an open section: it finds all it
+//!    loads protected and moves nothing. An interrupt between two sections of
+//!    its task does move the era. The task stores its own over it, and does so
+//!    again if it finds the interrupt's `high` beside its own `low`. Nobody is
 //!    inside then, and a look that finds one of these words comes after the
 //!    interrupt's section (era, 5).
 //!
-//! Reading an era costs two loads; nothing on the read side is a
+//! Nothing on the read side is a
 //! read-modify-write.
 //!
 //! `cfg(hyaline_narrow_era)` makes a half 4 eras long, on any target, so that
@@ -99,18 +103,24 @@ impl Clock {
         join(self.low.load(O::Relaxed), high)
     }
 
-    /// An era that is not earlier than now (3).
-    pub(super) fn at_least(&self) -> u64 {
-        let (low, high) = self.words();
-        join(low, high)
+    /// The era of this moment (4).
+    pub(super) fn now(&self) -> (usize, usize) {
+        loop {
+            // Acquire, both: `low` is read between the two loads of `high`.
+            // Read before, or after, it could be half a clock off.
+            let high = self.high.load(O::Acquire);
+            let low = self.low.load(O::Acquire);
+            // Relaxed: the last one.
+            if self.high.load(O::Relaxed) == high {
+                return (low, high);
+            }
+        }
     }
 
-    /// `low`, then `high`.
-    #[inline(always)]
-    fn words(&self) -> (usize, usize) {
-        // Acquire: `low` is read before `high`; the other way round the era
-        // could be too old (3). Relaxed: `high` comes last.
-        (self.low.load(O::Acquire), self.high.load(O::Relaxed))
+    /// The same as a number.
+    pub(super) fn at_least(&self) -> u64 {
+        let (low, high) = self.now();
+        join(low, high)
     }
 
     /// The next era begins.
@@ -148,10 +158,13 @@ impl Access {
         (self.low & MOVING == 0).then(|| join(self.low, self.high))
     }
 
-    /// Whether it is the collector's era (3), or protects anything (4).
+    /// Whether it is the collector's era (3), or protects anything (6).
     #[inline(always)]
     pub(super) fn is_current(self, clock: &Clock) -> bool {
-        let (low, high) = clock.words();
+        // Acquire: `low` is read before `high`; the other way round the era
+        // could be too old (3). Relaxed: `high` comes last.
+        let low = clock.low.load(O::Acquire);
+        let high = clock.high.load(O::Relaxed);
         self.low == low && self.high == high || self.low == MOVING
     }
 
@@ -175,16 +188,39 @@ impl_init!(
 );
 
 impl TwoWords {
-    /// Stores what `era` returns (4).
-    fn set<B: Barrier>(&self, era: impl FnOnce() -> (usize, usize)) {
-        // Release, all: pair with `look` (era, 5).
-        store_release::<B>(&self.low, MOVING);
-        // The compiler must not move the look at the clock before the store:
-        // an interrupt in between would be set back.
-        compiler_fence(O::SeqCst);
-        let (low, high) = era();
-        store_release::<B>(&self.high, high);
+    /// Stores the era in which a section begins (5).
+    #[inline(always)]
+    fn begin<B: Barrier>(&self, (low, high): (usize, usize)) {
+        // Release, both: pair with `began` (era, 5).
         store_release::<B>(&self.low, low);
+        store_release::<B>(&self.high, high);
+    }
+
+    /// What somebody else sees of it: an era not later than that.
+    fn began(&self) -> u64 {
+        // Acquire, both: pair with the Releases in `begin`. `high` comes first:
+        // with a new `high` an old `low` would be an era to come.
+        let high = self.high.load(O::Acquire);
+        join(self.low.load(O::Acquire), high)
+    }
+
+    /// Stores what `era` returns (6).
+    #[inline(always)]
+    fn set<B: Barrier>(&self, era: impl Fn() -> (usize, usize)) {
+        loop {
+            // Release, all: pair with `look` (era, 5).
+            store_release::<B>(&self.low, MOVING);
+            // The compiler must not move the look at the clock before the
+            // store: an interrupt in between would be set back.
+            compiler_fence(O::SeqCst);
+            let (low, high) = era();
+            store_release::<B>(&self.high, high);
+            store_release::<B>(&self.low, low);
+            // Otherwise `high` is of an interrupt in between the two stores.
+            if self.own().high == high {
+                return;
+            }
+        }
     }
 
     /// What the owner stored.
@@ -225,12 +261,9 @@ impl SlotEras {
     /// A section begins.
     #[inline]
     pub(super) fn enter<B: Barrier>(&self, clock: &Clock) {
-        self.began.set::<B>(|| {
-            // Acquire, and Relaxed: as in `Clock::at_most`.
-            let high = clock.high.load(O::Acquire);
-            (clock.low.load(O::Relaxed), high)
-        });
-        self.access.set::<B>(|| clock.words());
+        let now = clock.now();
+        self.began.begin::<B>(now);
+        self.access.set::<B>(|| now);
     }
 
     /// For the owner.
@@ -241,13 +274,13 @@ impl SlotEras {
 
     /// Takes the collector's era over. The light barrier follows.
     pub(super) fn raise<B: Barrier>(&self, clock: &Clock) {
-        self.access.set::<B>(|| clock.words());
+        self.access.set::<B>(|| clock.now());
     }
 
     /// For publishers, after the heavy barrier.
     pub(super) fn look(&self) -> Reach {
         Reach {
-            began: self.began.look().unwrap_or(0),
+            began: self.began.began(),
             access: self.access.look().unwrap_or(u64::MAX),
         }
     }

@@ -165,28 +165,28 @@
 //!   blocks for as long as a reader likes, and for ever if the reader is the
 //!   one who drops.
 
+mod any_collector;
 mod atomic;
 mod cell;
 mod domain;
 mod error;
-mod handle;
+mod guard;
 mod map;
 mod node;
-mod per_cpu;
 mod pointer;
 mod queue;
 mod section;
 mod stack;
 mod storage;
 
+pub use any_collector::AnyCollector;
 pub use atomic::{Atomic, Changed};
 pub use cell::RcuCell;
-pub use domain::{AnyCollector, Domain};
+pub use domain::{Domain, Handle, PerCpu};
 pub use error::{Full, Refused};
-pub use handle::{Guard, Handle};
+pub use guard::Guard;
 pub use map::{Iter, Map, MapNode};
 pub use node::Node;
-pub use per_cpu::PerCpu;
 pub use pointer::{Owned, Pointer, Shared};
 pub use queue::Queue;
 pub use section::Section;

@@ -7,8 +7,8 @@ mod list;
 use core::{fmt, hash::Hash, marker::PhantomData};
 
 pub use iter::Iter;
-use list::List;
 pub use list::MapNode;
+use list::{List, Under};
 
 use super::{
     Domain, Guard, Handle, InPool, Own, Owned, Refused, Storage, domain::Brand, node::drop_all,
@@ -102,17 +102,6 @@ where
     D: Domain,
     P: Storage<MapNode<K, V>, CAP>,
 {
-}
-
-/// Which keys a value may be put under.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Under {
-    /// One that is not there.
-    New,
-    /// One that is there.
-    Old,
-    /// Any.
-    Any,
 }
 
 impl<K, V, const BUCKETS: usize, const CAP: usize, D: Domain> Map<K, V, BUCKETS, CAP, D> {

@@ -48,13 +48,10 @@
 
 use core::{fmt, ptr};
 
-use super::{
-    super::{
-        Domain, Guard, Owned, Storage,
-        domain::SchemeOf,
-        node::{pooled, touch},
-    },
-    Under,
+use super::super::{
+    Domain, Guard, Owned, Storage,
+    domain::SchemeOf,
+    node::{pooled, touch},
 };
 use crate::{
     Linked, Role, Scheme,
@@ -65,6 +62,17 @@ use crate::{
 type Ptr<K, V> = *mut Linked<MapNode<K, V>>;
 /// A place that leads to a node.
 type Place<K, V> = AtomicPtr<Linked<MapNode<K, V>>>;
+
+/// Which keys a value may be put under.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Under {
+    /// One that is not there.
+    New,
+    /// One that is there.
+    Old,
+    /// Any.
+    Any,
+}
 
 pub(super) struct List<K, V> {
     head: Place<K, V>,

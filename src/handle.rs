@@ -26,7 +26,7 @@ use crate::{
 /// its own.
 pub struct Handle<'c, S: Scheme = Basic, R: Role = Eager> {
     local: Local<'c, S>,
-    /// The slot's owner that this handle is, see `raw::claim`.
+    /// The slot's owner that this handle is, see `raw::owner`.
     owner: usize,
     /// Not `Sync`: the slot's owner is one thread at a time.
     not_sync: PhantomData<(R, Cell<()>)>,

@@ -32,7 +32,6 @@ mod raw;
 pub mod reclaim;
 mod role;
 pub mod safe;
-mod scheme;
 mod sync;
 
 pub use barrier::{Barrier, Fences, SingleCore};
@@ -51,8 +50,8 @@ pub use observe::Stats;
 pub use owned::Section;
 pub use per_cpu::PerCpu;
 pub use pool::{Pool, PoolExhausted};
+pub use raw::{Basic, Robust, Scheme};
 pub use role::{Deferred, Eager, Nested, Role};
-pub use scheme::{Basic, Robust, Scheme};
 #[doc(no_inline)]
 pub use sync::AtomicPtr;
 #[cfg(hyaline_loom)]

@@ -1,6 +1,6 @@
 //! A snapshot of the slots. It orders nothing.
 
-use super::{EraPolicy, Global, Scheme, Slot};
+use super::{EraPolicy, Global, Scheme, owner::OwnerWord};
 #[cfg(feature = "stats")]
 use crate::Stats;
 use crate::{HandleId, SlotState};
@@ -14,7 +14,7 @@ impl<S: Scheme> Global<S> {
         let age = S::Eras::age(&self.clock, &slot.eras).or_else(|| slot.tally.age(&self.totals));
         Some(SlotState {
             slot: index,
-            owner: Slot::<S>::is_claimed(owner).then_some(HandleId { slot: index, owner }),
+            owner: OwnerWord::is_claimed(owner).then_some(HandleId { slot: index, owner }),
             guards,
             waiting: !slot.inbox.seems_empty(),
             age: age.filter(|_| guards > 0),

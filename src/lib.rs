@@ -44,13 +44,12 @@ pub use guard::Guard;
 pub use handle::Handle;
 pub use id::{HandleId, NotTheOwner};
 pub use link::{AsLink, Link, Linked, Reclaimer};
-pub use observe::SlotState;
-#[cfg(feature = "stats")]
-pub use observe::Stats;
 pub use owned::Section;
 pub use per_cpu::PerCpu;
 pub use pool::{Pool, PoolExhausted};
-pub use raw::{Basic, Robust, Scheme};
+#[cfg(feature = "stats")]
+pub use raw::Stats;
+pub use raw::{Basic, Robust, Scheme, SlotState};
 pub use role::{Deferred, Eager, Nested, Role};
 #[doc(no_inline)]
 pub use sync::AtomicPtr;

@@ -108,6 +108,7 @@ mod claim;
 mod counts;
 mod drain;
 mod era;
+pub(crate) mod magazine;
 mod owner;
 mod publish;
 mod read;
@@ -123,6 +124,9 @@ use chain::Chain;
 pub(crate) use era::EraPolicy;
 pub use scheme::{Basic, Robust, Scheme};
 pub(crate) use slot::Slot;
+pub use snapshot::SlotState;
+#[cfg(feature = "stats")]
+pub use snapshot::Stats;
 use stack::Stack;
 
 use crate::{

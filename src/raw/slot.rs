@@ -3,11 +3,11 @@
 use core::ptr;
 
 use super::{
-    EraPolicy, Scheme, counts::Tally, owner::OwnerWord, section::SectionWord, stack::Stack,
+    EraPolicy, Scheme, counts::Tally, magazine::Magazine, owner::OwnerWord, section::SectionWord,
+    stack::Stack,
 };
 use crate::{
     Link,
-    pool::Magazine,
     sync::{Bit, Cell, Init, Ordering, init, step},
 };
 

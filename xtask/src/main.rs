@@ -4,6 +4,7 @@ mod compare;
 mod counts;
 mod fuzz;
 mod gate;
+mod layers;
 mod litmus;
 mod machines;
 mod miri;
@@ -39,6 +40,8 @@ usage: cargo xtask COMMAND [OPTION…]
                     instructions of each operation, compared with the kept ones
   targets [--quick] [--allow-missing] [TARGET…]
                     builds the library for processors of every kind
+  layers [--list]   whether each file of src uses only those below it: the table
+                    of docs/architecture.md
   package           the tests of the archive, outside the workspace
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
                     times and counts beside the peers; writes docs/performance.md
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Some("counts") => counts::run(parser),
         Some("compare") => compare::run(parser),
         Some("gate") => gate::run(parser),
+        Some("layers") => layers::run(parser),
         _ => Err(HELP.into()),
     };
     match result {

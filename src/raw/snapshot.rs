@@ -5,7 +5,18 @@ use core::fmt;
 use super::{EraPolicy, Global, Scheme, owner::OwnerWord};
 use crate::HandleId;
 
-/// A moment's view of a slot, from [`Collector::slots`](crate::Collector::slots).
+/// A snapshot of a slot, from [`Collector::slots`](crate::Collector::slots).
+///
+/// ```
+/// let collector = hyaline::Collector::<2>::new();
+/// let reader = collector.register()?;
+/// let guard = reader.enter();
+/// for state in collector.slots() {
+///     println!("{state}"); // slot 0: active; slot 1: free
+/// }
+/// # assert!(collector.slots().next().unwrap().to_string().starts_with("slot 0: active"));
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

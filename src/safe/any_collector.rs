@@ -7,6 +7,16 @@ mod sealed {
 }
 
 /// A [`Collector`], whatever its number of slots and its scheme.
+///
+/// ```
+/// use hyaline::{Collector, Robust, safe::AnyCollector};
+///
+/// fn is_robust<C: AnyCollector>() -> bool {
+///     core::any::TypeId::of::<C::Scheme>() == core::any::TypeId::of::<Robust>()
+/// }
+/// assert!(is_robust::<Collector<8, Robust>>());
+/// assert!(!is_robust::<Collector<8>>());
+/// ```
 pub trait AnyCollector: sealed::Sealed + Sync + 'static {
     /// The collector's scheme.
     type Scheme: Scheme;

@@ -50,6 +50,15 @@ unsafe impl<T: Send + Sync, D: Domain> Sync for Atomic<T, D> {}
 impl<T, D: Domain> Atomic<T, D> {
     const_fn! {
         /// Leads to nothing.
+        ///
+        /// ```
+        /// use hyaline::{Collector, domain, safe::{Atomic, Domain}};
+        ///
+        /// domain!(App: Collector<2> = Collector::new());
+        /// static PLACE: Atomic<u32, App> = Atomic::null();
+        /// assert!(PLACE.load(&App::register()?.enter()).is_null());
+        /// # Ok::<(), hyaline::SlotsExhausted>(())
+        /// ```
         #[must_use]
         pub const fn null() -> Self {
             Self {
@@ -264,6 +273,23 @@ impl<T, D: Domain> fmt::Debug for Atomic<T, D> {
 }
 
 /// An [`Atomic`] did not have the pointer that was expected.
+///
+/// ```
+/// use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned, Shared}};
+///
+/// domain!(App: Collector<2> = Collector::new());
+/// static POOL: Pool<u32, 2> = Pool::new();
+/// static PLACE: Atomic<u32, App> = Atomic::null();
+///
+/// let handle = App::register()?;
+/// let guard = handle.enter();
+/// PLACE.swap(Owned::new(&POOL, &handle, 7).unwrap(), &guard);
+/// let eight = Owned::new(&POOL, &handle, 8).unwrap();
+/// let changed = PLACE.compare_exchange(Shared::null(), eight, &guard).unwrap_err();
+/// assert_eq!(changed.current.as_ref(), Some(&7));
+/// assert_eq!(*changed.new, 8); // not lost
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
 pub struct Changed<'g, T, D: Domain, P> {
     /// The pointer that it has.
     pub current: Shared<'g, T, D>,

@@ -109,6 +109,13 @@ impl<K, V, const BUCKETS: usize, const CAP: usize, D: Domain> Map<K, V, BUCKETS,
         /// An empty map with a pool of its own.
         ///
         /// One without buckets does not compile.
+        ///
+        /// ```
+        /// use hyaline::{Collector, domain, safe::Map};
+        ///
+        /// domain!(App: Collector<2> = Collector::new());
+        /// static ROUTES: Map<u32, [u8; 4], 16, 64, App> = Map::new();
+        /// ```
         #[must_use]
         pub const fn new() -> Self {
             Self::empty(Pool::new())

@@ -347,7 +347,7 @@ unsafe fn unlink<K: Send + 'static, V: Send + 'static, D: Domain, R: Role>(
 ) -> bool {
     // Release: who finds `next` by this link sees its contents, which we
     // acquired; and who retires `next` later comes after this, so that its
-    // HEAVY covers that `here` was marked and unlinked (see the module).
+    // The heavy barrier covers that `here` was marked and unlinked (see the module).
     // Relaxed on failure: nothing is done with it.
     let (success, failure) = (Ordering::Release, Ordering::Relaxed);
     let unlinked = link.compare_exchange(here, next, success, failure);

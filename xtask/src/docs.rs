@@ -76,9 +76,11 @@ fn pages() -> Result<BTreeMap<String, String>, String> {
     if !output.ok() {
         return Err(format!("git: {}\n{}", output.reason(), output.tail(5)));
     }
+    // Parts of `docs/performance.md`, with links as that page has them.
+    let is_page = |path: &&str| !path.starts_with("bench/src/");
     let read = |path: &str| match fs::read_to_string(root().join(path)) {
         Ok(text) => Ok((path.to_string(), text)),
         Err(error) => Err(format!("{path}: {error}")),
     };
-    output.stdout.lines().map(read).collect()
+    output.stdout.lines().filter(is_page).map(read).collect()
 }

@@ -66,8 +66,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Whoever finds no block gets the value back, as ever, in whichever structure
-//! the others are.
+//! When the pool is exhausted the value is returned, whichever structure holds
+//! the blocks.
 //!
 //! **How many blocks.** In robust mode
 //! [`Config::pool_size`](crate::Config::pool_size), where `live` is the most
@@ -162,7 +162,7 @@
 //! - *One collector for the crate*, as crossbeam-epoch has by default: who
 //!   chooses its `N`, its barrier, its batch?
 //! - *`Drop` that waits* for what is retired, instead of `&'static self`: it
-//!   blocks for as long as a reader likes, and for ever if the reader is the
+//!   blocks for as long as a reader likes, and forever if the reader is the
 //!   one who drops.
 
 mod any_collector;

@@ -3,8 +3,8 @@
 //!
 //! A node is removed in two steps. The *mark*, the lowest bit of its `next`,
 //! takes it out of the set and freezes its successor; then the link that leads
-//! to it is swung past it, and whoever does that retires it. Who meets a marked
-//! node swings the link first, and goes on then.
+//! to it is swung past it, and whoever does that retires it. A traversal
+//! that meets a marked node unlinks it before it continues.
 //!
 //! To *replace* is to mark a node with a new successor: the node that takes its
 //! place, with the same key. One exchange removes the one and inserts the

@@ -107,7 +107,7 @@
 //! enough for most programs, and safe for all: an allocation for which there
 //! is no block says so.
 
-use crate::{Barrier, Config, pool::Magazine};
+use crate::{Barrier, Config, raw::magazine::Magazine};
 
 impl<B: Barrier> Config<B> {
     /// Robust mode: the most objects that can be retired and not yet

@@ -24,6 +24,15 @@ use crate::{Eager, Handle, Role, Scheme, raw::Local};
 /// A grace period that was started, by [`Handle::start_grace_period`].
 ///
 /// Plain data: it may be kept anywhere, copied, sent and dropped.
+///
+/// ```
+/// let collector = hyaline::Collector::<1>::new();
+/// let handle = collector.register()?;
+/// let token = handle.start_grace_period();
+/// let mut copy = token; // kept elsewhere
+/// assert!(copy.poll(&handle));
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "a grace period is of use when it is polled"]
@@ -181,6 +190,21 @@ impl<S: Scheme> Drop for Wait<'_, '_, S> {
 }
 
 /// The callback is under way.
+///
+/// ```
+/// use hyaline::{Busy, Callback, Collector};
+///
+/// static CALLBACK: Callback = Callback::new();
+///
+/// let collector = Collector::<1>::new();
+/// let handle = collector.register()?;
+/// let guard = handle.enter();
+/// assert_eq!(CALLBACK.call_later(&handle, |_| {}, 0), Ok(()));
+/// assert_eq!(CALLBACK.call_later(&handle, |_| {}, 0), Err(Busy));
+/// # drop(guard);
+/// # handle.collect();
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Busy;
@@ -196,6 +220,16 @@ impl fmt::Display for Busy {
 impl core::error::Error for Busy {}
 
 /// `synchronize` would wait for its own caller.
+///
+/// ```
+/// use hyaline::{Collector, WouldDeadlock};
+///
+/// let collector = Collector::<1>::new();
+/// let handle = collector.register()?;
+/// let guard = handle.enter();
+/// assert_eq!(handle.synchronize(|| {}), Err(WouldDeadlock));
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct WouldDeadlock;

@@ -184,7 +184,8 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// called before this guard is dropped, nor while another section can hold
     /// the object.
     ///
-    /// Costs a few stores; each time a batch is full, HEAVY, a look at each
+    /// Costs a few stores. Each time a batch is full it also costs a
+    /// [heavy barrier](crate::guide::glossary#heavy-barrier) and a look at each
     /// slot, and reclaimers may run.
     ///
     /// # Safety

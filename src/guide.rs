@@ -1,9 +1,18 @@
-//! The pages in `docs`: how to come here from another scheme, and what each
-//! call guarantees.
+//! The pages in `docs`: what each call guarantees, how to come here from another
+//! scheme, and the words.
 //!
 //! Only there for the documentation. The links in the pages lead to docs.rs, so
 //! that they work in the repository, too; here they are given a target first,
 //! which counts, and which rustdoc checks.
+
+pub mod glossary {
+    #![doc = include_str!("../docs/glossary.md")]
+}
+
+/// Its examples are tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub mod coming_from {
     //! [`AsLink`]: crate::AsLink

@@ -26,7 +26,7 @@ use crate::{
 /// its own.
 pub struct Handle<'c, S: Scheme = Basic, R: Role = Eager> {
     local: Local<'c, S>,
-    /// The slot's owner that this handle is, see `raw::claim`.
+    /// The slot's owner that this handle is, see `raw::owner`.
     owner: usize,
     /// Not `Sync`: the slot's owner is one thread at a time.
     not_sync: PhantomData<(R, Cell<()>)>,
@@ -99,9 +99,10 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// Opens a section: pointers loaded through the guard stay valid until it
     /// is dropped.
     ///
-    /// Wait-free: two plain stores and LIGHT in all, with the drop. Guards
-    /// nest, and may be dropped in any order; the section lasts until the last
-    /// is dropped.
+    /// Wait-free: two plain stores and a
+    /// [light barrier](crate::guide::glossary#light-barrier) in all, with the
+    /// drop. Guards nest, and may be dropped in any order; the section lasts
+    /// until the last is dropped.
     ///
     /// # Panics
     ///
@@ -188,7 +189,9 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     ///
     /// Guards of this handle do not count: use
     /// [`Guard::defer_retire`] if one may still use the object. May run
-    /// reclaimers. Costs HEAVY and a look at each slot.
+    /// reclaimers. Costs a
+    /// [heavy barrier](crate::guide::glossary#heavy-barrier) and a look at each
+    /// slot.
     ///
     /// # Safety
     ///

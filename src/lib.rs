@@ -1,4 +1,205 @@
-#![doc = include_str!("../README.md")]
+//! Safe memory reclamation without `std`, without an allocator and without
+//! locks: Hyaline (Nikolaev & Ravindran, PLDI 2021) with a read side of plain
+//! loads and stores.
+//!
+//! When memory is shared without locks, whoever replaces an object cannot free
+//! the old one at once: another task, interrupt or core may have loaded a
+//! pointer to it a moment ago. This crate answers when it can be freed or
+//! reused. A reader opens a *section* and loads pointers in it. A writer unlinks
+//! an object and *retires* it. Once every section that may hold the object has
+//! ended, the object is *reclaimed*: dropped, freed, or returned to its pool.
+//! The [glossary](guide::glossary) defines these words.
+//!
+//! # Who it is for
+//!
+//! - Firmware: RTIC, Embassy and RTOS tasks that share data with each other and
+//!   with interrupts, out of static pools, down to a Cortex-M0 without
+//!   compare-and-swap.
+//! - Kernels and hypervisors: per-CPU readers, no thread-local storage, and
+//!   contexts in which nothing may be freed.
+//! - Lock-free data structures on hosts.
+//!
+//! # First use
+//!
+//! The module [`safe`] has a cell, a stack, a queue and a map. None of them needs
+//! `unsafe`:
+//!
+//! ```
+//! #![forbid(unsafe_code)]
+//! use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+//!
+//! domain!(App: Collector<8> = Collector::new()); // 8 tasks, interrupts or CPUs
+//! static CALIBRATION: RcuCell<[u16; 2], 4, App> = RcuCell::new([1, 0]);
+//!
+//! let handle = App::register()?; // once for each task
+//! CALIBRATION.replace(&handle, [3, 4])?;
+//! let guard = handle.enter();
+//! assert_eq!(CALIBRATION.read(&guard), &[3, 4]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A [`Collector`] has a fixed number of slots. A task claims one and gets a
+//! [`Handle`]. [`enter`](Handle::enter) opens a section and returns a [`Guard`];
+//! what is read under the guard stays valid until the guard is dropped. The
+//! compiler rejects a guard of another collector, and a reference that outlives
+//! its guard.
+//!
+//! | shared data | structure |
+//! |---|---|
+//! | a record that many read and few replace | [`safe::RcuCell`] |
+//! | a free list, a pool of buffers | [`safe::Stack`] |
+//! | events, messages | [`safe::Queue`] |
+//! | keys and values | [`safe::Map`] |
+//! | anything else | [`safe::Atomic`], or [raw pointers](#structures-of-your-own) |
+//!
+//! # How to choose
+//!
+//! Four choices, in this order. The defaults are right for most programs.
+//!
+//! ## Scheme
+//!
+//! [`Basic`] is the default. A reader that stalls inside its section holds back
+//! everything that is retired meanwhile. [`Robust`] bounds this: a stalled reader
+//! holds back only objects that were made before it stalled, and
+//! [`Config::most_pending`] says how many. A load costs a few instructions more.
+//! Choose `Robust` if a reader may be preempted for long and memory is fixed.
+//!
+//! ## Barrier
+//!
+//! | barrier | a section costs | a publish costs | where |
+//! |---|---|---|---|
+//! | [`Fences`], the default | a fence | a fence | everywhere |
+//! | [`SingleCore`] | nothing | nothing | all users run on one core |
+//! | [`Membarrier`], feature `std` | a load | a system call | Linux, data that is mostly read |
+//! | your own [`Barrier`] | nothing | an interrupt to every other core | a kernel |
+//!
+//! `SingleCore` on two cores is undefined behaviour, and so it is `unsafe` to
+//! make. On two cores take `Fences`.
+//!
+//! ## Role
+//!
+//! | role | who | what its calls may do |
+//! |---|---|---|
+//! | [`Eager`], the default | tasks, threads | run reclaimers |
+//! | [`Deferred`] | interrupts, code with a deadline, code that must not free | never run a reclaimer; eager handles do |
+//! | [`Nested`], a [`PerCpu`] | one CPU: its task and the interrupts that preempt it | the same, on one handle for all of them |
+//!
+//! [`Collector::register`], [`register_deferred`](Collector::register_deferred)
+//! and [`register_per_cpu`](Collector::register_per_cpu) make them. A collector
+//! needs at least one eager handle that retires or calls
+//! [`collect`](Handle::collect) now and then.
+//!
+//! ## Size
+//!
+//! - Slots: one for each task, interrupt and CPU that is registered at a time.
+//! - Pools, cells, queues: what is in use at a time, and what is retired and not
+//!   yet reclaimed. In `Robust`, [`Config::pool_size`] is a size that never runs
+//!   out; [`bound`] has a recipe. In `Basic` there is no such size, because a
+//!   section may last as long as it likes.
+//! - [`Config::batch`] and [`Config::era_step`]: smaller ones keep fewer objects
+//!   waiting, larger ones cost less. The defaults are small on 32-bit targets.
+//!
+//! When a pool is exhausted the value comes back in an error, and nothing blocks.
+//!
+//! # Structures of your own
+//!
+//! Authors of data structures use the layer below [`safe`]. They write two things
+//! in `unsafe`: the dereference of a protected pointer, and the promise that a
+//! retired object has been unlinked.
+//!
+//! ```
+//! use core::sync::atomic::Ordering;
+//! use hyaline::{AtomicPtr, Collector, Linked, Pool, reclaim};
+//!
+//! static C: Collector<8> = Collector::new(); // 8 tasks, interrupts or CPUs
+//! static POOL: Pool<[u16; 2], 16> = Pool::new();
+//! static CALIBRATION: AtomicPtr<Linked<[u16; 2]>> = AtomicPtr::new(core::ptr::null_mut());
+//!
+//! let handle = C.register()?; // once for each task
+//! let new = POOL.alloc(&handle, [3, 4]).expect("16 blocks are enough");
+//! let guard = handle.enter();
+//! let old = guard.swap(&CALIBRATION, new, Ordering::AcqRel);
+//! if !old.is_null() {
+//!     // SAFETY: the swap unlinked it; it comes from a pool that is a static.
+//!     unsafe { guard.defer_retire(old, reclaim::pooled::<[u16; 2]>) };
+//! }
+//! let current = guard.protect(&CALIBRATION, Ordering::Acquire);
+//! // SAFETY: not null, and protected until the guard is dropped.
+//! assert_eq!(unsafe { **current }, [3, 4]);
+//! # Ok::<(), hyaline::SlotsExhausted>(())
+//! ```
+//!
+//! # What it guarantees
+//!
+//! - **Reading is plain stores and loads.** A section is two stores to a slot of
+//!   its own and a light barrier: no read-modify-write and no masked interrupt,
+//!   also on cores without compare-and-swap. Reads are wait-free in `Basic`; in
+//!   `Robust` a load is repeated when the era advances, which makes it lock-free.
+//!   The one exception: with the `critical-section` feature, portable-atomic
+//!   masks interrupts even for pointer loads.
+//! - **An object is reclaimed once**, and only when no section can hold it.
+//! - **A stalled reader costs a bounded amount of memory** in [`Robust`].
+//! - **No memory but yours.** A collector is an array of slots, at most 12 words
+//!   each on a microcontroller; an object has a header of 4 words, [`Link`]. No
+//!   call recurses or needs stack in proportion to the number of slots.
+//! - **Nothing waits for a sleeper.** Once the sections that were open when an
+//!   object was retired have ended, the first [`collect`](Handle::collect),
+//!   [`flush`](Handle::flush) or starved allocation of any eager handle reclaims
+//!   it. It does not matter whether the handle that retired it sleeps, was
+//!   dropped, forgotten or evicted, or has a limit, nor whether a reclaimer
+//!   panicked. A cell of two versions and a queue of four work with the default
+//!   configuration.
+//! - **You decide who reclaims, when, and for how long.** Deferred and per-CPU
+//!   handles never run a reclaimer, [`limit_reclaims`](Handle::limit_reclaims)
+//!   bounds what one call runs, and grace periods can be
+//!   [polled](Token::poll).
+//!
+//! What each call costs, and where it may be called, is in
+//! [`guide::guarantees`].
+//!
+//! # What it does not guarantee
+//!
+//! - In [`Basic`] a section that never ends holds back what is retired after it
+//!   began. `Robust` bounds this on two conditions: every pointer is loaded
+//!   through the guard, and a node that was removed is not followed, even through
+//!   [`protect`](Guard::protect). An object of your own that others can find is
+//!   protected by [`Guard::protect_own`], called before it is shared. The
+//!   structures in [`safe`] keep both conditions.
+//! - A guard that is forgotten keeps its slot until the slot is
+//!   [evicted](Collector::evict).
+//! - Retiring is lock-free but not wait-free: a push is a compare-and-swap loop.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `alloc` | `reclaim::boxed`: objects in `Box` |
+//! | `std` | the barrier `Membarrier` (on Linux; elsewhere it is fences); implies `alloc` |
+//! | `heapless` | `reclaim::heapless_boxed`: objects in the boxes of heapless's pools |
+//! | `stats` | `Collector::stats`: objects retired, reclaimed, pending, and their peak |
+//! | `defmt` | `defmt::Format` for the types that are shown in logs |
+//! | `critical-section` | for cores without compare-and-swap: read-modify-writes through the crate `critical-section` |
+//! | `unsafe-assume-single-core` | the same by masking interrupts, on one core in privileged mode |
+//!
+//! The last two are portable-atomic's and exclude each other. A target without
+//! compare-and-swap (thumbv6m, riscv32imc) needs one of them. The minimum Rust
+//! version is 1.95, the oldest it is tested with.
+//!
+//! # More
+//!
+//! - [`guide::guarantees`]: progress, cost and context of each call.
+//! - [`guide::coming_from`]: each call of RCU, QSBR, epochs, hazard pointers and
+//!   seize, and what it is here.
+//! - [`guide::glossary`]: the words.
+//! - [`bound`]: how much memory robust mode needs, and why.
+//!
+#![cfg_attr(feature = "std", doc = "[`Membarrier`]: crate::Membarrier")]
+#![cfg_attr(
+    not(feature = "std"),
+    doc = "[`Membarrier`]: https://docs.rs/hyaline/latest/hyaline/struct.Membarrier.html"
+)]
 #![cfg_attr(not(any(hyaline_loom, test)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The examples of the pages use `Box`. An archive has the feature by choice
@@ -32,7 +233,6 @@ mod raw;
 pub mod reclaim;
 mod role;
 pub mod safe;
-mod scheme;
 mod sync;
 
 pub use barrier::{Barrier, Fences, SingleCore};
@@ -45,14 +245,13 @@ pub use guard::Guard;
 pub use handle::Handle;
 pub use id::{HandleId, NotTheOwner};
 pub use link::{AsLink, Link, Linked, Reclaimer};
-pub use observe::SlotState;
-#[cfg(feature = "stats")]
-pub use observe::Stats;
 pub use owned::Section;
 pub use per_cpu::PerCpu;
 pub use pool::{Pool, PoolExhausted};
+#[cfg(feature = "stats")]
+pub use raw::Stats;
+pub use raw::{Basic, Robust, Scheme, SlotState};
 pub use role::{Deferred, Eager, Nested, Role};
-pub use scheme::{Basic, Robust, Scheme};
 #[doc(no_inline)]
 pub use sync::AtomicPtr;
 #[cfg(hyaline_loom)]

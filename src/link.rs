@@ -42,6 +42,10 @@ pub type Reclaimer = unsafe fn(*mut Link);
 ///
 /// All zeros is a valid header of an object that was never retired and has no
 /// birth era.
+///
+/// ```
+/// assert_eq!(size_of::<hyaline::Link>(), 4 * size_of::<usize>());
+/// ```
 #[repr(C)]
 pub struct Link {
     pub(crate) next: Cell<*mut Link>,

@@ -14,10 +14,7 @@
 
 use core::ptr;
 
-use crate::{
-    Link,
-    sync::{Cell, const_fn},
-};
+use crate::sync::{Cell, const_fn};
 
 /// The birth era of an object, and the era in which it was retired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +34,8 @@ const PLAIN: Word = 1;
 
 pub(crate) struct Notes {
     word: Cell<Word>,
-    pointer: Cell<*mut Link>,
+    /// To whatever the one who notes it knows it to be.
+    pointer: Cell<*mut ()>,
 }
 
 impl Notes {
@@ -57,7 +55,7 @@ impl Notes {
 
     /// Notes the section that a chain waits for, and its last object.
     #[allow(clippy::unnecessary_cast)] // as below
-    pub(crate) fn wait_for(&self, section: usize, last: *mut Link) {
+    pub(crate) fn wait_for(&self, section: usize, last: *mut ()) {
         let plain = self.word.get() & PLAIN;
         self.word.set((section as Word) << 1 | plain);
         self.pointer.set(last);
@@ -65,19 +63,19 @@ impl Notes {
 
     /// A pointer, for whoever has the header and no use for its eras.
     #[cfg(target_pointer_width = "64")]
-    pub(crate) fn set_pointer(&self, pointer: *mut Link) {
+    pub(crate) fn set_pointer(&self, pointer: *mut ()) {
         self.pointer.set(pointer);
     }
 
     /// What `set_pointer` noted.
     #[cfg(target_pointer_width = "64")]
-    pub(crate) fn pointer(&self) -> *mut Link {
+    pub(crate) fn pointer(&self) -> *mut () {
         self.pointer.get()
     }
 
     /// What `wait_for` noted.
     #[allow(clippy::unnecessary_cast)] // a word is wider on 16 bits
-    pub(crate) fn waits_for(&self) -> (usize, *mut Link) {
+    pub(crate) fn waits_for(&self) -> (usize, *mut ()) {
         ((self.word.get() >> 1) as usize, self.pointer.get())
     }
 }

@@ -1,29 +1,8 @@
 //! What a collector does, for those who watch it.
 
-use core::fmt;
-
-use crate::{Collector, HandleId, Scheme, raw::Global};
-
-/// A moment's view of a slot, from [`Collector::slots`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub struct SlotState {
-    /// The number of the slot.
-    pub slot: usize,
-    /// Who has it, if somebody has: for
-    /// [`Collector::evict`](crate::Collector::evict).
-    pub owner: Option<HandleId>,
-    /// Guards that are open; the slot is active if there are any.
-    pub guards: usize,
-    /// Whether batches wait for the end of its section, or for somebody who
-    /// sees that it has ended.
-    pub waiting: bool,
-    /// How old the section is: in robust mode, eras since its last protected
-    /// read; in basic mode with feature `stats`, batches published since it
-    /// began; `None` if it is not known, or there is none.
-    pub age: Option<u64>,
-}
+#[cfg(feature = "stats")]
+use crate::Stats;
+use crate::{Collector, Scheme, SlotState, raw::Global};
 
 impl<const N: usize, S: Scheme> Collector<N, S> {
     /// The slots, one after the other: which are claimed and active, and how
@@ -90,57 +69,5 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.global().stats()
-    }
-}
-
-/// What a collector did since it was made, from [`Collector::stats`]. Callbacks
-/// count as objects. The counts wrap.
-///
-/// ```
-/// let stats = hyaline::Collector::<1>::new().stats();
-/// assert_eq!((stats.retired, stats.pending()), (0, 0));
-/// ```
-#[cfg(feature = "stats")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub struct Stats {
-    /// Objects that were retired.
-    pub retired: usize,
-    /// Reclaimers that were called.
-    pub reclaimed: usize,
-    /// The most objects that were pending when a batch was published or
-    /// reclaimed.
-    pub peak: usize,
-}
-
-#[cfg(feature = "stats")]
-impl Stats {
-    /// Objects that were retired and are not reclaimed yet.
-    ///
-    /// ```
-    /// assert_eq!(hyaline::Collector::<1>::new().stats().pending(), 0);
-    /// ```
-    #[must_use]
-    pub const fn pending(&self) -> usize {
-        self.retired.wrapping_sub(self.reclaimed)
-    }
-}
-
-impl fmt::Display for SlotState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match (self.owner, self.guards) {
-            (None, _) => "free",
-            (Some(_), 0) => "idle",
-            _ => "active",
-        };
-        write!(f, "slot {}: {state}", self.slot)?;
-        if let Some(age) = self.age {
-            write!(f, ", age {age}")?;
-        }
-        if self.waiting {
-            write!(f, ", batches wait")?;
-        }
-        Ok(())
     }
 }

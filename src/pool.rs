@@ -21,14 +21,11 @@
 //!   skips the popper, and `A` comes back to the list under its eyes.
 //! - *A counter beside the head* wraps, and takes bits or a wider word.
 
-mod magazine;
-
 use core::{cell::UnsafeCell, fmt, mem::MaybeUninit, ptr};
-
-pub(crate) use magazine::Magazine;
 
 use crate::{
     Handle, Link, Linked, Role, Scheme,
+    raw::magazine::{Magazine, State, give_back},
     sync::{AtomicPtr, AtomicUsize, Init, Ordering, const_fn},
 };
 
@@ -313,20 +310,6 @@ unsafe fn state_of<T>(object: *mut Linked<T>) -> *mut State {
     // SAFETY: the caller's: the object is the first field of its block, and
     // the pointer was made from one to the block.
     unsafe { &raw mut (*object.cast::<Block<T>>()).state }
-}
-
-type State = AtomicPtr<AtomicUsize>;
-
-/// Frees a block.
-///
-/// # Safety
-///
-/// `state` is that of a taken block, which the caller owns and does not use
-/// again.
-unsafe fn give_back(state: *mut State) {
-    // SAFETY: the caller's: the pool is still there.
-    // Release: pairs with the Acquire in `find`.
-    unsafe { (*state).store(ptr::null_mut(), Ordering::Release) };
 }
 
 /// The reclaimer of pooled objects: drops the value and gives the block back.

@@ -107,9 +107,12 @@ mod chain;
 mod claim;
 mod counts;
 mod drain;
-pub(crate) mod era;
+mod era;
+pub(crate) mod magazine;
+mod owner;
 mod publish;
 mod read;
+mod scheme;
 mod section;
 mod slot;
 mod snapshot;
@@ -119,11 +122,15 @@ use core::ptr;
 
 use chain::Chain;
 pub(crate) use era::EraPolicy;
+pub use scheme::{Basic, Robust, Scheme};
 pub(crate) use slot::Slot;
+pub use snapshot::SlotState;
+#[cfg(feature = "stats")]
+pub use snapshot::Stats;
 use stack::Stack;
 
 use crate::{
-    Link, Role, Scheme,
+    Link, Role,
     config::Settings,
     sync::{AtomicUsize, Init, Ordering, const_fn, init},
 };
@@ -180,49 +187,6 @@ impl<S: Scheme> Global<S> {
     fn index_of(&self, slot: &Slot<S>) -> usize {
         let offset = ptr::from_ref(slot).addr() - self.slots.as_ptr().addr();
         offset / size_of::<Slot<S>>()
-    }
-
-    /// Reclaims everything, when no handle and no guard is left.
-    pub(crate) fn reclaim_all(&mut self) {
-        let global = &*self;
-        let Some(slot) = global.slots.first() else {
-            return;
-        };
-        for other in &global.slots {
-            // A guard that was forgotten is over.
-            other.section.close();
-            other.draining.set(false);
-            // Of handles that were forgotten.
-            Local {
-                global,
-                slot: other,
-            }
-            .put_hand_back();
-            // SAFETY: the inbox is ours, with what `hold` noted in it.
-            let waiting = unsafe { S::Eras::join(other.inbox.take()) };
-            // SAFETY: what was retired is ours.
-            let retired = unsafe { Chain::from_list(other.retired.take()) };
-            for chain in [waiting, retired].into_iter().flatten() {
-                global.left_over.push(chain);
-            }
-        }
-        let local = Local { global, slot };
-        // A reclaimer that panics leaves the rest, which the guard reclaims.
-        let rest = DrainOnUnwind(local);
-        local.drain(usize::MAX);
-        core::mem::forget(rest);
-        for slot in &global.slots {
-            slot.magazine.give_back();
-        }
-    }
-}
-
-/// Continues after a reclaimer panicked.
-struct DrainOnUnwind<'c, S: Scheme>(Local<'c, S>);
-
-impl<S: Scheme> Drop for DrainOnUnwind<'_, S> {
-    fn drop(&mut self) {
-        self.0.drain(usize::MAX);
     }
 }
 

@@ -66,8 +66,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Whoever finds no block gets the value back, as ever, in whichever structure
-//! the others are.
+//! When the pool is exhausted the value is returned, whichever structure holds
+//! the blocks.
 //!
 //! **How many blocks.** In robust mode
 //! [`Config::pool_size`](crate::Config::pool_size), where `live` is the most
@@ -162,31 +162,31 @@
 //! - *One collector for the crate*, as crossbeam-epoch has by default: who
 //!   chooses its `N`, its barrier, its batch?
 //! - *`Drop` that waits* for what is retired, instead of `&'static self`: it
-//!   blocks for as long as a reader likes, and for ever if the reader is the
+//!   blocks for as long as a reader likes, and forever if the reader is the
 //!   one who drops.
 
+mod any_collector;
 mod atomic;
 mod cell;
 mod domain;
 mod error;
-mod handle;
+mod guard;
 mod map;
 mod node;
-mod per_cpu;
 mod pointer;
 mod queue;
 mod section;
 mod stack;
 mod storage;
 
+pub use any_collector::AnyCollector;
 pub use atomic::{Atomic, Changed};
 pub use cell::RcuCell;
-pub use domain::{AnyCollector, Domain};
+pub use domain::{Domain, Handle, PerCpu};
 pub use error::{Full, Refused};
-pub use handle::{Guard, Handle};
+pub use guard::Guard;
 pub use map::{Iter, Map, MapNode};
 pub use node::Node;
-pub use per_cpu::PerCpu;
 pub use pointer::{Owned, Pointer, Shared};
 pub use queue::Queue;
 pub use section::Section;

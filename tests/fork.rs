@@ -34,7 +34,7 @@ static GATE: RwLock<()> = RwLock::new(());
 ///
 /// This is a child that `fork` made, it has one thread, and no thread of the
 /// parent was inside a call that the recipe names when it forked. All handles
-/// that this thread goes on to use are in `mine`.
+/// that this thread continues to use are in `mine`.
 unsafe fn keep_only<const N: usize, S: Scheme>(c: &Collector<N, S>, mine: &[HandleId]) -> usize {
     let others = c.slots().filter_map(|state| state.owner);
     let others = others.filter(|id| !mine.contains(id));

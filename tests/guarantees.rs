@@ -179,7 +179,7 @@ unsafe impl Barrier for Counting {
     }
 }
 
-/// LIGHT and HEAVY of each call, when nothing else is to be done.
+/// Light and heavy barriers of each call, when nothing else is to be done.
 #[test]
 fn barriers_of_each_call() {
     let config = Config::new().batch::<4>().barrier(Counting);
@@ -215,7 +215,11 @@ fn barriers_of_each_call() {
     );
     let mut retire = || retire_one(&task);
     let four = [(); 4].map(|()| barriers(&mut retire));
-    assert_eq!(four, [(1, 0), (1, 0), (1, 0), (1, 1)], "HEAVY for a batch");
+    assert_eq!(
+        four,
+        [(1, 0), (1, 0), (1, 0), (1, 1)],
+        "a heavy barrier for a batch"
+    );
     let mut retire_now = || {
         // SAFETY: never shared.
         unsafe { task.retire(object(&task), counted) };

@@ -15,6 +15,20 @@ const HELD: usize = 1;
 
 /// A function to be called, with a word, when every section that is active at
 /// the time of the call has ended.
+///
+/// ```
+/// use hyaline::{Callback, Collector};
+///
+/// static RELEASE_CHANNEL: Callback = Callback::new();
+///
+/// fn release(channel: usize) { /* no reader uses it any more */ }
+///
+/// let collector = Collector::<1>::new();
+/// let handle = collector.register()?;
+/// RELEASE_CHANNEL.call_later(&handle, release, 3)?;
+/// handle.collect();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[repr(C)]
 pub struct Callback {
     link: Link,

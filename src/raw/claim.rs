@@ -1,76 +1,17 @@
 //! How a slot passes from one owner to the next: released, or taken from an
-//! owner that is dead.
-//!
-//! `claimed` counts the owners in its upper bits. The lower two say what kind
-//! of owner there is. So a value that an owner remembers tells it from all
-//! that come after it (until the word has gone round, after a quarter of a
-//! word's range of owners), and costs no space.
+//! owner that is dead. And the end of them all, when the collector is dropped.
 
-use super::{Global, Local, Scheme, Slot};
+use super::{Chain, EraPolicy, Global, Local, Scheme};
 use crate::sync::Ordering;
-
-/// The bits of `claimed` for the kind of owner.
-const KIND: usize = 3;
-/// The next owner.
-const NEXT: usize = KIND + 1;
-/// The slot is free. Zero: that is how it starts.
-const FREE: usize = 0;
-/// The owner drops what waited for its sections, and publishes what it
-/// retired.
-const EAGER: usize = 1;
-/// The owner leaves both to others.
-const PASSIVE: usize = 2;
-/// The slot is being taken from a dead owner.
-const EVICTING: usize = 3;
-
-impl<S: Scheme> Slot<S> {
-    /// Claims a slot that is free.
-    fn claim(&self, eager: bool) -> bool {
-        // Relaxed: a look before the exchange.
-        let owner = self.claimed.load(Ordering::Relaxed);
-        let kind = if eager { EAGER } else { PASSIVE };
-        let next = owner.wrapping_add(NEXT) | kind;
-        // Acquire: pairs with the Release in `unclaim`; the owner-only fields
-        // are as the last owner left them. Relaxed on failure: another slot is
-        // tried.
-        let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
-        owner & KIND == FREE
-            && (self.claimed)
-                .compare_exchange(owner, next, success, failure)
-                .is_ok()
-    }
-
-    /// The owner, if there is one.
-    #[inline]
-    pub(crate) fn owner(&self) -> usize {
-        // Relaxed: an owner reads what it wrote; to others it is a snapshot.
-        self.claimed.load(Ordering::Relaxed)
-    }
-
-    /// Whether an owner has the slot.
-    pub(super) fn is_claimed(owner: usize) -> bool {
-        matches!(owner & KIND, EAGER | PASSIVE)
-    }
-
-    /// Whether the owner itself drops what waits for its section, and
-    /// publishes what it retired.
-    #[inline]
-    pub(super) fn is_eager(&self) -> bool {
-        self.owner() & KIND == EAGER
-    }
-
-    /// Gives the slot up.
-    fn unclaim(&self) {
-        // Release: see `claim`.
-        self.claimed.store(self.owner() & !KIND, Ordering::Release);
-    }
-}
 
 impl<S: Scheme> Global<S> {
     /// Claims a slot.
     #[inline(never)]
     pub(crate) fn register(&self, eager: bool) -> Option<Local<'_, S>> {
-        let index = self.slots.iter().position(|slot| slot.claim(eager))?;
+        let index = self
+            .slots
+            .iter()
+            .position(|slot| slot.claimed.claim(eager))?;
         // Relaxed: see `used`.
         self.used.fetch_max(index + 1, Ordering::Relaxed);
         let slot = &self.slots[index];
@@ -95,13 +36,7 @@ impl<S: Scheme> Global<S> {
         let Some(slot) = self.slots.get(index) else {
             return false;
         };
-        // Relaxed: of two that evict one owner, one does it. What the owner
-        // did happens before this by the caller's promise.
-        let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
-        let taken = Slot::<S>::is_claimed(owner)
-            && (slot.claimed)
-                .compare_exchange(owner, owner | EVICTING, success, failure)
-                .is_ok();
+        let taken = slot.claimed.evict(owner);
         if taken {
             slot.section.close();
             slot.draining.set(false);
@@ -122,6 +57,40 @@ impl<S: Scheme> Global<S> {
         }
         open
     }
+
+    /// Reclaims everything, when no handle and no guard is left.
+    pub(crate) fn reclaim_all(&mut self) {
+        let global = &*self;
+        let Some(slot) = global.slots.first() else {
+            return;
+        };
+        for other in &global.slots {
+            // A guard that was forgotten is over.
+            other.section.close();
+            other.draining.set(false);
+            // Of handles that were forgotten.
+            Local {
+                global,
+                slot: other,
+            }
+            .put_hand_back();
+            // SAFETY: the inbox is ours, with what `hold` noted in it.
+            let waiting = unsafe { S::Eras::join(other.inbox.take()) };
+            // SAFETY: what was retired is ours.
+            let retired = unsafe { Chain::from_list(other.retired.take()) };
+            for chain in [waiting, retired].into_iter().flatten() {
+                global.left_over.push(chain);
+            }
+        }
+        let local = Local { global, slot };
+        // A reclaimer that panics leaves the rest, which the guard reclaims.
+        let rest = DrainOnUnwind(local);
+        local.drain(usize::MAX);
+        core::mem::forget(rest);
+        for slot in &global.slots {
+            slot.magazine.give_back();
+        }
+    }
 }
 
 impl<S: Scheme> Local<'_, S> {
@@ -134,7 +103,7 @@ impl<S: Scheme> Local<'_, S> {
         self.put_hand_back();
         self.slot.magazine.give_back();
         if !self.slot.section.own().is_open() {
-            self.slot.unclaim();
+            self.slot.claimed.release();
         }
     }
 
@@ -155,5 +124,14 @@ struct ReleaseOnDrop<'c, S: Scheme>(Local<'c, S>);
 impl<S: Scheme> Drop for ReleaseOnDrop<'_, S> {
     fn drop(&mut self) {
         self.0.release_passive();
+    }
+}
+
+/// Continues after a reclaimer panicked.
+struct DrainOnUnwind<'c, S: Scheme>(Local<'c, S>);
+
+impl<S: Scheme> Drop for DrainOnUnwind<'_, S> {
+    fn drop(&mut self) {
+        self.0.drain(usize::MAX);
     }
 }

@@ -52,6 +52,8 @@ mod word;
 #[path = "era/one_word.rs"]
 mod word;
 
+mod reach;
+
 pub(crate) use word::{Clock, SlotEras};
 
 /// What a scheme notes in slots and headers, to tell what a section may hold.
@@ -207,7 +209,7 @@ impl EraPolicy for NoEras {
 fn note(chain: &mut Chain, section: usize) {
     let last = chain.last();
     // SAFETY: the first object of a chain is valid and ours.
-    unsafe { (*chain.first()).notes.wait_for(section, last) };
+    unsafe { (*chain.first()).notes.wait_for(section, last.cast()) };
 }
 
 /// The first of the chains in a list: the section that it waits for, the
@@ -225,6 +227,7 @@ unsafe fn first_chain(list: *mut Link) -> Option<(usize, Chain, *mut Link)> {
     // contract).
     unsafe {
         let (section, last) = (*list).notes.waits_for();
+        let last = last.cast::<Link>();
         let rest = (*last).next.replace(core::ptr::null_mut());
         Some((section, Chain::new(list, last), rest))
     }
@@ -343,22 +346,6 @@ impl EraPolicy for Eras {
 
     fn age(clock: &Clock, eras: &SlotEras) -> Option<u64> {
         Some(clock.at_most().saturating_sub(eras.look().access))
-    }
-}
-
-/// What a slot shows of its section.
-#[derive(Clone, Copy)]
-struct Reach {
-    /// Not later than the era in which the section began.
-    began: u64,
-    /// Not earlier than any era in which it loaded what it holds.
-    access: u64,
-}
-
-impl Reach {
-    #[inline]
-    fn holds(self, object: &crate::notes::Lifetime) -> bool {
-        self.began <= object.retired && object.birth <= self.access
     }
 }
 

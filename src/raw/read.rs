@@ -149,27 +149,6 @@ impl<S: Scheme> Local<'_, S> {
     }
 }
 
-impl<S: Scheme> Slot<S> {
-    /// Whether somebody waits for the end of the section.
-    #[inline(always)]
-    fn is_wanted(&self) -> bool {
-        step();
-        // Relaxed: a hint; what it misses is delayed (5).
-        self.wanted.load(Ordering::Relaxed)
-    }
-
-    /// Somebody waits; or, for the owner, those who did are told.
-    pub(super) fn want(&self, wanted: bool) {
-        step();
-        // Relaxed: a hint. It is not set by those who look at the section that
-        // follows before the owner cleared it: they saw that section's word,
-        // which the owner stored later.
-        if self.wanted.load(Ordering::Relaxed) != wanted {
-            self.wanted.store(wanted, Ordering::Relaxed);
-        }
-    }
-}
-
 // The functions that are out of line take what they need, and not `&Local`:
 // the guard, whose part it is, then stays in registers.
 impl<S: Scheme> Global<S> {

@@ -2,11 +2,13 @@
 
 use core::ptr;
 
-use super::{EraPolicy, Scheme, counts::Tally, section::SectionWord, stack::Stack};
+use super::{
+    EraPolicy, Scheme, counts::Tally, magazine::Magazine, owner::OwnerWord, section::SectionWord,
+    stack::Stack,
+};
 use crate::{
     Link,
-    pool::Magazine,
-    sync::{AtomicUsize, Bit, Cell, Init, init},
+    sync::{Bit, Cell, Init, Ordering, init, step},
 };
 
 /// The state of one task, CPU or interrupt. It lives here and not in the
@@ -51,7 +53,7 @@ pub(crate) struct Slot<S: Scheme> {
     /// What was retired here and is not published.
     pub(super) retired: Stack,
     /// How often the slot was claimed, and by what kind of handle.
-    pub(super) claimed: AtomicUsize,
+    pub(super) claimed: OwnerWord,
     /// Somebody waits for the end of the section, or did.
     pub(super) wanted: Bit,
     /// Somebody asks the reader to end its section.
@@ -88,6 +90,40 @@ unsafe impl<S: Scheme> Sync for Slot<S> {}
 // SAFETY: what the pointers in it lead to is the collector's, not a thread's.
 unsafe impl<S: Scheme> Send for Slot<S> {}
 
+impl<S: Scheme> Slot<S> {
+    /// Whether somebody waits for the end of the section.
+    #[inline(always)]
+    pub(super) fn is_wanted(&self) -> bool {
+        step();
+        // Relaxed: a hint; what it misses is delayed (5).
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Somebody waits; or, for the owner, those who did are told.
+    pub(super) fn want(&self, wanted: bool) {
+        step();
+        // Relaxed: a hint. It is not set by those who look at the section that
+        // follows before the owner cleared it: they saw that section's word,
+        // which the owner stored later.
+        if self.wanted.load(Ordering::Relaxed) != wanted {
+            self.wanted.store(wanted, Ordering::Relaxed);
+        }
+    }
+
+    /// The owner, if there is one.
+    #[inline]
+    pub(crate) fn owner(&self) -> usize {
+        self.claimed.get()
+    }
+
+    /// Whether the owner itself drops what waits for its section, and
+    /// publishes what it retired.
+    #[inline]
+    pub(super) fn is_eager(&self) -> bool {
+        self.claimed.is_eager()
+    }
+}
+
 impl<S: Scheme> Init for Slot<S> {
     #[cfg(not(hyaline_loom))]
     #[allow(clippy::declare_interior_mutable_const)] // copied, never borrowed
@@ -106,7 +142,7 @@ crate::sync::const_fn! {
             inbox: init!(Stack),
             wanted: Bit::new(false),
             retired: init!(Stack),
-            claimed: AtomicUsize::new(0),
+            claimed: init!(OwnerWord),
             restart: Bit::new(false),
             draining: Cell::new(false),
             limit: Cell::new(0),

@@ -1,9 +1,41 @@
 //! A snapshot of the slots. It orders nothing.
 
-use super::{EraPolicy, Global, Scheme, Slot};
-#[cfg(feature = "stats")]
-use crate::Stats;
-use crate::{HandleId, SlotState};
+use core::fmt;
+
+use super::{EraPolicy, Global, Scheme, owner::OwnerWord};
+use crate::HandleId;
+
+/// A snapshot of a slot, from [`Collector::slots`](crate::Collector::slots).
+///
+/// ```
+/// let collector = hyaline::Collector::<2>::new();
+/// let reader = collector.register()?;
+/// let guard = reader.enter();
+/// for state in collector.slots() {
+///     println!("{state}"); // slot 0: active; slot 1: free
+/// }
+/// # assert!(collector.slots().next().unwrap().to_string().starts_with("slot 0: active"));
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct SlotState {
+    /// The number of the slot.
+    pub slot: usize,
+    /// Who has it, if somebody has: for
+    /// [`Collector::evict`](crate::Collector::evict).
+    pub owner: Option<HandleId>,
+    /// Guards that are open; the slot is active if there are any.
+    pub guards: usize,
+    /// Whether batches wait for the end of its section, or for somebody who
+    /// sees that it has ended.
+    pub waiting: bool,
+    /// How old the section is: in robust mode, eras since its last protected
+    /// read; in basic mode with feature `stats`, batches published since it
+    /// began; `None` if it is not known, or there is none.
+    pub age: Option<u64>,
+}
 
 impl<S: Scheme> Global<S> {
     /// What a slot does now.
@@ -14,7 +46,7 @@ impl<S: Scheme> Global<S> {
         let age = S::Eras::age(&self.clock, &slot.eras).or_else(|| slot.tally.age(&self.totals));
         Some(SlotState {
             slot: index,
-            owner: Slot::<S>::is_claimed(owner).then_some(HandleId { slot: index, owner }),
+            owner: OwnerWord::is_claimed(owner).then_some(HandleId { slot: index, owner }),
             guards,
             waiting: !slot.inbox.seems_empty(),
             age: age.filter(|_| guards > 0),
@@ -39,5 +71,58 @@ impl<S: Scheme> Global<S> {
             // Relaxed: a number for a person to read.
             peak: self.totals.peak.load(core::sync::atomic::Ordering::Relaxed),
         }
+    }
+}
+
+/// What a collector did since it was made, from
+/// [`Collector::stats`](crate::Collector::stats). Callbacks count as objects.
+/// The counts wrap.
+///
+/// ```
+/// let stats = hyaline::Collector::<1>::new().stats();
+/// assert_eq!((stats.retired, stats.pending()), (0, 0));
+/// ```
+#[cfg(feature = "stats")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct Stats {
+    /// Objects that were retired.
+    pub retired: usize,
+    /// Reclaimers that were called.
+    pub reclaimed: usize,
+    /// The most objects that were pending when a batch was published or
+    /// reclaimed.
+    pub peak: usize,
+}
+
+#[cfg(feature = "stats")]
+impl Stats {
+    /// Objects that were retired and are not reclaimed yet.
+    ///
+    /// ```
+    /// assert_eq!(hyaline::Collector::<1>::new().stats().pending(), 0);
+    /// ```
+    #[must_use]
+    pub const fn pending(&self) -> usize {
+        self.retired.wrapping_sub(self.reclaimed)
+    }
+}
+
+impl fmt::Display for SlotState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match (self.owner, self.guards) {
+            (None, _) => "free",
+            (Some(_), 0) => "idle",
+            _ => "active",
+        };
+        write!(f, "slot {}: {state}", self.slot)?;
+        if let Some(age) = self.age {
+            write!(f, ", age {age}")?;
+        }
+        if self.waiting {
+            write!(f, ", batches wait")?;
+        }
+        Ok(())
     }
 }

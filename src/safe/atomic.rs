@@ -2,7 +2,7 @@
 
 use core::{fmt, marker::PhantomData, ptr};
 
-use super::{Domain, Guard, Owned, Pointer, Shared, domain::Brand};
+use super::{Domain, Guard, Owned, Pointer, Shared, domain::Brand, node::pooled};
 use crate::{
     Linked, Role,
     sync::{AtomicPtr, Ordering, const_fn},
@@ -50,6 +50,15 @@ unsafe impl<T: Send + Sync, D: Domain> Sync for Atomic<T, D> {}
 impl<T, D: Domain> Atomic<T, D> {
     const_fn! {
         /// Leads to nothing.
+        ///
+        /// ```
+        /// use hyaline::{Collector, domain, safe::{Atomic, Domain}};
+        ///
+        /// domain!(App: Collector<2> = Collector::new());
+        /// static PLACE: Atomic<u32, App> = Atomic::null();
+        /// assert!(PLACE.load(&App::register()?.enter()).is_null());
+        /// # Ok::<(), hyaline::SlotsExhausted>(())
+        /// ```
         #[must_use]
         pub const fn null() -> Self {
             Self {
@@ -264,6 +273,23 @@ impl<T, D: Domain> fmt::Debug for Atomic<T, D> {
 }
 
 /// An [`Atomic`] did not have the pointer that was expected.
+///
+/// ```
+/// use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned, Shared}};
+///
+/// domain!(App: Collector<2> = Collector::new());
+/// static POOL: Pool<u32, 2> = Pool::new();
+/// static PLACE: Atomic<u32, App> = Atomic::null();
+///
+/// let handle = App::register()?;
+/// let guard = handle.enter();
+/// PLACE.swap(Owned::new(&POOL, &handle, 7).unwrap(), &guard);
+/// let eight = Owned::new(&POOL, &handle, 8).unwrap();
+/// let changed = PLACE.compare_exchange(Shared::null(), eight, &guard).unwrap_err();
+/// assert_eq!(changed.current.as_ref(), Some(&7));
+/// assert_eq!(*changed.new, 8); // not lost
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
 pub struct Changed<'g, T, D: Domain, P> {
     /// The pointer that it has.
     pub current: Shared<'g, T, D>,
@@ -286,3 +312,54 @@ impl<T, D: Domain, P> fmt::Display for Changed<'_, T, D, P> {
 }
 
 impl<T, D: Domain, P> core::error::Error for Changed<'_, T, D, P> {}
+
+impl<D: Domain, R: Role> Guard<'_, D, R> {
+    /// Retires an object: nobody can reach it any more. Its value is dropped
+    /// and its block goes back to its pool when no section can hold it, and
+    /// not before this guard is dropped. Null is ignored.
+    ///
+    /// Lock-free; costs and contexts as
+    /// [`Guard::defer_retire`](crate::Guard::defer_retire).
+    ///
+    /// # Safety
+    ///
+    /// - No [`Atomic`](super::Atomic) that a section entered from now on can
+    ///   find leads to the object, and nobody stores it into one again.
+    /// - In robust mode no `Atomic` at all leads to it, also none in an object
+    ///   that was retired before: a reader that stands there would follow it
+    ///   without protection. Unless none of these objects changed after it was
+    ///   published, as in a tree whose nodes are copied and never written to:
+    ///   what leads there is younger, and who holds the younger one was
+    ///   protected from the reclaim of the older one, too. A structure for
+    ///   which neither can be said, such as a list, has to check each step it
+    ///   takes, as [`Map`](super::Map) does, and that is for raw pointers.
+    /// - It is retired once.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned, Shared}};
+    ///
+    /// domain!(App: Collector<2> = Collector::new());
+    /// static POOL: Pool<u32, 4> = Pool::new();
+    /// static PLACE: Atomic<u32, App> = Atomic::null();
+    ///
+    /// let handle = App::register()?;
+    /// let new = Owned::new(&POOL, &handle, 7).unwrap();
+    /// let guard = handle.enter();
+    /// PLACE.swap(new, &guard);
+    /// let old = PLACE.swap(Shared::null(), &guard);
+    /// // SAFETY: nobody stores what they load from `PLACE`, which was the one
+    /// // way to the object.
+    /// unsafe { guard.retire(old) };
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub unsafe fn retire<T: Send + 'static>(&self, object: Shared<'_, T, D>) {
+        let object = object.as_raw();
+        if !object.is_null() {
+            // SAFETY: the caller's: unlinked, retired once. It came from an
+            // `Owned`: it was made with a handle of this collector, is in a
+            // pool that is a static, and may be dropped on any thread.
+            unsafe { self.retire_value(object, pooled::<T>) };
+        }
+    }
+}

@@ -89,6 +89,14 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         /// A cell with its first value.
         ///
         /// One without room for a second version does not compile.
+        ///
+        /// ```
+        /// use hyaline::{Collector, domain, safe::RcuCell};
+        ///
+        /// domain!(App: Collector<2> = Collector::new());
+        /// static LIMIT: RcuCell<u32, 2, App> = RcuCell::new(10);
+        /// # assert_eq!(LIMIT.available(), 2);
+        /// ```
         #[must_use]
         pub const fn new(value: T) -> Self {
             let first = Linked {

@@ -22,6 +22,16 @@ pub struct Full<T>(pub(super) T);
 
 impl<T> Full<T> {
     /// The value.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, Stack}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// # static STACK: Stack<u32, 1, App> = Stack::new();
+    /// # let handle = App::register()?;
+    /// # STACK.push(&handle, 1)?;
+    /// assert_eq!(STACK.push(&handle, 2).unwrap_err().into_inner(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -72,6 +82,17 @@ pub enum Refused<T> {
 
 impl<T> Refused<T> {
     /// The value.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, Map}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// # static MAP: Map<u32, &str, 4, 8, App> = Map::new();
+    /// # let handle = App::register()?;
+    /// # MAP.insert(&handle, 1, "one").unwrap();
+    /// let refused = MAP.insert(&handle, 1, "uno").unwrap_err();
+    /// assert_eq!(refused.into_inner(), (1, "uno"));
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
     pub fn into_inner(self) -> T {
         match self {
             Self::Full(value) | Self::Mismatch(value) => value,

@@ -7,8 +7,8 @@ mod list;
 use core::{fmt, hash::Hash, marker::PhantomData};
 
 pub use iter::Iter;
-use list::List;
 pub use list::MapNode;
+use list::{List, Under};
 
 use super::{
     Domain, Guard, Handle, InPool, Own, Owned, Refused, Storage, domain::Brand, node::drop_all,
@@ -104,22 +104,18 @@ where
 {
 }
 
-/// Which keys a value may be put under.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Under {
-    /// One that is not there.
-    New,
-    /// One that is there.
-    Old,
-    /// Any.
-    Any,
-}
-
 impl<K, V, const BUCKETS: usize, const CAP: usize, D: Domain> Map<K, V, BUCKETS, CAP, D> {
     const_fn! {
         /// An empty map with a pool of its own.
         ///
         /// One without buckets does not compile.
+        ///
+        /// ```
+        /// use hyaline::{Collector, domain, safe::Map};
+        ///
+        /// domain!(App: Collector<2> = Collector::new());
+        /// static ROUTES: Map<u32, [u8; 4], 16, 64, App> = Map::new();
+        /// ```
         #[must_use]
         pub const fn new() -> Self {
             Self::empty(Pool::new())

@@ -15,6 +15,19 @@ use crate::{Link, Linked, Pool, PoolExhausted, Role, sync::AtomicPtr, sync::Orde
 ///
 /// Dropped, it drops the value and gives the block back: wait-free, in any
 /// context in which the value may be dropped.
+///
+/// ```
+/// use hyaline::{Collector, Pool, domain, safe::{Domain, Owned}};
+///
+/// domain!(App: Collector<2> = Collector::new());
+/// static POOL: Pool<u32, 4> = Pool::new();
+///
+/// let handle = App::register()?;
+/// let mut seven: Owned<u32, App> = Owned::new(&POOL, &handle, 7).unwrap();
+/// *seven += 1;
+/// assert_eq!(*seven, 8);
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
 pub struct Owned<T, D: Domain> {
     /// Valid, in a pool that is a static, made with a handle of `D`, and ours
     /// alone.
@@ -185,6 +198,22 @@ impl<T: fmt::Debug, D: Domain> fmt::Debug for Owned<T, D> {
 
 /// A pointer to an object, or null, that a guard protects. `Copy`; two are
 /// equal if they point to the same object.
+///
+/// ```
+/// use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned}};
+///
+/// domain!(App: Collector<2> = Collector::new());
+/// static POOL: Pool<u32, 4> = Pool::new();
+/// static PLACE: Atomic<u32, App> = Atomic::null();
+///
+/// let handle = App::register()?;
+/// let guard = handle.enter();
+/// PLACE.swap(Owned::new(&POOL, &handle, 7).unwrap(), &guard);
+/// let shared = PLACE.load(&guard);
+/// assert_eq!(shared.as_ref(), Some(&7));
+/// assert_eq!(shared, PLACE.load(&guard));
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
 pub struct Shared<'g, T, D: Domain> {
     /// Null, or an object that was an `Owned<T, D>` and is protected for `'g`.
     object: *mut Linked<T>,
@@ -208,6 +237,14 @@ impl<'g, T, D: Domain> Shared<'g, T, D> {
     }
 
     /// Whether it points to nothing.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Atomic, Domain}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// static PLACE: Atomic<u32, App> = Atomic::null();
+    /// assert!(PLACE.load(&App::register()?.enter()).is_null());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn is_null(self) -> bool {
@@ -266,6 +303,12 @@ impl<'g, T, D: Domain> Shared<'g, T, D> {
     }
 
     /// The raw pointer, for the collector's own interface.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, Shared}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// assert!(Shared::<u32, App>::null().as_raw().is_null());
+    /// ```
     #[inline]
     #[must_use]
     pub fn as_raw(self) -> *mut Linked<T> {
@@ -315,6 +358,15 @@ impl<T, D: Domain> sealed::Sealed for Shared<'_, T, D> {}
 
 /// What can be put into an [`Atomic`](super::Atomic): an [`Owned`] or a
 /// [`Shared`].
+///
+/// ```
+/// use hyaline::safe::{Atomic, Domain, Guard, Pointer};
+///
+/// /// Puts either.
+/// fn put<T, D: Domain>(place: &Atomic<T, D>, new: impl Pointer<T, D>, guard: &Guard<'_, D>) {
+///     place.swap(new, guard);
+/// }
+/// ```
 pub trait Pointer<T, D: Domain>: sealed::Sealed {
     #[doc(hidden)]
     fn into_raw(self) -> *mut Linked<T>;

@@ -105,6 +105,13 @@ unsafe impl<T: Send, const K: usize, D: Domain, P: Storage<Node<T>, K>> Send for
 impl<T, const K: usize, D: Domain> Queue<T, K, D> {
     const_fn! {
         /// An empty queue with a pool of its own.
+        ///
+        /// ```
+        /// use hyaline::{Collector, domain, safe::Queue};
+        ///
+        /// domain!(App: Collector<2> = Collector::new());
+        /// static EVENTS: Queue<u32, 16, App> = Queue::new();
+        /// ```
         #[must_use]
         pub const fn new() -> Self {
             Self::empty(Pool::new())
@@ -232,7 +239,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
         // Release: who finds `next` by way of the tail sees its contents,
         // which we acquired. Acquire, also on failure: a pop that retires
         // `tail` must come after the exchange that moved the tail on, so that
-        // its HEAVY covers it.
+        // its heavy barrier covers it.
         let _ = (self.tail.0).compare_exchange(tail, next, Ordering::AcqRel, Ordering::Acquire);
     }
 
@@ -255,7 +262,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
         let mut head = guard.protect(&self.head.0, Ordering::Acquire);
         loop {
             // Acquire: read after the head, so it is not behind it; and if it
-            // is past it, the exchange that moved it comes before our HEAVY,
+            // is past it, the exchange that moved it comes before our heavy barrier,
             // as in `help`.
             let tail = self.tail.0.load(Ordering::Acquire);
             // SAFETY: protected, out of `head`.

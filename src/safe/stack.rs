@@ -83,6 +83,14 @@ unsafe impl<T: Send, const K: usize, D: Domain, P: Storage<Node<T>, K>> Send for
 impl<T, const K: usize, D: Domain> Stack<T, K, D> {
     const_fn! {
         /// An empty stack with a pool of its own.
+        ///
+        /// ```
+        /// use hyaline::{Collector, domain, safe::Stack};
+        ///
+        /// domain!(App: Collector<2> = Collector::new());
+        /// static FREE: Stack<u32, 16, App> = Stack::new();
+        /// # assert!(FREE.is_empty());
+        /// ```
         #[must_use]
         pub const fn new() -> Self {
             Self {

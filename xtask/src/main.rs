@@ -2,8 +2,10 @@
 
 mod compare;
 mod counts;
+mod docs;
 mod fuzz;
 mod gate;
+mod layers;
 mod litmus;
 mod machines;
 mod miri;
@@ -39,6 +41,10 @@ usage: cargo xtask COMMAND [OPTION…]
                     instructions of each operation, compared with the kept ones
   targets [--quick] [--allow-missing] [TARGET…]
                     builds the library for processors of every kind
+  docs              the documentation: no warning, no dead link, an example for
+                    each public item
+  layers [--list]   whether each file of src uses only those below it: the table
+                    of docs/architecture.md
   package           the tests of the archive, outside the workspace
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
                     times and counts beside the peers; writes docs/performance.md
@@ -82,6 +88,8 @@ fn main() -> ExitCode {
         Some("counts") => counts::run(parser),
         Some("compare") => compare::run(parser),
         Some("gate") => gate::run(parser),
+        Some("docs") => docs::run(parser),
+        Some("layers") => layers::run(parser),
         _ => Err(HELP.into()),
     };
     match result {

@@ -1,4 +1,5 @@
-//! The nightly toolchain, for Miri, the sanitizers and the fuzzer.
+//! The nightly toolchain, for Miri, the sanitizers, the fuzzer and
+//! rustdoc's JSON.
 
 use std::{process::Command, time::Duration};
 

@@ -16,7 +16,7 @@
 //! which an access of a reader or a retirer happens before a reclaim is a
 //! Release and an Acquire: the store in `leave` and the look at `active`, the
 //! push and the take of an inbox, the drops of a count, limbo, a pool's block,
-//! the claim of a slot. The fences LIGHT and HEAVY only decide whether a reader
+//! the claim of a slot. The light and heavy barriers only decide whether a reader
 //! finds an object at all; if they do their work, there is no access that a
 //! race could be with.
 //!

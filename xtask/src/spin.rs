@@ -198,22 +198,22 @@ const VARIANTS: &[Variant] = &[
         Nothing,
     ),
     variant(
-        "without LIGHT",
+        "without the light barrier",
         "NO_LIGHT TASK0=RETIRE TASK1=READ.READ TASK3=CLOSE EAGER=5",
         Error(HELD),
     ),
     variant(
-        "without HEAVY in a publish",
+        "without the heavy barrier in a publish",
         "NO_HEAVY TASK0=READ TASK1=RETIRE TASK3=CLOSE EAGER=6 PLACES=2",
         Error(HELD),
     ),
     variant(
-        "without HEAVY in a token",
+        "without the heavy barrier in a token",
         "NO_HEAVY TASK0=READ TASK1=TOKEN EAGER=6 PLACES=2",
         Error(HELD),
     ),
     variant(
-        "asymmetric, without HEAVY",
+        "asymmetric, without the heavy barrier",
         "ASYM NO_HEAVY TASK0=READ TASK1=RETIRE TASK3=CLOSE EAGER=6 PLACES=2",
         Error(HELD),
     ),
@@ -233,7 +233,7 @@ const VARIANTS: &[Variant] = &[
         Error(HELD),
     ),
     variant(
-        "a collect without HEAVY at its end",
+        "a collect without the heavy barrier at its end",
         "NO_LAST_HEAVY EACH TASK0=READ.COLLECT TASK1=RETIRE.COLLECT TASK3=COLLECT PLACES=2",
         Error(LEFT),
     ),
@@ -248,7 +248,7 @@ const VARIANTS: &[Variant] = &[
         Error(LEFT),
     ),
     variant(
-        "a quiescent point without LIGHT",
+        "a quiescent point without the light barrier",
         "NO_REFRESH_LIGHT TASK0=REFRESH TASK1=NOW TASK2=NOW.PUBLISH TASK3=CLOSE EAGER=6 PLACES=6",
         Error(HELD),
     ),
@@ -263,7 +263,7 @@ const VARIANTS: &[Variant] = &[
         Error(HELD),
     ),
     variant(
-        "an interrupt without its own LIGHT",
+        "an interrupt without its own light barrier",
         "NO_NESTED_LIGHT NESTED TASK0=READ IRQ=READ TASK1=NOW TASK3=CLOSE EAGER=6 PLACES=2",
         Error(HELD),
     ),
@@ -283,12 +283,12 @@ const VARIANTS: &[Variant] = &[
         Error(WAITS),
     ),
     variant(
-        "eras, retired before HEAVY",
+        "eras, retired before the heavy barrier",
         "RETIRED_EARLY ROBUST OLD TASK0=READ TASK1=RETIRE TASK2=TICK TASK3=CLOSE EAGER=6 PLACES=2",
         Error(HELD),
     ),
     variant(
-        "eras, a raise without LIGHT",
+        "eras, a raise without the light barrier",
         "NO_RAISE_LIGHT ROBUST TASK0=RETIRE TASK1=READ.READ TASK3=CLOSE EAGER=5",
         Error(HELD),
     ),

@@ -1,7 +1,7 @@
 //! The clock in one word, where a word has 64 bits: an era every nanosecond
 //! lasts for 292 years.
 
-use super::{O, Reach};
+use super::{O, reach::Reach};
 use crate::{
     Barrier,
     raw::section::store_release,

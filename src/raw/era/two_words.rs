@@ -43,7 +43,7 @@
 //! `cfg(hyaline_narrow_era)` makes a half 4 eras long, on any target, so that
 //! tests and models pass the wrap within a few steps.
 
-use super::{O, Reach};
+use super::{O, reach::Reach};
 use crate::{
     Barrier,
     raw::section::store_release,

@@ -14,6 +14,20 @@ use crate::{Eager, Role};
 /// It keeps no place in a list, which may be gone, but the last key: the next
 /// step looks for the first one that is greater. So it is right in robust mode,
 /// and gives no key twice.
+///
+/// ```
+/// use hyaline::{Collector, domain, safe::{Domain, Map}};
+///
+/// domain!(App: Collector<2> = Collector::new());
+/// static NAMES: Map<u32, &str, 4, 8, App> = Map::new();
+///
+/// let handle = App::register()?;
+/// NAMES.insert(&handle, 1, "one")?;
+/// for (number, name) in NAMES.iter(&handle.enter()) {
+///     assert_eq!((*number, *name), (1, "one"));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Iter<'g, K: 'static, V: 'static, D: Domain, R: Role = Eager> {
     /// Those that are left, the one in work first.
     buckets: &'static [List<K, V>],

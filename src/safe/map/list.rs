@@ -3,8 +3,8 @@
 //!
 //! A node is removed in two steps. The *mark*, the lowest bit of its `next`,
 //! takes it out of the set and freezes its successor; then the link that leads
-//! to it is swung past it, and whoever does that retires it. Who meets a marked
-//! node swings the link first, and goes on then.
+//! to it is swung past it, and whoever does that retires it. A traversal
+//! that meets a marked node unlinks it before it continues.
 //!
 //! To *replace* is to mark a node with a new successor: the node that takes its
 //! place, with the same key. One exchange removes the one and inserts the
@@ -48,13 +48,10 @@
 
 use core::{fmt, ptr};
 
-use super::{
-    super::{
-        Domain, Guard, Owned, Storage,
-        domain::SchemeOf,
-        node::{pooled, touch},
-    },
-    Under,
+use super::super::{
+    Domain, Guard, Owned, Storage,
+    domain::SchemeOf,
+    node::{pooled, touch},
 };
 use crate::{
     Linked, Role, Scheme,
@@ -65,6 +62,17 @@ use crate::{
 type Ptr<K, V> = *mut Linked<MapNode<K, V>>;
 /// A place that leads to a node.
 type Place<K, V> = AtomicPtr<Linked<MapNode<K, V>>>;
+
+/// Which keys a value may be put under.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Under {
+    /// One that is not there.
+    New,
+    /// One that is there.
+    Old,
+    /// Any.
+    Any,
+}
 
 pub(super) struct List<K, V> {
     head: Place<K, V>,
@@ -339,7 +347,7 @@ unsafe fn unlink<K: Send + 'static, V: Send + 'static, D: Domain, R: Role>(
 ) -> bool {
     // Release: who finds `next` by this link sees its contents, which we
     // acquired; and who retires `next` later comes after this, so that its
-    // HEAVY covers that `here` was marked and unlinked (see the module).
+    // The heavy barrier covers that `here` was marked and unlinked (see the module).
     // Relaxed on failure: nothing is done with it.
     let (success, failure) = (Ordering::Release, Ordering::Relaxed);
     let unlinked = link.compare_exchange(here, next, success, failure);

@@ -23,13 +23,13 @@ const LOOKS: [(&str, &str, &str, &str); 5] = [
         "src/barrier.rs",
         "// SeqCst: pairs with `heavy`, see the trait.\n        fence(Ordering::SeqCst)",
         "fence(Ordering::AcqRel)",
-        "the total order of LIGHT",
+        "the total order of the light barrier",
     ),
     (
         "src/barrier.rs",
         "// SeqCst: pairs with `light`, and with itself.\n        fence(Ordering::SeqCst)",
         "fence(Ordering::AcqRel)",
-        "the total order of HEAVY",
+        "the total order of the heavy barrier",
     ),
     (
         "src/raw/publish.rs",

@@ -3,16 +3,36 @@
 //! The name is Bonwick's and Adams's (USENIX 2001), for a stock of free
 //! objects that one processor draws on without asking the others.
 
+use core::ptr;
+
 #[cfg(target_pointer_width = "64")]
 pub(crate) use kept::Magazine;
 #[cfg(not(target_pointer_width = "64"))]
 pub(crate) use none::Magazine;
 
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
+
+/// A block's state word: the pool's cursor while the block is taken; null while
+/// it is free.
+pub(crate) type State = AtomicPtr<AtomicUsize>;
+
+/// Frees a block.
+///
+/// # Safety
+///
+/// `state` is that of a taken block, which the caller owns and does not use
+/// again.
+pub(crate) unsafe fn give_back(state: *mut State) {
+    // SAFETY: the caller's: the pool is still there.
+    // Release: pairs with the Acquire in `Pool::find`.
+    unsafe { (*state).store(ptr::null_mut(), Ordering::Release) };
+}
+
 #[cfg(target_pointer_width = "64")]
 mod kept {
     use core::ptr;
 
-    use super::super::{State, give_back};
+    use super::{State, give_back};
     use crate::{
         Link,
         sync::{AtomicUsize, Cell, Ordering, impl_init},
@@ -127,7 +147,7 @@ mod kept {
 mod none {
     use core::ptr;
 
-    use super::super::State;
+    use super::State;
     use crate::{
         Link,
         sync::{AtomicUsize, impl_init},

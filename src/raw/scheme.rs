@@ -2,10 +2,8 @@
 
 use core::marker::PhantomData;
 
-use crate::{
-    Barrier, Fences,
-    raw::era::{EraPolicy, Eras, NoEras},
-};
+use super::era::{EraPolicy, Eras, NoEras};
+use crate::{Barrier, Fences};
 
 mod sealed {
     pub trait Sealed {}

@@ -1,0 +1,121 @@
+//! Guards that say which collector they are of.
+
+use core::{fmt, marker::PhantomData, ops::Deref};
+
+use super::{
+    Domain, Handle,
+    domain::{Brand, SchemeOf},
+};
+use crate::{Eager, Role};
+
+impl<D: Domain, R: Role> Handle<D, R> {
+    /// Opens a section: what is read under the guard stays valid until it is
+    /// dropped. As [`Handle::enter`](crate::Handle::enter): wait-free, any
+    /// context, guards nest.
+    ///
+    /// ```
+    /// use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+    ///
+    /// domain!(App: Collector<2> = Collector::new());
+    /// static LIMIT: RcuCell<u32, 2, App> = RcuCell::new(10);
+    ///
+    /// let handle = App::register()?;
+    /// let guard = handle.enter();
+    /// assert_eq!(*LIMIT.read(&guard), 10);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn enter(&self) -> Guard<'_, D, R> {
+        Guard {
+            raw: (**self).enter(),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<D: Domain, R: Role> Handle<D, R> {
+    /// As `enter`, not bound to a borrow of the handle: the caller keeps the
+    /// two together.
+    pub(super) fn enter_for_section(&self) -> Guard<'static, D, R> {
+        core::mem::forget((**self).enter());
+        Guard {
+            raw: crate::Guard::new(*self.local()),
+            of: PhantomData,
+        }
+    }
+}
+
+/// An open section of a domain's collector.
+///
+/// References that are read under a guard cannot outlive it:
+///
+/// ```compile_fail,E0505
+/// use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+///
+/// domain!(App: Collector<2> = Collector::new());
+/// static LIMIT: RcuCell<u32, 2, App> = RcuCell::new(10);
+///
+/// let handle = App::register().unwrap();
+/// let guard = handle.enter();
+/// let limit = LIMIT.read(&guard);
+/// drop(guard);
+/// assert_eq!(*limit, 10);
+/// ```
+///
+/// Dereferences to the [`Guard`](crate::Guard) of the collector, for what is
+/// built on raw pointers.
+pub struct Guard<'h, D: Domain, R: Role = Eager> {
+    /// Of the collector that `D` names.
+    raw: crate::Guard<'h, SchemeOf<D>, R>,
+    of: PhantomData<Brand<D>>,
+}
+
+impl<D: Domain, R: Role> Guard<'_, D, R> {
+    /// A quiescent point, as [`Guard::refresh`](crate::Guard::refresh): ends
+    /// the section and begins a new one, for the price of a load when nothing
+    /// waits. May run reclaimers.
+    ///
+    /// No reference that was read before can be used after it:
+    ///
+    /// ```compile_fail,E0502
+    /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// # static LIMIT: RcuCell<u32, 2, App> = RcuCell::new(10);
+    /// # let handle = App::register().unwrap();
+    /// let mut guard = handle.enter();
+    /// let limit = LIMIT.read(&guard);
+    /// guard.refresh();
+    /// assert_eq!(*limit, 10);
+    /// ```
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+    /// # domain!(App: Collector<2> = Collector::new());
+    /// # static LIMIT: RcuCell<u32, 2, App> = RcuCell::new(10);
+    /// # let handle = App::register().unwrap();
+    /// let mut guard = handle.enter();
+    /// for packet in 0..10 {
+    ///     assert!(packet < *LIMIT.read(&guard));
+    ///     guard.refresh();
+    /// }
+    /// ```
+    #[inline]
+    pub fn refresh(&mut self) {
+        self.raw.refresh();
+    }
+}
+
+impl<'h, D: Domain, R: Role> Deref for Guard<'h, D, R> {
+    type Target = crate::Guard<'h, SchemeOf<D>, R>;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        &self.raw
+    }
+}
+
+impl<D: Domain, R: Role> fmt::Debug for Guard<'_, D, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.raw.fmt(f)
+    }
+}

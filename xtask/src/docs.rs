@@ -1,0 +1,86 @@
+//! `cargo xtask docs`: builds the documentation without a warning, and checks
+//! that no page has a dead link and every public item has an example.
+
+mod examples;
+mod links;
+
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Duration};
+
+use crate::{nightly, shell, shell::root};
+
+const LIMIT: Duration = Duration::from_secs(600);
+/// What docs.rs builds with, as far as a host can.
+const FEATURES: &str = "std,heapless,stats";
+
+pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
+    if let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        return Err(argument.unexpected().to_string());
+    }
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let mut build = shell::cargo();
+    build
+        .current_dir(root())
+        .args(["doc", "--quiet", "--no-deps", "--features", FEATURES])
+        .env("RUSTDOCFLAGS", "-D warnings");
+    succeed(&mut build)?;
+    let pages = pages()?;
+    let html = |path: &str| fs::read_to_string(target.join("doc").join(path)).ok();
+    let exists = |path: &str| root().join(path).exists();
+    let mut complaints = links::dead(&pages, &exists, &html);
+
+    nightly::install(&[])?;
+    let folder = target.join("json");
+    let mut build = nightly::cargo("rustdoc");
+    build
+        .current_dir(root())
+        .args(["--quiet", "--lib", "--features", FEATURES, "--target-dir"])
+        .arg(&folder)
+        .args(["--", "-Zunstable-options", "--output-format=json"]);
+    succeed(&mut build)?;
+    let json = fs::read_to_string(folder.join("doc/hyaline.json"));
+    let json = json.map_err(|error| format!("rustdoc made no hyaline.json: {error}"))?;
+    let (items, without) = examples::without(&json)?;
+    complaints.extend(without.iter().map(|item| format!("{item} has no example")));
+
+    if !complaints.is_empty() {
+        return Err(complaints.join("\n"));
+    }
+    println!(
+        "{} pages without a dead link, {items} items with an example",
+        pages.len()
+    );
+    Ok(())
+}
+
+fn succeed(command: &mut Command) -> Result<(), String> {
+    let output = shell::run(command, LIMIT)?;
+    match output.ok() {
+        true => Ok(()),
+        false => Err(format!("{}\n{}", output.reason(), output.tail(60))),
+    }
+}
+
+/// The pages of the repository and their texts.
+fn pages() -> Result<BTreeMap<String, String>, String> {
+    let mut list = Command::new("git");
+    // Those that are not committed yet, too.
+    list.current_dir(root()).args([
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "*.md",
+    ]);
+    let output = shell::run(&mut list, LIMIT)?;
+    if !output.ok() {
+        return Err(format!("git: {}\n{}", output.reason(), output.tail(5)));
+    }
+    // Parts of `docs/performance.md`, with links as that page has them.
+    let is_page = |path: &&str| !path.starts_with("bench/src/");
+    let read = |path: &str| match fs::read_to_string(root().join(path)) {
+        Ok(text) => Ok((path.to_string(), text)),
+        Err(error) => Err(format!("{path}: {error}")),
+    };
+    output.stdout.lines().filter(is_page).map(read).collect()
+}

@@ -33,31 +33,29 @@ const LOOKS: [(&str, &str, &str, &str); 5] = [
     ),
     (
         "src/raw/publish.rs",
-        "(3).\n        if slot.is_active() {",
-        "(3).\n        if false {",
-        "the second look of a thief",
+        "(3).\n        let seen = slot.section.look();",
+        "(3).",
+        "the look after the taking",
     ),
     (
         "src/raw/publish.rs",
-        "if !self.left_behind() {",
+        "if !self.global.is_stranded() {",
         "if true {",
-        "the last look of a flush",
+        "the last look of a collect",
     ),
     (
         "src/raw/era.rs",
-        "mark.is_current(clock) || follow_late::<B>(clock, mark)",
+        "access.is_current(clock) || raise::<B>(clock, eras)",
         "true",
         "the look at the era in protect",
     ),
 ];
 
 /// Calls of barriers.
-const BARRIERS: [&str; 5] = [
+const BARRIERS: [&str; 3] = [
     "S::Barrier::heavy();",
     "S::Barrier::light();",
     "B::light();",
-    "handle.local().heavy();",
-    "self.local().heavy();",
 ];
 
 /// One weakening.

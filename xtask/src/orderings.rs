@@ -184,11 +184,11 @@ impl Copy {
     fn make() -> Result<Self, String> {
         let root = shell::root();
         let folder = root.join("target/orderings");
-        for part in ["src", "tests"] {
+        for part in ["src", "tests", "examples", "docs"] {
             let _ = fs::remove_dir_all(folder.join(part));
             copy_folder(&root.join(part), &folder.join(part))?;
         }
-        // The members of the workspace and the examples stay behind.
+        // The members of the workspace stay behind.
         let manifest = read(&root.join("Cargo.toml"))?;
         let package = manifest.split("[workspace]").next().unwrap_or_default();
         let package: String = package

@@ -75,9 +75,10 @@ impl<S: Scheme> Local<'_, S> {
         // Also when a reclaimer panics: what is in the hand is left over.
         let _done = Done(self);
         let mut reclaimed = 0;
-        while reclaimed < limit
-            && let Some(link) = self.pop_hand().or_else(|| self.fill_hand())
-        {
+        while reclaimed < limit {
+            let Some(link) = self.pop_hand().or_else(|| self.fill_hand()) else {
+                break;
+            };
             // SAFETY: nobody can hold the object, and it is in no hand but
             // ours; it leaves the hand before its reclaimer runs, so that it is
             // reclaimed once even after a panic.

@@ -259,10 +259,9 @@ impl<S: Scheme> Global<S> {
         let slots = self.used();
         let mut index = from;
         while let Some(slot) = slots.get(index) {
-            if SCAN_CHUNK > 1
-                && let Some(chunk) = slots[index..].first_chunk::<SCAN_CHUNK>()
-                && chunk.iter().fold(0, |bits, slot| bits | busy(slot)) == 0
-            {
+            let idle =
+                |chunk: &[_; SCAN_CHUNK]| chunk.iter().fold(0, |bits, slot| bits | busy(slot)) == 0;
+            if SCAN_CHUNK > 1 && slots[index..].first_chunk().is_some_and(idle) {
                 index += SCAN_CHUNK;
                 continue;
             }
@@ -284,8 +283,11 @@ impl<S: Scheme> Global<S> {
         let busy = |slot: &Slot<S>| slot.section.look().depth();
         self.scan(from, busy, |_, slot| {
             let skipped = except.is_some_and(|except| ptr::eq(except, slot));
-            if !skipped && let Some(walking) = chain.take() {
-                chain = slot.pass(&self.clock, walking, None);
+            // `take_if` costs 40 bytes on a Cortex-M.
+            if !skipped {
+                if let Some(walking) = chain.take() {
+                    chain = slot.pass(&self.clock, walking, None);
+                }
             }
             chain.is_some()
         });

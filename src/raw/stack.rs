@@ -68,11 +68,11 @@ impl Stack {
         // Release: as in `push`. Relaxed on failure: see there.
         let (success, failure) = (Ordering::Release, Ordering::Relaxed);
         let put = (self.0).compare_exchange(ptr::null_mut(), list, success, failure);
-        if put.is_err()
+        if put.is_err() {
             // SAFETY: the list is ours (fn contract).
-            && let Some(chain) = unsafe { Chain::from_list(list) }
-        {
-            self.push(chain);
+            if let Some(chain) = unsafe { Chain::from_list(list) } {
+                self.push(chain);
+            }
         }
     }
 

@@ -33,7 +33,7 @@ struct Event {
 
 impl Event {
     fn is_urgent(self) -> bool {
-        self.number.is_multiple_of(URGENT_EACH)
+        self.number % URGENT_EACH == 0
     }
 }
 

@@ -161,11 +161,11 @@ fn main() -> ExitCode {
     } else {
         print_table(&options, &basic, &robust);
     }
-    if let Some(file) = &options.plot
-        && let Err(error) = fs::write(file, plot(&options, &basic, &robust))
-    {
-        eprintln!("stalled_reader: {file}: {error}");
-        return ExitCode::from(2);
+    if let Some(file) = &options.plot {
+        if let Err(error) = fs::write(file, plot(&options, &basic, &robust)) {
+            eprintln!("stalled_reader: {file}: {error}");
+            return ExitCode::from(2);
+        }
     }
     match judge(&basic, &robust) {
         Ok(()) => ExitCode::SUCCESS,

@@ -38,10 +38,10 @@ fn random(below: u32) -> u32 {
 
 /// User code: the other thread may be faster.
 fn place() {
-    if random(3) == 0
-        && let Some(other) = OTHER.get()
-    {
-        other();
+    if random(3) == 0 {
+        if let Some(other) = OTHER.get() {
+            other();
+        }
     }
 }
 

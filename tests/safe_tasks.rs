@@ -61,7 +61,7 @@ async fn read<D: Domain>(stage: &'static Stage<D>) {
             "dropped under a section"
         );
         // As `refresh`, and gives the handle out in between.
-        if stage.moved.load(Relaxed).is_multiple_of(2) {
+        if stage.moved.load(Relaxed) % 2 == 0 {
             section = section.leave().into_section();
         } else {
             section.refresh();

@@ -133,10 +133,10 @@ impl Blocks {
                 !object.late.iter().any(|late| other(&late))
             });
             let (first, second) = (may_hold.next(), may_hold.next());
-            if let (Some(section), None) = (first, second)
-                && !object.late.contains(section)
-            {
-                object.late.push(*section);
+            if let (Some(section), None) = (first, second) {
+                if !object.late.contains(section) {
+                    object.late.push(*section);
+                }
             }
             first.is_some()
         });

@@ -166,7 +166,7 @@ fn announce_all(fib: &impl Fib, table: &Table, load: &Load) -> Result<(), TableE
                 reason: format!("the table is larger than the pool: {fits} into {room} nodes"),
             });
         }
-        if id.is_multiple_of(4096) {
+        if id % 4096 == 0 {
             bar.set_position(id as u64);
         }
     }

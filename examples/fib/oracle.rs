@@ -125,7 +125,7 @@ impl<'t> Oracle<'t> {
             // Relaxed: the lookup's loads are Acquire, so this one stays
             // behind them, and sees `begin_change` of any change they saw.
             let now = self.versions[id as usize].load(Ordering::Relaxed);
-            let unchanged = now.is_multiple_of(2) && probe.before.get(depth) == Some(&now);
+            let unchanged = now % 2 == 0 && probe.before.get(depth) == Some(&now);
             if answer == Some(id) {
                 return !unchanged || now % 4 == ANNOUNCED;
             }

@@ -143,7 +143,7 @@ fn parse(line: &[u8]) -> Result<(Prefix, [u8; 2]), String> {
         let shown = String::from_utf8_lossy(line.trim_ascii_end());
         format!("{what} in {shown:?}; expected a line such as 192.0.2.0/24,NL")
     };
-    let text = str::from_utf8(line).map_err(|_| malformed("not UTF-8"))?;
+    let text = std::str::from_utf8(line).map_err(|_| malformed("not UTF-8"))?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
 

@@ -604,12 +604,9 @@ impl<const N: usize> World<N> {
         let mut seats = self.seats.borrow_mut();
         if seats[seat].guards.is_empty() {
             seats[seat].held.clear();
-        }
-        if seats[seat].guards.is_empty()
-            && let Some(section) = seats[seat].section.take()
-            && waiting
-        {
-            seats[seat].over.push(section);
+            if let Some(section) = seats[seat].section.take().filter(|_| waiting) {
+                seats[seat].over.push(section);
+            }
         }
     }
 

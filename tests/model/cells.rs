@@ -74,7 +74,7 @@ impl World {
     }
 
     pub fn protect(&mut self, slot: usize, guard: usize, cell: usize) {
-        let in_section = self.actor(slot).is_section() && guard.is_multiple_of(2);
+        let in_section = self.actor(slot).is_section() && guard % 2 == 0;
         let guard = (!in_section).then(|| self.guard(slot, guard));
         let seen = self.actors[slot]
             .as_ref()

@@ -111,7 +111,7 @@ impl World {
     /// The same, where sections cannot be ended because a guard was forgotten:
     /// their handles are evicted. So this is possible after anything.
     pub fn close(&mut self, number: usize) {
-        if number.is_multiple_of(2) {
+        if number % 2 == 0 {
             self.evict_the_forgotten();
             self.end_sections();
         } else {
@@ -157,12 +157,12 @@ impl World {
         if self.actor(slot).is_section() {
             self.drop_guards(slot);
             self.refresh(slot, 0);
-        } else if self.actor(slot).guards() == 1 && number.is_multiple_of(2) {
+        } else if self.actor(slot).guards() == 1 && number % 2 == 0 {
             self.refresh(slot, 0);
         } else if self.actor(slot).guards() > 0 {
             self.drop_guards(slot);
             self.enter(slot);
-        } else if (slot + number / 4).is_multiple_of(2) {
+        } else if (slot + number / 4) % 2 == 0 {
             self.enter(slot);
         }
     }

@@ -188,7 +188,7 @@ impl<D: Domain> super::World for World<D> {
         for cell in [&self.first, &self.second, &self.third] {
             cell.store(self.make(&self.high), Release);
         }
-        if !round.is_multiple_of(4) {
+        if round % 4 != 0 {
             // SAFETY: the world is leaked.
             let cpu: &'static Handle<D, Nested> = unsafe { &*std::ptr::from_ref(self.cpu()) };
             let guard = cpu.enter();

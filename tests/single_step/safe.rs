@@ -169,7 +169,7 @@ impl<D: Domain> super::World for World<D> {
         for key in 0..3 {
             let _ = w.map.insert(&w.high, key, w.value());
         }
-        if !round.is_multiple_of(4) {
+        if round % 4 != 0 {
             let guard = w.cpu().enter();
             let value: *const Value = w.cell.read(&guard);
             let small: *const Plain = w.small.read(&guard);

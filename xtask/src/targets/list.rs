@@ -16,7 +16,7 @@ pub enum How {
 pub struct Row {
     pub target: &'static str,
     pub how: How,
-    /// Features of the library, and of portable-atomic in the binary.
+    /// Features of the library, and of portable-atomic as the binary sets them.
     pub features: &'static str,
     pub flags: &'static str,
     /// Part of `--quick`.
@@ -73,11 +73,9 @@ const fn core(target: &'static str) -> Row {
     Row::new(target, How::Core)
 }
 
-const SINGLE: &str = "unsafe-assume-single-core";
-const CRITICAL: &str = "critical-section";
 /// The binary chose, by a feature of portable-atomic or by its condition.
-const BINARY_SINGLE: &str = "portable-atomic/unsafe-assume-single-core";
-const BINARY_CRITICAL: &str = "portable-atomic/critical-section";
+const SINGLE: &str = "portable-atomic/unsafe-assume-single-core";
+const CRITICAL: &str = "portable-atomic/critical-section";
 const CFG: &str = "--cfg=portable_atomic_unsafe_assume_single_core";
 /// What portable-atomic says if nobody chose.
 const NO_CHOICE: &str = "dependents require atomic CAS but not available on this target";
@@ -93,18 +91,12 @@ pub const TARGETS: &[Row] = &[
     // No compare-and-swap: each way to choose, and none.
     rustup("thumbv6m-none-eabi").features(SINGLE).quick(),
     rustup("thumbv6m-none-eabi").features(CRITICAL).quick(),
-    rustup("thumbv6m-none-eabi").features(BINARY_SINGLE).quick(),
-    rustup("thumbv6m-none-eabi").features(BINARY_CRITICAL),
     rustup("thumbv6m-none-eabi").flags(CFG).quick(),
     rustup("thumbv6m-none-eabi").fails(NO_CHOICE).quick(),
     rustup("riscv32imc-unknown-none-elf")
         .features(SINGLE)
         .quick(),
     rustup("riscv32imc-unknown-none-elf").features(CRITICAL),
-    rustup("riscv32imc-unknown-none-elf")
-        .features(BINARY_SINGLE)
-        .quick(),
-    rustup("riscv32imc-unknown-none-elf").features(BINARY_CRITICAL),
     rustup("riscv32imc-unknown-none-elf").flags(CFG).quick(),
     rustup("riscv32imc-unknown-none-elf")
         .fails(NO_CHOICE)

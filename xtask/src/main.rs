@@ -9,6 +9,7 @@ mod layers;
 mod litmus;
 mod machines;
 mod miri;
+mod msrv;
 mod mutants;
 mod nightly;
 mod orderings;
@@ -45,6 +46,7 @@ usage: cargo xtask COMMAND [OPTION…]
                     each public item
   layers [--list]   whether each file of src uses only those below it: the table
                     of docs/architecture.md
+  msrv              each feature under the oldest Rust, with new and old dependencies
   package           the tests of the archive, outside the workspace
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
                     times and counts beside the peers; writes docs/performance.md
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         Some("qemu") => qemu::run(parser),
         Some("qemu-user") => qemu_user::run(parser),
         Some("targets") => targets::run(parser),
+        Some("msrv") => msrv::run(parser),
         Some("package") => package::run(parser),
         Some("sizes") => sizes::run(parser),
         Some("miri") => miri::run(parser),

@@ -22,13 +22,19 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
     if let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         return Err(argument.unexpected().to_string());
     }
+    unpacked(test)
+}
+
+/// Makes and unpacks the archive outside the workspace; calls `check` with the
+/// folder of the package and one for what is built.
+pub fn unpacked(check: impl FnOnce(&Path, &Path) -> Result<(), String>) -> Result<(), String> {
     provide::program("tar", &[])?;
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root().join("target"), PathBuf::from)
         .join("archive");
     let archive = make(&target)?;
     let place = std::env::temp_dir().join(format!("hyaline-archive-{}", std::process::id()));
-    let result = unpack(&archive, &place).and_then(|folder| test(&folder, &target));
+    let result = unpack(&archive, &place).and_then(|folder| check(&folder, &target));
     // A failure leaves a folder among the temporary files.
     let _ = fs::remove_dir_all(&place);
     result

@@ -79,6 +79,33 @@ pub fn target(name: &str) -> Result<(), String> {
     rustup("target", name, name)
 }
 
+/// Makes sure that another toolchain is there.
+pub fn toolchain(version: &str) -> Result<(), String> {
+    let has = || {
+        let mut command = Command::new("rustup");
+        command.args(["run", version, "rustc", "--version"]);
+        run(&mut command, LIMIT).is_ok_and(|output| output.ok())
+    };
+    let mut why = String::new();
+    // A second time: the server may be busy.
+    for _ in 0..2 {
+        if has() {
+            return Ok(());
+        }
+        eprintln!("installing Rust {version}");
+        let mut install = Command::new("rustup");
+        install.args(["toolchain", "install", version, "--profile", "minimal"]);
+        let output = run(&mut install, LIMIT)?;
+        why = format!("{}\n{}", output.reason(), output.tail(5));
+    }
+    match has() {
+        true => Ok(()),
+        false => Err(format!(
+            "Rust {version} is missing and cannot be installed: {why}"
+        )),
+    }
+}
+
 /// Makes sure that the LLVM tools are there.
 pub fn llvm_tools() -> Result<(), String> {
     rustup("component", "llvm-tools", "llvm-tools")

@@ -64,6 +64,12 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
         #[must_use]
         pub const fn with_config(config: Config<S::Barrier>) -> Self {
             const { assert!(N > 0, "a collector has at least one slot") };
+            const {
+                assert!(
+                    usize::BITS > 16 || !S::ROBUST,
+                    "`Robust` needs words of 32 bits or more for its clock; use `Basic`"
+                );
+            };
             Self {
                 global: Global::new(config.settings),
             }

@@ -227,6 +227,7 @@ mod log;
 mod notes;
 mod observe;
 mod owned;
+mod padding;
 mod per_cpu;
 mod pool;
 mod raw;

@@ -62,7 +62,7 @@ unsafe impl Send for Link {}
 // SAFETY: as above.
 unsafe impl Sync for Link {}
 
-#[cfg(not(any(hyaline_loom, target_pointer_width = "16")))]
+#[cfg(not(hyaline_loom))]
 const _: () = assert!(size_of::<Link>() == 4 * size_of::<usize>());
 
 impl Link {

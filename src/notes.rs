@@ -10,7 +10,7 @@
 //!
 //! On 64-bit targets an era is a word, less the bit of the flag. Elsewhere an
 //! era has two words and so the two eras of a retired object are
-//! [`packed`] into 64 bits.
+//! [`packed`] into 64 bits. Targets with 16 bits have basic mode only.
 
 use core::ptr;
 
@@ -23,17 +23,11 @@ pub(crate) struct Lifetime {
     pub(crate) retired: u64,
 }
 
-/// A word, and no fewer bits than packed eras need beside a pointer.
-#[cfg(not(target_pointer_width = "16"))]
-type Word = usize;
-#[cfg(target_pointer_width = "16")]
-type Word = u64;
-
 /// The flag, in `word`, of an object that is retired.
-const PLAIN: Word = 1;
+const PLAIN: usize = 1;
 
 pub(crate) struct Notes {
-    word: Cell<Word>,
+    word: Cell<usize>,
     /// To whatever the one who notes it knows it to be.
     pointer: Cell<*mut ()>,
 }
@@ -54,10 +48,9 @@ impl Notes {
     }
 
     /// Notes the section that a chain waits for, and its last object.
-    #[allow(clippy::unnecessary_cast)] // as below
     pub(crate) fn wait_for(&self, section: usize, last: *mut ()) {
         let plain = self.word.get() & PLAIN;
-        self.word.set((section as Word) << 1 | plain);
+        self.word.set(section << 1 | plain);
         self.pointer.set(last);
     }
 
@@ -74,9 +67,8 @@ impl Notes {
     }
 
     /// What `wait_for` noted.
-    #[allow(clippy::unnecessary_cast)] // a word is wider on 16 bits
     pub(crate) fn waits_for(&self) -> (usize, *mut ()) {
-        ((self.word.get() >> 1) as usize, self.pointer.get())
+        (self.word.get() >> 1, self.pointer.get())
     }
 }
 
@@ -105,7 +97,7 @@ impl Notes {
     #[inline]
     pub(crate) fn set_retired(&self, retired: u64) {
         let plain = self.word.get() & PLAIN;
-        self.word.set((retired as Word) << 1 | plain);
+        self.word.set((retired as usize) << 1 | plain);
     }
 
     /// The eras of an object that is published.
@@ -122,15 +114,13 @@ impl Notes {
 #[cfg(not(target_pointer_width = "64"))]
 impl Notes {
     fn bits(&self) -> u64 {
-        // In 16 bits `word` has all.
-        let high = (self.pointer.get().addr() as u64).checked_shl(Word::BITS);
-        high.unwrap_or(0) | self.word.get() as u64
+        (self.pointer.get().addr() as u64) << usize::BITS | self.word.get() as u64
     }
 
     fn set_bits(&self, bits: u64) {
-        self.word.set(bits as Word);
-        let high = bits.checked_shr(Word::BITS).unwrap_or(0);
-        self.pointer.set(ptr::without_provenance_mut(high as usize));
+        self.word.set(bits as usize);
+        let high = (bits >> usize::BITS) as usize;
+        self.pointer.set(ptr::without_provenance_mut(high));
     }
 
     /// Notes the birth era of a live object.
@@ -145,7 +135,7 @@ impl Notes {
 
     /// The object is retired.
     pub(crate) fn retire(&self, plain: bool) {
-        self.word.set(self.word.get() & !PLAIN | Word::from(plain));
+        self.word.set(self.word.get() & !PLAIN | usize::from(plain));
     }
 
     /// Notes the era of retirement.

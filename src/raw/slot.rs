@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     Link,
+    padding::Line,
     sync::{Bit, Cell, Init, Ordering, init, step},
 };
 
@@ -17,32 +18,6 @@ use crate::{
 /// The first part is shared, and all of it may be taken by anyone. The second
 /// is the owner's, who is whoever claimed the slot (or has the whole collector
 /// exclusively).
-#[cfg_attr(
-    any(
-        target_arch = "x86_64",
-        target_arch = "aarch64",
-        target_arch = "arm64ec",
-        target_arch = "powerpc64"
-    ),
-    repr(align(128))
-)]
-#[cfg_attr(target_arch = "s390x", repr(align(256)))]
-#[cfg_attr(
-    any(
-        target_arch = "x86",
-        target_arch = "riscv64",
-        target_arch = "loongarch64",
-        target_arch = "wasm32"
-    ),
-    repr(align(64))
-)]
-#[cfg_attr(
-    any(
-        all(target_arch = "arm", target_has_atomic = "64"),
-        target_arch = "mips"
-    ),
-    repr(align(32))
-)]
 pub(crate) struct Slot<S: Scheme> {
     /// The section, written by the owner.
     pub(super) section: SectionWord,
@@ -72,14 +47,12 @@ pub(crate) struct Slot<S: Scheme> {
     pub(super) tally: Tally,
     /// Free blocks of a pool.
     pub(crate) magazine: Magazine,
+    _line: Line,
 }
 
 // What the page says of microcontrollers: 7 words, in robust mode 12.
-#[cfg(all(
-    target_arch = "arm",
-    not(any(target_has_atomic = "64", hyaline_loom, feature = "stats"))
-))]
-const _: () = {
+#[cfg(all(target_arch = "arm", not(any(hyaline_loom, feature = "stats"))))]
+const _: () = if align_of::<Line>() == 1 {
     assert!(size_of::<Slot<crate::Basic>>() <= 7 * size_of::<usize>());
     assert!(size_of::<Slot<crate::Robust>>() <= 12 * size_of::<usize>());
 };
@@ -151,6 +124,7 @@ crate::sync::const_fn! {
             local_eras: init!(<S::Eras as EraPolicy>::LocalEras),
             tally: init!(Tally),
             magazine: init!(Magazine),
+            _line: Line,
         }
     }
 }

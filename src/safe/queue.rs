@@ -29,7 +29,9 @@ use super::{
     node::{Blank, drop_all, touch},
 };
 use crate::{
-    Link, Linked, Pool, Role, reclaim,
+    Link, Linked, Pool, Role,
+    padding::Line,
+    reclaim,
     sync::{AtomicPtr, Ordering, const_fn},
 };
 
@@ -93,8 +95,7 @@ pub struct Queue<T, const K: usize, D: Domain, P: Storage<Node<T>, K> = Own> {
 
 /// On a cache line of its own, where there are caches: producers and
 /// consumers do not get in each other's way.
-#[cfg_attr(target_has_atomic = "64", repr(align(128)))]
-struct Wide<T>(T);
+struct Wide<T>(T, Line);
 
 // SAFETY: values go from thread to thread, and are never shared. The pool of
 // either storage can be shared if `T` is `Send`.
@@ -150,8 +151,8 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
         const fn empty(nodes: P::Nodes) -> Self {
             let dummy = Node::without(AtomicPtr::new(ptr::null_mut()));
             Self {
-                head: Wide(AtomicPtr::new(ptr::null_mut())),
-                tail: Wide(AtomicPtr::new(ptr::null_mut())),
+                head: Wide(AtomicPtr::new(ptr::null_mut()), Line),
+                tail: Wide(AtomicPtr::new(ptr::null_mut()), Line),
                 first: UnsafeCell::new(Linked {
                     link: Link::new(),
                     value: dummy,

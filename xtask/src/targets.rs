@@ -1,5 +1,6 @@
-//! `cargo xtask targets`: builds the library for processors of every kind that
-//! portable-atomic serves. What ran, and where, is in `docs/targets.md`.
+//! `cargo xtask targets`: builds the library, with code for each part of it
+//! (`targets/probe`), for processors of every kind that portable-atomic serves. What
+//! ran, and where, is in `docs/targets.md`.
 
 mod list;
 
@@ -90,10 +91,10 @@ fn build(row: &Row, how: How, folder: &Path) -> Result<shell::Output, String> {
             .arg(description(row.target, layout, folder)?),
     };
     command
-        .current_dir(root())
+        .current_dir(shell::targets())
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUSTFLAGS", row.flags)
-        .args(["--lib", "--package", "hyaline", "--no-default-features"])
+        .args(["--package", "probe"])
         .args(["--features", row.features, "--target-dir"])
         .arg(folder);
     shell::run(&mut command, LIMIT)

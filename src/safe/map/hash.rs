@@ -3,12 +3,8 @@
 
 use core::hash::{Hash, Hasher};
 
-/// Golden ratio, made odd.
-const FACTOR: usize = if size_of::<usize>() == 8 {
-    0x9e37_79b9_7f4a_7c15_u64 as usize
-} else {
-    0x9e37_79b9
-};
+/// Golden ratio, odd for words of 16, 32 and 64 bits.
+const FACTOR: usize = (0x9e37_79b9_7f4a_7c15_u64 >> (u64::BITS - usize::BITS)) as usize;
 
 struct Fx(usize);
 
@@ -42,13 +38,18 @@ impl Hasher for Fx {
     #[inline]
     fn write_u32(&mut self, number: u32) {
         self.add(number as usize);
+        if usize::BITS < 32 {
+            self.add((number >> 16) as usize);
+        }
     }
 
     #[inline]
     fn write_u64(&mut self, number: u64) {
-        self.add(number as usize);
-        if size_of::<usize>() < 8 {
-            self.add((number >> 32) as usize);
+        if usize::BITS < 64 {
+            self.write_u32(number as u32);
+            self.write_u32((number >> 32) as u32);
+        } else {
+            self.add(number as usize);
         }
     }
 
@@ -69,8 +70,8 @@ pub(super) fn bucket<K: Hash>(key: &K, buckets: usize) -> usize {
     let mut hasher = Fx(0);
     key.hash(&mut hasher);
     // The upper bits are the good ones: scaled, not divided.
-    let upper = (hasher.finish() >> (usize::BITS - 32)) as u32;
-    ((u64::from(upper) * buckets as u64) >> 32) as usize
+    let hash = hasher.finish() << (u64::BITS - usize::BITS);
+    (((hash >> 32) * buckets as u64) >> 32) as usize
 }
 
 #[cfg(all(test, not(hyaline_loom)))]

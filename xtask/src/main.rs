@@ -1,5 +1,6 @@
 //! What cargo alone cannot do for this project: `cargo xtask COMMAND`.
 
+mod api;
 mod compare;
 mod counts;
 mod docs;
@@ -47,6 +48,8 @@ usage: cargo xtask COMMAND [OPTION…]
   layers [--list]   whether each file of src uses only those below it: the table
                     of docs/architecture.md
   msrv              each feature under the oldest Rust, with new and old dependencies
+  api [--accept] [--allow-missing]
+                    the public API, compared with the kept list
   package           the tests of the archive, outside the workspace
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
                     times and counts beside the peers; writes docs/performance.md
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Some("qemu") => qemu::run(parser),
         Some("qemu-user") => qemu_user::run(parser),
         Some("targets") => targets::run(parser),
+        Some("api") => api::run(parser),
         Some("msrv") => msrv::run(parser),
         Some("package") => package::run(parser),
         Some("sizes") => sizes::run(parser),

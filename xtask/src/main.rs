@@ -4,6 +4,7 @@ mod api;
 mod compare;
 mod counts;
 mod docs;
+mod deny;
 mod fuzz;
 mod gate;
 mod layers;
@@ -48,6 +49,7 @@ usage: cargo xtask COMMAND [OPTION…]
   layers [--list]   whether each file of src uses only those below it: the table
                     of docs/architecture.md
   msrv              each feature under the oldest Rust, with new and old dependencies
+  deny              licences, sources and advisories of the dependencies
   api [--accept] [--allow-missing]
                     the public API, compared with the kept list
   package           the tests of the archive, outside the workspace
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Some("qemu") => qemu::run(parser),
         Some("qemu-user") => qemu_user::run(parser),
         Some("targets") => targets::run(parser),
+        Some("deny") => deny::run(parser),
         Some("api") => api::run(parser),
         Some("msrv") => msrv::run(parser),
         Some("package") => package::run(parser),

@@ -1,5 +1,6 @@
-//! `cargo xtask package`: makes the archive, unpacks it where there is no
-//! workspace, and tests it there, with and without features. So do distributions.
+//! `cargo xtask package`: publishes for show; makes the archive, unpacks it where
+//! there is no workspace, and tests it there, with and without features. So do
+//! distributions.
 
 use crate::{
     provide,
@@ -22,16 +23,43 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
     if let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         return Err(argument.unexpected().to_string());
     }
+    publish()?;
     unpacked(test)
+}
+
+/// `cargo publish --dry-run`, without a warning.
+fn publish() -> Result<(), String> {
+    let mut why = String::new();
+    // A second time: the registry may be busy.
+    for _ in 0..2 {
+        let mut command = plain("publish", &target());
+        command
+            .current_dir(root())
+            // A change may be under way.
+            .args(["--dry-run", "--package", "hyaline", "--allow-dirty"]);
+        let output = shell::run(&mut command, LIMIT)?;
+        if output.ok() {
+            return match warnings(&output.stderr).next() {
+                None => Ok(()),
+                Some(warning) => Err(format!("cargo publish --dry-run warns: {warning}")),
+            };
+        }
+        why = format!("{}\n{}", output.reason(), output.tail(20));
+    }
+    Err(format!("cargo publish --dry-run: {why}"))
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), PathBuf::from)
+        .join("archive")
 }
 
 /// Makes and unpacks the archive outside the workspace; calls `check` with the
 /// folder of the package and one for what is built.
 pub fn unpacked(check: impl FnOnce(&Path, &Path) -> Result<(), String>) -> Result<(), String> {
     provide::program("tar", &[])?;
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root().join("target"), PathBuf::from)
-        .join("archive");
+    let target = target();
     let archive = make(&target)?;
     let place = std::env::temp_dir().join(format!("hyaline-archive-{}", std::process::id()));
     let result = unpack(&archive, &place).and_then(|folder| check(&folder, &target));
@@ -75,6 +103,14 @@ fn make(target: &Path) -> Result<PathBuf, String> {
         why = format!("{}\n{}", output.reason(), output.tail(20));
     }
     Err(format!("cargo package: {why}"))
+}
+
+/// What cargo warns of, without what is as it should be.
+fn warnings(said: &str) -> impl Iterator<Item = &str> {
+    let expected = ["ignoring test `", "aborting upload due to dry run"];
+    said.lines()
+        .filter_map(|line| line.strip_prefix("warning: "))
+        .filter(move |warning| !expected.iter().any(|start| warning.starts_with(start)))
 }
 
 /// Unpacks into an empty folder; returns the one of the package.
@@ -126,4 +162,11 @@ fn results_are_counted() {
     let said = "running 3 tests\ntest result: ok. 3 passed; 0 failed\n\n\
         test result: FAILED. 2 passed; 1 failed\ntest result: ok. 4 passed; 0 failed\n";
     assert_eq!(count(said), (2, 7));
+}
+
+#[test]
+fn warnings_are_seen() {
+    let said = "   Packaging x\nwarning: ignoring test `a` as it is not included\n\
+        warning: manifest has no documentation\n";
+    assert!(warnings(said).eq(["manifest has no documentation"]));
 }

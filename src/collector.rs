@@ -179,8 +179,8 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     ///
     /// # Errors
     ///
-    /// [`NotTheOwner`] if the handle was released or evicted before: then
-    /// nothing is done.
+    /// [`NotTheOwner`] if no handle of this collector has the id, which was
+    /// released or evicted before: then nothing is done.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -272,7 +272,7 @@ impl<const N: usize, S: Scheme> fmt::Debug for Collector<N, S> {
 /// let collector = hyaline::Collector::<1>::new();
 /// let handle = collector.register()?;
 /// let error = collector.register().unwrap_err();
-/// assert!(error.to_string().starts_with("all 1 slots of the collector are claimed"));
+/// assert!(error.to_string().starts_with("each slot of the collector (1) is claimed"));
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -300,7 +300,7 @@ impl fmt::Display for SlotsExhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "all {} slots of the collector are claimed; drop a handle, or make the collector with a larger N",
+            "each slot of the collector ({}) is claimed; drop a handle with its guards, evict one whose task is dead or forgot a guard, or make the collector with a larger N",
             self.capacity
         )
     }

@@ -212,7 +212,7 @@ pub struct Busy;
 impl fmt::Display for Busy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "an earlier call uses this callback; wait until it has run, or use another static",
+            "an earlier call uses this callback; flush an eager handle until it has run, or use another static",
         )
     }
 }

@@ -38,14 +38,14 @@ impl HandleId {
     }
 }
 
-/// The slot has another owner by now, or none.
+/// The slot has another owner by now, or none, or the collector has no such slot.
 ///
 /// ```
 /// let collector = hyaline::Collector::<1>::new();
 /// let id = collector.register()?.id(); // and released
 /// // SAFETY: the handle is gone.
 /// let error = unsafe { collector.evict(id) }.unwrap_err();
-/// assert!(error.to_string().starts_with("the handle was released or evicted before"));
+/// assert!(error.to_string().starts_with("no handle of this collector has the id"));
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,10 @@ pub struct NotTheOwner;
 
 impl fmt::Display for NotTheOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the handle was released or evicted before; there is nothing left to do")
+        f.write_str(
+            "no handle of this collector has the id: it was released or evicted before, or is of \
+             another collector; nothing is left to do, or evict it from its own collector",
+        )
     }
 }
 

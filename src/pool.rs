@@ -386,7 +386,7 @@ impl<T> fmt::Debug for PoolExhausted<T> {
 impl<T> fmt::Display for PoolExhausted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the pool has no free block, also after a flush; drop guards that hold back retired objects, or make the pool larger",
+            "the pool has no free block: each is in use, kept by another handle, held back by an open guard, or waits for an eager handle; drop guards, flush an eager handle, or make the pool larger",
         )
     }
 }

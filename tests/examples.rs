@@ -36,11 +36,11 @@ fn run(name: &str, args: &[&str]) -> Output {
 }
 
 fn stdout(output: &Output) -> &str {
-    str::from_utf8(&output.stdout).expect("text")
+    std::str::from_utf8(&output.stdout).expect("text")
 }
 
 fn stderr(output: &Output) -> &str {
-    str::from_utf8(&output.stderr).expect("text")
+    std::str::from_utf8(&output.stderr).expect("text")
 }
 
 #[track_caller]

@@ -305,9 +305,7 @@ impl<T, D: Domain, P> fmt::Debug for Changed<'_, T, D, P> {
 
 impl<T, D: Domain, P> fmt::Display for Changed<'_, T, D, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the pointer is not the expected one any more; look at the current one and try again",
-        )
+        f.write_str("the pointer is not the expected one; look at the current one and try again")
     }
 }
 

@@ -37,8 +37,9 @@ impl<T> Full<T> {
     }
 }
 
-const FULL: &str = "no place is free: all are in use, or held back by open guards, also after a \
-     flush; take something out, drop guards, or make it larger";
+const FULL: &str = "no place is free: each is in use, kept by another handle, held back by an open \
+     guard, or waits for an eager handle; take something out, drop guards, flush an eager handle, or \
+     make it larger";
 
 impl<T> fmt::Debug for Full<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,7 +121,8 @@ impl<T> fmt::Display for Refused<T> {
         f.write_str(match self {
             Self::Full(_) => FULL,
             Self::Mismatch(_) => {
-                "what is there is not what was expected; read it again and decide anew"
+                "what is there is not what the call asks for: it is another version, or the key is \
+                 there already, or is not there; read again and decide anew"
             }
         })
     }

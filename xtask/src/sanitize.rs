@@ -84,6 +84,7 @@ const SANITIZERS: [Sanitizer; 2] = [
             "grace",
             "guarantees",
             "membarrier",
+            "messages",
             "model",
             "pool",
             "safe",

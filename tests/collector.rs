@@ -262,7 +262,7 @@ schemes! {
         let mut handles: Vec<_> = (0..8).map(|_| collector.register().unwrap()).collect();
         assert!(handles.iter().enumerate().all(|(i, h)| h.slot() == i));
         let error: SlotsExhausted = collector.register().unwrap_err();
-        assert!(error.to_string().contains("all 8 slots"), "{error}");
+        assert!(error.to_string().contains("each slot of the collector (8)"), "{error}");
         drop(handles.remove(3));
         assert_eq!(collector.register().unwrap().slot(), 3);
     }

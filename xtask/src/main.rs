@@ -35,7 +35,7 @@ usage: cargo xtask COMMAND [OPTION…]
   qemu [--list] [--allow-missing] [-v] [NAME…]
                     boots the self-test and the example firmware under QEMU
   qemu-user [--allow-missing] [ARCH…]
-                    runs the tests with real threads on aarch64, riscv64, armv7
+                    runs the tests with real threads on other processors
   sizes
                     code and RAM that the crate adds to a firmware; checks enter and leave
   stack [--accept]

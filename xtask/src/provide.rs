@@ -11,10 +11,14 @@ fn package(program: &str) -> &str {
         "qemu-system-arm" | "qemu-system-aarch64" => "qemu-system-arm",
         "qemu-system-riscv32" | "qemu-system-riscv64" => "qemu-system-misc",
         "qemu-system-x86_64" => "qemu-system-x86",
-        "qemu-aarch64" | "qemu-riscv64" | "qemu-arm" => "qemu-user",
+        "qemu-aarch64" | "qemu-riscv64" | "qemu-arm" | "qemu-s390x" | "qemu-ppc"
+        | "qemu-ppc64le" => "qemu-user",
         "aarch64-linux-gnu-gcc" => "gcc-aarch64-linux-gnu",
         "riscv64-linux-gnu-gcc" => "gcc-riscv64-linux-gnu",
         "arm-linux-gnueabihf-gcc" => "gcc-arm-linux-gnueabihf",
+        "s390x-linux-gnu-gcc" => "gcc-s390x-linux-gnu",
+        "powerpc-linux-gnu-gcc" => "gcc-powerpc-linux-gnu",
+        "powerpc64le-linux-gnu-gcc" => "gcc-powerpc64le-linux-gnu",
         other => other,
     }
 }

@@ -46,6 +46,31 @@ const ARCHES: &[Arch] = &[
         sysroot: "/usr/arm-linux-gnueabihf",
         library: "libc6-dev-armhf-cross",
     },
+    // The other order of bytes, on 64 bits and on 32.
+    Arch {
+        name: "s390x",
+        target: "s390x-unknown-linux-gnu",
+        linker: "s390x-linux-gnu-gcc",
+        emulator: "qemu-s390x",
+        sysroot: "/usr/s390x-linux-gnu",
+        library: "libc6-dev-s390x-cross",
+    },
+    Arch {
+        name: "powerpc",
+        target: "powerpc-unknown-linux-gnu",
+        linker: "powerpc-linux-gnu-gcc",
+        emulator: "qemu-ppc",
+        sysroot: "/usr/powerpc-linux-gnu",
+        library: "libc6-dev-powerpc-cross",
+    },
+    Arch {
+        name: "powerpc64le",
+        target: "powerpc64le-unknown-linux-gnu",
+        linker: "powerpc64le-linux-gnu-gcc",
+        emulator: "qemu-ppc64le",
+        sysroot: "/usr/powerpc64le-linux-gnu",
+        library: "libc6-dev-ppc64el-cross",
+    },
 ];
 
 /// The library's own tests, those of the interface and of grace periods, and the
@@ -75,8 +100,10 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
         .iter()
         .find(|name| ARCHES.iter().all(|a| a.name != **name))
     {
+        let known: Vec<&str> = ARCHES.iter().map(|arch| arch.name).collect();
         return Err(format!(
-            "no architecture is called {name}: aarch64, riscv64, armv7"
+            "no architecture is called {name}: {}",
+            known.join(", ")
         ));
     }
     let mut tally = Tally::new(allow_missing);

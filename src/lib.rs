@@ -135,8 +135,8 @@
 //!   its own and a light barrier: no read-modify-write and no masked interrupt,
 //!   also on cores without compare-and-swap. Reads are wait-free in `Basic`; in
 //!   `Robust` a load is repeated when the era advances, which makes it lock-free.
-//!   The one exception: with the `critical-section` feature, portable-atomic
-//!   masks interrupts even for pointer loads.
+//!   The one exception: portable-atomic's `critical-section`, on cores without
+//!   compare-and-swap, masks interrupts even for pointer loads.
 //! - **An object is reclaimed once**, and only when no section can hold it.
 //! - **A stalled reader costs a bounded amount of memory** in [`Robust`].
 //! - **No memory but yours.** A collector is an array of slots, at most 12 words
@@ -180,12 +180,23 @@
 //! | `heapless` | `reclaim::heapless_boxed`: objects in the boxes of heapless's pools |
 //! | `stats` | `Collector::stats`: objects retired, reclaimed, pending, and their peak |
 //! | `defmt` | `defmt::Format` for the types that are shown in logs |
-//! | `critical-section` | for cores without compare-and-swap: read-modify-writes through the crate `critical-section` |
-//! | `unsafe-assume-single-core` | the same by masking interrupts, on one core in privileged mode |
 //!
-//! The last two are portable-atomic's and exclude each other. A target without
-//! compare-and-swap (thumbv6m, riscv32imc) needs one of them. The minimum Rust
-//! version is 1.95, the oldest it is tested with.
+//! The minimum Rust version is 1.85, with the feature `heapless` 1.87, which is
+//! heapless's own.
+//!
+//! # Cores without compare-and-swap
+//!
+//! On thumbv6m, riscv32imc and the like the binary chooses what makes up for it,
+//! in its own `Cargo.toml`; a library leaves the choice open:
+//!
+//! ```toml
+//! portable-atomic = { version = "1", features = ["critical-section"] }
+//! ```
+//!
+//! `critical-section` makes each read-modify-write a critical section of the crate
+//! of that name. `unsafe-assume-single-core` masks interrupts instead, which is
+//! right on one core in privileged mode. Where nobody chose, portable-atomic does
+//! not build, and names both.
 //!
 //! # More
 //!

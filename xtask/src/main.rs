@@ -3,8 +3,8 @@
 mod api;
 mod compare;
 mod counts;
-mod docs;
 mod deny;
+mod docs;
 mod fuzz;
 mod gate;
 mod layers;

@@ -1,9 +1,13 @@
 //! The collector: a `static` array of slots.
 
-use core::fmt;
+mod view;
+
+use core::{fmt, ops::Deref};
+
+pub use view::{CollectorView, MemoryError};
 
 use crate::{
-    Basic, Config, Deferred, Handle, HandleId, Nested, NotTheOwner, PerCpu, Role, Scheme,
+    Basic, Config, Scheme,
     raw::{Global, Slot},
     sync::const_fn,
 };
@@ -11,10 +15,12 @@ use crate::{
 /// Tells when retired objects may be reused, for up to `N` users at a time.
 ///
 /// Each task, interrupt or CPU that reads or retires claims a slot with
-/// [`register`](Self::register) and works through the [`Handle`] it gets. `N`
+/// [`register`](CollectorView::register) and works through the [`Handle`](crate::Handle) it gets. `N`
 /// is the number of slots; `S` the [`Scheme`], [`Basic`] by default.
 ///
-/// A collector can be a `static` and needs no initialisation. When it is
+/// A collector can be a `static` and needs no initialisation. One whose number
+/// of slots is known at run time only is a [`CollectorView`]; a `Collector`
+/// dereferences to one, for its methods. When it is
 /// dropped it reclaims everything that was retired and is still waiting.
 ///
 /// ```
@@ -85,169 +91,21 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     pub const fn capacity(&self) -> usize {
         N
     }
-
-    /// Claims a slot.
-    ///
-    /// Wait-free; at most `N` attempts. May be called in an interrupt. The
-    /// slot is released when the handle is dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`SlotsExhausted`] if all slots are claimed.
-    ///
-    /// ```
-    /// use hyaline::Collector;
-    ///
-    /// let collector = Collector::<1>::new();
-    /// let handle = collector.register()?;
-    /// assert!(collector.register().is_err());
-    /// drop(handle);
-    /// assert!(collector.register().is_ok());
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    pub fn register(&self) -> Result<Handle<'_, S>, SlotsExhausted> {
-        self.claim()
-    }
-
-    /// Claims a slot for a context in which no reclaimer may run: an
-    /// interrupt, code with a deadline, code that must not free.
-    ///
-    /// The end of a section is one store. What the handle retires goes to the
-    /// collector in batches, without a look at other slots and without a lock;
-    /// the other handles reclaim it. A collector with deferred handles only
-    /// reclaims nothing before it is dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`SlotsExhausted`] if all slots are claimed.
-    ///
-    /// ```
-    /// use hyaline::{Collector, Linked, reclaim};
-    ///
-    /// let collector = Collector::<2>::new();
-    /// let task = collector.register()?;
-    /// let interrupt = collector.register_deferred()?;
-    /// let object = Box::into_raw(Box::new(interrupt.link(7)));
-    /// // SAFETY: it was never shared, and it comes from a `Box`.
-    /// unsafe { interrupt.retire(object, reclaim::boxed::<Linked<i32>>) };
-    /// assert_eq!(interrupt.flush(), 0);
-    /// assert_eq!(task.collect(), 1);
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    pub fn register_deferred(&self) -> Result<Handle<'_, S, Deferred>, SlotsExhausted> {
-        self.claim()
-    }
-
-    /// Claims a slot for a CPU: for its task and the interrupts that preempt
-    /// it, on one handle.
-    ///
-    /// # Errors
-    ///
-    /// [`SlotsExhausted`] if all slots are claimed.
-    ///
-    /// ```
-    /// let collector = hyaline::Collector::<2>::new();
-    /// let cpu = collector.register_per_cpu()?;
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    pub fn register_per_cpu(&self) -> Result<PerCpu<'_, S>, SlotsExhausted> {
-        self.claim::<Nested>().map(PerCpu::new)
-    }
-
-    /// Takes the slot from a task that is dead, and frees it. What the task
-    /// retired, and what waited for its sections, the next collect or publish
-    /// of anyone finds and reclaims; nothing is reclaimed here.
-    ///
-    /// Never waits; costs a step for each object that the task was about to
-    /// reclaim. Any context except NMI. The task's handle, if it is still
-    /// somewhere, is inert: [`is_evicted`](Handle::is_evicted) is true,
-    /// dropping it, `flush`, `collect` and `limit_reclaims` do nothing, and
-    /// what it retires goes to the others.
-    ///
-    /// # Safety
-    ///
-    /// - What the handle's user did happens before this call: it was stopped
-    ///   by a scheduler, or joined.
-    /// - It does not run again with pointers that it loaded, nor with guards
-    ///   of the handle: they are neither used nor dropped.
-    /// - It was not stopped inside a call of this crate, but for `enter`,
-    ///   `protect` and the like, the drop of a guard of a deferred or per-CPU
-    ///   handle, and reclaimers (whose object is then lost).
-    /// - The handle is not used again but for what is named above: not to
-    ///   enter, to make objects, or for grace periods. Debug builds catch an
-    ///   `enter`.
-    ///
-    /// # Errors
-    ///
-    /// [`NotTheOwner`] if no handle of this collector has the id, which was
-    /// released or evicted before: then nothing is done.
-    ///
-    /// ```
-    /// let collector = hyaline::Collector::<1>::new();
-    /// let handle = collector.register()?;
-    /// core::mem::forget(handle.enter());
-    /// let id = handle.id();
-    /// // SAFETY: its only guard was forgotten, and nothing was loaded.
-    /// unsafe { collector.evict(id) }.unwrap();
-    /// let next = collector.register()?;
-    /// drop(handle); // inert
-    /// assert!(!next.is_evicted());
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    pub unsafe fn evict(&self, id: HandleId) -> Result<(), NotTheOwner> {
-        // SAFETY: the caller's.
-        if unsafe { self.global().evict(id.slot, id.owner) } {
-            Ok(())
-        } else {
-            Err(NotTheOwner)
-        }
-    }
-
-    /// Asks the reader in a slot to end its section and start over: it polls
-    /// [`Guard::restart_requested`](crate::Guard::restart_requested). Any
-    /// context; one store. Returns false if the slot is not active, or not
-    /// there.
-    ///
-    /// This is the cooperative form of DEBRA+'s neutralisation (Brown, PODC
-    /// 2015). There a signal makes the reader jump out of its section at any
-    /// instruction, so the writer may go on as if it had left. Here nothing is
-    /// promised before the reader has really left: nothing is freed early, and
-    /// a reader that does not poll, or is not scheduled, holds what it holds.
-    /// What bounds that without its help is [`Robust`](crate::Robust) mode;
-    /// what ends it is `evict`. A request that comes after the section has
-    /// ended is seen by the slot's next section, and costs it a restart.
-    ///
-    /// ```
-    /// let collector = hyaline::Collector::<1>::new();
-    /// let reader = collector.register()?;
-    /// assert!(!collector.request_restart(0));
-    /// let mut guard = reader.enter();
-    /// assert!(collector.request_restart(0));
-    /// if guard.restart_requested() {
-    ///     drop(guard);
-    ///     guard = reader.enter(); // and load everything again
-    /// }
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    pub fn request_restart(&self, slot: usize) -> bool {
-        self.global().request_restart(slot)
-    }
-
-    pub(crate) fn global(&self) -> &Global<S> {
-        &self.global
-    }
-
-    fn claim<R: Role>(&self) -> Result<Handle<'_, S, R>, SlotsExhausted> {
-        match self.global().register(R::RECLAIMS) {
-            Some(local) => Ok(Handle::new(local)),
-            None => Err(SlotsExhausted { capacity: N }),
-        }
-    }
 }
 
 impl<const N: usize> Default for Collector<N> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl<const N: usize, S: Scheme> Deref for Collector<N, S> {
+    type Target = CollectorView<S>;
+
+    #[inline]
+    fn deref(&self) -> &CollectorView<S> {
+        let global: &Global<S> = &self.global;
+        CollectorView::from_global(global)
     }
 }
 

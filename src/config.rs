@@ -1,5 +1,7 @@
 //! What can be chosen when a collector is made.
 
+use core::num::{NonZeroU16, NonZeroUsize};
+
 use crate::{Barrier, Fences};
 
 /// The numbers of a [`Config`].
@@ -96,7 +98,7 @@ impl<B: Barrier> Config<B> {
     /// ```compile_fail
     /// const C: hyaline::Config = hyaline::Config::new().batch::<0>();
     /// ```
-    pub const fn batch<const OBJECTS: usize>(mut self) -> Self {
+    pub const fn batch<const OBJECTS: usize>(self) -> Self {
         const { assert!(OBJECTS > 0, "a batch has at least one object") };
         const {
             assert!(
@@ -104,7 +106,23 @@ impl<B: Barrier> Config<B> {
                 "a batch has at most 65,535 objects"
             )
         };
-        self.settings.batch = OBJECTS ^ DEFAULT_BATCH;
+        self.store_batch(OBJECTS)
+    }
+
+    /// [`batch`](Self::batch), with a number that is known at run time.
+    ///
+    /// ```
+    /// use core::num::NonZeroU16;
+    ///
+    /// let config = hyaline::Config::new().with_batch(NonZeroU16::MIN);
+    /// # let _ = config;
+    /// ```
+    pub const fn with_batch(self, objects: NonZeroU16) -> Self {
+        self.store_batch(objects.get() as usize)
+    }
+
+    const fn store_batch(mut self, objects: usize) -> Self {
+        self.settings.batch = objects ^ DEFAULT_BATCH;
         self
     }
 
@@ -122,9 +140,25 @@ impl<B: Barrier> Config<B> {
     /// ```compile_fail
     /// const C: hyaline::Config = hyaline::Config::new().era_step::<0>();
     /// ```
-    pub const fn era_step<const OBJECTS: usize>(mut self) -> Self {
+    pub const fn era_step<const OBJECTS: usize>(self) -> Self {
         const { assert!(OBJECTS > 0, "an era lasts for at least one object") };
-        self.settings.era_step = OBJECTS ^ DEFAULT_ERA_STEP;
+        self.store_era_step(OBJECTS)
+    }
+
+    /// [`era_step`](Self::era_step), with a number that is known at run time.
+    ///
+    /// ```
+    /// use core::num::NonZeroUsize;
+    ///
+    /// let config = hyaline::Config::new().with_era_step(NonZeroUsize::MIN);
+    /// # let _ = config;
+    /// ```
+    pub const fn with_era_step(self, objects: NonZeroUsize) -> Self {
+        self.store_era_step(objects.get())
+    }
+
+    const fn store_era_step(mut self, objects: usize) -> Self {
+        self.settings.era_step = objects ^ DEFAULT_ERA_STEP;
         self
     }
 

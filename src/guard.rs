@@ -290,7 +290,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     }
 
     /// Whether somebody asked this reader to end its section, by
-    /// [`Collector::request_restart`](crate::Collector::request_restart); once
+    /// [`Collector::request_restart`](crate::CollectorView::request_restart); once
     /// for each request. Any context; costs a load.
     ///
     /// A reader that polls it drops its guard, with all it knows, enters again

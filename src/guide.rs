@@ -20,13 +20,13 @@ pub mod coming_from {
     //! [`Basic`]: crate::Basic
     //! [`Callback::call_later`]: crate::Callback::call_later
     //! [`Collector`]: crate::Collector
-    //! [`Collector::evict`]: crate::Collector::evict
+    //! [`Collector::evict`]: crate::CollectorView::evict
     //! [`Collector::new`]: crate::Collector::new
-    //! [`Collector::oldest`]: crate::Collector::oldest
-    //! [`Collector::register`]: crate::Collector::register
-    //! [`Collector::register_deferred`]: crate::Collector::register_deferred
-    //! [`Collector::request_restart`]: crate::Collector::request_restart
-    //! [`Collector::slots`]: crate::Collector::slots
+    //! [`Collector::oldest`]: crate::CollectorView::oldest
+    //! [`Collector::register`]: crate::CollectorView::register
+    //! [`Collector::register_deferred`]: crate::CollectorView::register_deferred
+    //! [`Collector::request_restart`]: crate::CollectorView::request_restart
+    //! [`Collector::slots`]: crate::CollectorView::slots
     //! [`Config::batch`]: crate::Config::batch
     //! [`Config::era_step`]: crate::Config::era_step
     //! [`Config::most_pending`]: crate::Config::most_pending
@@ -77,15 +77,19 @@ pub mod guarantees {
     //! [`Callback::call_later`]: crate::Callback::call_later
     //! [`Collector`]: crate::Collector
     //! [`Collector::capacity`]: crate::Collector::capacity
-    //! [`Collector::evict`]: crate::Collector::evict
+    //! [`Collector::evict`]: crate::CollectorView::evict
     //! [`Collector::new`]: crate::Collector::new
-    //! [`Collector::oldest`]: crate::Collector::oldest
-    //! [`Collector::register`]: crate::Collector::register
-    //! [`Collector::register_deferred`]: crate::Collector::register_deferred
-    //! [`Collector::register_per_cpu`]: crate::Collector::register_per_cpu
-    //! [`Collector::request_restart`]: crate::Collector::request_restart
-    //! [`Collector::slots`]: crate::Collector::slots
+    //! [`Collector::oldest`]: crate::CollectorView::oldest
+    //! [`Collector::register`]: crate::CollectorView::register
+    //! [`Collector::register_deferred`]: crate::CollectorView::register_deferred
+    //! [`Collector::register_per_cpu`]: crate::CollectorView::register_per_cpu
+    //! [`Collector::request_restart`]: crate::CollectorView::request_restart
+    //! [`Collector::slots`]: crate::CollectorView::slots
     //! [`Collector::with_config`]: crate::Collector::with_config
+    //! [`CollectorView`]: crate::CollectorView
+    //! [`CollectorView::capacity`]: crate::CollectorView::capacity
+    //! [`CollectorView::in_place`]: crate::CollectorView::in_place
+    //! [`CollectorView::layout`]: crate::CollectorView::layout
     //! [`Config::batch`]: crate::Config::batch
     //! [`Guard`]: crate::Guard
     //! [`Guard::compare_exchange`]: crate::Guard::compare_exchange
@@ -160,7 +164,11 @@ pub mod guarantees {
     //! [`safe::Stack::push`]: crate::safe::Stack::push
     #![cfg_attr(
         feature = "stats",
-        doc = "[`Collector::stats`]: crate::Collector::stats"
+        doc = "[`Collector::stats`]: crate::CollectorView::stats"
+    )]
+    #![cfg_attr(
+        feature = "alloc",
+        doc = "[`CollectorView::boxed`]: crate::CollectorView::boxed"
     )]
     #![doc = include_str!("../docs/guarantees.md")]
 }

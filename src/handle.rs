@@ -63,7 +63,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     }
 
     /// Names this handle for good: what
-    /// [`Collector::evict`](crate::Collector::evict) needs, kept where a
+    /// [`Collector::evict`](crate::CollectorView::evict) needs, kept where a
     /// supervisor finds it.
     ///
     /// ```
@@ -82,7 +82,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     }
 
     /// Whether the slot was taken from this handle by
-    /// [`Collector::evict`](crate::Collector::evict). Such a handle is inert.
+    /// [`Collector::evict`](crate::CollectorView::evict). Such a handle is inert.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();

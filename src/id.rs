@@ -4,7 +4,7 @@ use core::fmt;
 
 /// Names a handle: its slot, and which of the slot's owners it is. Made by
 /// [`Handle::id`](crate::Handle::id), and used by
-/// [`Collector::evict`](crate::Collector::evict).
+/// [`Collector::evict`](crate::CollectorView::evict).
 ///
 /// No later owner of the slot has the same id, until half a word's range of
 /// owners have had it.

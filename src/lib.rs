@@ -250,7 +250,7 @@ mod sync;
 pub use barrier::{Barrier, Fences, SingleCore};
 #[cfg(feature = "std")]
 pub use barrier::{BarrierRefused, Membarrier};
-pub use collector::{Collector, SlotsExhausted};
+pub use collector::{Collector, CollectorView, MemoryError, SlotsExhausted};
 pub use config::Config;
 pub use grace::{Busy, Callback, Token, WouldDeadlock};
 pub use guard::Guard;

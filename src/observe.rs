@@ -2,9 +2,9 @@
 
 #[cfg(feature = "stats")]
 use crate::Stats;
-use crate::{Collector, Scheme, SlotState, raw::Global};
+use crate::{CollectorView, Scheme, SlotState};
 
-impl<const N: usize, S: Scheme> Collector<N, S> {
+impl<S: Scheme> CollectorView<S> {
     /// The slots, one after the other: which are claimed and active, and how
     /// long. Any context; a few loads for each slot, none of which orders
     /// anything.
@@ -20,8 +20,7 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn slots(&self) -> impl Iterator<Item = SlotState> + '_ {
-        let global: &Global<S> = self.global();
-        (0..N).filter_map(|slot| global.state(slot))
+        (0..self.capacity()).filter_map(|slot| self.global().state(slot))
     }
 
     /// The active slot whose section is the oldest, if ages are known (robust

@@ -39,7 +39,7 @@ use crate::{Basic, Handle, HandleId, Nested, Scheme};
 /// A claimed slot that belongs to a CPU (or to a task with its signal
 /// handlers): used by a task and by the interrupts that preempt it there.
 ///
-/// Made by [`Collector::register_per_cpu`](crate::Collector::register_per_cpu)
+/// Made by [`Collector::register_per_cpu`](crate::CollectorView::register_per_cpu)
 /// and kept where both find it. No reclaimer runs in its context: others
 /// reclaim, for example an idle task with a handle of its own.
 ///

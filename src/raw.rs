@@ -147,7 +147,7 @@ pub(crate) struct Global<S: Scheme, T: ?Sized = [Slot<S>]> {
     left_over: Stack,
     settings: Settings,
     totals: counts::Totals,
-    slots: T,
+    pub(crate) slots: T,
 }
 
 impl<S: Scheme, const N: usize> Global<S, [Slot<S>; N]> {
@@ -169,6 +169,32 @@ impl<S: Scheme, const N: usize> Global<S, [Slot<S>; N]> {
 }
 
 impl<S: Scheme> Global<S> {
+    /// Makes an empty collector in place, with the slots that the pointer says.
+    ///
+    /// # Safety
+    ///
+    /// The memory is valid for writes and the caller's. It need not be
+    /// initialised.
+    pub(crate) unsafe fn init(this: *mut Self, settings: Settings) {
+        // SAFETY: valid for writes (fn contract); each field is written once,
+        // and none is read.
+        unsafe {
+            (&raw mut (*this).clock).write(init!(<S::Eras as EraPolicy>::Clock));
+            (&raw mut (*this).used).write(AtomicUsize::new(0));
+            (&raw mut (*this).left_over).write(init!(Stack));
+            (&raw mut (*this).settings).write(settings);
+            (&raw mut (*this).totals).write(init!(counts::Totals));
+            let slots = &raw mut (*this).slots;
+            for index in 0..slots.len() {
+                slots.cast::<Slot<S>>().add(index).write(init!(Slot<S>));
+            }
+        }
+    }
+
+    pub(crate) const fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
     /// The slots that may have been claimed.
     fn used(&self) -> &[Slot<S>] {
         // Relaxed: `register` raises it before the slot's first section, and

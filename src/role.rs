@@ -39,7 +39,7 @@ pub struct Eager;
 
 /// No reclaimer ever runs in the handle's context: for interrupts, for code
 /// with a deadline, for contexts that must not free. See
-/// [`Collector::register_deferred`](crate::Collector::register_deferred).
+/// [`Collector::register_deferred`](crate::CollectorView::register_deferred).
 ///
 /// ```
 /// use hyaline::{Basic, Collector, Deferred, Handle};

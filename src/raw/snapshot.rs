@@ -5,7 +5,7 @@ use core::fmt;
 use super::{EraPolicy, Global, Scheme, owner::OwnerWord};
 use crate::HandleId;
 
-/// A snapshot of a slot, from [`Collector::slots`](crate::Collector::slots).
+/// A snapshot of a slot, from [`Collector::slots`](crate::CollectorView::slots).
 ///
 /// ```
 /// let collector = hyaline::Collector::<2>::new();
@@ -24,7 +24,7 @@ pub struct SlotState {
     /// The number of the slot.
     pub slot: usize,
     /// Who has it, if somebody has: for
-    /// [`Collector::evict`](crate::Collector::evict).
+    /// [`Collector::evict`](crate::CollectorView::evict).
     pub owner: Option<HandleId>,
     /// Guards that are open; the slot is active if there are any.
     pub guards: usize,
@@ -75,7 +75,7 @@ impl<S: Scheme> Global<S> {
 }
 
 /// What a collector did since it was made, from
-/// [`Collector::stats`](crate::Collector::stats). Callbacks count as objects.
+/// [`Collector::stats`](crate::CollectorView::stats). Callbacks count as objects.
 /// The counts wrap.
 ///
 /// ```

@@ -50,7 +50,7 @@ pub trait Domain: Sized + 'static {
     #[cfg(hyaline_loom)]
     fn collector() -> &'static Self::Collector;
 
-    /// Claims a slot, as [`Collector::register`](crate::Collector::register).
+    /// Claims a slot, as [`Collector::register`](crate::CollectorView::register).
     /// Wait-free: at most as many attempts as there are slots. An interrupt
     /// may call it.
     ///
@@ -73,7 +73,7 @@ pub trait Domain: Sized + 'static {
 
     /// Claims a slot for a context in which no reclaimer may run and so no
     /// value is dropped: an interrupt, as a rule. See
-    /// [`Collector::register_deferred`](crate::Collector::register_deferred).
+    /// [`Collector::register_deferred`](crate::CollectorView::register_deferred).
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ pub trait Domain: Sized + 'static {
     /// Claims a slot for a CPU, which a task and the interrupts that preempt
     /// it there use together, without masking anything. No value is dropped
     /// in their calls. See
-    /// [`Collector::register_per_cpu`](crate::Collector::register_per_cpu).
+    /// [`Collector::register_per_cpu`](crate::CollectorView::register_per_cpu).
     ///
     /// # Errors
     ///

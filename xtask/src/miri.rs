@@ -23,6 +23,7 @@ const TESTS: [&str; 19] = [
     "--test=messages",
     "--test=model",
     "--test=pool",
+    "--test=run_time",
     "--test=safe",
     "--test=safe_deferred",
     "--test=safe_domain",

@@ -73,7 +73,7 @@ const SANITIZERS: [Sanitizer; 2] = [
     },
     Sanitizer {
         name: "address",
-        options: ("ASAN_OPTIONS", "detect_leaks=1"),
+        options: ("ASAN_OPTIONS", "detect_leaks=1:allocator_may_return_null=1"),
         tests: &[
             "bound",
             "collector",
@@ -87,6 +87,7 @@ const SANITIZERS: [Sanitizer; 2] = [
             "messages",
             "model",
             "pool",
+            "run_time",
             "safe",
             "safe_deferred",
             "safe_domain",

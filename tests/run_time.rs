@@ -1,0 +1,233 @@
+//! Collectors whose number of slots is known at run time: in memory of the
+//! caller's and on the heap.
+
+#![cfg(not(hyaline_loom))]
+
+use std::{
+    alloc::Layout,
+    mem::MaybeUninit,
+    num::{NonZeroU16, NonZeroUsize},
+    ptr,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use hyaline::{
+    AtomicPtr, Basic, Collector, CollectorView, Config, Linked, MemoryError, Robust, Scheme,
+    reclaim,
+};
+
+/// An object that counts its drops.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+type Object<'a> = Linked<Counted<'a>>;
+
+/// Memory that was used before, with a start that is aligned.
+struct Memory {
+    bytes: Vec<MaybeUninit<u8>>,
+    start: usize,
+}
+
+impl Memory {
+    fn new(layout: Layout) -> Self {
+        let bytes = vec![MaybeUninit::new(0xaa); layout.size() + layout.align()];
+        // Not by `align_offset`, which Miri's check of alignments refuses.
+        let start = bytes.as_ptr().addr().wrapping_neg() % layout.align();
+        Self { bytes, start }
+    }
+
+    fn get(&mut self, length: usize) -> &mut [MaybeUninit<u8>] {
+        &mut self.bytes[self.start..][..length]
+    }
+}
+
+/// Each test, in both schemes.
+macro_rules! schemes {
+    ($($name:ident<$scheme:ident>($config:ident) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+            fn run<$scheme: Scheme>($config: Config<$scheme::Barrier>) $body
+            #[test]
+            fn basic() { run::<Basic>(Config::new()); }
+            #[test]
+            fn robust() { run::<Robust>(Config::new()); }
+        }
+    )*};
+}
+
+/// The readers and the retirers that a collector of any size bears.
+fn use_all_slots<S: Scheme>(collector: &CollectorView<S>, drops: &AtomicUsize) -> usize {
+    const ROUNDS: usize = 20;
+    let threads = collector.capacity() - 1;
+    let shared = AtomicPtr::<Object<'_>>::new(ptr::null_mut());
+    let writer = collector.register().unwrap();
+    let boxed = reclaim::boxed::<Object<'_>>;
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let handle = collector.register().unwrap();
+                for _ in 0..ROUNDS {
+                    let guard = handle.enter();
+                    let object = guard.protect(&shared, Ordering::Acquire);
+                    // SAFETY: protected, or null.
+                    if let Some(object) = unsafe { object.as_ref() } {
+                        assert!(ptr::eq(object.0, drops));
+                    }
+                    drop(guard);
+                    thread::yield_now();
+                }
+            });
+        }
+        for _ in 0..ROUNDS {
+            let guard = writer.enter();
+            let new = Box::into_raw(Box::new(writer.link(Counted(drops))));
+            let old = guard.swap(&shared, new, Ordering::AcqRel);
+            if !old.is_null() {
+                // SAFETY: unlinked by the swap, and it comes from a `Box`.
+                unsafe { guard.defer_retire(old, boxed) };
+            }
+        }
+    });
+    assert_eq!(writer.slot(), 0);
+    // SAFETY: nobody else has it; it stays with the collector.
+    unsafe { writer.enter().defer_retire(shared.into_inner(), boxed) };
+    core::mem::forget(writer);
+    ROUNDS
+}
+
+schemes! {
+    layouts_agree<S>(config) {
+        fn same<const N: usize, S: Scheme>() {
+            let layout = CollectorView::<S>::layout(N).unwrap();
+            assert_eq!(layout, Layout::new::<Collector<N, S>>());
+        }
+        same::<1, S>();
+        same::<2, S>();
+        same::<7, S>();
+        same::<64, S>();
+        let mut all = Vec::new();
+        for slots in 0..10 {
+            let layout = CollectorView::<S>::layout(slots).unwrap();
+            let mut memory = Memory::new(layout);
+            let memory = memory.get(layout.size());
+            let collector = CollectorView::<S>::in_place(memory, slots, config).unwrap();
+            assert_eq!(Layout::for_value(collector), layout);
+            assert_eq!(collector.capacity(), slots);
+            all.push(layout.size());
+        }
+        assert!(all.is_sorted_by(|a, b| a < b));
+        for slots in [usize::MAX, usize::MAX / size_of::<usize>(), isize::MAX as usize / 8] {
+            let too_large = Err(MemoryError::TooLarge);
+            assert_eq!(CollectorView::<S>::layout(slots), too_large);
+            assert_eq!(CollectorView::<S>::in_place(&mut [], slots, config).map(drop), Err(MemoryError::TooLarge));
+            assert_eq!(CollectorView::<S>::boxed(slots, config).map(drop), Err(MemoryError::TooLarge));
+        }
+    }
+
+    memory_that_does_not_fit_is_left_alone<S>(config) {
+        let layout = CollectorView::<S>::layout(3).unwrap();
+        let mut memory = Memory::new(layout);
+        let unfit = Err(MemoryError::Unfit(layout));
+        let short = memory.get(layout.size() - 1);
+        assert_eq!(CollectorView::<S>::in_place(short, 3, config).map(drop), unfit);
+        let odd = &mut memory.get(layout.size() + 1)[1..];
+        assert_eq!(CollectorView::<S>::in_place(odd, 3, config).map(drop), unfit);
+        for byte in &memory.bytes {
+            // SAFETY: they were initialised, and nothing was written.
+            assert_eq!(unsafe { byte.assume_init() }, 0xaa);
+        }
+    }
+
+    in_place<S>(config) {
+        let slots = 5;
+        let drops = AtomicUsize::new(0);
+        let layout = CollectorView::<S>::layout(slots).unwrap();
+        let mut memory = Memory::new(layout);
+        // Twice: the second finds what the first one left.
+        for round in 1..=2 {
+            let memory = memory.get(layout.size());
+            let collector = CollectorView::<S>::in_place(memory, slots, config).unwrap();
+            let made = use_all_slots(collector, &drops);
+            // SAFETY: its handles are gone or forgotten.
+            unsafe { ptr::drop_in_place(collector) };
+            assert_eq!(drops.load(Ordering::SeqCst), round * made);
+        }
+    }
+
+    boxed<S>(config) {
+        let drops = AtomicUsize::new(0);
+        let collector = CollectorView::<S>::boxed(4, config).unwrap();
+        let made = use_all_slots(&collector, &drops);
+        drop(collector);
+        assert_eq!(drops.load(Ordering::SeqCst), made);
+    }
+
+    every_call<S>(config) {
+        let one = CollectorView::<S>::boxed(3, config).unwrap();
+        let (task, irq) = (one.register().unwrap(), one.register_deferred().unwrap());
+        let cpu = one.register_per_cpu().unwrap();
+        assert_eq!((task.slot(), irq.slot(), cpu.slot()), (0, 1, 2));
+        assert_eq!(one.register().unwrap_err().capacity(), 3);
+        assert!(!one.request_restart(3));
+        let guard = irq.enter();
+        assert!(one.request_restart(1) && guard.restart_requested());
+        let mut token = task.start_grace_period();
+        assert!(!token.poll(&task));
+        core::mem::forget(guard);
+        // SAFETY: its guard was forgotten; it does not use the handle again.
+        unsafe { one.evict(irq.id()) }.unwrap();
+        assert!(token.poll(&task));
+        assert_eq!(one.slots().filter(|slot| slot.owner.is_some()).count(), 2);
+    }
+
+    no_slots<S>(config) {
+        let none = CollectorView::<S>::boxed(0, config).unwrap();
+        assert_eq!(none.register().unwrap_err().capacity(), 0);
+        assert_eq!(none.slots().count(), 0);
+    }
+
+    settings<S>(config) {
+        let config = config.with_batch(NonZeroU16::new(2).unwrap()).with_era_step(NonZeroUsize::MIN);
+        let drops = AtomicUsize::new(0);
+        let one = CollectorView::<S>::boxed(1, config).unwrap();
+        let handle = one.register().unwrap();
+        for _ in 0..4 {
+            let object = Box::into_raw(Box::new(handle.link(Counted(&drops))));
+            // SAFETY: never shared, and it comes from a `Box`.
+            unsafe { handle.enter().defer_retire(object, reclaim::boxed::<Object<'_>>) };
+        }
+        // Those of each batch were published and reclaimed with its second.
+        assert!(drops.load(Ordering::SeqCst) >= 2);
+    }
+}
+
+/// A kernel's 16 KiB: `Box::new(Collector::<256>::new())` overflows 24.
+#[test]
+fn a_small_stack_is_enough() {
+    let slots = if cfg!(miri) { 300 } else { 65_536 };
+    let small = thread::Builder::new().stack_size(16 << 10);
+    let made = small.spawn(move || {
+        let collector = CollectorView::<Robust>::boxed(slots, Config::new())?;
+        let handle = collector.register().unwrap();
+        drop(handle.enter());
+        assert_eq!(handle.collect(), 0);
+        Ok::<_, MemoryError>(collector.capacity())
+    });
+    assert_eq!(made.unwrap().join().unwrap(), Ok(slots));
+}
+
+/// A failed allocation is a value.
+#[test]
+fn memory_that_nobody_has() {
+    let slots = isize::MAX as usize / 1024 / size_of::<Collector<1>>();
+    if usize::BITS == 64 && !cfg!(miri) {
+        let refused = CollectorView::<Basic>::boxed(slots, Config::new()).unwrap_err();
+        assert!(matches!(refused, MemoryError::Refused(_)), "{refused}");
+    }
+}

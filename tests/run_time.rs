@@ -4,10 +4,11 @@
 #![cfg(not(hyaline_loom))]
 
 use std::{
-    alloc::Layout,
+    alloc::{Layout, alloc, dealloc},
     mem::MaybeUninit,
     num::{NonZeroU16, NonZeroUsize},
-    ptr,
+    ptr::{self, NonNull},
+    slice,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -28,22 +29,33 @@ impl Drop for Counted<'_> {
 
 type Object<'a> = Linked<Counted<'a>>;
 
-/// Memory that was used before, with a start that is aligned.
+/// Memory that was used before: nothing in it is zero.
 struct Memory {
-    bytes: Vec<MaybeUninit<u8>>,
-    start: usize,
+    bytes: NonNull<MaybeUninit<u8>>,
+    layout: Layout,
 }
 
 impl Memory {
     fn new(layout: Layout) -> Self {
-        let bytes = vec![MaybeUninit::new(0xaa); layout.size() + layout.align()];
-        // Not by `align_offset`, which Miri's check of alignments refuses.
-        let start = bytes.as_ptr().addr().wrapping_neg() % layout.align();
-        Self { bytes, start }
+        // SAFETY: a collector has a size.
+        let bytes = unsafe { alloc(layout) };
+        let bytes = NonNull::new(bytes).expect("a host has memory");
+        // SAFETY: the memory is of that size.
+        unsafe { bytes.write_bytes(0xaa, layout.size()) };
+        let bytes = bytes.cast();
+        Self { bytes, layout }
     }
 
-    fn get(&mut self, length: usize) -> &mut [MaybeUninit<u8>] {
-        &mut self.bytes[self.start..][..length]
+    fn get(&mut self) -> &mut [MaybeUninit<u8>] {
+        // SAFETY: of that size, and ours.
+        unsafe { slice::from_raw_parts_mut(self.bytes.as_ptr(), self.layout.size()) }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: from the allocator, with this layout.
+        unsafe { dealloc(self.bytes.as_ptr().cast(), self.layout) };
     }
 }
 
@@ -115,7 +127,7 @@ schemes! {
         for slots in 0..10 {
             let layout = CollectorView::<S>::layout(slots).unwrap();
             let mut memory = Memory::new(layout);
-            let memory = memory.get(layout.size());
+            let memory = memory.get();
             let collector = CollectorView::<S>::in_place(memory, slots, config).unwrap();
             assert_eq!(Layout::for_value(collector), layout);
             assert_eq!(collector.capacity(), slots);
@@ -132,13 +144,14 @@ schemes! {
 
     memory_that_does_not_fit_is_left_alone<S>(config) {
         let layout = CollectorView::<S>::layout(3).unwrap();
-        let mut memory = Memory::new(layout);
+        // Too long by one, for the start that is off by one.
+        let (longer, _) = layout.extend(Layout::new::<u8>()).unwrap();
+        let mut memory = Memory::new(longer);
         let unfit = Err(MemoryError::Unfit(layout));
-        let short = memory.get(layout.size() - 1);
-        assert_eq!(CollectorView::<S>::in_place(short, 3, config).map(drop), unfit);
-        let odd = &mut memory.get(layout.size() + 1)[1..];
-        assert_eq!(CollectorView::<S>::in_place(odd, 3, config).map(drop), unfit);
-        for byte in &memory.bytes {
+        let (short, odd) = (layout.size() - 1, 1..);
+        assert_eq!(CollectorView::<S>::in_place(&mut memory.get()[..short], 3, config).map(drop), unfit);
+        assert_eq!(CollectorView::<S>::in_place(&mut memory.get()[odd], 3, config).map(drop), unfit);
+        for byte in memory.get() {
             // SAFETY: they were initialised, and nothing was written.
             assert_eq!(unsafe { byte.assume_init() }, 0xaa);
         }
@@ -151,7 +164,7 @@ schemes! {
         let mut memory = Memory::new(layout);
         // Twice: the second finds what the first one left.
         for round in 1..=2 {
-            let memory = memory.get(layout.size());
+            let memory = memory.get();
             let collector = CollectorView::<S>::in_place(memory, slots, config).unwrap();
             let made = use_all_slots(collector, &drops);
             // SAFETY: its handles are gone or forgotten.

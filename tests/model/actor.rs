@@ -4,8 +4,8 @@
 use std::{mem, num::NonZeroU16, sync::atomic::Ordering};
 
 use hyaline::{
-    AtomicPtr, Callback, Collector, Deferred, Eager, Guard, Handle, HandleId, Nested, PerCpu, Role,
-    Scheme, Section, Token, WouldDeadlock,
+    AtomicPtr, Callback, CollectorView, Deferred, Eager, Guard, Handle, HandleId, Nested, PerCpu,
+    Role, Scheme, Section, Token, WouldDeadlock,
 };
 
 use super::object::{Body, Object, Pools, RECLAIM, called, calm};
@@ -83,34 +83,34 @@ pub trait Actor {
     fn call_later(&self, callback: &'static Callback, word: usize) -> Result<(), hyaline::Busy>;
 }
 
-impl<const N: usize, S: Scheme> Registry for &'static Collector<N, S> {
+impl<S: Scheme> Registry for &'static CollectorView<S> {
     fn register(&self) -> Option<Box<dyn Actor>> {
-        let handle = Collector::register(self).ok()?;
+        let handle = CollectorView::register(self).ok()?;
         let hold = Hold::Handle(handle);
         Some(Box::new(Holder::<S, Eager>::new(hold, |eager| Some(eager))))
     }
 
     fn register_deferred(&self) -> Option<Box<dyn Actor>> {
-        let handle = Collector::register_deferred(self).ok()?;
+        let handle = CollectorView::register_deferred(self).ok()?;
         let hold = Hold::Handle(handle);
         Some(Box::new(Holder::<S, Deferred>::new(hold, |_| None)))
     }
 
     fn register_per_cpu(&self) -> Option<Box<dyn Actor>> {
-        let cpu = Collector::register_per_cpu(self).ok()?;
+        let cpu = CollectorView::register_per_cpu(self).ok()?;
         // SAFETY: one thread, and nothing preempts it.
         let hold = Hold::Cpu(cpu, |cpu| unsafe { cpu.get() });
         Some(Box::new(Holder::<S, Nested>::new(hold, |_| None)))
     }
 
     fn request_restart(&self, slot: usize) -> bool {
-        Collector::request_restart(self, slot)
+        CollectorView::request_restart(self, slot)
     }
 
     fn evict(&self, id: HandleId) -> bool {
         // SAFETY: one thread; its guards are forgotten, as is a section, and
         // its handle is not used but in ways in which a stale one may be.
-        unsafe { Collector::evict(self, id) }.is_ok()
+        unsafe { CollectorView::evict(self, id) }.is_ok()
     }
 
     fn pending(&self) -> usize {

@@ -12,7 +12,7 @@ mod world;
 
 use std::mem::{self, ManuallyDrop};
 
-use hyaline::{Basic, Callback, Collector, Config, Robust, Scheme};
+use hyaline::{Basic, Callback, Collector, CollectorView, Config, Fences, Robust, Scheme};
 
 pub use ops::Op;
 
@@ -85,34 +85,35 @@ fn run_once(setup: Setup, ops: &[Op]) {
         1 => config.era_step::<1>(),
         _ => config.era_step::<3>(),
     };
-    match (setup.robust, setup.slots) {
-        (false, 2) => run_on(setup, Collector::<2, Basic>::with_config(config), ops),
-        (false, _) => run_on(setup, Collector::<4, Basic>::with_config(config), ops),
-        (true, 2) => run_on(setup, Collector::<2, Robust>::with_config(config), ops),
-        (true, _) => run_on(setup, Collector::<4, Robust>::with_config(config), ops),
+    if setup.robust {
+        run_on::<Robust>(setup, config, ops);
+    } else {
+        run_on::<Basic>(setup, config, ops);
     }
 }
 
-fn run_on<const N: usize, S: Scheme>(setup: Setup, collector: Collector<N, S>, ops: &[Op]) {
+/// On a collector of so many slots, made at run time.
+fn run_on<S: Scheme<Barrier = Fences>>(setup: Setup, config: Config, ops: &[Op]) {
     object::reset_log();
     let memory = Box::into_raw(Box::new(Memory {
         pools: Default::default(),
         callbacks: [Callback::new(), Callback::new()],
     }));
-    let collector = Box::into_raw(Box::new(collector));
+    let collector = CollectorView::<S>::boxed(setup.slots, config);
+    let collector = Box::into_raw(collector.expect("a host has memory"));
     // SAFETY: both are freed below, after everything that borrows them.
     let (lasting, borrowed) = unsafe { (&*memory, &*collector) };
     let mut world = ManuallyDrop::new(World {
         registry: Box::new(borrowed),
         memory: lasting,
-        actors: (0..N).map(|_| None).collect(),
+        actors: (0..setup.slots).map(|_| None).collect(),
         cells: world::empty_cells(),
         periods: [None, None],
         kept: Vec::new(),
-        oracle: Oracle::new(N, setup.robust, setup.era_step == 1),
+        oracle: Oracle::new(setup.slots, setup.robust, setup.era_step == 1),
         ids: Vec::new(),
         stale: Vec::new(),
-        asked: vec![false; N],
+        asked: vec![false; setup.slots],
     });
     world.register(Role::Eager);
     for op in ops {

@@ -83,6 +83,20 @@ pub unsafe trait Barrier: Copy + 'static {
     /// then give back less when a pool is exhausted.
     const HEAVY_IN_INTERRUPTS: bool = false;
 
+    /// Calls a reclaimer. For the ABI of C alone, whose reclaimers are C
+    /// functions that are kept as if they were of this type: a header has no
+    /// word to tell them apart.
+    ///
+    /// # Safety
+    ///
+    /// As for the reclaimer: `retire` says what may be done with it.
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn reclaim(by: crate::Reclaimer, link: *mut crate::Link) {
+        // SAFETY: the fn contract.
+        unsafe { by(link) };
+    }
+
     /// Between a reader's store of its section and its first load.
     fn light();
     /// Between a reclaimer's unlinking and its look at the active flags.

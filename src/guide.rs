@@ -101,6 +101,10 @@ pub mod guarantees {
     //! [`Guard::restart_requested`]: crate::Guard::restart_requested
     //! [`Guard::slot`]: crate::Guard::slot
     //! [`Guard::swap`]: crate::Guard::swap
+    //! [`Handle::as_eager`]: crate::Handle::as_eager
+    //! [`Handle::erase`]: crate::Handle::erase
+    //! [`Handle::leave_unchecked`]: crate::Handle::leave_unchecked
+    //! [`Handle::make_guard_unchecked`]: crate::Handle::make_guard_unchecked
     //! [`Handle`]: crate::Handle
     //! [`Handle::collect`]: crate::Handle::collect
     //! [`Handle::collect_at_most`]: crate::Handle::collect_at_most
@@ -117,6 +121,7 @@ pub mod guarantees {
     //! [`Handle::start_grace_period`]: crate::Handle::start_grace_period
     //! [`Handle::synchronize`]: crate::Handle::synchronize
     //! [`NotTheOwner`]: crate::NotTheOwner
+    //! [`PerCpu::erase`]: crate::PerCpu::erase
     //! [`PerCpu`]: crate::PerCpu
     //! [`PerCpu::get`]: crate::PerCpu::get
     //! [`PerCpu::id`]: crate::PerCpu::id

@@ -3,8 +3,8 @@
 use core::{fmt, marker::PhantomData, num::NonZeroU16};
 
 use crate::{
-    AsLink, Basic, Eager, Guard, HandleId, Link, Linked, Reclaimer, Role, Scheme, raw::Local,
-    sync::Cell,
+    AsLink, Basic, Eager, Erased, Guard, HandleId, Link, Linked, Reclaimer, Role, Scheme,
+    raw::Local, sync::Cell,
 };
 
 /// A claimed slot: what a task, an interrupt or a CPU uses a collector through.
@@ -24,6 +24,7 @@ use crate::{
 /// Unless said otherwise its methods are lock-free, need a constant amount of
 /// stack and may be called in a task and in an interrupt that has a handle of
 /// its own.
+#[repr(C)] // whatever the role, see `as_eager`
 pub struct Handle<'c, S: Scheme = Basic, R: Role = Eager> {
     local: Local<'c, S>,
     /// The slot's owner that this handle is, see `raw::owner`.
@@ -130,6 +131,76 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         Guard::new(self.local)
     }
 
+    /// Closes a section whose guard was forgotten: what the drop of a guard
+    /// does. For code that enters at one place and leaves at another, as C
+    /// does.
+    ///
+    /// # Safety
+    ///
+    /// A guard of this handle was forgotten in this context, and the section is
+    /// not closed for it in any other way. Pointers that were loaded through it
+    /// are not used any more.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// core::mem::forget(handle.enter());
+    /// // SAFETY: the guard was forgotten just now.
+    /// unsafe { handle.leave_unchecked() };
+    /// assert_eq!(collector.slots().next().unwrap().guards, 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub unsafe fn leave_unchecked(&self) {
+        self.local.leave_in_place::<R>();
+    }
+
+    /// The guard of a section that is open, and whose own guard was forgotten:
+    /// for code that does not keep it, as C does not.
+    ///
+    /// Wait-free; no access to memory.
+    ///
+    /// # Safety
+    ///
+    /// A guard of this handle was forgotten in this context, and what is made
+    /// here takes its place: of the two, and of all that are made here for it,
+    /// one is dropped, if [`leave_unchecked`](Self::leave_unchecked) is not
+    /// called for it. Pointers that were loaded through it are not used any
+    /// more then.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// core::mem::forget(handle.enter());
+    /// // SAFETY: the guard was forgotten just now.
+    /// drop(unsafe { handle.make_guard_unchecked() });
+    /// assert_eq!(collector.slots().next().unwrap().guards, 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub unsafe fn make_guard_unchecked(&self) -> Guard<'_, S, R> {
+        Guard::new(self.local)
+    }
+
+    /// The handle, with a role that is known at run time.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?.erase();
+    /// drop(handle.enter());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    pub fn erase(self) -> Handle<'c, S, Erased> {
+        let this = core::mem::ManuallyDrop::new(self);
+        Handle {
+            local: this.local,
+            owner: this.owner,
+            not_sync: PhantomData,
+        }
+    }
+
     /// A header with the birth era of now, for an object with a header of its
     /// own. Constant time.
     ///
@@ -226,7 +297,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
                 self.local
                     .global()
                     .retire_evicted(self.local.slot, link, reclaim);
-            } else if R::RECLAIMS {
+            } else if self.local.slot.reclaims::<R>() {
                 self.local.retire_now(link, reclaim, false);
             } else {
                 self.local.retire::<R>(link, reclaim, false);
@@ -255,10 +326,30 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn flush(&self) -> usize {
-        if !R::RECLAIMS || self.is_evicted() {
+        if !self.local.slot.reclaims::<R>() || self.is_evicted() {
             return 0;
         }
         self.local.collect_limited()
+    }
+}
+
+impl<'c, S: Scheme> Handle<'c, S, Erased> {
+    /// The handle, if it is an eager one and was not evicted.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?.erase();
+    /// assert_eq!(handle.as_eager().unwrap().collect(), 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    pub fn as_eager(&self) -> Option<&Handle<'c, S>> {
+        if self.is_evicted() || !self.local.slot.reclaims::<Erased>() {
+            return None;
+        }
+        // SAFETY: `repr(C)`, and the role is in no field; the slot says that
+        // the handle was registered as an eager one.
+        Some(unsafe { &*core::ptr::from_ref(self).cast() })
     }
 }
 
@@ -332,7 +423,7 @@ impl<S: Scheme, R: Role> Drop for Handle<'_, S, R> {
         if self.is_evicted() {
             return;
         }
-        if R::RECLAIMS {
+        if local.slot.reclaims::<R>() {
             local.release();
         } else {
             local.release_passive();

@@ -263,7 +263,7 @@ pub use pool::{Pool, PoolExhausted};
 #[cfg(feature = "stats")]
 pub use raw::Stats;
 pub use raw::{Basic, Robust, Scheme, SlotState};
-pub use role::{Deferred, Eager, Nested, Role};
+pub use role::{Deferred, Eager, Erased, Nested, Role};
 #[doc(no_inline)]
 pub use sync::AtomicPtr;
 #[cfg(hyaline_loom)]

@@ -3,13 +3,19 @@
 use defmt::{Format, Formatter, write};
 
 use crate::{
-    Callback, Collector, Guard, Handle, Link, Linked, PerCpu, Pool, PoolExhausted, Role, Scheme,
-    Section,
+    Callback, Collector, CollectorView, Guard, Handle, Link, Linked, PerCpu, Pool, PoolExhausted,
+    Role, Scheme, Section,
 };
 
 impl<const N: usize, S: Scheme> Format for Collector<N, S> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "Collector {{ capacity: {=usize} }}", N);
+    }
+}
+
+impl<S: Scheme> Format for CollectorView<S> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "CollectorView {{ capacity: {=usize} }}", self.capacity());
     }
 }
 

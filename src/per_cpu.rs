@@ -34,7 +34,7 @@
 
 use core::fmt;
 
-use crate::{Basic, Handle, HandleId, Nested, Scheme};
+use crate::{Basic, Erased, Handle, HandleId, Nested, Scheme};
 
 /// A claimed slot that belongs to a CPU (or to a task with its signal
 /// handlers): used by a task and by the interrupts that preempt it there.
@@ -109,6 +109,20 @@ impl<'c, S: Scheme> PerCpu<'c, S> {
     #[must_use]
     pub fn id(&self) -> HandleId {
         self.handle.id()
+    }
+
+    /// The handle, with a role that is known at run time, for one context at a
+    /// time.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register_per_cpu()?.erase();
+    /// assert!(handle.as_eager().is_none());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    pub fn erase(self) -> Handle<'c, S, Erased> {
+        self.handle.erase()
     }
 
     /// The handle, for the context that calls.

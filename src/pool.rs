@@ -155,7 +155,7 @@ impl<T, const K: usize> Pool<T, K> {
         value: T,
     ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
         let local = handle.local();
-        let mut block: *mut Linked<T> = if R::NESTED {
+        let mut block: *mut Linked<T> = if local.slot.is_nested::<R>() {
             ptr::null_mut()
         } else {
             let magazine = &local.slot.magazine;
@@ -186,7 +186,7 @@ impl<T, const K: usize> Pool<T, K> {
             let local = handle.local();
             // The limit may go to the objects of other pools.
             let limited = local.slot.limit.get() != 0;
-            let reclaims = R::RECLAIMS && !local.is_draining();
+            let reclaims = local.slot.reclaims::<R>() && !local.is_draining();
             // Once more, if others took what was reclaimed: what they retired
             // in turn is not in use.
             while reclaims && block.is_null() {

@@ -186,7 +186,10 @@ impl<S: Scheme> Global<S> {
             (&raw mut (*this).totals).write(init!(counts::Totals));
             let slots = &raw mut (*this).slots;
             for index in 0..slots.len() {
-                slots.cast::<Slot<S>>().add(index).write(init!(Slot<S>));
+                // Slot by slot, and not by one `memset`: a call of it goes
+                // through a table that a kernel's module does not have.
+                let slot = core::hint::black_box(slots.cast::<Slot<S>>().add(index));
+                slot.write(init!(Slot<S>));
             }
         }
     }
@@ -245,7 +248,7 @@ impl<S: Scheme> Local<'_, S> {
     #[inline]
     pub(crate) fn stamp<R: Role>(&self, link: &Link) {
         let clock = &self.global.clock;
-        if R::NESTED {
+        if self.slot.is_nested::<R>() {
             S::Eras::stamp_and_tick(clock, link);
         } else {
             S::Eras::stamp(clock, &self.slot.local_eras, &self.global.settings, link);

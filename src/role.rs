@@ -17,13 +17,15 @@ mod sealed {
 /// }
 /// ```
 pub trait Role: sealed::Sealed + 'static {
-    /// Whether reclaimers may run in the handle's calls.
+    /// Whether reclaimers may run in the handle's calls; `None` if its slot
+    /// tells, which is claimed by an eager handle or by another.
     #[doc(hidden)]
-    const RECLAIMS: bool;
+    const RECLAIMS: Option<bool>;
     /// Whether the slot's owner-only state is left alone, because a call may
-    /// be interrupted by another one on the same slot.
+    /// be interrupted by another one on the same slot; `None` if it is for all
+    /// slots but those of eager handles.
     #[doc(hidden)]
-    const NESTED: bool;
+    const NESTED: Option<bool>;
 }
 
 /// The handle runs reclaimers: at the end of its sections, when it retires,
@@ -65,21 +67,45 @@ pub struct Deferred;
 #[derive(Debug)]
 pub struct Nested;
 
+/// One of the others, known at run time: for tables of handles, and for the
+/// ABI of C. See [`Handle::erase`](crate::Handle::erase).
+///
+/// A handle that was eager stays so. One that was deferred is treated as one
+/// of a CPU.
+///
+/// ```
+/// use hyaline::{Basic, Collector, Erased, Handle};
+///
+/// let collector = Collector::<2>::new();
+/// let handles: [Handle<'_, Basic, Erased>; 2] =
+///     [collector.register()?.erase(), collector.register_deferred()?.erase()];
+/// assert!(handles[0].as_eager().is_some() && handles[1].as_eager().is_none());
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
+#[derive(Debug)]
+pub struct Erased;
+
 impl sealed::Sealed for Eager {}
 impl sealed::Sealed for Deferred {}
 impl sealed::Sealed for Nested {}
+impl sealed::Sealed for Erased {}
 
 impl Role for Eager {
-    const RECLAIMS: bool = true;
-    const NESTED: bool = false;
+    const RECLAIMS: Option<bool> = Some(true);
+    const NESTED: Option<bool> = Some(false);
 }
 
 impl Role for Deferred {
-    const RECLAIMS: bool = false;
-    const NESTED: bool = false;
+    const RECLAIMS: Option<bool> = Some(false);
+    const NESTED: Option<bool> = Some(false);
 }
 
 impl Role for Nested {
-    const RECLAIMS: bool = false;
-    const NESTED: bool = true;
+    const RECLAIMS: Option<bool> = Some(false);
+    const NESTED: Option<bool> = Some(true);
+}
+
+impl Role for Erased {
+    const RECLAIMS: Option<bool> = None;
+    const NESTED: Option<bool> = None;
 }

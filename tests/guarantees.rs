@@ -238,6 +238,57 @@ fn barriers_of_each_call() {
     assert_eq!(task.collect(), 9);
 }
 
+/// Sections whose guards were forgotten, as C has them.
+#[test]
+fn sections_without_guards() {
+    fn run<S: Scheme, R: Role>(handle: &Handle<'_, S, R>, reader: &Handle<'_, S>, reclaims: bool) {
+        core::mem::forget(reader.enter());
+        retire_one(handle);
+        core::mem::forget(handle.enter());
+        core::mem::forget(handle.enter());
+        // SAFETY: two guards were forgotten. This one is for the calls.
+        let guard = core::mem::ManuallyDrop::new(unsafe { handle.make_guard_unchecked() });
+        let shared = AtomicPtr::new(object(handle));
+        assert!(!guard.protect(&shared, Ordering::Acquire).is_null());
+        // SAFETY: never shared; nobody else has it.
+        unsafe { guard.defer_retire(shared.into_inner(), counted) };
+        // SAFETY: the first of the two.
+        quiet(|| unsafe { handle.leave_unchecked() });
+        assert_eq!(quiet(|| reader.flush()), 0);
+        // SAFETY: the second. Nothing waits for this section but what waits
+        // for the reader first, or last.
+        quiet(|| unsafe { drop(handle.make_guard_unchecked()) });
+        // SAFETY: the reader's guard was forgotten.
+        let (by_leave, ()) = runs(|| unsafe { reader.leave_unchecked() });
+        let (by_flush, _) = runs(|| reader.flush());
+        assert_eq!(by_leave + by_flush, 2);
+        // What it retires without a section is reclaimed at once, or left to
+        // others.
+        // SAFETY: never shared.
+        let (by_retire, ()) = runs(|| unsafe { handle.retire(object(handle), counted) });
+        assert_eq!(by_retire, usize::from(reclaims));
+        reader.flush();
+    }
+    fn all<S: Scheme>(collector: Collector<2, S>) {
+        let reader = collector.register().unwrap();
+        run(&collector.register().unwrap(), &reader, true);
+        run(&collector.register().unwrap().erase(), &reader, true);
+        run(&collector.register_deferred().unwrap(), &reader, false);
+        run(
+            &collector.register_deferred().unwrap().erase(),
+            &reader,
+            false,
+        );
+        run(
+            &collector.register_per_cpu().unwrap().erase(),
+            &reader,
+            false,
+        );
+    }
+    all::<Basic>(Collector::new());
+    all::<Robust>(Collector::with_config(Config::new()));
+}
+
 /// Each row names what backs it: `file::function` of a test, or a command.
 #[test]
 #[cfg_attr(miri, ignore = "reads files")]

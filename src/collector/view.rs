@@ -69,13 +69,16 @@ impl<S: Scheme> CollectorView<S> {
             offset_of!(Global<S, [Slot<S>; 1]>, slots),
             align_of::<Global<S, [Slot<S>; 1]>>(),
         );
-        if let Some(slots) = size_of::<Slot<S>>().checked_mul(slots)
-            && let Some(size) = slots.checked_add(before)
-            && let Ok(layout) = Layout::from_size_align(size, align)
-        {
-            return Ok(layout.pad_to_align());
+        let Some(size) = size_of::<Slot<S>>().checked_mul(slots) else {
+            return Err(MemoryError::TooLarge);
+        };
+        let Some(size) = size.checked_add(before) else {
+            return Err(MemoryError::TooLarge);
+        };
+        match Layout::from_size_align(size, align) {
+            Ok(layout) => Ok(layout.pad_to_align()),
+            Err(_) => Err(MemoryError::TooLarge),
         }
-        Err(MemoryError::TooLarge)
     }
 
     /// Makes a collector in the memory that is given, which may be larger than
@@ -112,7 +115,7 @@ impl<S: Scheme> CollectorView<S> {
     ) -> Result<&mut Self, MemoryError> {
         let layout = Self::layout(slots)?;
         let start = memory.as_mut_ptr();
-        if memory.len() < layout.size() || !start.addr().is_multiple_of(layout.align()) {
+        if memory.len() < layout.size() || start.addr() & (layout.align() - 1) != 0 {
             return Err(MemoryError::Unfit(layout));
         }
         let this = ptr::slice_from_raw_parts_mut(start.cast::<Slot<S>>(), slots) as *mut Self;
@@ -323,7 +326,7 @@ impl<S: Scheme> CollectorView<S> {
     }
 
     fn claim<R: Role>(&self) -> Result<Handle<'_, S, R>, SlotsExhausted> {
-        match self.global.register(R::RECLAIMS) {
+        match self.global.register(R::RECLAIMS == Some(true)) {
             Some(local) => Ok(Handle::new(local)),
             None => Err(SlotsExhausted {
                 capacity: self.capacity(),

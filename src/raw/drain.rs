@@ -9,7 +9,7 @@
 use core::ptr;
 
 use super::{Chain, Local, Scheme, chain};
-use crate::{Link, Role};
+use crate::{Barrier, Link, Role};
 
 impl<S: Scheme> Local<'_, S> {
     /// Reclaimers that one call may run.
@@ -132,7 +132,7 @@ impl<S: Scheme> Local<'_, S> {
         if let Some(reclaim) = object.reclaim.get() {
             // SAFETY: the contract of `retire`: it is called once, with this
             // object, when nobody can hold it. The memory is the reclaimer's.
-            unsafe { reclaim(link) };
+            unsafe { S::Barrier::reclaim(reclaim, link) };
         }
     }
 
@@ -163,7 +163,7 @@ impl<S: Scheme> Local<'_, S> {
             self.global.totals.reclaim();
             if let Some(reclaim) = object.reclaim.get() {
                 // SAFETY: as in `run`.
-                unsafe { reclaim(link) };
+                unsafe { S::Barrier::reclaim(reclaim, link) };
             }
             link = following;
         }
@@ -173,7 +173,7 @@ impl<S: Scheme> Local<'_, S> {
     /// The slot's magazine of blocks, if a handle of that role may use it.
     #[inline]
     pub(crate) fn cache_of<R: Role>(&self) -> *mut Link {
-        if R::NESTED {
+        if self.slot.is_nested::<R>() {
             ptr::null_mut()
         } else {
             self.slot.magazine.as_link()

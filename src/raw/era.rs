@@ -74,8 +74,10 @@ pub trait EraPolicy: 'static {
     /// The access era, before a pointer is loaded.
     fn access(eras: &Self::SlotEras) -> Self::Access;
     /// Whether a pointer is protected that was loaded (Acquire) after
-    /// `access`. If not, the access era was raised, and the pointer must be
-    /// loaded again.
+    /// `access`.
+    fn is_current(clock: &Self::Clock, access: Self::Access) -> bool;
+    /// The same. If it is not, the access era was raised, and the pointer must
+    /// be loaded again.
     fn validate<B: Barrier>(
         clock: &Self::Clock,
         eras: &Self::SlotEras,
@@ -140,6 +142,11 @@ impl EraPolicy for NoEras {
 
     #[inline(always)]
     fn access((): &()) {}
+
+    #[inline(always)]
+    fn is_current((): &(), (): ()) -> bool {
+        true
+    }
 
     #[inline(always)]
     fn validate<B: Barrier>((): &(), (): &(), (): ()) -> bool {
@@ -262,10 +269,15 @@ impl EraPolicy for Eras {
     }
 
     #[inline(always)]
-    fn validate<B: Barrier>(clock: &Clock, eras: &SlotEras, access: word::Access) -> bool {
+    fn is_current(clock: &Clock, access: word::Access) -> bool {
         // The load was an Acquire, so the clock is read after it, and not
         // earlier than the maker of the object read it (1).
-        access.is_current(clock) || raise::<B>(clock, eras)
+        access.is_current(clock)
+    }
+
+    #[inline(always)]
+    fn validate<B: Barrier>(clock: &Clock, eras: &SlotEras, access: word::Access) -> bool {
+        Self::is_current(clock, access) || raise::<B>(clock, eras)
     }
 
     #[inline]

@@ -45,12 +45,12 @@ impl<S: Scheme> Local<'_, S> {
         }
         // SAFETY: the fn contract.
         unsafe { self.global.push_retired(slot, object, link, reclaim, plain) };
-        if R::NESTED {
+        if slot.is_nested::<R>() {
             self.global.totals.retire();
         } else {
             slot.tally.retire();
         }
-        if R::RECLAIMS {
+        if slot.reclaims::<R>() {
             // Never 0 here, so it compiles to one decrement in place.
             let room = slot.room.get().wrapping_sub(1);
             slot.room.set(room);

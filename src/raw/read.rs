@@ -1,6 +1,6 @@
 //! The read side: enter, protect, leave, refresh.
 
-use super::{EraPolicy, Global, Local, Scheme, Slot};
+use super::{EraPolicy, Global, Local, Scheme, Slot, section::Seen};
 use crate::{
     Barrier, Link, Role,
     sync::{AtomicPtr, Ordering, step},
@@ -11,14 +11,14 @@ impl<S: Scheme> Local<'_, S> {
     #[inline(always)]
     pub(crate) fn enter<R: Role>(&self) {
         let section = &self.slot.section;
-        let own = section.own();
+        let own = self.own_if_needed::<R>();
         // What is constant comes first, or the branch stays, with nothing in it.
         if (S::ROBUST || cfg!(feature = "stats")) && !own.is_open() {
             S::Eras::enter::<S::Barrier>(&self.global.clock, &self.slot.eras);
             self.slot.tally.enter(&self.global.totals);
         }
         section.enter::<S::Barrier>(own);
-        if R::NESTED || S::Barrier::LIGHT_IS_FREE || !own.is_open() {
+        if R::NESTED != Some(false) || S::Barrier::LIGHT_IS_FREE || !own.is_open() {
             // The light barrier pairs with the heavy one in `publish` and
             // `retire_now`. If it comes first, they see the section open; if
             // the heavy one comes first, our loads see what was unlinked
@@ -30,6 +30,17 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
+    /// The section word. x86-64 adds to it in memory; where nothing else
+    /// depends on what is there, it need not be loaded.
+    #[inline(always)]
+    fn own_if_needed<R: Role>(&self) -> Seen {
+        #[cfg(all(target_arch = "x86_64", not(feature = "stats")))]
+        if !S::ROBUST && (R::NESTED != Some(false) || S::Barrier::LIGHT_IS_FREE) {
+            return Seen::NONE;
+        }
+        self.slot.section.own()
+    }
+
     /// Closes a guard; the last one ends the section.
     #[inline(always)]
     pub(crate) fn leave<R: Role>(&self) {
@@ -38,6 +49,23 @@ impl<S: Scheme> Local<'_, S> {
         if self.slot.is_wanted() {
             self.global.section_over::<R>(self.slot);
         }
+    }
+
+    /// `leave`, for those who have `self` in memory, and nothing in registers
+    /// that the rare case would need.
+    #[inline(always)]
+    pub(crate) fn leave_in_place<R: Role>(&self) {
+        self.slot.section.leave::<S::Barrier>();
+        // As in `leave`.
+        if self.slot.is_wanted() {
+            self.section_over_in_place::<R>();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn section_over_in_place<R: Role>(&self) {
+        self.global.section_over::<R>(self.slot);
     }
 
     /// Whether a section is open.
@@ -72,11 +100,14 @@ impl<S: Scheme> Local<'_, S> {
     /// the caller's.
     #[inline]
     pub(crate) fn protect<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> *mut T {
-        loop {
-            if let Some(pointer) = self.try_protect(src, order) {
-                return pointer;
-            }
+        let access = S::Eras::access(&self.slot.eras);
+        step();
+        let pointer = src.load(at_least_acquire(order));
+        if S::Eras::is_current(&self.global.clock, access) {
+            return pointer;
         }
+        // From the start, so that a caller's own code has no call to return to.
+        self.global.protect_slow(self.slot, src, order)
     }
 
     /// Loads a pointer, once; nothing if it is not protected.
@@ -163,7 +194,7 @@ impl<S: Scheme> Global<S> {
         }
         slot.want(false);
         slot.section.renumber::<S::Barrier>(own);
-        if R::RECLAIMS {
+        if slot.reclaims::<R>() {
             Local { global: self, slot }.settle();
         }
     }
@@ -184,8 +215,20 @@ impl<S: Scheme> Global<S> {
         // The light barrier: as in `enter`. Without it what the new section
         // loads could be what a publisher reclaims that saw its number.
         S::Barrier::light();
-        if R::RECLAIMS {
+        if slot.reclaims::<R>() {
             Local { global: self, slot }.settle();
+        }
+    }
+
+    /// `protect` in robust mode, where the next era began.
+    #[cold]
+    #[inline(never)]
+    fn protect_slow<T>(&self, slot: &Slot<S>, src: &AtomicPtr<T>, order: Ordering) -> *mut T {
+        let local = Local { global: self, slot };
+        loop {
+            if let Some(pointer) = local.try_protect(src, order) {
+                return pointer;
+            }
         }
     }
 

@@ -52,6 +52,10 @@ impl_init!(SectionWord = SectionWord(Flag::new(0)));
 pub struct Seen(usize);
 
 impl Seen {
+    /// No section, of any number.
+    #[cfg(all(target_arch = "x86_64", not(feature = "stats")))]
+    pub(super) const NONE: Self = Self(0);
+
     /// How many guards are open.
     #[inline(always)]
     pub(super) fn depth(self) -> usize {

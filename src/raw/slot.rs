@@ -7,7 +7,7 @@ use super::{
     stack::Stack,
 };
 use crate::{
-    Link,
+    Link, Role,
     padding::Line,
     sync::{Bit, Cell, Init, Ordering, init, step},
 };
@@ -94,6 +94,20 @@ impl<S: Scheme> Slot<S> {
     #[inline]
     pub(super) fn is_eager(&self) -> bool {
         self.claimed.is_eager()
+    }
+
+    /// Whether reclaimers may run in the calls of the owner, which has that
+    /// role.
+    #[inline(always)]
+    pub(crate) fn reclaims<R: Role>(&self) -> bool {
+        R::RECLAIMS.unwrap_or_else(|| self.is_eager())
+    }
+
+    /// Whether the owner, which has that role, leaves the owner-only state
+    /// alone.
+    #[inline(always)]
+    pub(crate) fn is_nested<R: Role>(&self) -> bool {
+        R::NESTED.unwrap_or_else(|| !self.is_eager())
     }
 }
 

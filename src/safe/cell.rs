@@ -278,7 +278,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
                 Ok(()) => return Ok(()),
                 Err(found) => current = found,
             }
-            if R::RECLAIMS || !needs_drop::<T>() {
+            if R::RECLAIMS == Some(true) || !needs_drop::<T>() {
                 // SAFETY: it was filled above, and not published.
                 let (unused, value) = unsafe { Blank::empty(new, cache) };
                 blank = unused;

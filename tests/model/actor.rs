@@ -4,8 +4,8 @@
 use std::{mem, num::NonZeroU16, sync::atomic::Ordering};
 
 use hyaline::{
-    AtomicPtr, Callback, CollectorView, Deferred, Eager, Guard, Handle, HandleId, Nested, PerCpu,
-    Role, Scheme, Section, Token, WouldDeadlock,
+    AtomicPtr, Callback, CollectorView, Deferred, Eager, Erased, Guard, Handle, HandleId, Nested,
+    PerCpu, Role, Scheme, Section, Token, WouldDeadlock,
 };
 
 use super::object::{Body, Object, Pools, RECLAIM, called, calm};
@@ -83,38 +83,56 @@ pub trait Actor {
     fn call_later(&self, callback: &'static Callback, word: usize) -> Result<(), hyaline::Busy>;
 }
 
-impl<S: Scheme> Registry for &'static CollectorView<S> {
+/// A collector, and whether its handles are erased.
+pub struct On<S: Scheme> {
+    pub collector: &'static CollectorView<S>,
+    pub erased: bool,
+}
+
+/// A handle whose role is known at run time.
+fn erased<S: Scheme>(handle: Of<S, Erased>) -> Box<dyn Actor> {
+    let hold = Hold::Handle(handle);
+    Box::new(Holder::<S, Erased>::new(hold, |handle| handle.as_eager()))
+}
+
+impl<S: Scheme> Registry for On<S> {
     fn register(&self) -> Option<Box<dyn Actor>> {
-        let handle = CollectorView::register(self).ok()?;
+        let handle = self.collector.register().ok()?;
+        if self.erased {
+            return Some(erased(handle.erase()));
+        }
         let hold = Hold::Handle(handle);
         Some(Box::new(Holder::<S, Eager>::new(hold, |eager| Some(eager))))
     }
 
     fn register_deferred(&self) -> Option<Box<dyn Actor>> {
-        let handle = CollectorView::register_deferred(self).ok()?;
+        let handle = self.collector.register_deferred().ok()?;
+        if self.erased {
+            return Some(erased(handle.erase()));
+        }
         let hold = Hold::Handle(handle);
         Some(Box::new(Holder::<S, Deferred>::new(hold, |_| None)))
     }
 
     fn register_per_cpu(&self) -> Option<Box<dyn Actor>> {
-        let cpu = CollectorView::register_per_cpu(self).ok()?;
+        let cpu = self.collector.register_per_cpu().ok()?;
         // SAFETY: one thread, and nothing preempts it.
         let hold = Hold::Cpu(cpu, |cpu| unsafe { cpu.get() });
         Some(Box::new(Holder::<S, Nested>::new(hold, |_| None)))
     }
 
     fn request_restart(&self, slot: usize) -> bool {
-        CollectorView::request_restart(self, slot)
+        self.collector.request_restart(slot)
     }
 
     fn evict(&self, id: HandleId) -> bool {
         // SAFETY: one thread; its guards are forgotten, as is a section, and
         // its handle is not used but in ways in which a stale one may be.
-        unsafe { CollectorView::evict(self, id) }.is_ok()
+        unsafe { self.collector.evict(id) }.is_ok()
     }
 
     fn pending(&self) -> usize {
-        self.stats().pending()
+        self.collector.stats().pending()
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Setup {
     pub batch: usize,
     pub era_step: usize,
     pub end: End,
+    /// Whether the roles of handles are known at run time.
+    pub erased: bool,
 }
 
 /// What is done with what is there at the end.
@@ -54,6 +56,7 @@ impl Setup {
                 1 => End::Forgotten,
                 _ => End::Settled,
             },
+            erased: byte & 128 > 0,
         }
     }
 }
@@ -104,7 +107,10 @@ fn run_on<S: Scheme<Barrier = Fences>>(setup: Setup, config: Config, ops: &[Op])
     // SAFETY: both are freed below, after everything that borrows them.
     let (lasting, borrowed) = unsafe { (&*memory, &*collector) };
     let mut world = ManuallyDrop::new(World {
-        registry: Box::new(borrowed),
+        registry: Box::new(actor::On {
+            collector: borrowed,
+            erased: setup.erased,
+        }),
         memory: lasting,
         actors: (0..setup.slots).map(|_| None).collect(),
         cells: world::empty_cells(),

@@ -1,6 +1,7 @@
 //! What cargo alone cannot do for this project: `cargo xtask COMMAND`.
 
 mod api;
+mod capi;
 mod compare;
 mod counts;
 mod deny;
@@ -52,6 +53,9 @@ usage: cargo xtask COMMAND [OPTION…]
   deny              licences, sources and advisories of the dependencies
   api [--accept] [--allow-missing]
                     the public API, compared with the kept list
+  capi [--no-sanitizers]
+                    the C library: its header, C programs, sanitizers, bare
+                    targets, size and instructions
   package           the tests of the archive, outside the workspace
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
                     times and counts beside the peers; writes docs/performance.md
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
         Some("deny") => deny::run(parser),
         Some("api") => api::run(parser),
         Some("msrv") => msrv::run(parser),
+        Some("capi") => capi::run(parser),
         Some("package") => package::run(parser),
         Some("sizes") => sizes::run(parser),
         Some("miri") => miri::run(parser),

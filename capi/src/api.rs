@@ -1,0 +1,456 @@
+//! What the functions of each kind do. Their contracts are the header's.
+#![allow(clippy::missing_safety_doc)] // see above
+
+use core::{
+    ffi::{c_int, c_void},
+    mem::{MaybeUninit, forget},
+    num::{NonZeroU16, NonZeroUsize},
+    ptr, slice,
+    sync::atomic::Ordering,
+};
+
+use hyaline::{CollectorView, Link, Scheme};
+
+use crate::{ABI, barrier::as_kept, common::*, pool::Pool, types::*};
+
+/// What `init` needs of a kind.
+pub(crate) trait Kind: Scheme {
+    /// The default configuration. The promise that `single` asks for is the
+    /// caller's of `init`.
+    const CONFIG: hyaline::Config<Self::Barrier>;
+}
+
+pub(crate) fn size<S: Kind>(slots: usize) -> usize {
+    CollectorView::<S>::layout(slots).map_or(0, |layout| layout.size())
+}
+
+pub(crate) fn align<S: Kind>() -> usize {
+    CollectorView::<S>::layout(1).map_or(0, |layout| layout.align())
+}
+
+pub(crate) unsafe fn init_checked<S: Kind>(
+    collector: *mut MaybeUninit<Collector<S>>,
+    memory: *mut c_void,
+    bytes: usize,
+    slots: usize,
+    config: *const Config,
+    abi: usize,
+) -> c_int {
+    if abi != ABI {
+        return WRONG_HEADER;
+    }
+    let mut with = S::CONFIG;
+    // SAFETY: null, or valid.
+    if let Some(config) = unsafe { config.as_ref() } {
+        let Ok(batch) = u16::try_from(config.batch) else {
+            return BAD_ARGUMENT;
+        };
+        if let Some(batch) = NonZeroU16::new(batch) {
+            with = with.with_batch(batch);
+        }
+        if let Some(step) = NonZeroUsize::new(config.era_step) {
+            with = with.with_era_step(step);
+        }
+    }
+    if slots == 0 || size::<S>(slots) == 0 {
+        return BAD_ARGUMENT;
+    }
+    if memory.is_null() || bytes > isize::MAX as usize {
+        return BAD_MEMORY;
+    }
+    // SAFETY: as many bytes as the caller says, which are the library's until
+    // `destroy`.
+    let memory = unsafe { slice::from_raw_parts_mut(memory.cast(), bytes) };
+    match CollectorView::<S>::in_place(memory, slots, with) {
+        Ok(view) => {
+            // SAFETY: valid for writes.
+            unsafe { (*collector).write(Collector::new(view)) };
+            OK
+        }
+        Err(_) => BAD_MEMORY,
+    }
+}
+
+pub(crate) unsafe fn destroy<S: Kind>(collector: *mut Collector<S>) -> c_int {
+    // SAFETY: valid, and made by `init`.
+    let collector = unsafe { &*collector };
+    // SAFETY: as above; the view is not used after the drop.
+    let claimed = unsafe { collector.view() }
+        .slots()
+        .any(|slot| slot.owner.is_some());
+    if claimed {
+        return BUSY;
+    }
+    // SAFETY: no handle is left, and the caller uses it no more.
+    unsafe { ptr::drop_in_place(collector.raw()) };
+    OK
+}
+
+/// Puts a handle where C has it.
+unsafe fn put<S: Kind, E>(
+    registered: Result<hyaline::Handle<'static, S, hyaline::Erased>, E>,
+    handle: *mut MaybeUninit<Handle<S>>,
+) -> c_int {
+    match registered {
+        Ok(registered) => {
+            // SAFETY: valid for writes.
+            unsafe { (*handle).write(Handle(registered)) };
+            OK
+        }
+        Err(_) => NO_SLOT,
+    }
+}
+
+pub(crate) unsafe fn register<S: Kind>(
+    collector: *const Collector<S>,
+    handle: *mut MaybeUninit<Handle<S>>,
+) -> c_int {
+    // SAFETY: valid, and made by `init`; `handle` is valid for writes.
+    unsafe {
+        put(
+            (*collector).view().register().map(hyaline::Handle::erase),
+            handle,
+        )
+    }
+}
+
+pub(crate) unsafe fn register_deferred<S: Kind>(
+    collector: *const Collector<S>,
+    handle: *mut MaybeUninit<Handle<S>>,
+) -> c_int {
+    // SAFETY: as in `register`.
+    unsafe {
+        put(
+            (*collector)
+                .view()
+                .register_deferred()
+                .map(hyaline::Handle::erase),
+            handle,
+        )
+    }
+}
+
+pub(crate) unsafe fn register_per_cpu<S: Kind>(
+    collector: *const Collector<S>,
+    handle: *mut MaybeUninit<Handle<S>>,
+) -> c_int {
+    // SAFETY: as in `register`. Who shares it with interrupts keeps the
+    // contract of `PerCpu::get`, which is the header's.
+    unsafe {
+        put(
+            (*collector)
+                .view()
+                .register_per_cpu()
+                .map(hyaline::PerCpu::erase),
+            handle,
+        )
+    }
+}
+
+pub(crate) unsafe fn unregister<S: Kind>(handle: *mut Handle<S>) {
+    // SAFETY: a handle that is not used any more.
+    unsafe { ptr::drop_in_place(handle) };
+}
+
+pub(crate) unsafe fn evict<S: Kind>(collector: *const Collector<S>, id: Id) -> c_int {
+    // SAFETY: valid; the rest is `evict`'s contract, which is the header's.
+    match unsafe { (*collector).view().evict(id.get()) } {
+        Ok(()) => OK,
+        Err(_) => NOT_THE_OWNER,
+    }
+}
+
+pub(crate) unsafe fn request_restart<S: Kind>(collector: *const Collector<S>, slot: usize) -> bool {
+    // SAFETY: valid.
+    unsafe { (*collector).view() }.request_restart(slot)
+}
+
+/// Puts the state of a slot where C has it, if there is one.
+unsafe fn put_state(
+    found: Option<hyaline::SlotState>,
+    state: *mut MaybeUninit<CSlotState>,
+) -> bool {
+    if let Some(found) = found {
+        // SAFETY: valid for writes.
+        unsafe { (*state).write(CSlotState::new(found)) };
+    }
+    found.is_some()
+}
+
+pub(crate) unsafe fn slot_state<S: Kind>(
+    collector: *const Collector<S>,
+    slot: usize,
+    state: *mut MaybeUninit<CSlotState>,
+) -> bool {
+    // SAFETY: valid, both.
+    unsafe { put_state((*collector).view().slots().nth(slot), state) }
+}
+
+pub(crate) unsafe fn oldest<S: Kind>(
+    collector: *const Collector<S>,
+    state: *mut MaybeUninit<CSlotState>,
+) -> bool {
+    // SAFETY: valid, both.
+    unsafe { put_state((*collector).view().oldest(), state) }
+}
+
+#[cfg(feature = "stats")]
+pub(crate) unsafe fn stats<S: Kind>(
+    collector: *const Collector<S>,
+    stats: *mut MaybeUninit<CStats>,
+) -> c_int {
+    // SAFETY: valid.
+    let found = unsafe { (*collector).view() }.stats();
+    let found = CStats {
+        retired: found.retired,
+        reclaimed: found.reclaimed,
+        peak: found.peak,
+    };
+    // SAFETY: valid for writes.
+    unsafe { (*stats).write(found) };
+    OK
+}
+
+#[cfg(not(feature = "stats"))]
+pub(crate) unsafe fn stats<S: Kind>(_: *const Collector<S>, _: *mut MaybeUninit<CStats>) -> c_int {
+    NOT_BUILT
+}
+
+pub(crate) unsafe fn slot<S: Kind>(handle: *const Handle<S>) -> usize {
+    // SAFETY: valid.
+    unsafe { &*handle }.0.slot()
+}
+
+pub(crate) unsafe fn id<S: Kind>(handle: *const Handle<S>) -> Id {
+    // SAFETY: valid.
+    Words::new(unsafe { &*handle }.0.id())
+}
+
+pub(crate) unsafe fn is_evicted<S: Kind>(handle: *const Handle<S>) -> bool {
+    // SAFETY: valid.
+    unsafe { &*handle }.0.is_evicted()
+}
+
+#[inline(always)]
+pub(crate) unsafe fn enter<S: Kind>(handle: *const Handle<S>) {
+    // SAFETY: valid.
+    forget(unsafe { &*handle }.0.enter());
+}
+
+#[inline(always)]
+pub(crate) unsafe fn leave<S: Kind>(handle: *const Handle<S>) {
+    // SAFETY: valid, and there was an `enter`, which forgot its guard.
+    unsafe { (*handle).0.leave_unchecked() };
+}
+
+pub(crate) unsafe fn refresh<S: Kind>(handle: *const Handle<S>) {
+    // SAFETY: valid, and in a section.
+    unsafe { (*handle).guard() }.refresh();
+}
+
+pub(crate) unsafe fn restart_requested<S: Kind>(handle: *const Handle<S>) -> bool {
+    // SAFETY: valid, and in a section.
+    unsafe { (*handle).guard() }.restart_requested()
+}
+
+#[inline(always)]
+pub(crate) unsafe fn protect<S: Kind>(
+    handle: *const Handle<S>,
+    place: *const Place,
+) -> *mut c_void {
+    // SAFETY: valid, and in a section.
+    // Acquire: what the object holds is seen.
+    unsafe { (*handle).guard().protect(&*place, Ordering::Acquire) }
+}
+
+pub(crate) unsafe fn protect_own<S: Kind>(handle: *const Handle<S>, object: *mut Link) {
+    // SAFETY: valid, in a section, and not shared yet.
+    unsafe { (*handle).guard().protect_own(object) };
+}
+
+#[inline(always)]
+pub(crate) unsafe fn swap<S: Kind>(
+    handle: *const Handle<S>,
+    place: *mut Place,
+    object: *mut c_void,
+) -> *mut c_void {
+    // SAFETY: valid, and in a section.
+    // AcqRel: the new object is published, the old one is seen.
+    unsafe { (*handle).guard().swap(&*place, object, Ordering::AcqRel) }
+}
+
+/// What both exchanges give back.
+unsafe fn exchanged(result: Result<*mut c_void, *mut c_void>, expected: *mut *mut c_void) -> bool {
+    match result {
+        Ok(_) => true,
+        Err(found) => {
+            // SAFETY: valid for writes.
+            unsafe { expected.write(found) };
+            false
+        }
+    }
+}
+
+pub(crate) unsafe fn compare_exchange<S: Kind>(
+    handle: *const Handle<S>,
+    place: *mut Place,
+    expected: *mut *mut c_void,
+    object: *mut c_void,
+) -> bool {
+    // AcqRel, Acquire: as in `swap`.
+    let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+    // SAFETY: valid, and in a section.
+    unsafe {
+        let guard = (*handle).guard();
+        exchanged(
+            guard.compare_exchange(&*place, *expected, object, success, failure),
+            expected,
+        )
+    }
+}
+
+pub(crate) unsafe fn compare_exchange_weak<S: Kind>(
+    handle: *const Handle<S>,
+    place: *mut Place,
+    expected: *mut *mut c_void,
+    object: *mut c_void,
+) -> bool {
+    // AcqRel, Acquire: as in `swap`.
+    let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+    // SAFETY: valid, and in a section.
+    unsafe {
+        let guard = (*handle).guard();
+        let result = guard.compare_exchange_weak(&*place, *expected, object, success, failure);
+        exchanged(result, expected)
+    }
+}
+
+pub(crate) unsafe fn stamp<S: Kind>(handle: *const Handle<S>, object: *mut Link) {
+    // SAFETY: valid; the object is valid for writes, and not shared.
+    unsafe { object.write((*handle).0.stamp()) };
+}
+
+pub(crate) unsafe fn retire<S: Kind>(
+    handle: *const Handle<S>,
+    object: *mut Link,
+    reclaim: CReclaimer,
+) {
+    // SAFETY: valid; the rest is the contract of `retire`, which is the
+    // header's. The kind's barrier calls the reclaimer as what it is.
+    unsafe { (*handle).0.retire(object, as_kept(reclaim)) };
+}
+
+pub(crate) unsafe fn defer_retire<S: Kind>(
+    handle: *const Handle<S>,
+    object: *mut Link,
+    reclaim: CReclaimer,
+) {
+    // SAFETY: as in `retire`, and in a section.
+    unsafe { (*handle).guard().defer_retire(object, as_kept(reclaim)) };
+}
+
+pub(crate) unsafe fn flush<S: Kind>(handle: *const Handle<S>) -> usize {
+    // SAFETY: valid.
+    unsafe { &*handle }.0.flush()
+}
+
+pub(crate) unsafe fn collect<S: Kind>(handle: *const Handle<S>, at_most: usize) -> usize {
+    // SAFETY: valid.
+    let eager = unsafe { &*handle }.0.as_eager();
+    eager.map_or(0, |eager| eager.collect_at_most(at_most))
+}
+
+pub(crate) unsafe fn limit_reclaims<S: Kind>(handle: *const Handle<S>, reclaimers: usize) -> c_int {
+    let Ok(limit) = u16::try_from(reclaimers) else {
+        return BAD_ARGUMENT;
+    };
+    // SAFETY: valid.
+    let Some(eager) = unsafe { &*handle }.0.as_eager() else {
+        return NOT_EAGER;
+    };
+    eager.limit_reclaims(NonZeroU16::new(limit));
+    OK
+}
+
+pub(crate) unsafe fn synchronize<S: Kind>(
+    handle: *const Handle<S>,
+    relax: Option<Function>,
+    argument: *mut c_void,
+) -> c_int {
+    // SAFETY: valid.
+    let Some(eager) = unsafe { &*handle }.0.as_eager() else {
+        return NOT_EAGER;
+    };
+    let waited = eager.synchronize(|| match relax {
+        // SAFETY: the caller's function, with its argument.
+        Some(relax) => unsafe { relax(argument) },
+        None => core::hint::spin_loop(),
+    });
+    match waited {
+        Ok(()) => OK,
+        Err(_) => WOULD_DEADLOCK,
+    }
+}
+
+pub(crate) unsafe fn start<S: Kind>(handle: *const Handle<S>) -> CToken {
+    // SAFETY: valid.
+    Words::new(unsafe { &*handle }.0.start_grace_period())
+}
+
+pub(crate) unsafe fn poll<S: Kind>(handle: *const Handle<S>, token: *mut CToken) -> bool {
+    // SAFETY: valid, both; the token was made by `start`.
+    unsafe {
+        let mut polled = (*token).get();
+        let over = polled.poll(&(*handle).0);
+        token.write(Words::new(polled));
+        over
+    }
+}
+
+/// The reclaimer of callbacks.
+unsafe extern "C" fn call(link: *mut Link) {
+    // SAFETY: only callbacks have this reclaimer.
+    let callback = unsafe { &*Link::cast::<Callback>(link) };
+    let (function, argument) = (callback.function.get(), callback.argument.get());
+    // Release: pairs with the Acquire in `call_later`; we are done with it, so
+    // the function may use it again.
+    callback.state.store(ptr::null_mut(), Ordering::Release);
+    if let Some(function) = function {
+        // SAFETY: the caller's function, with its argument.
+        unsafe { function(argument) };
+    }
+}
+
+pub(crate) unsafe fn call_later<S: Kind>(
+    handle: *const Handle<S>,
+    callback: *mut Callback,
+    function: Function,
+    argument: *mut c_void,
+) -> c_int {
+    // SAFETY: valid, and made of zeros or used before.
+    let state = unsafe { &(*callback).state };
+    // Acquire: pairs with the Release in `call`. Relaxed on failure: it is
+    // under way.
+    let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
+    if state
+        .compare_exchange(ptr::null_mut(), taken(), success, failure)
+        .is_err()
+    {
+        return BUSY;
+    }
+    // SAFETY: it is ours from here on, until `call` gives it back; it was never
+    // shared, and has no birth era: it waits for every section.
+    unsafe {
+        (*callback).function.set(Some(function));
+        (*callback).argument.set(argument);
+        (&raw mut (*callback).link).write(Link::new());
+        let guard = (*handle).0.enter();
+        guard.defer_retire(callback, as_kept(call));
+    }
+    OK
+}
+
+pub(crate) unsafe fn pool_alloc<S: Kind>(handle: *const Handle<S>, pool: *mut Pool) -> *mut c_void {
+    // SAFETY: valid, both.
+    unsafe { (*pool).alloc(&*handle) }
+}

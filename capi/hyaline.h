@@ -248,7 +248,7 @@ static inline int HYALINE_(init)(struct HYALINE_(collector) *collector, void *me
 }
 /* Reclaims all that is left; the memory is the caller's again. HYALINE_BUSY, and
    nothing is done, if a slot is claimed.
-   As drop of a Collector: wait-free but for reclaimers; irq no, NMI no, masked no; reclaimers all that are left. */
+   As drop of a Collector: wait-free except for reclaimers; irq no, NMI no, masked no; reclaimers all that are left. */
 int HYALINE_(destroy)(struct HYALINE_(collector) *collector);
 
 /* Claims a slot: for a task. HYALINE_NO_SLOT if all are claimed.

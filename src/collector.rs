@@ -1,10 +1,12 @@
 //! The collector: a `static` array of slots.
 
+mod error;
 mod view;
 
 use core::{fmt, ops::Deref};
 
-pub use view::{CollectorView, MemoryError};
+pub use error::{MemoryError, SlotsExhausted};
+pub use view::CollectorView;
 
 use crate::{
     Basic, Config, Scheme,
@@ -123,45 +125,3 @@ impl<const N: usize, S: Scheme> fmt::Debug for Collector<N, S> {
             .finish_non_exhaustive()
     }
 }
-
-/// All slots of a collector are claimed.
-///
-/// ```
-/// let collector = hyaline::Collector::<1>::new();
-/// let handle = collector.register()?;
-/// let error = collector.register().unwrap_err();
-/// assert!(error.to_string().starts_with("each slot of the collector (1) is claimed"));
-/// # Ok::<(), hyaline::SlotsExhausted>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct SlotsExhausted {
-    capacity: usize,
-}
-
-impl SlotsExhausted {
-    /// The slots that the collector has.
-    ///
-    /// ```
-    /// let collector = hyaline::Collector::<1>::new();
-    /// let handle = collector.register()?;
-    /// assert_eq!(collector.register().unwrap_err().capacity(), 1);
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    #[must_use]
-    pub const fn capacity(&self) -> usize {
-        self.capacity
-    }
-}
-
-impl fmt::Display for SlotsExhausted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "each slot of the collector ({}) is claimed; drop a handle with its guards, evict one whose task is dead or forgot a guard, or make the collector with a larger N",
-            self.capacity
-        )
-    }
-}
-
-impl core::error::Error for SlotsExhausted {}

@@ -84,8 +84,8 @@
 //! | [`Deferred`] | interrupts, code with a deadline, code that must not free | never run a reclaimer; eager handles do |
 //! | [`Nested`], a [`PerCpu`] | one CPU: its task and the interrupts that preempt it | the same, on one handle for all of them |
 //!
-//! [`Collector::register`], [`register_deferred`](Collector::register_deferred)
-//! and [`register_per_cpu`](Collector::register_per_cpu) make them. A collector
+//! [`Collector::register`](CollectorView::register), [`register_deferred`](CollectorView::register_deferred)
+//! and [`register_per_cpu`](CollectorView::register_per_cpu) make them. A collector
 //! needs at least one eager handle that retires or calls
 //! [`collect`](Handle::collect) now and then.
 //!
@@ -166,7 +166,7 @@
 //!   protected by [`Guard::protect_own`], called before it is shared. The
 //!   structures in [`safe`] keep both conditions.
 //! - A guard that is forgotten keeps its slot until the slot is
-//!   [evicted](Collector::evict).
+//!   [evicted](CollectorView::evict).
 //! - Retiring is lock-free but not wait-free: a push is a compare-and-swap loop.
 //!
 //! # Features

@@ -7,7 +7,7 @@ use core::{
     ptr,
 };
 
-use super::SlotsExhausted;
+use super::error::{MemoryError, SlotsExhausted};
 use crate::{
     Basic, Config, Deferred, Handle, HandleId, Nested, NotTheOwner, PerCpu, Role, Scheme,
     raw::{Global, Slot},
@@ -113,6 +113,12 @@ impl<S: Scheme> CollectorView<S> {
         slots: usize,
         config: Config<S::Barrier>,
     ) -> Result<&mut Self, MemoryError> {
+        const {
+            assert!(
+                usize::BITS > 16 || !S::ROBUST,
+                "`Robust` needs words of 32 bits or more"
+            )
+        };
         let layout = Self::layout(slots)?;
         let start = memory.as_mut_ptr();
         if memory.len() < layout.size() || start.addr() & (layout.align() - 1) != 0 {
@@ -348,46 +354,3 @@ impl<S: Scheme> fmt::Debug for CollectorView<S> {
             .finish_non_exhaustive()
     }
 }
-
-/// Why a [`CollectorView`] cannot be made.
-///
-/// ```
-/// use hyaline::{Basic, CollectorView, MemoryError};
-///
-/// let error = CollectorView::<Basic>::layout(usize::MAX).unwrap_err();
-/// assert_eq!(error, MemoryError::TooLarge);
-/// assert!(error.to_string().starts_with("so many slots are larger than the address space"));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MemoryError {
-    /// No memory is as large.
-    TooLarge,
-    /// The memory given is smaller than this, or not as aligned.
-    Unfit(Layout),
-    /// The allocator has no memory of this layout.
-    Refused(Layout),
-}
-
-impl fmt::Display for MemoryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLarge => {
-                f.write_str("so many slots are larger than the address space; ask for fewer")
-            }
-            Self::Unfit(layout) => write!(
-                f,
-                "a collector of so many slots needs {} bytes aligned to {}; give it as many, or make it with fewer slots",
-                layout.size(),
-                layout.align()
-            ),
-            Self::Refused(layout) => write!(
-                f,
-                "the allocator has no {} bytes for a collector of so many slots; free some, or make it with fewer slots",
-                layout.size()
-            ),
-        }
-    }
-}
-
-impl core::error::Error for MemoryError {}

@@ -34,8 +34,8 @@ impl<S: Scheme> Local<'_, S> {
     /// depends on what is there, it need not be loaded.
     #[inline(always)]
     fn own_if_needed<R: Role>(&self) -> Seen {
-        #[cfg(all(target_arch = "x86_64", not(feature = "stats")))]
-        if !S::ROBUST && (R::NESTED != Some(false) || S::Barrier::LIGHT_IS_FREE) {
+        let adds = cfg!(all(target_arch = "x86_64", not(feature = "stats")));
+        if adds && !S::ROBUST && (R::NESTED != Some(false) || S::Barrier::LIGHT_IS_FREE) {
             return Seen::NONE;
         }
         self.slot.section.own()

@@ -53,7 +53,6 @@ pub struct Seen(usize);
 
 impl Seen {
     /// No section, of any number.
-    #[cfg(all(target_arch = "x86_64", not(feature = "stats")))]
     pub(super) const NONE: Self = Self(0);
 
     /// How many guards are open.

@@ -46,6 +46,7 @@ const TABLE: &[(&str, If, If)] = &[
     ("Robust<[B+]>", If::Always, If::Always),
     ("Config<[B+]>", If::Always, If::Always),
     ("Collector<2, [S=]>", If::Always, If::Always),
+    ("CollectorView<[S=]>", If::Always, If::Always),
     ("Handle<['c+], [S=], [R]>", If::Always, If::Never),
     ("Guard<['h+], [S=], [R]>", If::Never, If::Never),
     ("PerCpu<['c+], [S=]>", If::Always, If::Always),
@@ -167,6 +168,10 @@ fn instance(of: &str, fill: impl Fn(Parameter<'_>) -> String) -> String {
         let from = text.find('[').unwrap();
         let to = text.find(']').unwrap();
         text.replace_range(from..=to, &fill(parameter));
+    }
+    // It has no size; a box has its properties.
+    if of.starts_with("CollectorView<") {
+        return format!("Box<{text}>");
     }
     text
 }

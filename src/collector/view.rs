@@ -63,6 +63,12 @@ impl<S: Scheme> CollectorView<S> {
     /// # Ok::<(), hyaline::MemoryError>(())
     /// ```
     pub const fn layout(slots: usize) -> Result<Layout, MemoryError> {
+        const {
+            assert!(
+                usize::BITS > 16 || !S::ROBUST,
+                "`Robust` needs words of 32 bits or more for its clock; use `Basic`"
+            );
+        };
         // The tail lies where an array of any length would, or a collector's
         // array could not become a slice.
         let (before, align) = (
@@ -113,12 +119,6 @@ impl<S: Scheme> CollectorView<S> {
         slots: usize,
         config: Config<S::Barrier>,
     ) -> Result<&mut Self, MemoryError> {
-        const {
-            assert!(
-                usize::BITS > 16 || !S::ROBUST,
-                "`Robust` needs words of 32 bits or more"
-            )
-        };
         let layout = Self::layout(slots)?;
         let start = memory.as_mut_ptr();
         if memory.len() < layout.size() || start.addr() & (layout.align() - 1) != 0 {

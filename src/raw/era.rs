@@ -385,6 +385,9 @@ fn raise<B: Barrier>(clock: &Clock, eras: &SlotEras) -> bool {
 /// Orderings, by the short name the clock's two versions share.
 use Ordering as O;
 
+#[cfg(all(test, hyaline_loom))]
+#[path = "era/looks.rs"]
+mod looks;
 #[cfg(all(test, hyaline_loom, hyaline_narrow_era))]
 #[path = "era/models.rs"]
 mod models;

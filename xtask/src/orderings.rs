@@ -78,8 +78,9 @@ fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
     nightly::install(&["miri", "rust-src"])?;
     let copy = Copy::make()?;
     let mut models = Models::default();
-    for narrow in [false, true].into_iter().filter(|_| unchanged) {
-        if let Some(model) = models.run(&copy, narrow, false)? {
+    let programs = [Program::Eras, Program::Narrow, Program::All];
+    for program in programs.into_iter().filter(|_| unchanged) {
+        if let Some(model) = models.run(&copy, program, false)? {
             return Err(format!(
                 "the models fail before anything is weakened: {model}"
             ));
@@ -89,9 +90,15 @@ fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
     for change in changes {
         let original = copy.read(&change.file)?;
         copy.write(&change.file, &change.text)?;
-        // The narrow clock is another file; all else is the same in both.
-        let narrow = change.file.contains("split");
-        let verdict = models.run(&copy, narrow, true)?;
+        let verdict = match &change.file {
+            // The narrow clock is another file; all else is the same in both.
+            file if file.contains("two_words") => models.run(&copy, Program::Narrow, true)?,
+            file if file.contains("one_word") => match models.run(&copy, Program::Eras, true)? {
+                None => models.run(&copy, Program::All, true)?,
+                caught => caught,
+            },
+            _ => models.run(&copy, Program::All, true)?,
+        };
         copy.write(&change.file, &original)?;
         if verdict.is_some() {
             caught += 1;
@@ -115,6 +122,17 @@ fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
     }
 }
 
+/// Models that are built together.
+#[derive(Clone, Copy, PartialEq)]
+enum Program {
+    /// Those of `tests/loom`.
+    All,
+    /// Those beside the eras, in one word.
+    Eras,
+    /// The same, in two words.
+    Narrow,
+}
+
 /// The models, and what is known of them: those that caught most run first.
 #[derive(Default)]
 struct Models {
@@ -126,10 +144,10 @@ impl Models {
     fn run(
         &mut self,
         copy: &Copy,
-        narrow: bool,
+        which: Program,
         is_weakened: bool,
     ) -> Result<Option<String>, String> {
-        let program = copy.build(narrow)?;
+        let program = copy.build(which)?;
         let mut names = names(&program)?;
         names.sort_by_key(|name| std::cmp::Reverse(self.score.get(name).copied().unwrap_or(0)));
         for name in names {
@@ -152,7 +170,10 @@ impl Models {
             *self.score.entry(name.clone()).or_default() += 1;
             return Ok(Some(name));
         }
-        if narrow { Ok(None) } else { copy.miri() }
+        match which {
+            Program::All => copy.miri(),
+            _ => Ok(None),
+        }
     }
 }
 
@@ -232,7 +253,8 @@ impl Copy {
     }
 
     /// Builds the models; the path of the program.
-    fn build(&self, narrow: bool) -> Result<PathBuf, String> {
+    fn build(&self, which: Program) -> Result<PathBuf, String> {
+        let narrow = which == Program::Narrow;
         let flags = if narrow {
             "--cfg hyaline_loom --cfg hyaline_narrow_era"
         } else {
@@ -248,10 +270,9 @@ impl Copy {
             )
             .args(["test", "--release", "--no-run"])
             // The clock has models of its own beside it.
-            .args(if narrow {
-                &["--lib"][..]
-            } else {
-                &["--test", "loom"]
+            .args(match which {
+                Program::All => &["--test", "loom"][..],
+                _ => &["--lib"],
             });
         let built = shell::run(&mut command, Duration::from_secs(900))?;
         if !built.ok() {

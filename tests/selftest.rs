@@ -14,11 +14,6 @@ impl Board for Host {
         println!("{line}");
     }
 
-    fn owns_its_cores(&self) -> bool {
-        // There may be fewer processors than threads.
-        false
-    }
-
     fn relax(&self) {
         thread::yield_now();
     }

@@ -4,10 +4,9 @@
 use crate::{Board, node::shelve, rendezvous::Team, world::World};
 use hyaline::Scheme;
 
-/// The most rounds of a core. The first read of a reclaimed node ends the hunt.
+/// The most rounds of a core, and the longest wait in one. The first node that is
+/// reclaimed under a reader's eyes ends the hunt.
 const ROUNDS: usize = 1_000_000;
-/// Looks of a reader at a node, so that a core which is stopped is often stopped there.
-const LOOKS: u32 = 256;
 
 /// The last suite of a world: what it does to it is wrong.
 pub fn suite<S: Scheme, B: Board, const W: usize>(
@@ -20,18 +19,22 @@ pub fn suite<S: Scheme, B: Board, const W: usize>(
     let caught = || world.ledger.torn() > before;
     team.wait(board);
     let handle = world.register();
-    for round in 0..ROUNDS {
-        if team.core.is_multiple_of(2) {
-            world.replace_rashly(&handle, team.core);
-        } else {
-            world.read(&handle, LOOKS);
-        }
+    for _ in 0..ROUNDS {
         if caught() {
             break;
         }
-        // Threads that share one processor.
-        if round % 64 == 63 {
+        if team.core.is_multiple_of(2) {
+            world.replace_rashly(&handle, team.core);
             board.relax();
+        } else {
+            // Another core replaces the node meanwhile.
+            let made = world.ledger.made();
+            world.watch(&handle.enter(), || {
+                let replaced = || world.ledger.made() > made + 1 || caught();
+                (0..ROUNDS)
+                    .take_while(|_| !replaced())
+                    .for_each(|_| board.relax());
+            });
         }
     }
     drop(handle);

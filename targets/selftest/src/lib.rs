@@ -41,12 +41,6 @@ pub trait Board: Sync {
     /// Prints one line.
     fn print(&self, line: fmt::Arguments<'_>);
 
-    /// Whether each core is there for the test alone. If not, threads may never meet
-    /// inside a section.
-    fn owns_its_cores(&self) -> bool {
-        true
-    }
-
     /// Waits a moment for another core. A hosted program yields here.
     fn relax(&self) {
         core::hint::spin_loop();

@@ -110,10 +110,10 @@ pub fn suite<S: Scheme, B: Board, const W: usize>(
         assert_eq!(done, calls, "{label}: callbacks that were called");
         let [evictions, restarts, periods] =
             [&counts.evictions, &counts.restarts, &counts.periods].map(|count| count.load(COUNT));
+        // Not the restarts: cores that share a processor may never meet inside a
+        // section.
         let all = evictions > 0 && periods > 0 && calls > 0;
-        // Threads that share a processor may never meet inside a section.
-        let met = restarts > 0 || !board.owns_its_cores();
-        assert!(all && met, "{label}: something never happened");
+        assert!(all, "{label}: something never happened");
         board.print(format_args!(
             "{label}: mixed torture ok, {} objects, {evictions} evictions, {restarts} restarts, \
              {periods} grace periods, {calls} callbacks",

@@ -22,7 +22,8 @@ fn comes_after(shows_later: impl Fn(&Reach, &Reach) -> bool + Sync + Send + Copy
         let reading = thread::spawn(move || {
             // SAFETY: loom checks that nobody writes.
             read.with(|object| unsafe { *object });
-            clock.tick();
+            // Both words change, where there are two.
+            (0..3).for_each(|_| clock.tick());
             others.enter::<Fences>(&clock);
         });
         let found = eras.look();

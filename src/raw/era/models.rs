@@ -114,11 +114,38 @@ fn a_torn_beginning_is_not_too_late() {
         let clock = Arc::new(Clock::init());
         let eras = Arc::new(SlotEras::init());
         let other = eras.clone();
-        let ticking = ticks_elsewhere(&clock, 6);
-        let publishing = thread::spawn(move || assert!(other.look().began <= START + 6));
+        let ticking = ticks_elsewhere(&clock, 7);
+        let publishing = thread::spawn(move || assert!(other.look().began <= START + 7));
         eras.enter::<Fences>(&clock);
         ticking.join().unwrap();
         publishing.join().unwrap();
+    });
+}
+
+/// (3): an access era is not taken for that of a round later, in which the low
+/// word is the same, by a reader that found a pointer in between.
+#[test]
+fn an_access_era_of_a_round_ago_is_not_current() {
+    model(|| {
+        let clock = Arc::new(Clock::init());
+        let eras = slot(&clock);
+        let published = Arc::new(AtomicBool::new(false));
+        let done = Arc::new(AtomicBool::new(false));
+        let (others, told, end) = (clock.clone(), published.clone(), done.clone());
+        let ticking = thread::spawn(move || {
+            ticks(&others, 2);
+            told.store(true, O::Release);
+            ticks(&others, 6);
+            // Relaxed: as in `ticks_elsewhere`.
+            end.store(true, O::Relaxed);
+        });
+        while !done.load(O::Relaxed) {
+            thread::yield_now();
+        }
+        if published.load(O::Acquire) {
+            assert!(!eras.access().is_current(&clock));
+        }
+        ticking.join().unwrap();
     });
 }
 

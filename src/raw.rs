@@ -105,7 +105,6 @@
 
 mod chain;
 mod claim;
-mod counts;
 mod drain;
 mod era;
 pub(crate) mod magazine;
@@ -117,6 +116,7 @@ mod section;
 mod slot;
 mod snapshot;
 mod stack;
+mod stats;
 
 use core::ptr;
 
@@ -141,12 +141,12 @@ pub(crate) struct Global<S: Scheme, T: ?Sized = [Slot<S>]> {
     /// The era (robust mode).
     clock: <S::Eras as EraPolicy>::Clock,
     /// Slots from here on were never claimed, and need not be looked at.
-    used: AtomicUsize,
+    high_water: AtomicUsize,
     /// Objects that nobody can hold and nobody has reclaimed: left by a limit,
     /// by a panic, or by a context in which no reclaimer may run.
     left_over: Stack,
     settings: Settings,
-    totals: counts::Totals,
+    totals: stats::Totals,
     pub(crate) slots: T,
 }
 
@@ -155,10 +155,10 @@ impl<S: Scheme, const N: usize> Global<S, [Slot<S>; N]> {
         pub(crate) const fn new(settings: Settings) -> Self {
             Self {
                 clock: init!(<S::Eras as EraPolicy>::Clock),
-                used: AtomicUsize::new(0),
+                high_water: AtomicUsize::new(0),
                 left_over: init!(Stack),
                 settings,
-                totals: init!(counts::Totals),
+                totals: init!(stats::Totals),
                 #[cfg(not(hyaline_loom))]
                 slots: [const { <Slot<S> as Init>::INIT }; N],
                 #[cfg(hyaline_loom)]
@@ -180,10 +180,10 @@ impl<S: Scheme> Global<S> {
         // and none is read.
         unsafe {
             (&raw mut (*this).clock).write(init!(<S::Eras as EraPolicy>::Clock));
-            (&raw mut (*this).used).write(AtomicUsize::new(0));
+            (&raw mut (*this).high_water).write(AtomicUsize::new(0));
             (&raw mut (*this).left_over).write(init!(Stack));
             (&raw mut (*this).settings).write(settings);
-            (&raw mut (*this).totals).write(init!(counts::Totals));
+            (&raw mut (*this).totals).write(init!(stats::Totals));
             let slots = &raw mut (*this).slots;
             for index in 0..slots.len() {
                 // Slot by slot, and not by one `memset`: a call of it goes
@@ -199,17 +199,17 @@ impl<S: Scheme> Global<S> {
     }
 
     /// The slots that may have been claimed.
-    fn used(&self) -> &[Slot<S>] {
+    fn claimed_slots(&self) -> &[Slot<S>] {
         // Relaxed: `register` raises it before the slot's first section, and
         // so before that section's light barrier: the argument of (1), for
         // this word.
-        let used = self.used.load(Ordering::Relaxed);
-        self.slots.get(..used).unwrap_or(&self.slots)
+        let end = self.high_water.load(Ordering::Relaxed);
+        self.slots.get(..end).unwrap_or(&self.slots)
     }
 
     /// Its address, which tells it from others.
     pub(crate) fn addr(&self) -> usize {
-        ptr::from_ref(&self.used).addr()
+        ptr::from_ref(&self.high_water).addr()
     }
 
     /// The section word of a slot: what a grace period looks at.

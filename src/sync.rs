@@ -29,15 +29,15 @@ pub(crate) use loom::{
 /// one. Without compare-and-swap portable-atomic's masks interrupts in loads
 /// and stores too, when it is built with `critical-section`.
 #[cfg(not(hyaline_loom))]
-pub(crate) type Flag = <plain::Plain as plain::Types>::Word;
+pub(crate) type LoadStoreUsize = <plain::Plain as plain::Types>::Word;
 #[cfg(hyaline_loom)]
-pub(crate) use interrupt::Flag;
+pub(crate) use interrupt::LoadStoreUsize;
 
 /// The same for a bit.
 #[cfg(not(hyaline_loom))]
-pub(crate) type Bit = <plain::Plain as plain::Types>::Bit;
+pub(crate) type LoadStoreBool = <plain::Plain as plain::Types>::LoadStoreBool;
 #[cfg(hyaline_loom)]
-pub(crate) use loom::sync::atomic::AtomicBool as Bit;
+pub(crate) use loom::sync::atomic::AtomicBool as LoadStoreBool;
 
 /// Core's atomics where it has them, else portable-atomic's (ARMv4T, ARMv5TE,
 /// MSP430). The `cfg` that would tell, `target_has_atomic_load_store`, is not
@@ -54,7 +54,7 @@ mod plain {
     /// What is chosen.
     pub trait Types {
         type Word;
-        type Bit;
+        type LoadStoreBool;
     }
 
     const _: () = {
@@ -62,7 +62,7 @@ mod plain {
         use core::sync::atomic::*;
         impl Types for Plain {
             type Word = AtomicUsize;
-            type Bit = AtomicBool;
+            type LoadStoreBool = AtomicBool;
         }
     };
 }

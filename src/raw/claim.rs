@@ -12,8 +12,8 @@ impl<S: Scheme> Global<S> {
             .slots
             .iter()
             .position(|slot| slot.claimed.claim(eager))?;
-        // Relaxed: see `used`.
-        self.used.fetch_max(index + 1, Ordering::Relaxed);
+        // Relaxed: see `Global::claimed_slots`.
+        self.high_water.fetch_max(index + 1, Ordering::Relaxed);
         let slot = &self.slots[index];
         // The first object is published at once if there is anything from
         // before, or owners that come, retire and die would add up.

@@ -32,7 +32,7 @@ impl<S: Scheme> Local<'_, S> {
         let Some(chain) = chain else { return };
         let slot = self.slot;
         if slot.is_eager() && !slot.draining.get() && slot.hand.get().is_null() {
-            self.hold(chain.first());
+            self.load_hand(chain.first());
         } else {
             self.global.left_over.push(chain);
         }
@@ -40,7 +40,7 @@ impl<S: Scheme> Local<'_, S> {
 
     /// Takes a list into the hand, which is empty; what is more than a handful
     /// is left over.
-    fn hold(&self, list: *mut Link) {
+    fn load_hand(&self, list: *mut Link) {
         self.slot.hand.set(list);
         // SAFETY: the list is ours: what nobody can hold.
         unsafe {
@@ -95,7 +95,7 @@ impl<S: Scheme> Local<'_, S> {
         if self.global.left_over.seems_empty() {
             return None;
         }
-        self.hold(self.global.left_over.take());
+        self.load_hand(self.global.left_over.take());
         self.pop_hand()
     }
 

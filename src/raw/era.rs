@@ -42,7 +42,7 @@ use super::{chain::Chain, section::Seen};
 use crate::{
     Barrier, Link,
     config::Settings,
-    sync::{Cell, Init, Ordering, impl_init},
+    sync::{Cell, Init, impl_init},
 };
 
 #[cfg(any(not(target_pointer_width = "64"), hyaline_narrow_era))]
@@ -84,7 +84,7 @@ pub trait EraPolicy: 'static {
         access: Self::Access,
     ) -> bool;
     /// Makes the section hold an object of its own, which it did not load.
-    fn cover<B: Barrier>(clock: &Self::Clock, eras: &Self::SlotEras, link: &Link);
+    fn protect_own<B: Barrier>(clock: &Self::Clock, eras: &Self::SlotEras, link: &Link);
     /// Stamps an object that is made now.
     fn stamp(clock: &Self::Clock, local: &Self::LocalEras, settings: &Settings, link: &Link);
     /// The same, without the owner's count: the clock ticks each time.
@@ -154,7 +154,7 @@ impl EraPolicy for NoEras {
     }
 
     #[inline(always)]
-    fn cover<B: Barrier>((): &(), (): &(), _: &Link) {}
+    fn protect_own<B: Barrier>((): &(), (): &(), _: &Link) {}
 
     #[inline(always)]
     fn stamp((): &(), (): &(), _: &Settings, _: &Link) {}
@@ -281,7 +281,7 @@ impl EraPolicy for Eras {
     }
 
     #[inline]
-    fn cover<B: Barrier>(clock: &Clock, eras: &SlotEras, link: &Link) {
+    fn protect_own<B: Barrier>(clock: &Clock, eras: &SlotEras, link: &Link) {
         if !eras.access().reaches(link.notes.birth()) {
             raise::<B>(clock, eras);
         }
@@ -326,7 +326,7 @@ impl EraPolicy for Eras {
             }
             _ => chain.partition(&mut |link| {
                 let lifetime = link.notes.lifetime();
-                let holds = reach.holds(&lifetime);
+                let holds = reach.may_hold(&lifetime);
                 if holds {
                     latest = latest.max(lifetime.retired);
                 }
@@ -348,7 +348,7 @@ impl EraPolicy for Eras {
             return (None, None);
         };
         let reach = eras.look();
-        chain.partition(&mut |link| reach.holds(&link.notes.lifetime()))
+        chain.partition(&mut |link| reach.may_hold(&link.notes.lifetime()))
     }
 
     unsafe fn join(list: *mut Link) -> Option<Chain> {
@@ -381,9 +381,6 @@ fn raise<B: Barrier>(clock: &Clock, eras: &SlotEras) -> bool {
     B::light();
     false
 }
-
-/// Orderings, by the short name the clock's two versions share.
-use Ordering as O;
 
 #[cfg(all(test, hyaline_loom))]
 #[path = "era/looks.rs"]

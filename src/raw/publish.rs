@@ -41,7 +41,7 @@ impl<S: Scheme> Local<'_, S> {
         // SAFETY: valid and ours (fn contract).
         let object = unsafe { &*link };
         if S::ROBUST && slot.section.own().is_open() {
-            S::Eras::cover::<S::Barrier>(&self.global.clock, &slot.eras, object);
+            S::Eras::protect_own::<S::Barrier>(&self.global.clock, &slot.eras, object);
         }
         // SAFETY: the fn contract.
         unsafe { self.global.push_retired(slot, object, link, reclaim, plain) };
@@ -190,7 +190,7 @@ impl<S: Scheme> Local<'_, S> {
 
     /// Takes the own inbox, when its section is over or has just been
     /// renumbered, and reclaims what nobody else can hold.
-    pub(super) fn settle(&self) {
+    pub(super) fn drain_inbox(&self) {
         // SAFETY: the inbox is ours, with what `hold` noted in it.
         let over = unsafe { S::Eras::join(self.slot.inbox.take()) };
         // The owner holds nothing of it (4).
@@ -256,7 +256,7 @@ impl<S: Scheme> Global<S> {
         busy: impl Fn(&Slot<S>) -> usize,
         mut visit: impl FnMut(usize, &Slot<S>) -> bool,
     ) {
-        let slots = self.used();
+        let slots = self.claimed_slots();
         let mut index = from;
         while let Some(slot) = slots.get(index) {
             let idle =
@@ -329,7 +329,7 @@ impl<S: Scheme> Global<S> {
     /// Whether something waits at a slot that is not open.
     fn is_stranded(&self) -> bool {
         let stranded = |slot: &Slot<S>| !slot.inbox.is_empty() && !slot.section.look().is_open();
-        self.used().iter().any(stranded)
+        self.claimed_slots().iter().any(stranded)
     }
 }
 
@@ -368,7 +368,7 @@ impl<S: Scheme> Global<S> {
     /// `noted` is what an earlier call returned. `None` if there is no such
     /// slot, nor one after it.
     pub(crate) fn wait_at(&self, slot: usize, noted: Option<usize>) -> Option<Result<(), usize>> {
-        let slot = self.used().get(slot)?;
+        let slot = self.claimed_slots().get(slot)?;
         let seen = slot.section.look();
         Some(match noted {
             _ if !seen.is_open() => Ok(()),

@@ -176,7 +176,7 @@ impl<S: Scheme> Local<'_, S> {
     pub(crate) unsafe fn protect_own(&self, link: *mut Link) {
         // SAFETY: valid and not shared (fn contract).
         let link = unsafe { &*link };
-        S::Eras::cover::<S::Barrier>(&self.global.clock, &self.slot.eras, link);
+        S::Eras::protect_own::<S::Barrier>(&self.global.clock, &self.slot.eras, link);
     }
 }
 
@@ -195,7 +195,7 @@ impl<S: Scheme> Global<S> {
         slot.want(false);
         slot.section.renumber::<S::Barrier>(own);
         if slot.reclaims::<R>() {
-            Local { global: self, slot }.settle();
+            Local { global: self, slot }.drain_inbox();
         }
     }
 
@@ -216,7 +216,7 @@ impl<S: Scheme> Global<S> {
         // loads could be what a publisher reclaims that saw its number.
         S::Barrier::light();
         if slot.reclaims::<R>() {
-            Local { global: self, slot }.settle();
+            Local { global: self, slot }.drain_inbox();
         }
     }
 

@@ -28,7 +28,7 @@
 
 use crate::{
     Barrier,
-    sync::{Flag, Ordering, compiler_fence, impl_init},
+    sync::{LoadStoreUsize, Ordering, compiler_fence, impl_init},
 };
 
 /// Bits of the depth. In 56 bits it takes two years to count as many guards,
@@ -43,9 +43,9 @@ const DEPTH: usize = (1 << DEPTH_BITS) - 1;
 const NEXT: usize = 1 << DEPTH_BITS;
 
 /// The word, which only the slot's owner stores to.
-pub(super) struct SectionWord(Flag);
+pub(super) struct SectionWord(LoadStoreUsize);
 
-impl_init!(SectionWord = SectionWord(Flag::new(0)));
+impl_init!(SectionWord = SectionWord(LoadStoreUsize::new(0)));
 
 /// A value that was seen in the word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl SectionWord {
 
 /// A Release store, for those who share the barrier.
 #[inline(always)]
-pub(super) fn store_release<B: Barrier>(word: &Flag, value: usize) {
+pub(super) fn store_release<B: Barrier>(word: &LoadStoreUsize, value: usize) {
     // Release: the callers say what for.
     let order = release::<B>();
     word.store(value, order);

@@ -3,13 +3,13 @@
 use core::ptr;
 
 use super::{
-    EraPolicy, Scheme, counts::Tally, magazine::Magazine, owner::OwnerWord, section::SectionWord,
-    stack::Stack,
+    EraPolicy, Scheme, magazine::Magazine, owner::OwnerWord, section::SectionWord, stack::Stack,
+    stats::Tally,
 };
 use crate::{
     Link, Role,
     padding::Line,
-    sync::{Bit, Cell, Init, Ordering, init, step},
+    sync::{Cell, Init, LoadStoreBool, Ordering, init, step},
 };
 
 /// The state of one task, CPU or interrupt. It lives here and not in the
@@ -30,9 +30,9 @@ pub(crate) struct Slot<S: Scheme> {
     /// How often the slot was claimed, and by what kind of handle.
     pub(super) claimed: OwnerWord,
     /// Somebody waits for the end of the section, or did.
-    pub(super) wanted: Bit,
+    pub(super) wanted: LoadStoreBool,
     /// Somebody asks the reader to end its section.
-    pub(super) restart: Bit,
+    pub(super) restart: LoadStoreBool,
 
     /// A reclaimer is running.
     pub(super) draining: Cell<bool>,
@@ -127,10 +127,10 @@ crate::sync::const_fn! {
             section: init!(SectionWord),
             eras: init!(<S::Eras as EraPolicy>::SlotEras),
             inbox: init!(Stack),
-            wanted: Bit::new(false),
+            wanted: LoadStoreBool::new(false),
             retired: init!(Stack),
             claimed: init!(OwnerWord),
-            restart: Bit::new(false),
+            restart: LoadStoreBool::new(false),
             draining: Cell::new(false),
             limit: Cell::new(0),
             room: Cell::new(0),

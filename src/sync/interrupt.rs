@@ -45,9 +45,9 @@ pub fn step() {
 }
 
 /// A word that is loaded and stored.
-pub(crate) struct Flag(atomic::AtomicUsize);
+pub(crate) struct LoadStoreUsize(atomic::AtomicUsize);
 
-impl Flag {
+impl LoadStoreUsize {
     pub(crate) fn new(value: usize) -> Self {
         Self(atomic::AtomicUsize::new(value))
     }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use loom::{sync::atomic::AtomicBool, thread};
 
-use super::{Clock, O, SlotEras};
+use super::{Clock, SlotEras};
 use crate::{
     Fences,
-    sync::{Init, interrupt},
+    sync::{Init, Ordering, interrupt},
 };
 
 /// The era at the start.
@@ -37,9 +37,9 @@ fn ticks_elsewhere(clock: &Arc<Clock>, count: usize) -> thread::JoinHandle<()> {
     let ticking = thread::spawn(move || {
         ticks(&clock, count);
         // Relaxed: see above.
-        told.store(true, O::Relaxed);
+        told.store(true, Ordering::Relaxed);
     });
-    while !done.load(O::Relaxed) {
+    while !done.load(Ordering::Relaxed) {
         thread::yield_now();
     }
     ticking

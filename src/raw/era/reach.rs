@@ -13,7 +13,7 @@ pub(super) struct Reach {
 
 impl Reach {
     #[inline]
-    pub(super) fn holds(self, object: &Lifetime) -> bool {
+    pub(super) fn may_hold(self, object: &Lifetime) -> bool {
         self.began <= object.retired && object.birth <= self.access
     }
 }

@@ -43,11 +43,11 @@
 //! `cfg(hyaline_narrow_era)` makes a half 4 eras long, on any target, so that
 //! tests and models pass the wrap within a few steps.
 
-use super::{O, reach::Reach};
+use super::reach::Reach;
 use crate::{
     Barrier,
     raw::section::store_release,
-    sync::{AtomicUsize, Flag, compiler_fence, impl_init},
+    sync::{AtomicUsize, LoadStoreUsize, Ordering, compiler_fence, impl_init},
 };
 
 /// Bits of the low word that count.
@@ -97,10 +97,10 @@ impl Clock {
     pub(super) fn at_most(&self) -> u64 {
         // Acquire: `low` is read after `high`. Read before it, a `low` of long
         // ago would be joined with a `high` of now: an era to come.
-        let high = self.high.load(O::Acquire);
+        let high = self.high.load(Ordering::Acquire);
         // Relaxed: a lower bound for readers, who got the object by Release
         // and Acquire.
-        join(self.low.load(O::Relaxed), high)
+        join(self.low.load(Ordering::Relaxed), high)
     }
 
     /// The era of this moment (4).
@@ -108,10 +108,10 @@ impl Clock {
         loop {
             // Acquire, both: `low` is read between the two loads of `high`.
             // Read before, or after, it could be half a clock off.
-            let high = self.high.load(O::Acquire);
-            let low = self.low.load(O::Acquire);
+            let high = self.high.load(Ordering::Acquire);
+            let low = self.low.load(Ordering::Acquire);
             // Relaxed: the last one.
-            if self.high.load(O::Relaxed) == high {
+            if self.high.load(Ordering::Relaxed) == high {
                 return (low, high);
             }
         }
@@ -127,21 +127,26 @@ impl Clock {
     pub(super) fn tick(&self) {
         // Acquire: `high` before `low`, as in `at_most`. Otherwise an old
         // `low` would make `high` run ahead.
-        let high = self.high.load(O::Acquire);
+        let high = self.high.load(Ordering::Acquire);
         // Relaxed: the exchanges below check it.
-        let low = self.low.load(O::Relaxed);
+        let low = self.low.load(Ordering::Relaxed);
         if parity(low) != high & 1 {
             // Release, so that a `low` of the next half is not seen without
             // it (1). A failure means that somebody else did it.
-            let _ = self
-                .high
-                .compare_exchange(high, high.wrapping_add(1), O::Release, O::Relaxed);
+            let _ = self.high.compare_exchange(
+                high,
+                high.wrapping_add(1),
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
         }
         let next = low.wrapping_add(1) & MASK;
         // Release: whoever reads this `low` and then `high` sees the `high`
         // that we brought up or saw (1, 3). A failure means that the era went
         // on without us.
-        let _ = self.low.compare_exchange(low, next, O::Release, O::Relaxed);
+        let _ = self
+            .low
+            .compare_exchange(low, next, Ordering::Release, Ordering::Relaxed);
     }
 }
 
@@ -163,8 +168,8 @@ impl Access {
     pub(super) fn is_current(self, clock: &Clock) -> bool {
         // Acquire: `low` is read before `high`; the other way round the era
         // could be too old (3). Relaxed: `high` comes last.
-        let low = clock.low.load(O::Acquire);
-        let high = clock.high.load(O::Relaxed);
+        let low = clock.low.load(Ordering::Acquire);
+        let high = clock.high.load(Ordering::Relaxed);
         self.low == low && self.high == high || self.low == MOVING
     }
 
@@ -176,14 +181,14 @@ impl Access {
 
 /// An era in two words, written by one owner and the contexts that preempt it.
 struct TwoWords {
-    low: Flag,
-    high: Flag,
+    low: LoadStoreUsize,
+    high: LoadStoreUsize,
 }
 
 impl_init!(
     TwoWords = TwoWords {
-        low: Flag::new(0),
-        high: Flag::new(0),
+        low: LoadStoreUsize::new(0),
+        high: LoadStoreUsize::new(0),
     }
 );
 
@@ -200,8 +205,8 @@ impl TwoWords {
     fn began(&self) -> u64 {
         // Acquire, both: pair with the Releases in `begin`. `high` comes first:
         // with a new `high` an old `low` would be an era to come.
-        let high = self.high.load(O::Acquire);
-        join(self.low.load(O::Acquire), high)
+        let high = self.high.load(Ordering::Acquire);
+        join(self.low.load(Ordering::Acquire), high)
     }
 
     /// Stores what `era` returns (6).
@@ -212,7 +217,7 @@ impl TwoWords {
             store_release::<B>(&self.low, MOVING);
             // The compiler must not move the look at the clock before the
             // store: an interrupt in between would be set back.
-            compiler_fence(O::SeqCst);
+            compiler_fence(Ordering::SeqCst);
             let (low, high) = era();
             store_release::<B>(&self.high, high);
             store_release::<B>(&self.low, low);
@@ -228,8 +233,8 @@ impl TwoWords {
     fn own(&self) -> Access {
         // Relaxed: only the owner writes them.
         Access {
-            low: self.low.load(O::Relaxed),
-            high: self.high.load(O::Relaxed),
+            low: self.low.load(Ordering::Relaxed),
+            high: self.high.load(Ordering::Relaxed),
         }
     }
 
@@ -238,8 +243,8 @@ impl TwoWords {
     fn look(&self) -> Option<u64> {
         // Acquire, both: pair with the Releases in `set`. `low` comes first: a
         // new `low` with an old `high` would be too old.
-        let low = self.low.load(O::Acquire);
-        let high = self.high.load(O::Acquire);
+        let low = self.low.load(Ordering::Acquire);
+        let high = self.high.load(Ordering::Acquire);
         Access { low, high }.era()
     }
 }

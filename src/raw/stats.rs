@@ -4,13 +4,13 @@
 //! owner counts with a load and a store, so that nobody waits for a bus.
 
 #[cfg(feature = "stats")]
-pub(crate) use real::{Tally, Totals};
+pub(crate) use enabled::{Tally, Totals};
 
 #[cfg(not(feature = "stats"))]
-pub(crate) use nothing::{Tally, Totals};
+pub(crate) use disabled::{Tally, Totals};
 
 #[cfg(feature = "stats")]
-mod real {
+mod enabled {
     // The accesses are Relaxed, all of them: numbers for a person to read.
     use core::sync::atomic::Ordering::Relaxed;
 
@@ -123,7 +123,7 @@ mod real {
 }
 
 #[cfg(not(feature = "stats"))]
-mod nothing {
+mod disabled {
     pub(crate) struct Tally;
     crate::sync::impl_init!(Tally = Tally);
 

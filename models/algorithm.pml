@@ -251,7 +251,7 @@ inline visit(slot, all) {
     take(inbox[slot], over);
     if
     :: over != 0 ->
-      /* The look that counts (3). */
+      /* The decisive look (3). */
 #ifndef LOOK_FIRST
       look(slot);
 #endif

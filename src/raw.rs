@@ -75,9 +75,9 @@
 //!
 //! ```text
 //! retire -> retired (slot) -- publish --> inbox (slot) -- section over --> hand -> reclaimer
-//!               ^   anyone takes all        |  ^  walks on |                ^
+//!               ^   any handle takes        |  ^  walks on |                ^
 //!               |                           +--+-----------+                |
-//!   nested and deferred contexts            anyone takes all  -> left over (collector)
+//!   nested and deferred contexts            any handle takes  -> left over (collector)
 //! ```
 //!
 //! No function here recurses (a reclaimer that registers a handle of its own

@@ -92,7 +92,7 @@ fn the_high_word_does_not_run_ahead() {
     });
 }
 
-/// (4): an old high word joined with a new low word would be an era before the
+/// (6): an old high word joined with a new low word would be an era before the
 /// reader's.
 #[test]
 fn a_torn_access_era_is_not_too_old() {
@@ -107,7 +107,7 @@ fn a_torn_access_era_is_not_too_old() {
     });
 }
 
-/// (2, 4): the era in which a section began must not be too late.
+/// (5): the era in which a section began must not be too late.
 #[test]
 fn a_torn_beginning_is_not_too_late() {
     model(|| {
@@ -122,7 +122,7 @@ fn a_torn_beginning_is_not_too_late() {
     });
 }
 
-/// (3): the same when the reader reads the clock.
+/// (4): nor is it when the reader reads the clock.
 #[test]
 fn an_access_era_is_not_too_old() {
     model(|| {
@@ -136,7 +136,7 @@ fn an_access_era_is_not_too_old() {
     });
 }
 
-/// (4): an interrupt before each access of a raise. It raises the era itself,
+/// (6): an interrupt before each access of a raise. It raises the era itself,
 /// and then looks as a publisher that preempts the task.
 #[test]
 fn an_interrupted_raise_is_not_torn() {

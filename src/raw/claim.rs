@@ -78,7 +78,7 @@ impl<S: Scheme> Global<S> {
                 slot: other,
             }
             .put_hand_back();
-            // SAFETY: `take` gives us the list, which `hold` noted.
+            // SAFETY: `take` gives us the list, with the notes of `hold`.
             let waiting = unsafe { S::Eras::join(other.inbox.take()) };
             // SAFETY: `take` gives us the list; retired objects are valid.
             let retired = unsafe { Chain::from_list(other.retired.take()) };

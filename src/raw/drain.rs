@@ -176,7 +176,7 @@ impl<S: Scheme> Local<'_, S> {
     /// The slot's magazine of blocks; null if a handle of that role may not use
     /// it.
     #[inline]
-    pub(crate) fn cache_of<R: Role>(&self) -> *mut Link {
+    pub(crate) fn magazine_of<R: Role>(&self) -> *mut Link {
         if self.slot.is_nested::<R>() {
             ptr::null_mut()
         } else {

@@ -194,7 +194,7 @@ impl<S: Scheme> Local<'_, S> {
     /// renumbered. Forwards the objects, and reclaims those that no other section
     /// can hold.
     pub(super) fn drain_inbox(&self) {
-        // SAFETY: `take` gives us the list, which `hold` noted.
+        // SAFETY: `take` gives us the list, with the notes of `hold`.
         let over = unsafe { S::Eras::join(self.slot.inbox.take()) };
         // The owner holds none of it (4).
         let free = over.and_then(|chain| self.global.walk(chain, self.index() + 1, None));
@@ -317,7 +317,7 @@ impl<S: Scheme> Global<S> {
         // The decisive look comes after the taking (3).
         let seen = slot.section.look();
         let over = if seen.is_open() {
-            // SAFETY: `take` gave us the list, which `hold` noted.
+            // SAFETY: `take` gave us the list, with the notes of `hold`.
             let (held, over) = unsafe { S::Eras::sort(&slot.eras, seen, list) };
             if let Some(held) = held {
                 slot.inbox.push(held);

@@ -182,8 +182,8 @@ impl<S: Scheme> Local<'_, S> {
     }
 }
 
-// The out-of-line functions take references by value, not `&Local`. Otherwise
-// the guard that contains it would have to be in memory.
+// The out-of-line functions take the collector and the slot, not `&Local`: the
+// guard, which contains the `Local`, then stays in registers.
 impl<S: Scheme> Global<S> {
     /// The section has ended and is wanted: gives the next one another number.
     /// An eager owner forwards its inbox.
@@ -214,9 +214,8 @@ impl<S: Scheme> Global<S> {
         // section.
         S::Eras::enter::<S::Barrier>(&self.clock, &slot.eras);
         slot.section.renumber::<S::Barrier>(own);
-        // The light barrier: pairs as in `enter`. Without it the new section
-        // could load a pointer to what a publisher reclaims, having seen the new
-        // number.
+        // The light barrier: pairs as in `enter`. Without it a publisher that
+        // saw the new number could reclaim what the new section loads.
         S::Barrier::light();
         if slot.reclaims::<R>() {
             Local { global: self, slot }.drain_inbox();

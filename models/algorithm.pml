@@ -1,5 +1,5 @@
 /*
- * The write side: walk, visit, sweep, publish, collect, drain, and settle, for
+ * The write side: walk, visit, sweep, publish, collect, drain, and drain_inbox, for
  * hyaline.pml. The names are those of src/raw. A step that touches what others
  * see is one atomic step, with what only its task sees before and after; a
  * loop of compare-and-swap is one step, as a failed try changes nothing.
@@ -251,7 +251,7 @@ inline visit(slot, all) {
     take(inbox[slot], over);
     if
     :: over != 0 ->
-      /* The look that counts (3). */
+      /* The decisive look (3). */
 #ifndef LOOK_FIRST
       look(slot);
 #endif
@@ -374,7 +374,7 @@ inline collect() {
 }
 
 /* The owner takes its own inbox (4). */
-inline settle() {
+inline drain_inbox() {
   take(inbox[me], over);
   walk(over, me + 1, N);
   reclaim(over);

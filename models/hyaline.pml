@@ -45,7 +45,7 @@
  * slot, which is not used again after its reclaim. Numbers are of five bits,
  * with -DWRAP of one.
  *
- * NOT IN IT: the clock in two words, `used`, hints that pass over eight slots,
+ * NOT IN IT: the clock in two words, `high_water`, hints that pass over eight slots,
  * panics, handles that are registered and released (but for the death), a
  * reclaimer that retires, pools.
  *
@@ -285,7 +285,7 @@ inline section_over() {
     store(SECTION(me), RENUMBERED(own));
 #endif
     if
-    :: IS_EAGER(me) -> settle()
+    :: IS_EAGER(me) -> drain_inbox()
     :: else
     fi
   fi;
@@ -314,7 +314,7 @@ inline refresh(context) {
       LIGHT;
 #endif
       if
-      :: IS_EAGER(me) -> settle()
+      :: IS_EAGER(me) -> drain_inbox()
       :: else
       fi
     :: else
@@ -401,7 +401,7 @@ inline make() {
 }
 
 /* Makes the section hold what it retires. */
-inline cover() {
+inline protect_own() {
 #if defined(ROBUST) && !defined(NO_COVER)
   if
   :: IS_ACCESS < birth[mine] -> raise()
@@ -415,7 +415,7 @@ inline cover() {
 inline unlink_and_push() {
   make();
   d_step { holds[me] = holds[me] | BIT(mine); state[mine] = RETIRED; put(ROOT(me), 0) };
-  cover();
+  protect_own();
   d_step { push(retired[me], BIT(mine)); mine = 0 }
 }
 

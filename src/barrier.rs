@@ -1,17 +1,16 @@
 //! The two barriers that keep readers and reclaimers apart, chosen by type.
 //!
-//! A reader stores "I am active" and then loads pointers; a reclaimer unlinks
+//! A reader stores "I am active" and then loads pointers. A reclaimer unlinks
 //! objects and then loads "is anyone active?". Both store first and load
 //! second, so without a barrier in between each may miss the other's store.
 //! The reader executes [`light`](Barrier::light), the reclaimer
-//! [`heavy`](Barrier::heavy); the pair must make at least one of them see the
-//! other.
+//! [`heavy`](Barrier::heavy); with both, at least one of them sees the other.
 //!
 //! | type | cost of `light` | cost of `heavy` | where it is right |
 //! |---|---|---|---|
 //! | [`Fences`] | a fence | a fence | everywhere |
 //! | [`SingleCore`] | nothing | nothing | all users on one core |
-//! | `Membarrier` (feature `std`) | a load that is predicted | a system call | Linux, read-mostly data |
+//! | `Membarrier` (feature `std`) | a load and a predicted branch | a system call | Linux, read-mostly data |
 //! | your own | nothing | an IPI to every core | a kernel |
 
 #[cfg(feature = "std")]
@@ -26,22 +25,37 @@ use crate::sync::{Ordering, compiler_fence, fence};
 ///
 /// # Safety
 ///
-/// For a thread R that stores to `x`, calls `light()` and loads `y`, and a
-/// thread W that stores to `y`, calls `heavy()` and loads `x`, at least one of
-/// the loads must see the other thread's store. The same holds if what is
-/// stored before `heavy()` or loaded after it is done by other threads that
-/// synchronise with W. Two `SeqCst` fences do that. An asymmetric pair does it when
-/// `light()` is a compiler fence and `heavy()` makes every core that may run a
-/// reader execute a full barrier before it returns. `heavy()` must also order
-/// its own thread like a `SeqCst` fence, and two `heavy()` calls must order
-/// two threads as two such fences do.
+/// A call of `light()` by a thread R and one of `heavy()` by a thread W must
+/// order the two threads as two `SeqCst` fences do. The algorithm relies on
+/// these clauses:
 ///
-/// Both may be called in any context in which the collector is used; neither
-/// may unwind.
+/// 1. *Stores.* If R stores to `x`, calls `light()` and loads `y`, and W stores
+///    to `y`, calls `heavy()` and loads `x`, then at least one of the loads sees
+///    the other thread's store. (`x` is a section, `y` a pointer.)
+/// 2. *Loads.* If R loads `z`, calls `light()` and loads `y`, and W stores to
+///    `y`, calls `heavy()` and loads `z`, then R sees W's store, or W reads the
+///    value of `z` that R read, or a later one. (`z` is the clock of robust
+///    mode.)
+/// 3. *Other threads.* Both hold too if the stores and loads before `light()`
+///    or `heavy()` are made by other threads that synchronise with the caller
+///    before the call, and those after `heavy()` by others that the caller
+///    synchronises with afterwards. (A slot may be registered in one thread and
+///    used in another.)
+/// 4. `heavy()` orders its own thread as a `SeqCst` fence does, and two calls
+///    of `heavy()` order two threads as two such fences do.
+///
+/// Two `SeqCst` fences satisfy all of them. So does an asymmetric pair: `light()`
+/// is a compiler fence, and `heavy()` makes every core that may run a reader
+/// execute a full barrier between its call and its return.
+///
+/// `light` may be called in any context in which the collector is used, `heavy`
+/// in any in which an operation is called that executes it; in interrupts and
+/// with interrupts masked that is restricted by
+/// [`HEAVY_IN_INTERRUPTS`](Self::HEAVY_IN_INTERRUPTS). Neither may unwind.
 ///
 /// # Examples
 ///
-/// A kernel's barrier, with the interrupt to the other cores left out:
+/// A kernel's barrier; the interrupt to the other cores is left out:
 ///
 /// ```
 /// use core::sync::atomic::{Ordering, compiler_fence, fence};
@@ -67,39 +81,45 @@ use crate::sync::{Ordering, compiler_fence, fence};
 /// # Ipi::light(); Ipi::heavy();
 /// ```
 pub unsafe trait Barrier: Copy + 'static {
-    /// Whether `light` costs so little that it is not worth a branch to skip
-    /// it when guards nest.
+    /// Whether `light` is cheaper than the branch that skips it when guards
+    /// nest.
     const LIGHT_IS_FREE: bool = false;
 
     /// Whether all users of the collector run on one core. Then plain stores
     /// and fences for the compiler stand in for Release stores.
     ///
-    /// An implementation that sets it promises just that.
+    /// An implementation that sets it promises exactly that.
     const SINGLE_CORE: bool = false;
 
-    /// Whether [`heavy`](Self::heavy) may be called where memory must not be
-    /// waited for: in interrupts and with interrupts masked. A barrier that
-    /// waits for other cores must leave it false. Deferred and per-CPU handles
-    /// then give back less when a pool is exhausted.
+    /// Whether [`heavy`](Self::heavy) may be called in interrupts, in NMIs, and
+    /// with interrupts masked. A barrier that waits for other cores must leave
+    /// it false. Deferred and per-CPU handles then reclaim less when a pool is
+    /// exhausted, and
+    /// [`start_grace_period`](crate::Handle::start_grace_period), which executes
+    /// the heavy barrier, must not be called there.
     const HEAVY_IN_INTERRUPTS: bool = false;
 
-    /// Calls a reclaimer. For the ABI of C alone, whose reclaimers are C
-    /// functions that are kept as if they were of this type: a header has no
+    /// Calls a reclaimer. Only the C ABI overrides it: its reclaimers are C
+    /// functions, stored as if they were of this type, since a header has no
     /// word to tell them apart.
     ///
     /// # Safety
     ///
-    /// As for the reclaimer: `retire` says what may be done with it.
+    /// `by` was passed to `retire` with the object of `link`, nothing can hold
+    /// the object, and its reclaimer was not called before.
     #[doc(hidden)]
     #[inline(always)]
     unsafe fn reclaim(by: crate::Reclaimer, link: *mut crate::Link) {
-        // SAFETY: the fn contract.
+        // SAFETY: "`by` was passed to `retire` with the object", is called once,
+        // and "nothing can hold the object" (# Safety).
         unsafe { by(link) };
     }
 
-    /// Between a reader's store of its section and its first load.
+    /// The light barrier, between a reader's store of its section and its first
+    /// load of a pointer.
     fn light();
-    /// Between a reclaimer's unlinking and its look at the active flags.
+    /// The heavy barrier, between a reclaimer's unlinking and its look at the
+    /// sections.
     fn heavy();
 }
 
@@ -116,8 +136,10 @@ pub unsafe trait Barrier: Copy + 'static {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fences;
 
-// SAFETY: two SeqCst fences have a single total order, and whichever comes
-// second sees what was stored before the first.
+// SAFETY: SeqCst fences have a single total order. What follows the second one
+// sees what was stored before the first (clause 1), and is coherent with what
+// was loaded before it (2). Happens-before extends both to other threads (3).
+// Both functions are such fences (4).
 unsafe impl Barrier for Fences {
     const HEAVY_IN_INTERRUPTS: bool = true;
 
@@ -150,12 +172,12 @@ unsafe impl Barrier for Fences {
 pub struct SingleCore(());
 
 impl SingleCore {
-    /// The proof that somebody looked.
+    /// A token that the requirement was checked.
     ///
     /// # Safety
     ///
     /// All handles of every collector that is built with this value must be
-    /// used on one and the same core.
+    /// used on one core, always the same.
     ///
     /// ```
     /// // SAFETY: this program has one core.
@@ -168,9 +190,9 @@ impl SingleCore {
     }
 }
 
-// SAFETY: one core sees its own stores in program order, also across an
-// interrupt or a switch of tasks; the compiler is held by the fences. That
-// there is one core only is the promise made to `SingleCore::new`.
+// SAFETY: one core sees its own accesses in program order, also across an
+// interrupt or a context switch; the fences order the compiler (clauses 1 to
+// 4). `SingleCore::new` requires that all handles are "used on one core".
 unsafe impl Barrier for SingleCore {
     const LIGHT_IS_FREE: bool = true;
     const SINGLE_CORE: bool = true;
@@ -179,7 +201,7 @@ unsafe impl Barrier for SingleCore {
     #[inline(always)]
     fn light() {
         // SeqCst: the compiler must not move the reader's loads above its
-        // store, else an interrupt in between would not see it as active.
+        // store. Otherwise an interrupt in between would not see it active.
         compiler_fence(Ordering::SeqCst);
     }
 

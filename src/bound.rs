@@ -1,78 +1,88 @@
 //! How much memory robust mode needs: the bound, and the size of a pool.
 //!
-//! # What is assumed
+//! # Assumptions
 //!
 //! A collector has `N` slots and batches of `B` objects.
 //!
-//! - **In use.** At most `live` objects are made and not yet retired at a time.
-//!   What is retired where no reclaimer may run counts as in use until an eager
-//!   handle has published or collected it and left nothing over: the objects
-//!   of deferred and per-CPU handles, of evicted handles, of reclaimers.
+//! - **In use.** At most `live` objects are allocated and not yet retired at a
+//!   time. An object that is retired where no reclaimer may run (by a deferred,
+//!   per-CPU or evicted handle, or in a reclaimer) counts as in use until an
+//!   eager handle has published or collected it and left nothing over.
 //! - **Stalls.** At most `stalls` are counted at a time:
 //!   - one for each section that is open while `N * B` objects or more are
-//!     retired. A section ends when its last guard has been dropped. One of a
-//!     deferred, per-CPU or evicted handle lasts until the next publish or
-//!     collect of an eager handle after that;
-//!   - for each later era in which such a section goes on to load pointers (or
-//!     retires objects that it made): two more, and as many as all other
-//!     sections count at that time, until it ends;
+//!     retired;
+//!   - for each later era in which such a section still loads pointers (or
+//!     retires objects that it allocated): two more, and as many as all other
+//!     sections count at that time;
 //!   - one for each call that is under way while `N` objects or more are
 //!     retired by others, because it is preempted or its reclaimers take long;
 //!   - where eras are packed (targets without 64-bit words): one more for a
 //!     section that has stalled for 2,048 eras, again after 2^21, 2^31 and 2^41.
+//!
+//!   A section is counted until it has ended *and* each call that was under way
+//!   at its end has returned. It ends when its last guard is dropped; one of a
+//!   deferred, per-CPU or evicted handle ends at the next publish or collect of
+//!   an eager handle after that. If a limit leaves its objects over, each call
+//!   that was under way when they were taken from there must have returned,
+//!   too.
 //! - **Stamped.** Each object has a birth era: from
 //!   [`Handle::link`](crate::Handle::link),
 //!   [`Handle::stamp`](crate::Handle::stamp) or a pool. One with
 //!   [`Link::new`](crate::Link::new) is held by every section that stalls.
 //!
 //! Sections that do not stall are not counted, however many there are. On one
-//! core a section stalls if it was preempted for that long, so count tasks of
+//! core a section stalls if it is preempted for that long, so count the tasks of
 //! lower priority than the busiest writer. A reader that is preempted once and
 //! then finishes counts one, if it ends before others retire much more.
-//! [`SlotState::age`](crate::SlotState::age) shows what sections do.
+//! [`SlotState::age`](crate::SlotState::age) shows how long sections take.
 //!
 //! # The most objects that can be retired and not yet reclaimed
 //!
 //! Let `u = N * B`.
 //!
 //! 1. *Unpublished* are at most `u` of the objects that eager handles retired:
-//!    fewer than `B` on each stack, and fewer than `N` on the way in calls that
-//!    are not counted.
-//! 2. *A section holds* what was born in its access era `e` or before, and
-//!    published in the era in which it began or later. The era `e` is over when
-//!    anything that was published in it is left for a section. So at that
-//!    moment an object that the section holds was in use or unpublished: at
-//!    most `live + u`, if `e` is the only era in which it loads.
-//! 3. *A section that goes on* in a later era holds that many again. Besides,
-//!    what waits elsewhere at that moment may come to it later, and then looks
-//!    as if the section had found it: what counted sections hold, and what
-//!    others do, `live + u + u` together with what is unpublished (4). With
-//!    the objects in use that makes two more, and the count of the others.
+//!    fewer than `B` on each stack, and fewer than `N` in calls that are not
+//!    counted.
+//! 2. *A section holds* objects that were born in its access era `e` or before,
+//!    and published in the era in which it began or later. The era `e` ends when
+//!    anything that was published in it is left for a section. At that moment
+//!    each object that the section holds was in use or unpublished: at most
+//!    `live + u`, if `e` is the only era in which it loads.
+//! 3. *A section that loads again* in a later era holds that many again.
+//!    Besides, objects that wait elsewhere at that moment may walk to it later,
+//!    and their eras then match as if the section had found them: those that
+//!    counted sections hold, and those that others hold, `live + u + u` together
+//!    with the unpublished ones (4). With the objects in use that makes two
+//!    more, and the count of the others.
 //! 4. *Sections that are not counted.* Take the oldest one that is open, and
-//!    the era in which it began. What such sections hold, and what is not
-//!    published now, was retired and unpublished when that era ended (`u`), or
-//!    was in use then (`live`), or was retired since (fewer than `u`).
+//!    the era in which it began. An object that such sections hold, or that is
+//!    not published now, was retired and unpublished when that era ended (`u`),
+//!    or was in use then (`live`), or was retired since (fewer than `u`).
 //! 5. *A limit* may leave objects over. While anything is left over, each
 //!    further retire publishes and reclaims at least one object for the one
-//!    that it adds. A handle that has not met its limit yet may first fill its
-//!    batch: `u` more.
+//!    that it adds. A handle that has not reached its limit yet may first fill
+//!    its batch: `u` more.
 //! 6. *A call* that is preempted has at most `max(B, N)` reclaimable objects
-//!    in its hand, or `u` unpublished ones: less than a section.
+//!    in its hand, or `u` unpublished ones: less than a section. It may also
+//!    have taken a whole inbox, or all that was left over, and not have
+//!    forwarded it yet. Those are objects that a section held, or a limit left
+//!    over. This is why a section counts until the calls that were under way at
+//!    its end have returned.
 //! 7. *Packed eras* round the age of an object up by one part in 1,024, and
-//!    below 2,048 eras not at all. What a section holds by mistake was in use
-//!    or unpublished 2^11, 2^21, 2^31 or 2^41 eras after its last load: at most
-//!    `live + u` each time, less than another stall.
+//!    below 2,048 eras not at all. An object that a section holds because of
+//!    this was in use or unpublished 2^11, 2^21, 2^31 or 2^41 eras after its last
+//!    load: at most `live + u` each time, less than another stall.
 //!
 //! Together: `stalls * (live + u) + (live + 2 * u) + u`, that is
 //! `(stalls + 1) * (live + N * B) + 2 * N * B`.
 //!
-//! `tests/bound.rs` searches for schedules that come near to it, and must not
-//! find one that passes it.
+//! `tests/bound.rs` searches for schedules that approach the bound, and fails if
+//! one exceeds it.
 //!
 //! # Recipe for a pool
 //!
-//! Decide how many objects are in use at most, how many sections may stall at
-//! a time (as a rule: tasks of lower priority than the busiest writer), take
+//! Decide how many objects are in use at most, and how many sections may stall
+//! at a time (usually the tasks of lower priority than the busiest writer). Use
 //! a small batch, and let the compiler check the size:
 //!
 //! ```
@@ -91,31 +101,31 @@
 //! ```
 //!
 //! A cell with one writer and three readers has two versions in use: the
-//! current one and the one that is being made. The size with which no write is
-//! ever refused, for readers that stall at a time:
+//! current one and the next one. The sizes at which no write is ever refused,
+//! with no, one and three readers that stall at a time:
 //!
 //! ```
 //! # use hyaline::Config;
 //! const CONFIG: Config = Config::new().batch::<1>().era_step::<1>();
 //! assert_eq!(CONFIG.pool_size(4, 0, 2), 16);
 //! assert_eq!(CONFIG.pool_size(4, 1, 2), 22);
-//! assert!(CONFIG.pool_size(4, 3, 2) <= 38); // 4 of them kept, where there are caches
+//! assert!(CONFIG.pool_size(4, 3, 2) <= 38); // 4 of them in magazines, on 64-bit targets
 //! ```
 //!
-//! These are for the worst that all four slots can do together, with objects
-//! of the readers' own, limits, and calls preempted anywhere. Fewer blocks are
-//! enough for most programs, and safe for all: an allocation for which there
-//! is no block says so.
+//! These cover the worst that all four slots can do together: readers that
+//! retire, limits, and calls preempted anywhere. Fewer blocks are enough for most
+//! programs, and safe for all: an allocation that finds no block returns an
+//! error.
 
 use crate::{Barrier, Config, raw::magazine::Magazine};
 
 impl<B: Barrier> Config<B> {
     /// Robust mode: the most objects that can be retired and not yet
     /// reclaimed, for a collector with so many slots, stalls at a time, and
-    /// objects in use at a time. `usize::MAX` if it is more than that.
+    /// objects in use at a time. Saturates at `usize::MAX`.
     ///
-    /// What counts as a stall and as in use, and the derivation, is in the
-    /// [module](crate::bound). Objects with a [`Link::new`](crate::Link::new),
+    /// The [module](crate::bound) defines a stall and an object in use, and
+    /// derives the bound. Objects with a [`Link::new`](crate::Link::new),
     /// which have no birth era, are not covered. In basic mode there is no such
     /// bound.
     ///
@@ -137,7 +147,7 @@ impl<B: Barrier> Config<B> {
     /// `alloc` never fails, if all objects come from it.
     ///
     /// That is the objects in use, [`most_pending`](Self::most_pending), and
-    /// what handles keep of their own (nothing on targets without caches).
+    /// the blocks in the magazines of handles (64-bit targets only).
     ///
     /// ```
     /// use hyaline::Config;
@@ -149,7 +159,7 @@ impl<B: Barrier> Config<B> {
     pub const fn pool_size(&self, slots: usize, stalls: usize, live: usize) -> usize {
         let needed = live.saturating_add(self.most_pending(slots, stalls, live));
         let mut size = needed;
-        // A larger pool lets handles keep more, up to a limit: this ends.
+        // Magazines grow with the pool, up to a limit, so this terminates.
         loop {
             let kept = slots.saturating_mul(Magazine::size(size));
             if size >= needed.saturating_add(kept) {

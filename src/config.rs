@@ -1,4 +1,4 @@
-//! What can be chosen when a collector is made.
+//! The parameters of a collector.
 
 use core::num::{NonZeroU16, NonZeroUsize};
 
@@ -6,16 +6,16 @@ use crate::{Barrier, Fences};
 
 /// The numbers of a [`Config`].
 ///
-/// They are stored as what they differ from the defaults by, so that a
-/// collector with the defaults is all zeros and lies in `.bss`.
+/// They are stored XORed with the defaults, so that a collector with the
+/// defaults is all zeros and lies in `.bss`.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     batch: usize,
     era_step: usize,
 }
 
-/// The default batch, and the default era step: targets with 64 bits have the
-/// memory for large ones.
+/// The default batch and the default era step; 64-bit targets have the memory
+/// for large ones.
 const DEFAULT_BATCH: usize = if usize::BITS < 64 { 16 } else { 64 };
 const DEFAULT_ERA_STEP: usize = if usize::BITS < 64 { 4 } else { 64 };
 
@@ -25,13 +25,13 @@ impl Settings {
         self.batch ^ DEFAULT_BATCH
     }
 
-    /// The same, as a slot counts it.
+    /// The same, in the type of a slot's counter.
     pub(crate) const fn room(&self) -> u16 {
-        // Not more than `Config::batch` allows.
+        // `Config::batch` allows at most `u16::MAX`.
         self.batch() as u16
     }
 
-    /// Objects that a handle makes before the clock ticks.
+    /// Objects that a handle allocates before the clock ticks.
     pub(crate) const fn era_step(&self) -> usize {
         self.era_step ^ DEFAULT_ERA_STEP
     }
@@ -53,13 +53,13 @@ pub struct Config<B: Barrier = Fences> {
     pub(crate) settings: Settings,
     /// The value shows that the barrier may be used, see
     /// [`SingleCore::new`](crate::SingleCore::new).
-    #[allow(dead_code)] // nobody needs to read it
+    #[allow(dead_code)] // never read
     barrier: B,
 }
 
 impl Config {
-    /// The defaults: [`Fences`], and on 64-bit targets batches of 64 objects
-    /// and an era step of 64; on others, which are short of memory, 16 and 4.
+    /// The defaults: [`Fences`]; batches of 64 objects and an era step of 64 on
+    /// 64-bit targets; 16 and 4 on others, which have less memory.
     ///
     /// ```
     /// use hyaline::{Collector, Config, Robust};
@@ -85,8 +85,8 @@ impl Default for Config {
 }
 
 impl<B: Barrier> Config<B> {
-    /// Objects that a handle retires before it publishes them, 65,535 at the
-    /// most: larger batches cost less per object and keep more objects waiting.
+    /// Objects that a handle retires before it publishes them, at most 65,535.
+    /// Larger batches cost less per object and delay more objects.
     ///
     /// ```
     /// const SMALL: hyaline::Config = hyaline::Config::new().batch::<4>();
@@ -109,7 +109,7 @@ impl<B: Barrier> Config<B> {
         self.store_batch(OBJECTS)
     }
 
-    /// [`batch`](Self::batch), with a number that is known at run time.
+    /// [`batch`](Self::batch), with a number known at run time.
     ///
     /// ```
     /// use core::num::NonZeroU16;
@@ -126,9 +126,9 @@ impl<B: Barrier> Config<B> {
         self
     }
 
-    /// Robust mode: objects that a handle makes before the next era begins. A
-    /// stalled reader can hold what was made in the era in which it stalled,
-    /// so a small pool needs a small step. Basic mode has no eras.
+    /// Robust mode: objects that a handle allocates before the next era begins.
+    /// A stalled reader can hold what was allocated in the era in which it
+    /// stalled, so a small pool needs a small step. Basic mode has no eras.
     ///
     /// ```
     /// const SMALL: hyaline::Config = hyaline::Config::new().era_step::<1>();
@@ -145,7 +145,7 @@ impl<B: Barrier> Config<B> {
         self.store_era_step(OBJECTS)
     }
 
-    /// [`era_step`](Self::era_step), with a number that is known at run time.
+    /// [`era_step`](Self::era_step), with a number known at run time.
     ///
     /// ```
     /// use core::num::NonZeroUsize;
@@ -162,7 +162,7 @@ impl<B: Barrier> Config<B> {
         self
     }
 
-    /// Another pair of barriers. The value is the proof that it may be used.
+    /// Sets the pair of barriers. The value proves that it may be used.
     ///
     /// ```
     /// use hyaline::{Config, SingleCore};

@@ -1,7 +1,7 @@
-//! Grace periods: to know when every section that is open now has ended.
+//! Grace periods: wait until every section that is open now has ended.
 //!
 //! For things that are not objects: an index, a descriptor, a DMA channel, a
-//! module to be unloaded. Three forms, as in the kernel's RCU:
+//! module to be unloaded. There are three forms, as in the Linux kernel's RCU:
 //!
 //! | here | kernel | |
 //! |---|---|---|
@@ -9,9 +9,9 @@
 //! | [`Handle::start_grace_period`], [`Token::poll`] | `start_poll_synchronize_rcu`, `poll_state_synchronize_rcu` | never waits |
 //! | [`Callback::call_later`] | `call_rcu` | calls a function |
 //!
-//! A grace period is a walk along the slots: after a heavy barrier, each slot
-//! is passed when its section was seen over, which its number tells. So a
-//! token is plain data, and nothing is left in the collector.
+//! A grace period is a walk along the slots. After a heavy barrier, each slot
+//! is passed when its section is seen over, by its depth or its number. So a
+//! token is plain data, and the collector keeps nothing of it.
 
 mod callback;
 
@@ -35,11 +35,11 @@ use crate::{Eager, Handle, Role, Scheme, raw::Local};
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use = "a grace period is of use when it is polled"]
+#[must_use = "a grace period does nothing unless it is polled"]
 pub struct Token {
     /// The address of the collector.
     of: usize,
-    /// Slots before it are done.
+    /// The walk has passed the slots before this one.
     slot: usize,
     /// The section of this slot that is waited for.
     section: Option<usize>,
@@ -56,8 +56,8 @@ impl Token {
         }
     }
 
-    /// Goes on along the slots; true at the end. `except` is a slot that need
-    /// not be waited for.
+    /// Advances along the slots; true at the end. Does not wait at slot
+    /// `except`.
     fn advance<S: Scheme>(&mut self, local: &Local<'_, S>, except: usize) -> bool {
         while let Some(seen) = local.global().wait_at(self.slot, self.section) {
             match seen {
@@ -72,23 +72,30 @@ impl Token {
                 }
             }
         }
-        // Slots that are claimed for the first time later do not count.
+        // A slot that is claimed for the first time later has no section that
+        // was open at the start.
         self.slot = usize::MAX;
         true
     }
 
     /// Whether every section that was open at the start has ended. May be
     /// called at any later time, in any context, with any handle of the
-    /// collector. Runs no reclaimer, never waits, and once it has answered yes
-    /// it always does. O(N) in all between the start and the end.
+    /// collector. Runs no reclaimer and never waits. Once it has returned true
+    /// it always does. O(N) in total over all calls.
     ///
-    /// Of each slot it waits for the section that is open when the first call
-    /// that looks at it returns, and for one that begins later, at most.
+    /// At each slot it waits for the section that is open when the first call
+    /// that looks at it returns, and for at most one that begins later.
+    /// Sections are told apart by a number, which is incremented between two
+    /// sections if another thread waits, and repeats after 256 increments on
+    /// 64-bit targets (2^16 on 32 bits, 2^8 on 16). If the slot is open with the
+    /// same number at two calls, the token waits for that section too: it is
+    /// delayed until the next call that finds the slot idle or with another
+    /// number. It never returns true too early.
     ///
     /// # Panics
     ///
-    /// If the handle is one of another collector, which knows nothing of the
-    /// sections that were open.
+    /// If the handle belongs to another collector, whose slots tell nothing about
+    /// the sections that were open.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -100,16 +107,22 @@ impl Token {
     pub fn poll<S: Scheme, R: Role>(&mut self, handle: &Handle<'_, S, R>) -> bool {
         assert!(
             handle.local().global().addr() == self.of,
-            "the token is of another collector; poll it with a handle of the one it was started with"
+            "the token belongs to another collector; poll it with a handle of the collector that started it"
         );
         self.advance(handle.local(), usize::MAX)
     }
 }
 
 impl<S: Scheme, R: Role> Handle<'_, S, R> {
-    /// Starts a grace period: a token that can be polled until every section
-    /// that is open now has ended. Costs the heavy barrier; never waits, and
-    /// cannot fail.
+    /// Starts a grace period: returns a token that can be polled until every
+    /// section that is open now has ended. Cannot fail.
+    ///
+    /// Executes the [heavy barrier](crate::guide::glossary#heavy-barrier), and
+    /// nothing else. So it may be called in interrupts, in NMIs and with
+    /// interrupts masked only if the collector's barrier may be executed there:
+    /// if its [`HEAVY_IN_INTERRUPTS`](crate::Barrier::HEAVY_IN_INTERRUPTS) is
+    /// true, as that of [`Fences`](crate::Fences) and
+    /// [`SingleCore`](crate::SingleCore) is.
     ///
     /// ```
     /// let collector = hyaline::Collector::<2>::new();
@@ -128,16 +141,17 @@ impl<S: Scheme, R: Role> Handle<'_, S, R> {
 
 impl<S: Scheme> Handle<'_, S, Eager> {
     /// Waits until every section that is open now has ended. Calls `relax`
-    /// whenever there is nothing to do but to wait: spin, yield, `wfe`, a
-    /// delay of the RTOS. Runs no reclaimer.
+    /// repeatedly while it waits: to spin, to yield, for `wfe` or an RTOS delay.
+    /// Runs no reclaimer.
     ///
-    /// Blocking; constant stack; the heavy barrier, and O(N) between two calls
-    /// of `relax`. If `relax` panics, it waits on, spinning, and then unwinds.
+    /// Blocking; constant stack; one heavy barrier, and O(N) between two calls
+    /// of `relax`. If `relax` panics, the call spins until the grace period has
+    /// ended, and then unwinds.
     ///
     /// # Errors
     ///
     /// [`WouldDeadlock`] under a guard of this handle, or in a reclaimer that
-    /// runs on it: what waits there may be what is waited for.
+    /// runs on it: the call might wait for its own caller.
     ///
     /// ```
     /// use hyaline::Collector;
@@ -166,16 +180,16 @@ impl<S: Scheme> Handle<'_, S, Eager> {
     }
 }
 
-/// The wait of `synchronize`. It ends no earlier if `relax` panics: what the
-/// caller's frames drop then must not be dropped under a reader's eyes.
+/// The wait of `synchronize`. A panic of `relax` does not shorten it: unwinding
+/// may drop what readers still use.
 struct Wait<'a, 'c, S: Scheme> {
     token: Token,
     local: &'a Local<'c, S>,
 }
 
 impl<S: Scheme> Wait<'_, '_, S> {
-    /// The own section was not open at the start. One that `relax` leaves open
-    /// is not waited for.
+    /// Does not wait at the caller's slot: its section was not open at the start,
+    /// and `relax` may leave one open.
     fn advance(&mut self) -> bool {
         self.token.advance(self.local, self.local.index())
     }
@@ -189,7 +203,7 @@ impl<S: Scheme> Drop for Wait<'_, '_, S> {
     }
 }
 
-/// The callback is under way.
+/// The callback is pending: an earlier call has not run yet.
 ///
 /// ```
 /// use hyaline::{Busy, Callback, Collector};
@@ -212,7 +226,7 @@ pub struct Busy;
 impl fmt::Display for Busy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "an earlier call uses this callback; flush an eager handle until it has run, or use another static",
+            "an earlier call of this callback is pending; flush an eager handle until it has run, or use another static",
         )
     }
 }

@@ -11,14 +11,19 @@ use crate::{
     sync::{Access, Cell, const_fn},
 };
 
-/// A function that takes a retired object back: frees it, drops it, returns it
+/// A function that reclaims a retired object: frees it, drops it, or returns it
 /// to its pool.
 ///
-/// It is called once for each retired object, when nobody can hold a pointer
-/// to it any more, by whichever handle finds that out. It may use the
-/// collector, through a handle that it finds by itself: what it retires is
-/// queued, not nested. It may panic on a host: its own object is then leaked
-/// and nothing else.
+/// It is called once for each retired object, when no section can hold a
+/// pointer to it any more, by the handle that finds that out. It may use the
+/// collector, through a handle that it obtains by itself; what it retires is
+/// queued, so reclaimers do not nest.
+///
+/// # Panics
+///
+/// On a host a reclaimer may panic. Its own object is then leaked, and nothing
+/// else. While a collector is dropped, only one may: the remaining objects are
+/// then reclaimed during unwinding, where a second panic aborts the process.
 ///
 /// ```
 /// use hyaline::{Link, Reclaimer};
@@ -31,7 +36,7 @@ pub type Reclaimer = unsafe fn(*mut Link);
 
 /// The header: four words at the start of every object that can be retired.
 ///
-/// What the words mean depends on where the object is in its life:
+/// The meaning of the words depends on the state of the object:
 ///
 /// | word | live | retired | waiting at a slot | being reclaimed |
 /// |---|---|---|---|---|
@@ -51,15 +56,15 @@ pub struct Link {
     pub(crate) next: Cell<*mut Link>,
     pub(crate) notes: Notes,
     pub(crate) reclaim: Cell<Option<Reclaimer>>,
-    /// For models.
+    /// Accesses that loom checks.
     pub(crate) access: Access,
 }
 
-// SAFETY: the fields are private and accessed by whoever owns the object in
-// its current state, as the module `raw` lays down; a live object's header is
-// not accessed through shared references.
+// SAFETY: the fields are private. In each state of the object one thread owns
+// its header (module `raw`, 6), and ownership passes by Release and Acquire. A
+// live object's header is not accessed through shared references.
 unsafe impl Send for Link {}
-// SAFETY: as above.
+// SAFETY: as for `Send`: only the owning thread accesses the fields.
 unsafe impl Sync for Link {}
 
 #[cfg(not(hyaline_loom))]
@@ -89,9 +94,9 @@ impl Link {
         }
     }
 
-    /// The object that this header belongs to: what a reclaimer does first.
+    /// The object that this header belongs to. A reclaimer calls it first.
     ///
-    /// No access is made; using the result is as safe as the pointer is.
+    /// Nothing is accessed; the result is as valid as the pointer.
     ///
     /// ```
     /// use hyaline::{Link, Linked};
@@ -127,8 +132,8 @@ impl fmt::Debug for Link {
 ///
 /// A pointer to `Self`, cast to `*mut Link`, must point to a valid `Link`: the
 /// type is `#[repr(C)]` and its first field is a `Link` or a type that is
-/// `AsLink` itself. Nothing but the collector may touch the link after the
-/// object was shared.
+/// `AsLink` itself. Only the collector may access the link after the object was
+/// shared.
 ///
 /// # Examples
 ///
@@ -145,7 +150,7 @@ impl fmt::Debug for Link {
 /// unsafe impl AsLink for Route {}
 /// ```
 ///
-/// A type of no fixed size: the reclaimer finds the length in the object.
+/// An unsized type; the reclaimer reads the length from the object:
 ///
 /// ```
 /// # extern crate alloc; use std::alloc::{Layout, alloc, dealloc};
@@ -180,10 +185,10 @@ impl fmt::Debug for Link {
 /// ```
 pub unsafe trait AsLink {}
 
-// SAFETY: it is one.
+// SAFETY: "a pointer to `Self`, cast to `*mut Link`" is the same pointer.
 unsafe impl AsLink for Link {}
 
-/// A value with its header. Made by [`Handle::link`](crate::Handle::link) and
+/// A value with its header. Returned by [`Handle::link`](crate::Handle::link) and
 /// [`Pool::alloc`](crate::Pool::alloc); dereferences to the value.
 ///
 /// ```

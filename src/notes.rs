@@ -1,16 +1,15 @@
-//! The two words of a header that a scheme keeps its notes in.
+//! The two words of a header in which a scheme keeps its notes.
 //!
-//! Basic mode notes, in the first object of a chain, the section that the
-//! chain waits for and the chain's last object. Robust mode notes, in each
-//! object, the era of its birth and, once it is published, the era of its
-//! retirement.
+//! In basic mode the first object of a chain notes the section that the chain
+//! waits for, and the chain's last object. In robust mode each object notes
+//! the era of its birth and, once it is published, the era of its retirement.
 //!
-//! A flag says that the object's reclaimer runs no code of the user's, so that
-//! contexts in which no destructor may run can give its memory back.
+//! A flag says that the object's reclaimer runs no user code, so that contexts
+//! in which no destructor may run can free its memory.
 //!
 //! On 64-bit targets an era is a word, less the bit of the flag. Elsewhere an
-//! era has two words and so the two eras of a retired object are
-//! [`packed`] into 64 bits. Targets with 16 bits have basic mode only.
+//! era has two words, and the two eras of a retired object are [`packed`] into
+//! 64 bits. 16-bit targets have basic mode only.
 
 use core::ptr;
 
@@ -23,12 +22,13 @@ pub(crate) struct Lifetime {
     pub(crate) retired: u64,
 }
 
-/// The flag, in `word`, of an object that is retired.
+/// The flag, in `word`, of a retired object whose reclaimer runs no user code.
 const PLAIN: usize = 1;
 
 pub(crate) struct Notes {
     word: Cell<usize>,
-    /// To whatever the one who notes it knows it to be.
+    /// In basic mode the last object of a chain; in robust mode part of the
+    /// eras; while a reclaimer runs, whatever it needs.
     pointer: Cell<*mut ()>,
 }
 
@@ -42,7 +42,7 @@ impl Notes {
         }
     }
 
-    /// Whether the reclaimer runs no code of the user's.
+    /// Whether the reclaimer runs no user code.
     pub(crate) fn is_plain(&self) -> bool {
         self.word.get() & PLAIN != 0
     }
@@ -54,25 +54,25 @@ impl Notes {
         self.pointer.set(last);
     }
 
-    /// A pointer, for whoever has the header and no use for its eras.
+    /// Stores a pointer in a header whose eras are no longer needed.
     #[cfg(target_pointer_width = "64")]
     pub(crate) fn set_pointer(&self, pointer: *mut ()) {
         self.pointer.set(pointer);
     }
 
-    /// What `set_pointer` noted.
+    /// The pointer that `set_pointer` stored.
     #[cfg(target_pointer_width = "64")]
     pub(crate) fn pointer(&self) -> *mut () {
         self.pointer.get()
     }
 
-    /// What `wait_for` noted.
+    /// The section and the last object that `wait_for` noted.
     pub(crate) fn waits_for(&self) -> (usize, *mut ()) {
         (self.word.get() >> 1, self.pointer.get())
     }
 }
 
-/// One word an era.
+/// One word for each era.
 #[cfg(target_pointer_width = "64")]
 impl Notes {
     /// Notes the birth era of a live object.
@@ -87,7 +87,7 @@ impl Notes {
         self.pointer.get().addr() as u64
     }
 
-    /// The object is retired.
+    /// Notes that the object is retired.
     #[inline]
     pub(crate) fn retire(&self, plain: bool) {
         self.word.set(plain.into());
@@ -133,7 +133,7 @@ impl Notes {
         self.bits() >> 1
     }
 
-    /// The object is retired.
+    /// Notes that the object is retired.
     pub(crate) fn retire(&self, plain: bool) {
         self.word.set(self.word.get() & !PLAIN | usize::from(plain));
     }
@@ -154,19 +154,19 @@ impl Notes {
 /// Birth and retirement in 63 bits: the era of retirement in 47, and the age
 /// at that time as a small floating-point number in 16.
 ///
-/// What does not fit is rounded so that the object seems to have lived for
-/// longer: it may wait for a section in vain, and is never reclaimed early.
-/// Ages below 2,048 eras are exact, others right to one part in 1,024. After
-/// 2^47 eras, 44 years at 100,000 a second, every section holds every object.
-#[cfg_attr(target_pointer_width = "64", allow(dead_code))] // tested on each width
+/// Rounding only lengthens a life: an object may wait for a section that cannot
+/// hold it, and is never reclaimed early. Ages below 2,048 eras are exact,
+/// others are within one part in 1,024. After 2^47 eras, 44 years at 100,000 a
+/// second, every section holds every object.
+#[cfg_attr(target_pointer_width = "64", allow(dead_code))] // tested on every width
 mod packed {
     use super::Lifetime;
 
     const RETIRED_BITS: u32 = 47;
-    /// The last era, which stands for itself and all that follow.
+    /// The last era, which stands for itself and all later ones.
     const LAST: u64 = (1 << RETIRED_BITS) - 1;
     const FRACTION_BITS: u32 = 11;
-    /// An age that is longer than any that can be written.
+    /// An age that is too long to be represented.
     const ANCIENT: u64 = 0xffff;
 
     pub(super) fn pack(lifetime: Lifetime) -> u64 {
@@ -207,8 +207,8 @@ mod packed {
     mod tests {
         use super::*;
 
-        /// Any pair, near the powers of two above all, comes back the same or
-        /// with a longer life, by no more than the page says.
+        /// Any pair of eras, mostly near powers of two, is unpacked to the same
+        /// life or a longer one, within the error that the module states.
         #[test]
         fn packing_never_shortens_a_life() {
             let near =

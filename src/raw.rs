@@ -3,7 +3,7 @@
 //!
 //! The source is Hyaline (Nikolaev & Ravindran, PLDI 2021, arXiv 1905.07903
 //! and 2108.02763): retired objects are handed to the readers that may hold
-//! them, and whoever is last reclaims. The array of slots claimed by
+//! them, and the last of these reclaims them. The array of slots claimed by
 //! compare-and-swap comes from the Hazard Eras discussion (Ramalhete &
 //! Correia, 2017); the numbers of sections are the counters of quiescent-state
 //! based reclamation; the eras are those of interval-based reclamation.
@@ -12,20 +12,21 @@
 //!
 //! A reader *enters* a section and *leaves* it. The slot's *section word*
 //! shows whether a section is open, and a number that changes between two
-//! sections when somebody waits. A writer unlinks an
-//! object, so that no new section can find it, and *retires* it: pushes it
-//! onto its slot's stack of retired objects. From time to time the stack is
-//! taken and *published*: after a heavy barrier the objects, now one *chain*,
-//! *walk* along the slots. At each slot that is idle, or whose section cannot
-//! hold them, they pass. At the first one whose section may hold them they
-//! wait, in the slot's *inbox*, and the slot's flag says that its section is
-//! *wanted*. When that section is over they walk on from the next slot: sent by
-//! its owner, if that is an eager handle, or by whoever publishes or collects.
-//! At the end nobody can hold them, and they are *reclaimed*.
+//! sections when another thread waits. A writer unlinks an object, so that no
+//! new section can find it, and *retires* it: pushes it onto its slot's stack
+//! of retired objects. From time to time the stack is taken and *published*:
+//! after a heavy barrier the objects, now one *chain*, *walk* along the slots.
+//! They pass each slot that is idle or whose section cannot hold them. At the
+//! first slot whose section may hold them they wait in the slot's *inbox*, and
+//! the slot's flag says that the end of its section is *wanted*. When that
+//! section is over they continue from the next slot: an eager handle forwards
+//! its own inbox, and every publish or collect forwards those of other slots.
+//! After the last slot nothing can hold them, and they are *reclaimed*.
 //!
-//! There is no second mechanism. A grace period is a walk of a slot's index
-//! and a section's number, done by whoever polls it. A sleeping retirer, a
-//! released slot, a limit, a panic leave objects in words that anyone takes.
+//! There is no second mechanism. A grace period is a walk too: a slot's index
+//! and a section's number, advanced by whichever thread polls it. A sleeping
+//! retirer, a released slot, a limit or a panic leaves objects in words that
+//! any thread can take.
 //!
 //! # Why it is safe
 //!
@@ -37,45 +38,46 @@
 //!    other: either the look finds the section open, or the reader does not
 //!    find the object.
 //! 2. **A section seen over.** `leave` and the next `enter` store the word
-//!    with Release, and a look loads it with Acquire, so all accesses of a
-//!    section happen before the reclaim by who saw it over.
+//!    with Release, and a look loads it with Acquire. So all accesses of a
+//!    section happen before a reclaim by the thread that saw it over.
 //! 3. **One slot after the other, one barrier.** The sections that may hold a
 //!    chain are those that were open at its heavy barrier. When the walk comes
 //!    to a slot it looks at it after that barrier: taking an inbox (Acquire)
 //!    is ordered after the pushes into it (Release), and so after the heavy
-//!    barriers of all that it holds. So a look that finds no section, or
-//!    another one than the look that left the chain there, or one that cannot
-//!    hold it by its eras, clears the slot for good (1, 2).
+//!    barriers of all that it holds. A look clears the slot permanently (1, 2)
+//!    if it finds no section, or another one than the look that left the chain
+//!    there, or one that cannot hold it by its eras.
 //! 4. **The owner and its inbox.** A slot that takes its own inbox when it has
 //!    no section open, or has just renumbered it, holds no pointers.
 //! 5. **A push that comes late** into the inbox of a slot that has left in
 //!    between is delayed, not lost: the slot's next leave, or the next publish
-//!    or collect of anyone, finds it.
+//!    or collect of any handle, finds it.
 //! 6. **One hand.** An object is in one stack, inbox or hand at a time, and
-//!    all of these are taken as a whole by a swap. There are no counts.
+//!    each of these is taken as a whole by a swap. There are no counts.
 //! 7. **Eras** (robust mode) are argued in [`era`].
 //!
 //! # What waits for whom
 //!
 //! In basic mode a chain notes the number of the section that it was left
-//! for, and whoever finds the slot open with another number sends it on. In
+//! for. A thread that finds the slot open with another number forwards it. In
 //! robust mode the eras tell the sections that began after the publish: the
-//! clock moves when a chain is left somewhere. So of the sections of a slot
+//! clock advances when a chain is left at a slot. So of the sections of a slot
 //! that begin after a call has returned, what that call left there waits for
 //! one at most: one that had read the clock, or whose predecessor had looked
 //! for the flag, too early.
 //!
 //! Nothing else is waited for. A retirer that sleeps has its objects on a
 //! stack that a collect takes. A reader that is inside at every look has
-//! counted its number up since the last one, because that look set its flag.
+//! incremented its number since the last one, because that look set its flag.
+//! Numbers repeat, which delays: see [`section`].
 //!
 //! # Where retired objects are
 //!
 //! ```text
 //! retire -> retired (slot) -- publish --> inbox (slot) -- section over --> hand -> reclaimer
-//!               ^   anyone takes all        |  ^  walks on |                ^
+//!               ^   any handle takes        |  ^  walks on |                ^
 //!               |                           +--+-----------+                |
-//!   nested and deferred contexts            anyone takes all  -> left over (collector)
+//!   nested and deferred contexts            any handle takes  -> left over (collector)
 //! ```
 //!
 //! No function here recurses (a reclaimer that registers a handle of its own
@@ -90,22 +92,22 @@
 //!   them, so smaller ones need a second mechanism (the first edition had
 //!   limbo, then spare cells were tried); one old object holds back a whole
 //!   batch, which made the bound larger by the batch's length; and each
-//!   object's way depends on a count in another object's header.
+//!   object's path depends on a count in another object's header.
 //! - *Polling only*, as in epoch schemes, with the chains in one list: nothing
 //!   to do at the end of a section, but each publish looks at everything that
 //!   a stalled reader holds.
-//! - *A plain-store batch of the owner's*, behind a word by which others claim
+//! - *An owner's batch of plain stores*, behind a word by which others claim
 //!   it: saves the compare-and-swap of a retire and costs a protocol of four
 //!   states. Modelled; sound; not needed.
-//! - *The number of the section in the inbox's head*: the bits of a pointer
-//!   are too few, and a reader whose sections repeat them in time with the
-//!   looks would hold its chains for good.
+//! - *The number of the section in the inbox's head*: the spare bits of an
+//!   aligned pointer are too few. The section word has more of them, at least
+//!   2^8 numbers; the same delay is possible there, but takes that many
+//!   sections, each of them seen open.
 //! - *Remembering open sections in a bitmap on the stack*: limits `N` or grows
 //!   with it.
 
 mod chain;
 mod claim;
-mod counts;
 mod drain;
 mod era;
 pub(crate) mod magazine;
@@ -117,6 +119,7 @@ mod section;
 mod slot;
 mod snapshot;
 mod stack;
+mod stats;
 
 use core::ptr;
 
@@ -135,18 +138,18 @@ use crate::{
     sync::{AtomicUsize, Init, Ordering, const_fn, init},
 };
 
-/// What all slots share, and the slots. `T` is `[Slot<S>; N]` in a collector
-/// and `[Slot<S>]` for everyone else.
+/// The state that all slots share, and the slots. `T` is `[Slot<S>; N]` in a
+/// collector, and `[Slot<S>]` everywhere else.
 pub(crate) struct Global<S: Scheme, T: ?Sized = [Slot<S>]> {
     /// The era (robust mode).
     clock: <S::Eras as EraPolicy>::Clock,
-    /// Slots from here on were never claimed, and need not be looked at.
-    used: AtomicUsize,
-    /// Objects that nobody can hold and nobody has reclaimed: left by a limit,
-    /// by a panic, or by a context in which no reclaimer may run.
+    /// Slots from this index on were never claimed, and are not scanned.
+    high_water: AtomicUsize,
+    /// Reclaimable objects that are not reclaimed yet: left by a limit, by a
+    /// panic, or by a context in which no reclaimer may run.
     left_over: Stack,
     settings: Settings,
-    totals: counts::Totals,
+    totals: stats::Totals,
     pub(crate) slots: T,
 }
 
@@ -155,10 +158,10 @@ impl<S: Scheme, const N: usize> Global<S, [Slot<S>; N]> {
         pub(crate) const fn new(settings: Settings) -> Self {
             Self {
                 clock: init!(<S::Eras as EraPolicy>::Clock),
-                used: AtomicUsize::new(0),
+                high_water: AtomicUsize::new(0),
                 left_over: init!(Stack),
                 settings,
-                totals: init!(counts::Totals),
+                totals: init!(stats::Totals),
                 #[cfg(not(hyaline_loom))]
                 slots: [const { <Slot<S> as Init>::INIT }; N],
                 #[cfg(hyaline_loom)]
@@ -169,25 +172,26 @@ impl<S: Scheme, const N: usize> Global<S, [Slot<S>; N]> {
 }
 
 impl<S: Scheme> Global<S> {
-    /// Makes an empty collector in place, with the slots that the pointer says.
+    /// Initialises an empty collector in place. The pointer's metadata is the
+    /// number of slots.
     ///
     /// # Safety
     ///
-    /// The memory is valid for writes and the caller's. It need not be
-    /// initialised.
+    /// The memory is valid for writes, and nothing else accesses it during the
+    /// call. It need not be initialised.
     pub(crate) unsafe fn init(this: *mut Self, settings: Settings) {
-        // SAFETY: valid for writes (fn contract); each field is written once,
-        // and none is read.
+        // SAFETY: "the memory is valid for writes, and nothing else accesses
+        // it" (# Safety). Each field is written once, and none is read.
         unsafe {
             (&raw mut (*this).clock).write(init!(<S::Eras as EraPolicy>::Clock));
-            (&raw mut (*this).used).write(AtomicUsize::new(0));
+            (&raw mut (*this).high_water).write(AtomicUsize::new(0));
             (&raw mut (*this).left_over).write(init!(Stack));
             (&raw mut (*this).settings).write(settings);
-            (&raw mut (*this).totals).write(init!(counts::Totals));
+            (&raw mut (*this).totals).write(init!(stats::Totals));
             let slots = &raw mut (*this).slots;
             for index in 0..slots.len() {
-                // Slot by slot, and not by one `memset`: a call of it goes
-                // through a table that a kernel's module does not have.
+                // Slot by slot, not by one `memset`: the call would go through
+                // a table that a kernel module does not have.
                 let slot = core::hint::black_box(slots.cast::<Slot<S>>().add(index));
                 slot.write(init!(Slot<S>));
             }
@@ -199,20 +203,21 @@ impl<S: Scheme> Global<S> {
     }
 
     /// The slots that may have been claimed.
-    fn used(&self) -> &[Slot<S>] {
+    fn claimed_slots(&self) -> &[Slot<S>] {
         // Relaxed: `register` raises it before the slot's first section, and
-        // so before that section's light barrier: the argument of (1), for
-        // this word.
-        let used = self.used.load(Ordering::Relaxed);
-        self.slots.get(..used).unwrap_or(&self.slots)
+        // so before that section's light barrier. The argument of (1) holds
+        // for this word too: either a look after the heavy barrier covers the
+        // slot, or its section does not find the object.
+        let end = self.high_water.load(Ordering::Relaxed);
+        self.slots.get(..end).unwrap_or(&self.slots)
     }
 
-    /// Its address, which tells it from others.
+    /// The address, which identifies the collector.
     pub(crate) fn addr(&self) -> usize {
-        ptr::from_ref(&self.used).addr()
+        ptr::from_ref(&self.high_water).addr()
     }
 
-    /// The section word of a slot: what a grace period looks at.
+    /// The number of one of the slots.
     fn index_of(&self, slot: &Slot<S>) -> usize {
         let offset = ptr::from_ref(slot).addr() - self.slots.as_ptr().addr();
         offset / size_of::<Slot<S>>()
@@ -234,7 +239,7 @@ impl<S: Scheme> Clone for Local<'_, S> {
 impl<S: Scheme> Copy for Local<'_, S> {}
 
 impl<S: Scheme> Local<'_, S> {
-    /// What is not the slot's.
+    /// The collector.
     pub(crate) fn global(&self) -> &Global<S> {
         self.global
     }
@@ -244,7 +249,7 @@ impl<S: Scheme> Local<'_, S> {
         self.global.index_of(self.slot)
     }
 
-    /// Stamps an object that is made now with its birth era.
+    /// Stamps a new object with its birth era.
     #[inline]
     pub(crate) fn stamp<R: Role>(&self, link: &Link) {
         let clock = &self.global.clock;

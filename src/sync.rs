@@ -1,5 +1,5 @@
-//! The one place where atomics and cells are chosen: portable-atomic's and
-//! core's as a rule, loom's under `cfg(hyaline_loom)`.
+//! The atomics and cells that the crate uses: those of portable-atomic and
+//! core, or loom's under `cfg(hyaline_loom)`.
 
 #[cfg(not(hyaline_loom))]
 pub(crate) use core::cell::Cell;
@@ -9,9 +9,10 @@ pub(crate) use core::sync::atomic::Ordering;
 pub use portable_atomic::AtomicPtr;
 #[cfg(not(hyaline_loom))]
 pub(crate) use portable_atomic::AtomicUsize;
-// Core's fence is a locked OR below the stack on x86-64; portable-atomic's an
-// exchange with a word on it, which is slower where the word is in use. LLVM
-// has no fences for the MSP430; portable-atomic's are assembly.
+// On x86-64 core's fence is a locked OR below the stack pointer; that of
+// portable-atomic is an exchange with a word on the stack, which is slower if
+// the word is in use. LLVM has no fences for the MSP430; portable-atomic's are
+// assembly.
 #[cfg(not(any(hyaline_loom, target_arch = "msp430")))]
 pub(crate) use core::sync::atomic::{compiler_fence, fence};
 #[cfg(all(not(hyaline_loom), target_arch = "msp430"))]
@@ -25,24 +26,24 @@ pub(crate) use loom::{
     sync::atomic::{AtomicUsize, Ordering, fence},
 };
 
-/// A word that is loaded and stored, never exchanged: core's where core has
-/// one. Without compare-and-swap portable-atomic's masks interrupts in loads
-/// and stores too, when it is built with `critical-section`.
+/// A word that is only loaded and stored: core's, where core has one. On targets
+/// without compare-and-swap, portable-atomic with feature `critical-section`
+/// masks interrupts for loads and stores too.
 #[cfg(not(hyaline_loom))]
-pub(crate) type Flag = <plain::Plain as plain::Types>::Word;
+pub(crate) type LoadStoreUsize = <plain::Plain as plain::Types>::Word;
 #[cfg(hyaline_loom)]
-pub(crate) use interrupt::Flag;
+pub(crate) use interrupt::LoadStoreUsize;
 
-/// The same for a bit.
+/// The same for a `bool`.
 #[cfg(not(hyaline_loom))]
-pub(crate) type Bit = <plain::Plain as plain::Types>::Bit;
+pub(crate) type LoadStoreBool = <plain::Plain as plain::Types>::LoadStoreBool;
 #[cfg(hyaline_loom)]
-pub(crate) use loom::sync::atomic::AtomicBool as Bit;
+pub(crate) use loom::sync::atomic::AtomicBool as LoadStoreBool;
 
-/// Core's atomics where it has them, else portable-atomic's (ARMv4T, ARMv5TE,
-/// MSP430). The `cfg` that would tell, `target_has_atomic_load_store`, is not
-/// stable; the scopes of names tell as well: what a glob brings into a block
-/// comes before what is around the block, and is not missed if core lacks it.
+/// Core's atomics, or portable-atomic's where core has none (ARMv4T, ARMv5TE,
+/// MSP430). The `cfg` for this, `target_has_atomic_load_store`, is unstable.
+/// Name resolution serves instead: in a block, a glob import shadows the names
+/// of the surrounding module, and one that core lacks is not an error.
 #[cfg(not(hyaline_loom))]
 mod plain {
     #[allow(unused_imports)] // where core has them
@@ -51,10 +52,10 @@ mod plain {
     /// The choice.
     pub struct Plain;
 
-    /// What is chosen.
+    /// The types that are chosen.
     pub trait Types {
         type Word;
-        type Bit;
+        type LoadStoreBool;
     }
 
     const _: () = {
@@ -62,7 +63,7 @@ mod plain {
         use core::sync::atomic::*;
         impl Types for Plain {
             type Word = AtomicUsize;
-            type Bit = AtomicBool;
+            type LoadStoreBool = AtomicBool;
         }
     };
 }
@@ -70,19 +71,20 @@ mod plain {
 #[cfg(hyaline_loom)]
 pub mod interrupt;
 
-/// An access that contexts of one slot share: a model may interrupt here.
+/// Precedes an access to state that contexts of one slot share. A model may
+/// interrupt here.
 #[inline(always)]
 pub(crate) fn step() {
     #[cfg(hyaline_loom)]
     interrupt::step();
 }
 
-/// Loom has no compiler fences, and a model of one core would not need any.
+/// Loom has no compiler fences; a model of one core would not need any.
 #[cfg(hyaline_loom)]
 pub(crate) fn compiler_fence(_: Ordering) {}
 
-/// A value that a `static` can start with. Loom's atomics are made at run
-/// time, all others at compile time.
+/// An initial value for a `static`. Loom's atomics are made at run time, all
+/// others at compile time.
 pub trait Init: Sized {
     #[cfg(not(hyaline_loom))]
     const INIT: Self;
@@ -90,7 +92,7 @@ pub trait Init: Sized {
     fn init() -> Self;
 }
 
-/// `impl Init`, once for both worlds.
+/// `impl Init`, with loom and without.
 macro_rules! impl_init {
     ($(<$p:ident: $b:path>)? $t:ty = $e:expr) => {
         impl$(<$p: $b>)? $crate::sync::Init for $t {
@@ -119,7 +121,7 @@ macro_rules! init {
     }};
 }
 
-/// A function that is `const`, but for loom.
+/// A function that is `const`, except under loom.
 macro_rules! const_fn {
     ($(#[$m:meta])* $vis:vis const fn $($rest:tt)*) => {
         #[cfg(not(hyaline_loom))]
@@ -133,8 +135,8 @@ pub(crate) use {const_fn, impl_init, init};
 
 impl_init!(() = ());
 
-/// What loom is told of an object's memory: that it is read, or that it is the
-/// reclaimer's. Nothing outside of models.
+/// Tells loom that an object's memory is read, or that its reclaimer owns it.
+/// Empty without loom.
 pub(crate) struct Access(#[cfg(hyaline_loom)] loom::cell::UnsafeCell<()>);
 
 impl Access {
@@ -144,14 +146,14 @@ impl Access {
         }
     }
 
-    /// A reader uses the object.
+    /// A reader accesses the object.
     #[inline(always)]
     pub(crate) fn read(&self) {
         #[cfg(hyaline_loom)]
         self.0.with(|_| ());
     }
 
-    /// Nobody else uses the object any more.
+    /// The object is reclaimed: nothing else accesses it any more.
     #[inline(always)]
     pub(crate) fn write(&self) {
         #[cfg(hyaline_loom)]

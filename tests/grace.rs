@@ -227,7 +227,7 @@ fn a_section_moves_between_threads() {
 
 /// A token knows its collector.
 #[test]
-#[should_panic(expected = "the token is of another collector")]
+#[should_panic(expected = "the token belongs to another collector")]
 fn a_token_of_another_collector_is_refused() {
     static C: Collector<1> = Collector::new();
     static OTHER: Collector<1> = Collector::new();

@@ -42,6 +42,7 @@ const ABORTED: Option<i32> = Some(6);
 unsafe extern "C" {
     safe fn syscall(number: c_long, ...) -> c_long;
     fn prctl(option: c_int, ...) -> c_int;
+    safe fn __errno_location() -> *mut c_int;
 }
 
 fn membarrier(command: c_int) -> c_long {
@@ -156,6 +157,12 @@ fn the_first_use_registers_the_process() {
 fn a_sandbox_before_the_first_use_means_fences() {
     passes_alone("a_sandbox_before_the_first_use_means_fences", || {
         if sandbox(Refuse::All) {
+            // SAFETY: this thread's `errno`, which nothing else accesses.
+            unsafe { *__errno_location() = 1234 };
+            Membarrier::light();
+            // SAFETY: as above.
+            let errno = unsafe { *__errno_location() };
+            assert_eq!(errno, 1234, "a signal handler may use the collector");
             retire();
             assert!(!Membarrier::prepare());
             assert_eq!(Membarrier::use_fences(), Ok(()));

@@ -58,7 +58,7 @@ fn not_the_owner() {
     let (_first, second) = (two.register().unwrap(), two.register().unwrap());
     // SAFETY: it does nothing: the collector has no such slot.
     let error = unsafe { one.evict(second.id()) }.unwrap_err();
-    says(&error, "of another collector", "its own collector");
+    says(&error, "to another collector", "its own collector");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Callbacks: a function and a word, called after a grace period.
+//! Callbacks: a function and its argument, called after a grace period.
 
 use core::fmt;
 
@@ -8,13 +8,14 @@ use crate::{
     sync::{AtomicUsize, Cell, Ordering, const_fn},
 };
 
-/// Nobody uses it.
+/// No call is pending.
 const FREE: usize = 0;
-/// A call is under way.
+/// A call is pending.
 const HELD: usize = 1;
 
-/// A function to be called, with a word, when every section that is active at
-/// the time of the call has ended.
+/// Memory for a deferred call: of a function, with one word as its argument,
+/// when every section that is open at the time of
+/// [`call_later`](Self::call_later) has ended.
 ///
 /// ```
 /// use hyaline::{Callback, Collector};
@@ -32,7 +33,7 @@ const HELD: usize = 1;
 #[repr(C)]
 pub struct Callback {
     link: Link,
-    /// FREE, or HELD while it is under way.
+    /// `FREE`, or `HELD` while a call is pending.
     state: AtomicUsize,
     call: Cell<(fn(usize), usize)>,
 }
@@ -40,21 +41,23 @@ pub struct Callback {
 // SAFETY: `repr(C)`, and the link comes first.
 unsafe impl AsLink for Callback {}
 
-// SAFETY: `call` is accessed by who moved the state from FREE, and then by the
-// reclaimer, which comes after.
+// SAFETY: `call` is accessed by the thread that moved the state from `FREE` to
+// `HELD`, and then by the reclaimer, which the retire happens before.
 unsafe impl Sync for Callback {}
 
 /// The reclaimer of a callback.
 ///
 /// # Safety
 ///
-/// Called by the collector, with a link that `call_later` retired.
+/// `link` is that of a `Callback` which `call_later` retired, and the collector
+/// calls this.
 unsafe fn call(link: *mut Link) {
-    // SAFETY: only links of callbacks, which are statics, have this reclaimer.
+    // SAFETY: "`link` is that of a `Callback` which `call_later` retired"
+    // (# Safety), so it is `'static`.
     let callback = unsafe { &*Link::cast::<Callback>(link) };
     let (function, word) = callback.call.get();
-    // Release: pairs with the Acquire in `call_later`; we are done with it, so
-    // the function may use it again.
+    // Release: pairs with the Acquire in `call_later`. The next call overwrites
+    // `call` only after the read above. The function may use the callback again.
     callback.state.store(FREE, Ordering::Release);
     function(word);
 }
@@ -76,13 +79,13 @@ impl Callback {
         }
     }
 
-    /// Calls `function(word)`, once, when every section that is active now has
-    /// ended: where reclaimers run, and in batches with them. The function may
-    /// retire, register, flush, and use the callback again.
+    /// Calls `function(word)` once, when every section that is open now has
+    /// ended. It runs where reclaimers run, and is batched with them. The
+    /// function may retire, register, flush, and use the callback again.
     ///
     /// # Errors
     ///
-    /// [`Busy`] if an earlier call is under way.
+    /// [`Busy`] if an earlier call is pending.
     ///
     /// ```
     /// use core::sync::atomic::{AtomicUsize, Ordering};
@@ -105,23 +108,25 @@ impl Callback {
         function: fn(usize),
         word: usize,
     ) -> Result<(), Busy> {
-        // Acquire: pairs with the Release in `call`. Relaxed on failure: it is
-        // under way.
+        // Acquire: pairs with the Release in `call`. Without it the store to
+        // `call` would race with the read there. Relaxed on failure: nothing
+        // is accessed.
         self.state
             .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
             .map_err(|_| Busy)?;
         self.call.set((function, word));
-        // Older than any era: it waits for every section.
+        // The oldest birth era: the callback waits for every section.
         self.link.notes.set_birth(0);
-        // From the whole, which the reclaimer casts it back to.
+        // Derived from the whole callback, to which the reclaimer casts it back.
         let link = core::ptr::from_ref(self).cast_mut().cast::<Link>();
-        // SAFETY: the link is ours, was never shared, and is a static.
+        // SAFETY: the link is `'static`, so valid; the exchange made it ours, so
+        // it is retired once; no section can find it, as it was never shared.
         unsafe { handle.local().retire::<R>(link, call, false) };
         Ok(())
     }
 }
 
-/// What a callback holds before its first use.
+/// The function of a callback before its first use.
 fn nothing(_: usize) {}
 
 impl Default for Callback {

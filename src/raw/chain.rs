@@ -4,21 +4,20 @@ use core::ptr;
 
 use crate::Link;
 
-/// Objects that belong to whoever has the chain: at least one, the last of
-/// which leads to null.
+/// A non-empty list of objects, owned by the holder of the chain. The last
+/// object's `next` is null.
 pub struct Chain {
     first: *mut Link,
-    /// Null while nobody asked for it.
+    /// Null while it is not known.
     last: *mut Link,
 }
 
 impl Chain {
-    /// The objects from `first` to the one that leads to null; none if `first`
-    /// is null.
+    /// The objects of a null-terminated list; none if `first` is null.
     ///
     /// # Safety
     ///
-    /// They are valid and the caller's.
+    /// The caller owns the objects, which are valid.
     #[inline]
     pub(super) unsafe fn from_list(first: *mut Link) -> Option<Self> {
         let last = ptr::null_mut();
@@ -29,7 +28,7 @@ impl Chain {
     ///
     /// # Safety
     ///
-    /// They are valid and the caller's; `last` is the one that leads to null.
+    /// The caller owns the objects, which are valid; `last` is the last of them.
     #[inline]
     pub(super) unsafe fn new(first: *mut Link, last: *mut Link) -> Self {
         Self::of(first, last)
@@ -44,10 +43,10 @@ impl Chain {
     ///
     /// # Safety
     ///
-    /// `link` is valid and the caller's.
+    /// The caller owns `link`, which is valid.
     #[inline]
     pub(super) unsafe fn single(link: *mut Link) -> Self {
-        // SAFETY: valid and ours (fn contract).
+        // SAFETY: "the caller owns `link`, which is valid" (# Safety).
         unsafe { (*link).next.set(ptr::null_mut()) };
         Self::of(link, link)
     }
@@ -67,10 +66,10 @@ impl Chain {
         self.last
     }
 
-    /// The objects of both.
+    /// Appends another chain.
     pub(super) fn append(mut self, other: Option<Self>) -> Self {
         let Some(other) = other else { return self };
-        // SAFETY: the last object of a chain is valid and ours.
+        // SAFETY: a chain owns its objects, which are valid.
         unsafe { (*self.last()).next.set(other.first) };
         Self::of(self.first, other.last)
     }
@@ -80,7 +79,7 @@ impl Chain {
     pub(super) fn for_each(&mut self, mut visit: impl FnMut(&Link)) {
         let mut link = self.first;
         loop {
-            // SAFETY: the objects of a chain are valid and ours.
+            // SAFETY: a chain owns its objects, which are valid.
             let object = unsafe { &*link };
             visit(object);
             let next = object.next.get();
@@ -92,7 +91,7 @@ impl Chain {
         }
     }
 
-    /// Divides the objects into those that `held` is true for, and the others.
+    /// Divides the objects into those for which `held` is true, and the others.
     pub(super) fn partition(
         self,
         held: &mut dyn FnMut(&Link) -> bool,
@@ -100,14 +99,14 @@ impl Chain {
         let mut parts: [Option<Self>; 2] = [None, None];
         let mut link = self.first;
         while !link.is_null() {
-            // SAFETY: the objects of a chain are valid and ours.
+            // SAFETY: a chain owns its objects, which are valid.
             let object = unsafe { &*link };
             let following = object.next.get();
             let part = &mut parts[usize::from(!held(object))];
             match part {
                 None => *part = Some(Self::of(link, link)),
                 Some(part) => {
-                    // SAFETY: `last` is one of the objects.
+                    // SAFETY: `last` is one of the chain's objects, as above.
                     unsafe { (*part.last).next.set(link) };
                     part.last = link;
                 }
@@ -115,7 +114,7 @@ impl Chain {
             link = following;
         }
         for part in parts.iter().flatten() {
-            // SAFETY: `last` is one of the objects.
+            // SAFETY: `last` is one of the chain's objects, as above.
             unsafe { (*part.last).next.set(ptr::null_mut()) };
         }
         let [held, rest] = parts;
@@ -123,7 +122,7 @@ impl Chain {
     }
 }
 
-/// Adds `chain` to what is there.
+/// Prepends `chain` to `to`.
 pub(super) fn add(to: &mut Option<Chain>, chain: Chain) {
     *to = Some(chain.append(to.take()));
 }
@@ -133,18 +132,18 @@ pub(super) fn add(to: &mut Option<Chain>, chain: Chain) {
 ///
 /// # Safety
 ///
-/// The objects are valid and the caller's; the last leads to null.
+/// The caller owns the objects, which are valid; the last one's `next` is null.
 pub(super) unsafe fn cut(mut list: *mut Link, length: usize) -> *mut Link {
     for _ in 1..length {
         if list.is_null() {
             return list;
         }
-        // SAFETY: valid and ours (fn contract).
+        // SAFETY: "the caller owns the objects, which are valid" (# Safety).
         list = unsafe { (*list).next.get() };
     }
     if list.is_null() {
         return list;
     }
-    // SAFETY: as above.
+    // SAFETY: as above; it is one of the objects, as it is not null.
     unsafe { (*list).next.replace(ptr::null_mut()) }
 }

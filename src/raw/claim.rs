@@ -1,5 +1,5 @@
-//! How a slot passes from one owner to the next: released, or taken from an
-//! owner that is dead. And the end of them all, when the collector is dropped.
+//! Ownership of a slot: claimed, released, or taken from a dead owner. Also the
+//! end of all slots, when the collector is dropped.
 
 use super::{Chain, EraPolicy, Global, Local, Scheme};
 use crate::sync::Ordering;
@@ -12,26 +12,30 @@ impl<S: Scheme> Global<S> {
             .slots
             .iter()
             .position(|slot| slot.claimed.claim(eager))?;
-        // Relaxed: see `used`.
-        self.used.fetch_max(index + 1, Ordering::Relaxed);
+        // Relaxed: see `Global::claimed_slots`.
+        self.high_water.fetch_max(index + 1, Ordering::Relaxed);
         let slot = &self.slots[index];
-        // The first object is published at once if there is anything from
-        // before, or owners that come, retire and die would add up.
+        // If earlier owners left anything, the first retired object is
+        // published at once. Otherwise the objects of owners that retire less
+        // than a batch and die would accumulate.
         let left = !slot.retired.seems_empty() || !self.left_over.seems_empty();
         slot.room.set(if left { 1 } else { self.settings.room() });
         slot.limit.set(0);
-        // Relaxed: a request to the last owner is of no interest.
+        // Relaxed: drops a request to the last owner; a hint, which orders
+        // nothing.
         slot.restart.store(false, Ordering::Relaxed);
         Some(Local { global: self, slot })
     }
 
-    /// Takes a slot from an owner that is dead, and gives it up. What it
-    /// retired and what waits for its sections stays where all find it; no
-    /// reclaimer is run. False if the slot has another owner by now, or none.
+    /// Takes a slot from a dead owner and releases it. The objects that it
+    /// retired, and those that wait for its sections, stay in the slot, where
+    /// any handle can take them. Runs no reclaimer. False if the slot has
+    /// another owner now, or none.
     ///
     /// # Safety
     ///
-    /// As for `Collector::evict`.
+    /// As for `CollectorView::evict`: what the owner did happens before this
+    /// call, and its guards are neither used nor dropped.
     pub(crate) unsafe fn evict(&self, index: usize, owner: usize) -> bool {
         let Some(slot) = self.slots.get(index) else {
             return false;
@@ -45,7 +49,7 @@ impl<S: Scheme> Global<S> {
         taken
     }
 
-    /// Asks a reader to end its section. Whether there is one.
+    /// Asks a reader to end its section. False if it has none open.
     pub(crate) fn request_restart(&self, index: usize) -> bool {
         let Some(slot) = self.slots.get(index) else {
             return false;
@@ -58,32 +62,33 @@ impl<S: Scheme> Global<S> {
         open
     }
 
-    /// Reclaims everything, when no handle and no guard is left.
+    /// Reclaims everything; no handle and no guard is left.
     pub(crate) fn reclaim_all(&mut self) {
         let global = &*self;
         let Some(slot) = global.slots.first() else {
             return;
         };
         for other in &global.slots {
-            // A guard that was forgotten is over.
+            // The guard may have been forgotten.
             other.section.close();
             other.draining.set(false);
-            // Of handles that were forgotten.
+            // The handle may have been forgotten.
             Local {
                 global,
                 slot: other,
             }
             .put_hand_back();
-            // SAFETY: the inbox is ours, with what `hold` noted in it.
+            // SAFETY: `take` gives us the list, with the notes of `hold`.
             let waiting = unsafe { S::Eras::join(other.inbox.take()) };
-            // SAFETY: what was retired is ours.
+            // SAFETY: `take` gives us the list; retired objects are valid.
             let retired = unsafe { Chain::from_list(other.retired.take()) };
             for chain in [waiting, retired].into_iter().flatten() {
                 global.left_over.push(chain);
             }
         }
         let local = Local { global, slot };
-        // A reclaimer that panics leaves the rest, which the guard reclaims.
+        // If a reclaimer panics, the guard reclaims the rest. A second panic
+        // then aborts: `core` cannot catch the first one.
         let rest = DrainOnUnwind(local);
         local.drain(usize::MAX);
         core::mem::forget(rest);
@@ -94,11 +99,13 @@ impl<S: Scheme> Global<S> {
 }
 
 impl<S: Scheme> Local<'_, S> {
-    /// Gives the slot up without running a reclaimer. What was retired here
-    /// and what waits for its sections stays where all find it.
+    /// Releases the slot without running a reclaimer. The objects that were
+    /// retired here, and those that wait for its sections, stay in the slot,
+    /// where any handle can take them.
     ///
-    /// If a guard was forgotten the slot stays active and claimed, until it is
-    /// evicted: what it may hold is pinned, the others go on.
+    /// If a guard was forgotten, the slot stays active and claimed until it is
+    /// evicted: the objects that it may hold are pinned, and other slots are not
+    /// affected.
     pub(crate) fn release_passive(&self) {
         self.put_hand_back();
         self.slot.magazine.give_back();
@@ -107,18 +114,19 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
-    /// Publishes and reclaims what it can, then gives the slot up.
+    /// Publishes and reclaims what it can, then releases the slot.
     pub(crate) fn release(&self) {
         let unclaim = ReleaseOnDrop(*self);
-        // The last call leaves nothing for a next one.
+        // No later call reclaims what a limit would leave over.
         self.slot.limit.set(0);
-        // What a reclaimer retires stays on the stack, where all find it.
+        // What a reclaimer retires stays on the slot's stack, where any handle
+        // can take it.
         self.collect(usize::MAX);
         drop(unclaim);
     }
 }
 
-/// The end of a release, also when a reclaimer panicked.
+/// Ends a release, also if a reclaimer panics.
 struct ReleaseOnDrop<'c, S: Scheme>(Local<'c, S>);
 
 impl<S: Scheme> Drop for ReleaseOnDrop<'_, S> {
@@ -127,7 +135,7 @@ impl<S: Scheme> Drop for ReleaseOnDrop<'_, S> {
     }
 }
 
-/// Continues after a reclaimer panicked.
+/// Continues a drain if a reclaimer panics.
 struct DrainOnUnwind<'c, S: Scheme>(Local<'c, S>);
 
 impl<S: Scheme> Drop for DrainOnUnwind<'_, S> {

@@ -1,10 +1,10 @@
-//! From "nobody can hold it" to the reclaimer.
+//! Runs the reclaimers of objects that no section can hold.
 //!
-//! What a call is about to reclaim is in its slot's *hand*: a list of at most
-//! so many objects, taken back by who evicts the slot. What is more than that
-//! is *left over* in the collector before the first reclaimer runs, where
-//! anyone finds it while a reclaimer takes its time. So is what a limit or a
-//! panic leaves.
+//! The objects that a call is about to reclaim are in its slot's *hand*: a list
+//! of at most `max(B, N)` objects, which an eviction of the slot takes back.
+//! Further ones are *left over* in the collector before the first reclaimer
+//! runs, so that any handle can take them while a reclaimer is slow. So are the
+//! objects that a limit or a panic leaves.
 
 use core::ptr;
 
@@ -12,7 +12,7 @@ use super::{Chain, Local, Scheme, chain};
 use crate::{Barrier, Link, Role};
 
 impl<S: Scheme> Local<'_, S> {
-    /// Reclaimers that one call may run.
+    /// The number of reclaimers that one call may run.
     pub(super) fn limit(&self) -> usize {
         match self.slot.limit.get() {
             0 => usize::MAX,
@@ -20,29 +20,28 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
-    /// Objects that a call takes into its hand at a time.
+    /// The size of a hand.
     fn handful(&self) -> usize {
         self.global.settings.batch().max(self.global.slots.len())
     }
 
-    /// What nobody can hold any more is reclaimed by the next `drain`: here, if
-    /// the owner may and its hand is free.
+    /// Queues objects that no section can hold for the next `drain`: in the hand,
+    /// if the owner may run reclaimers and its hand is empty, else left over.
     #[inline(never)]
     pub(super) fn reclaim(&self, chain: Option<Chain>) {
         let Some(chain) = chain else { return };
         let slot = self.slot;
         if slot.is_eager() && !slot.draining.get() && slot.hand.get().is_null() {
-            self.hold(chain.first());
+            self.load_hand(chain.first());
         } else {
             self.global.left_over.push(chain);
         }
     }
 
-    /// Takes a list into the hand, which is empty; what is more than a handful
-    /// is left over.
-    fn hold(&self, list: *mut Link) {
+    /// Fills the empty hand from a list. Objects that do not fit are left over.
+    fn load_hand(&self, list: *mut Link) {
         self.slot.hand.set(list);
-        // SAFETY: the list is ours: what nobody can hold.
+        // SAFETY: we own the list, whose objects no section can hold.
         unsafe {
             let rest = chain::cut(list, self.handful());
             if !rest.is_null() {
@@ -61,9 +60,9 @@ impl<S: Scheme> Local<'_, S> {
         self.slot.draining.get()
     }
 
-    /// Runs the reclaimers of what nobody can hold, `limit` at the most.
-    /// Returns how many. Called by a reclaimer, it leaves the work to the loop
-    /// that runs that reclaimer.
+    /// Runs the reclaimers of objects that no section can hold, at most `limit`.
+    /// Returns how many. Does nothing in a reclaimer on this slot: the loop that
+    /// runs that reclaimer continues with the work.
     #[inline(never)]
     pub(super) fn drain(&self, limit: usize) -> usize {
         let slot = self.slot;
@@ -72,30 +71,30 @@ impl<S: Scheme> Local<'_, S> {
             return 0;
         }
         self.global.sample();
-        // Also when a reclaimer panics: what is in the hand is left over.
+        // Leaves over what is in the hand, also if a reclaimer panics.
         let _done = Done(self);
         let mut reclaimed = 0;
         while reclaimed < limit {
             let Some(link) = self.pop_hand().or_else(|| self.fill_hand()) else {
                 break;
             };
-            // SAFETY: nobody can hold the object, and it is in no hand but
-            // ours; it leaves the hand before its reclaimer runs, so that it is
-            // reclaimed once even after a panic.
+            // SAFETY: no section can hold the object, and only our hand
+            // contained it. It left the hand before its reclaimer runs, so it
+            // is reclaimed once even after a panic.
             unsafe { self.run(link) };
             reclaimed += 1;
         }
         reclaimed
     }
 
-    /// Fills the hand from what is left over, and takes the first object.
+    /// Fills the hand with objects that were left over, and pops the first.
     #[cold]
     #[inline(never)]
     fn fill_hand(&self) -> Option<*mut Link> {
         if self.global.left_over.seems_empty() {
             return None;
         }
-        self.hold(self.global.left_over.take());
+        self.load_hand(self.global.left_over.take());
         self.pop_hand()
     }
 
@@ -104,14 +103,16 @@ impl<S: Scheme> Local<'_, S> {
         if link.is_null() {
             return None;
         }
-        // SAFETY: the objects in the hand are valid and ours.
+        // SAFETY: the slot's owner owns the objects in its hand, which are
+        // valid.
         self.slot.hand.set(unsafe { (*link).next.get() });
         Some(link)
     }
 
-    /// Leaves over what is in the hand.
+    /// Leaves over the objects in the hand.
     pub(super) fn put_hand_back(&self) {
-        // SAFETY: the objects in the hand are valid and ours.
+        // SAFETY: the slot's owner owns the objects in its hand, which are
+        // valid.
         let hand = unsafe { Chain::from_list(self.slot.hand.replace(ptr::null_mut())) };
         if let Some(hand) = hand {
             self.global.left_over.push(hand);
@@ -122,25 +123,26 @@ impl<S: Scheme> Local<'_, S> {
     ///
     /// # Safety
     ///
-    /// The object is the caller's, and nobody can hold it.
+    /// The caller owns the object, no section can hold it, and its reclaimer was
+    /// not called.
     unsafe fn run(&self, link: *mut Link) {
         self.slot.tally.reclaim();
-        // SAFETY: valid and ours (fn contract).
+        // SAFETY: "the caller owns the object" (# Safety).
         let object = unsafe { &*link };
         object.next.set(self.slot.magazine.as_link());
         object.access.write();
         if let Some(reclaim) = object.reclaim.get() {
-            // SAFETY: the contract of `retire`: it is called once, with this
-            // object, when nobody can hold it. The memory is the reclaimer's.
+            // SAFETY: `retire` stored the reclaimer with this object; "no
+            // section can hold it, and its reclaimer was not called" (# Safety).
+            // We do not access the object afterwards.
             unsafe { S::Barrier::reclaim(reclaim, link) };
         }
     }
 
-    /// Reclaims a handful of left-over objects whose reclaimers run no code of
-    /// the user's. Returns how many. Touches nothing that an owner has for
-    /// itself.
+    /// Reclaims at most a hand's worth of left-over objects whose reclaimers run
+    /// no user code. Returns how many. Accesses no owner-only state.
     pub(super) fn reclaim_plain(&self) -> usize {
-        // SAFETY: what is left over is nobody's, and ours now.
+        // SAFETY: `take` gives us the list, whose objects are valid.
         let Some(chain) = (unsafe { Chain::from_list(self.global.left_over.take()) }) else {
             return 0;
         };
@@ -156,13 +158,14 @@ impl<S: Scheme> Local<'_, S> {
         }
         let mut link = plain.map_or(ptr::null_mut(), |plain| plain.first());
         while !link.is_null() {
-            // SAFETY: valid and ours.
+            // SAFETY: we own the object, which is valid: we took its list.
             let object = unsafe { &*link };
             let following = object.next.replace(ptr::null_mut());
             object.access.write();
             self.global.totals.reclaim();
             if let Some(reclaim) = object.reclaim.get() {
-                // SAFETY: as in `run`.
+                // SAFETY: as in `run`: no section can hold a left-over object,
+                // and its reclaimer was not called.
                 unsafe { S::Barrier::reclaim(reclaim, link) };
             }
             link = following;
@@ -170,9 +173,10 @@ impl<S: Scheme> Local<'_, S> {
         self.handful() - more
     }
 
-    /// The slot's magazine of blocks, if a handle of that role may use it.
+    /// The slot's magazine of blocks; null if a handle of that role may not use
+    /// it.
     #[inline]
-    pub(crate) fn cache_of<R: Role>(&self) -> *mut Link {
+    pub(crate) fn magazine_of<R: Role>(&self) -> *mut Link {
         if self.slot.is_nested::<R>() {
             ptr::null_mut()
         } else {
@@ -190,7 +194,7 @@ impl<S: Scheme> Drop for Done<'_, '_, S> {
         local.put_hand_back();
         if !local.global.left_over.seems_empty() {
             // By a limit or a panic. From here on each retire of this handle
-            // reclaims some, so that what is left over does not grow.
+            // reclaims at least one object, so that their number does not grow.
             local.slot.room.set(1);
         }
         local.slot.draining.set(false);

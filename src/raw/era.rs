@@ -1,48 +1,49 @@
-//! Eras: which objects a section can hold at all (robust mode).
+//! Eras: which objects a section can hold (robust mode).
 //!
-//! The collector counts eras. An object is stamped with its *birth era*, and
-//! when it is published with the *era of its retirement*. A slot shows two
-//! eras of its section: the one it *began* in, and the last one in which it
-//! loaded a pointer, its *access era*. A section holds an object only if
-//! `began <= retired` and `birth <= access`. The source of the second half is
-//! Hyaline-1S (Nikolaev & Ravindran, PLDI 2021), of both together
+//! The collector has a clock that counts eras. An object is stamped with its
+//! *birth era* and, when it is published, with the *era of its retirement*. A
+//! slot shows two eras of its section: the one in which it *began*, and the last
+//! one in which it loaded a pointer, its *access era*. A section holds an object
+//! only if `began <= retired` and `birth <= access`. The second half comes from
+//! Hyaline-1S (Nikolaev & Ravindran, PLDI 2021), the two together from
 //! interval-based reclamation (Wen et al., PPoPP 2018).
 //!
-//! 1. A birth is never later than the collector's era at the time.
+//! 1. A birth era is never later than the collector's era at that time.
 //! 2. `protect` returns a pointer only when the slot's access era, as it was
 //!    before the load, is the collector's era after it; so every object that a
-//!    section holds has `birth <= access`. With the era read after the load an
-//!    interrupt in between, which raises it, would vouch for a pointer that it
-//!    never saw.
-//! 3. Whatever raises an access era executes the light barrier before a
-//!    pointer is loaded under it. So a publisher that reads it after its heavy
-//!    barrier reads one under which the pointers were loaded that the section
-//!    holds; or the light barrier comes later, and the pointer is loaded past
-//!    the unlink.
+//!    section holds has `birth <= access`. If the access era were read after
+//!    the load, an interrupt in between could raise it, and so vouch for a
+//!    pointer that was loaded before.
+//! 3. After an access era is raised, the light barrier is executed before a
+//!    pointer is loaded under it. So either a publisher that reads it after its
+//!    heavy barrier reads the era under which the section loaded the pointers
+//!    that it holds, or a later one; or the light barrier comes after the heavy
+//!    one, and the load sees the unlink.
 //! 4. A publisher reads the era of retirement after its heavy barrier. If a
-//!    section's light barrier came first, then so did its look at the clock,
-//!    and `began <= retired` by the coherence of that word. So a section that
-//!    began later finds nothing of what was published, and is not waited for.
+//!    section's light barrier came first, then so did its load of the clock
+//!    (`Barrier`, clause 2), and `began <= retired` by the coherence of that
+//!    word. So a section with `began > retired` cannot find what was published,
+//!    and is not waited for.
 //! 5. All stores of a slot's eras are Release, all looks Acquire. A look that
-//!    finds an era of a later section, or of an earlier context that set the
-//!    era back, comes after the section it was looking for.
+//!    finds an era of a later section, or one that an interrupted context set
+//!    back, happens after the section for which it looks.
 //!
 //! | reader (access era 5) | era | retirer |
 //! |---|---|---|
 //! | loads `p` | 6 | |
 //! | sees 6, stores access era 6 | 6 | unlinks `p`, heavy barrier |
 //! | *no light barrier: the store is still in its buffer* | 6 | reads access era 5 < birth 6: skips, frees `p` |
-//! | *loads `p` again from a stale view, uses it after free* | | |
+//! | *loads `p` again, a stale value, and uses it after it is freed* | | |
 //! | light barrier: either the retirer reads 6, or this load sees the unlink | | |
 //!
-//! The clock itself is in [`word`]: one word on 64-bit targets, two on others,
-//! where the text says why it never wraps.
+//! The clock is in [`word`]: one word on 64-bit targets, two on others, where the
+//! module argues why it never wraps.
 
 use super::{chain::Chain, section::Seen};
 use crate::{
     Barrier, Link,
     config::Settings,
-    sync::{Cell, Init, Ordering, impl_init},
+    sync::{Cell, Init, impl_init},
 };
 
 #[cfg(any(not(target_pointer_width = "64"), hyaline_narrow_era))]
@@ -56,46 +57,46 @@ mod reach;
 
 pub(crate) use word::{Clock, SlotEras};
 
-/// What a scheme notes in slots and headers, to tell what a section may hold.
+/// The notes that a scheme keeps in slots and headers, to decide which objects a
+/// section may hold.
 pub trait EraPolicy: 'static {
     /// The collector's era.
     type Clock: Init + Send + Sync;
     /// The eras that a slot shows.
     type SlotEras: Init;
-    /// What the slot's owner keeps for itself.
+    /// Owner-only state of a slot.
     type LocalEras: Init;
     /// A slot's access era, as the owner read it.
     type Access: Copy;
     /// The era in which a chain is published.
     type Published: Copy;
 
-    /// At the start of a section, before the light barrier.
+    /// Starts a section. The light barrier follows.
     fn enter<B: Barrier>(clock: &Self::Clock, eras: &Self::SlotEras);
     /// The access era, before a pointer is loaded.
     fn access(eras: &Self::SlotEras) -> Self::Access;
-    /// Whether a pointer is protected that was loaded (Acquire) after
-    /// `access`.
+    /// Whether a pointer that was loaded (Acquire) after `access` is protected.
     fn is_current(clock: &Self::Clock, access: Self::Access) -> bool;
-    /// The same. If it is not, the access era was raised, and the pointer must
+    /// The same. If it is not protected, raises the access era; the pointer must
     /// be loaded again.
     fn validate<B: Barrier>(
         clock: &Self::Clock,
         eras: &Self::SlotEras,
         access: Self::Access,
     ) -> bool;
-    /// Makes the section hold an object of its own, which it did not load.
-    fn cover<B: Barrier>(clock: &Self::Clock, eras: &Self::SlotEras, link: &Link);
-    /// Stamps an object that is made now.
+    /// Protects an object that the caller owns and did not load.
+    fn protect_own<B: Barrier>(clock: &Self::Clock, eras: &Self::SlotEras, link: &Link);
+    /// Stamps a new object.
     fn stamp(clock: &Self::Clock, local: &Self::LocalEras, settings: &Settings, link: &Link);
-    /// The same, without the owner's count: the clock ticks each time.
+    /// The same, without owner-only state: the clock ticks each time.
     fn stamp_and_tick(clock: &Self::Clock, link: &Link);
-    /// Notes that the objects are published now, after the heavy barrier.
-    /// Returns the era, which is not earlier than their births.
+    /// Notes the era in which the objects are published, after the heavy barrier.
+    /// Returns it; it is not earlier than their births.
     fn publish(clock: &Self::Clock, chain: &mut Chain) -> Self::Published;
-    /// Divides a chain into what the section that was seen open may hold, with
-    /// what it waits for noted, and the rest. `published` is for a chain that
-    /// was published as a whole, just now. Of the sections that begin after the
-    /// call, the chain waits for one at most.
+    /// Divides a chain into the objects that the section `seen` may hold, and the
+    /// rest; notes in the former what they wait for. `published` is the era of a
+    /// chain that was published as a whole by this call. Of the sections that
+    /// begin after the call, the chain waits for one at most.
     fn hold(
         clock: &Self::Clock,
         eras: &Self::SlotEras,
@@ -103,13 +104,13 @@ pub trait EraPolicy: 'static {
         chain: Chain,
         published: Option<Self::Published>,
     ) -> (Option<Chain>, Option<Chain>);
-    /// Divides the list of an inbox in the same way, where the slot is open
+    /// Divides the list of an inbox in the same way, by the section that is open
     /// now.
     ///
     /// # Safety
     ///
-    /// The list was taken from the inbox, with what [`hold`](Self::hold)
-    /// noted, and is the caller's.
+    /// The list was taken from the inbox, with the notes of
+    /// [`hold`](Self::hold), and the caller owns it.
     unsafe fn sort(
         eras: &Self::SlotEras,
         seen: Seen,
@@ -125,8 +126,8 @@ pub trait EraPolicy: 'static {
     fn age(clock: &Self::Clock, eras: &Self::SlotEras) -> Option<u64>;
 }
 
-/// Basic mode: a section may hold whatever was retired before it began. Each
-/// chain notes the number of the section that it waits for.
+/// Basic mode: a section may hold every object that is published while it is
+/// open. Each chain notes the number of the section that it waits for.
 #[derive(Debug)]
 pub struct NoEras;
 
@@ -154,7 +155,7 @@ impl EraPolicy for NoEras {
     }
 
     #[inline(always)]
-    fn cover<B: Barrier>((): &(), (): &(), _: &Link) {}
+    fn protect_own<B: Barrier>((): &(), (): &(), _: &Link) {}
 
     #[inline(always)]
     fn stamp((): &(), (): &(), _: &Settings, _: &Link) {}
@@ -178,7 +179,9 @@ impl EraPolicy for NoEras {
 
     unsafe fn sort((): &(), seen: Seen, mut list: *mut Link) -> (Option<Chain>, Option<Chain>) {
         let (mut held, mut over) = (None, None);
-        // SAFETY: an inbox is a list of chains with notes (fn contract).
+        // SAFETY: the list has "the notes of `hold`, and the caller owns it"
+        // (# Safety): it is null or begins with a noted object, and so is each
+        // `rest`.
         while let Some((section, chain, rest)) = unsafe { first_chain(list) } {
             super::chain::add(
                 if seen.is(section) {
@@ -198,7 +201,7 @@ impl EraPolicy for NoEras {
 
     unsafe fn join(mut list: *mut Link) -> Option<Chain> {
         let mut all = None;
-        // SAFETY: as in `sort` (fn contract).
+        // SAFETY: as in `sort`.
         while let Some((_, chain, rest)) = unsafe { first_chain(list) } {
             super::chain::add(&mut all, chain);
             list = rest;
@@ -215,7 +218,7 @@ impl EraPolicy for NoEras {
 /// Notes the section that a chain waits for, and where the chain ends.
 fn note(chain: &mut Chain, section: usize) {
     let last = chain.last();
-    // SAFETY: the first object of a chain is valid and ours.
+    // SAFETY: a chain owns its objects, which are valid.
     unsafe { (*chain.first()).notes.wait_for(section, last.cast()) };
 }
 
@@ -224,14 +227,15 @@ fn note(chain: &mut Chain, section: usize) {
 ///
 /// # Safety
 ///
-/// The list is null or begins with an object that `note` was called for, and
-/// is the caller's.
+/// The caller owns the list. It is null, or begins with the first object of a
+/// chain that `note` was called for.
 unsafe fn first_chain(list: *mut Link) -> Option<(usize, Chain, *mut Link)> {
     if list.is_null() {
         return None;
     }
-    // SAFETY: the objects are valid and ours, and `last` is one of them (fn
-    // contract).
+    // SAFETY: "the caller owns the list", which "begins with the first object of
+    // a chain that `note` was called for" (# Safety); so `last` is one of its
+    // objects.
     unsafe {
         let (section, last) = (*list).notes.waits_for();
         let last = last.cast::<Link>();
@@ -244,7 +248,7 @@ unsafe fn first_chain(list: *mut Link) -> Option<(usize, Chain, *mut Link)> {
 #[derive(Debug)]
 pub struct Eras;
 
-/// Objects that the owner made since it last moved the clock.
+/// Objects that the owner stamped since it last advanced the clock.
 pub struct LocalEras(Cell<usize>);
 
 impl_init!(LocalEras = LocalEras(Cell::new(0)));
@@ -258,8 +262,8 @@ impl EraPolicy for Eras {
 
     #[inline(always)]
     fn enter<B: Barrier>(clock: &Clock, eras: &SlotEras) {
-        // The light barrier follows in `enter`, so that the access era counts
-        // like one that `protect` stores.
+        // The light barrier follows in `Local::enter`, so (3) holds for this
+        // access era as for one that `protect` stores.
         eras.enter::<B>(clock);
     }
 
@@ -270,8 +274,8 @@ impl EraPolicy for Eras {
 
     #[inline(always)]
     fn is_current(clock: &Clock, access: word::Access) -> bool {
-        // The load was an Acquire, so the clock is read after it, and not
-        // earlier than the maker of the object read it (1).
+        // The pointer was loaded with Acquire. So the clock is read after it,
+        // and is not older than the one that the object was stamped from (1).
         access.is_current(clock)
     }
 
@@ -281,7 +285,7 @@ impl EraPolicy for Eras {
     }
 
     #[inline]
-    fn cover<B: Barrier>(clock: &Clock, eras: &SlotEras, link: &Link) {
+    fn protect_own<B: Barrier>(clock: &Clock, eras: &SlotEras, link: &Link) {
         if !eras.access().reaches(link.notes.birth()) {
             raise::<B>(clock, eras);
         }
@@ -318,7 +322,7 @@ impl EraPolicy for Eras {
     ) -> (Option<Chain>, Option<Chain>) {
         let reach = eras.look();
         let mut latest = 0;
-        // As a rule the section is of now, and all is held.
+        // The common case: the section is current, and holds all.
         let parts = match published {
             Some(now) if reach.began <= now && now <= reach.access => {
                 latest = now;
@@ -326,16 +330,16 @@ impl EraPolicy for Eras {
             }
             _ => chain.partition(&mut |link| {
                 let lifetime = link.notes.lifetime();
-                let holds = reach.holds(&lifetime);
+                let holds = reach.may_hold(&lifetime);
                 if holds {
                     latest = latest.max(lifetime.retired);
                 }
                 holds
             }),
         };
-        // The sections that follow must begin in a later era. Otherwise a
-        // reader that is inside at each look would hold for good what its
-        // first section held, if nobody makes objects.
+        // The sections that follow must begin in a later era. Otherwise, if no
+        // objects are allocated, a reader that is inside at each look would
+        // hold indefinitely what its first section held.
         if parts.0.is_some() && latest >= clock.at_most() {
             clock.tick();
         }
@@ -343,16 +347,16 @@ impl EraPolicy for Eras {
     }
 
     unsafe fn sort(eras: &SlotEras, _: Seen, list: *mut Link) -> (Option<Chain>, Option<Chain>) {
-        // SAFETY: the list is valid and ours (fn contract).
+        // SAFETY: "the caller owns" the list (# Safety).
         let Some(chain) = (unsafe { Chain::from_list(list) }) else {
             return (None, None);
         };
         let reach = eras.look();
-        chain.partition(&mut |link| reach.holds(&link.notes.lifetime()))
+        chain.partition(&mut |link| reach.may_hold(&link.notes.lifetime()))
     }
 
     unsafe fn join(list: *mut Link) -> Option<Chain> {
-        // SAFETY: the list is valid and ours (fn contract).
+        // SAFETY: "the caller owns" the list (# Safety).
         unsafe { Chain::from_list(list) }
     }
 
@@ -369,21 +373,18 @@ fn next_era(clock: &Clock, local: &LocalEras) {
     local.0.set(0);
 }
 
-/// Moves a slot's access era to the collector's era in the middle of a
-/// section. Returns false: what was loaded before is not protected.
+/// Raises a slot's access era to the collector's era within a section. Returns
+/// false: a pointer that was loaded before is not protected.
 #[cold]
 #[inline(never)]
 fn raise<B: Barrier>(clock: &Clock, eras: &SlotEras) -> bool {
     eras.raise::<B>(clock);
-    // The light barrier pairs with the publisher's heavy barrier. If ours
-    // comes first the publisher reads the new era; if the heavy one comes
-    // first, the load that follows sees what it unlinked (3).
+    // The light barrier pairs with the publisher's heavy barrier. If ours comes
+    // first, the publisher reads the new era. If the heavy one comes first, the
+    // load that follows sees what was unlinked before it (3).
     B::light();
     false
 }
-
-/// Orderings, by the short name the clock's two versions share.
-use Ordering as O;
 
 #[cfg(all(test, hyaline_loom))]
 #[path = "era/looks.rs"]

@@ -8,9 +8,8 @@ use super::{
 };
 use crate::{Barrier, Link, Reclaimer, Role};
 
-/// Slots that are passed over together if nothing is to be done at any of
-/// them. A small target has few slots and little room for code; a model has
-/// few slots.
+/// Slots that are skipped together if none of them is busy. Small targets have
+/// few slots and little room for code; models have few slots.
 const SCAN_CHUNK: usize = if cfg!(hyaline_loom) {
     2
 } else if cfg!(target_pointer_width = "64") {
@@ -19,12 +18,12 @@ const SCAN_CHUNK: usize = if cfg!(hyaline_loom) {
     1
 };
 
-/// Whose retired objects a call takes.
+/// Which slots' retired objects a call takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Take {
-    /// Its own, and those of slots whose owner leaves them to others.
+    /// The caller's, and those of slots whose owners do not publish.
     Own,
-    /// Everybody's.
+    /// All slots'.
     All,
 }
 
@@ -33,17 +32,18 @@ impl<S: Scheme> Local<'_, S> {
     ///
     /// # Safety
     ///
-    /// As for `Guard::defer_retire`. If `plain`, the reclaimer runs no code of
-    /// the user's.
+    /// As for `Guard::defer_retire`. If `plain`, the reclaimer runs no user
+    /// code.
     #[inline]
     pub(crate) unsafe fn retire<R: Role>(&self, link: *mut Link, reclaim: Reclaimer, plain: bool) {
         let slot = self.slot;
-        // SAFETY: valid and ours (fn contract).
+        // SAFETY: "`ptr` is valid" (`Guard::defer_retire`, # Safety); the header
+        // is the collector's.
         let object = unsafe { &*link };
         if S::ROBUST && slot.section.own().is_open() {
-            S::Eras::cover::<S::Barrier>(&self.global.clock, &slot.eras, object);
+            S::Eras::protect_own::<S::Barrier>(&self.global.clock, &slot.eras, object);
         }
-        // SAFETY: the fn contract.
+        // SAFETY: as for this function; `object` is what `link` points to.
         unsafe { self.global.push_retired(slot, object, link, reclaim, plain) };
         if slot.is_nested::<R>() {
             self.global.totals.retire();
@@ -51,7 +51,7 @@ impl<S: Scheme> Local<'_, S> {
             slot.tally.retire();
         }
         if slot.reclaims::<R>() {
-            // Never 0 here, so it compiles to one decrement in place.
+            // `room` is never 0 here, so this is one decrement in place.
             let room = slot.room.get().wrapping_sub(1);
             slot.room.set(room);
             if room == 0 {
@@ -60,22 +60,23 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
-    /// Retires an object that this slot does not use any more: at once if no
-    /// other section can hold it.
+    /// Retires an object that this slot does not use any more. It is reclaimed
+    /// at once if no other section can hold it.
     ///
     /// # Safety
     ///
     /// As for `Handle::retire`. If `plain`, as for `retire`.
     pub(crate) unsafe fn retire_now(&self, link: *mut Link, reclaim: Reclaimer, plain: bool) {
-        // SAFETY: valid and ours (fn contract).
+        // SAFETY: "`ptr` is valid" (`Handle::retire`, # Safety); the header is
+        // the collector's.
         let object = unsafe { &*link };
         object.notes.retire(plain);
         object.reclaim.set(Some(reclaim));
         self.slot.tally.retire();
-        // The heavy barrier: the object was unlinked before it; as in
-        // `advance`.
+        // The heavy barrier: pairs with the light one in `enter`, as in
+        // `advance`. The object was unlinked before it.
         S::Barrier::heavy();
-        // SAFETY: valid and ours (fn contract).
+        // SAFETY: as above; it "is retired once", so it is in no other list.
         let mut chain = unsafe { Chain::single(link) };
         S::Eras::publish(&self.global.clock, &mut chain);
         let free = self.global.walk(chain, 0, Some(self.slot));
@@ -83,11 +84,11 @@ impl<S: Scheme> Local<'_, S> {
         self.drain_limited();
     }
 
-    /// Reclaims what can be reclaimed now, `limit` objects at the most.
-    /// Returns how many.
+    /// Publishes everything and reclaims what can be reclaimed now, at most
+    /// `limit` objects. Returns how many.
     pub(crate) fn collect(&self, limit: usize) -> usize {
-        // In a reclaimer: what it retires is for the next call, or one that
-        // retires again each time would keep this one for good.
+        // In a reclaimer: the next call publishes what it retires. Otherwise a
+        // reclaimer that always retires again would never let this call end.
         if self.is_draining() {
             return 0;
         }
@@ -95,10 +96,10 @@ impl<S: Scheme> Local<'_, S> {
         loop {
             self.advance(Take::All);
             // The heavy barrier pairs with itself in another handle's collect.
-            // If ours comes first, it sees what we left in an inbox; if its
-            // does, we see that its section has ended, and do the work
-            // ourselves. So when all have collected after their last section,
-            // nothing is left.
+            // If ours comes first, the other sees what we left in an inbox. If
+            // the other's comes first, we see that its section has ended, and
+            // forward the inbox ourselves. So nothing is left when all handles
+            // have collected after their last section.
             S::Barrier::heavy();
             if !self.global.is_stranded() {
                 break;
@@ -112,24 +113,25 @@ impl<S: Scheme> Local<'_, S> {
         self.collect(self.limit())
     }
 
-    /// What a context may do in which no reclaimer runs: sends everything on,
-    /// and then, until `done`, reclaims objects whose reclaimers run no code of
-    /// the user's.
+    /// For contexts in which no reclaimer may run: publishes and forwards
+    /// everything, and then, until `done`, reclaims objects whose reclaimers run
+    /// no user code.
     pub(crate) fn scavenge(&self, mut done: impl FnMut() -> bool) {
         if S::Barrier::HEAVY_IN_INTERRUPTS {
             self.advance(Take::All);
         } else {
             self.sweep(None, None, Take::All);
         }
-        // Nothing drains it here, and it may hold what is plain.
+        // The hand is not drained here, and may contain such objects.
         if self.slot.is_eager() && !self.is_draining() {
             self.put_hand_back();
         }
         while self.reclaim_plain() != 0 && !done() {}
     }
 
-    /// Publishes what was retired, and sends on what waited for sections that
-    /// are over. What nobody can hold is then in the hand or left over.
+    /// Publishes what was retired, and forwards what waited for sections that
+    /// are over. Objects that no section can hold are then in the hand or left
+    /// over.
     #[inline(never)]
     pub(super) fn advance(&self, take: Take) {
         let mut taken = self.take_retired(take);
@@ -139,23 +141,23 @@ impl<S: Scheme> Local<'_, S> {
             self.global.sample();
             // The heavy barrier pairs with the light one in `enter` and
             // `validate`. If the light one comes first, the walk sees the
-            // section open (with its eras); if this comes first, the reader's
-            // loads see everything in the chain unlinked (1). Without it the
-            // walk could miss a reader that found an object.
+            // section open (with its eras). If this one comes first, the
+            // reader's loads see everything in the chain unlinked (1). Without
+            // it the walk could miss a reader that found an object.
             S::Barrier::heavy();
             published = Some(S::Eras::publish(&self.global.clock, chain));
         }
         self.sweep(taken, published, take);
     }
 
-    /// What was retired and not published.
+    /// Takes what was retired and not published.
     fn take_retired(&self, take: Take) -> Option<Chain> {
         let mut taken = None;
         let busy = |slot: &Slot<S>| slot.retired.head();
         self.global.scan(0, busy, |_, slot| {
             let wanted = ptr::eq(slot, self.slot) || take == Take::All || !slot.is_eager();
             if wanted && !slot.retired.seems_empty() {
-                // SAFETY: what is in the stack was retired, and is ours now.
+                // SAFETY: `take` gives us the list; retired objects are valid.
                 if let Some(chain) = unsafe { Chain::from_list(slot.retired.take()) } {
                     chain::add(&mut taken, chain);
                 }
@@ -165,7 +167,7 @@ impl<S: Scheme> Local<'_, S> {
         taken
     }
 
-    /// Walks along all slots, with a chain that is published now, and sends on
+    /// Walks along all slots with a chain that is being published, and forwards
     /// what waited for sections that are over.
     #[inline(never)]
     fn sweep(
@@ -188,12 +190,13 @@ impl<S: Scheme> Local<'_, S> {
         self.reclaim(chain);
     }
 
-    /// Takes the own inbox, when its section is over or has just been
-    /// renumbered, and reclaims what nobody else can hold.
-    pub(super) fn settle(&self) {
-        // SAFETY: the inbox is ours, with what `hold` noted in it.
+    /// Takes the slot's own inbox, when its section is over or has just been
+    /// renumbered. Forwards the objects, and reclaims those that no other section
+    /// can hold.
+    pub(super) fn drain_inbox(&self) {
+        // SAFETY: `take` gives us the list, with the notes of `hold`.
         let over = unsafe { S::Eras::join(self.slot.inbox.take()) };
-        // The owner holds nothing of it (4).
+        // The owner holds none of it (4).
         let free = over.and_then(|chain| self.global.walk(chain, self.index() + 1, None));
         self.reclaim(free);
         self.drain_limited();
@@ -201,12 +204,11 @@ impl<S: Scheme> Local<'_, S> {
 }
 
 impl<S: Scheme> Global<S> {
-    /// Pushes an object onto a slot's stack of retired objects. The slot need
-    /// not be the caller's.
+    /// Pushes an object onto the stack of retired objects of any slot.
     ///
     /// # Safety
     ///
-    /// As for `retire`; `object` is what `link` leads to.
+    /// As for `retire`; `object` is what `link` points to.
     #[inline]
     unsafe fn push_retired(
         &self,
@@ -218,7 +220,8 @@ impl<S: Scheme> Global<S> {
     ) {
         object.notes.retire(plain);
         object.reclaim.set(Some(reclaim));
-        // SAFETY: valid and the caller's. What `next` says is overwritten.
+        // SAFETY: the object is valid and "is retired once" (# Safety), so it is
+        // in no other list. `push` sets its `next`.
         slot.retired.push(unsafe { Chain::new(link, link) });
     }
 
@@ -229,7 +232,8 @@ impl<S: Scheme> Global<S> {
     /// As for `Handle::retire`; guards of the slot do not use the object.
     pub(crate) unsafe fn retire_evicted(&self, slot: &Slot<S>, link: *mut Link, by: Reclaimer) {
         self.totals.retire();
-        // SAFETY: valid and ours (fn contract).
+        // SAFETY: "`ptr` is valid" and "is retired once" (`Handle::retire`,
+        // # Safety).
         unsafe { self.push_retired(slot, &*link, link, by, false) };
     }
 
@@ -238,7 +242,7 @@ impl<S: Scheme> Global<S> {
     fn publish_and_drain(&self, slot: &Slot<S>) {
         let local = Local { global: self, slot };
         if local.is_draining() {
-            // As in `collect`.
+            // As in `collect`: the next call publishes it.
             slot.room.set(1);
             return;
         }
@@ -247,8 +251,8 @@ impl<S: Scheme> Global<S> {
         local.drain_limited();
     }
 
-    /// Visits the slots from one on whose `busy` is not 0, until `visit`
-    /// returns false. Chunks of which none is busy cost little.
+    /// Calls `visit` for each slot from `from` on whose `busy` is not 0, until it
+    /// returns false. Chunks without a busy slot are skipped with one branch.
     #[inline(always)]
     fn scan(
         &self,
@@ -256,7 +260,7 @@ impl<S: Scheme> Global<S> {
         busy: impl Fn(&Slot<S>) -> usize,
         mut visit: impl FnMut(usize, &Slot<S>) -> bool,
     ) {
-        let slots = self.used();
+        let slots = self.claimed_slots();
         let mut index = from;
         while let Some(slot) = slots.get(index) {
             let idle =
@@ -272,11 +276,12 @@ impl<S: Scheme> Global<S> {
         }
     }
 
-    /// Sends a chain along the slots, from one on. What a section may hold is
-    /// left there; what is left then nobody can hold. `except` is a slot whose
-    /// owner does not use it.
+    /// Walks a chain along the slots from `from` on. Objects that a section may
+    /// hold stay in that slot's inbox. Returns the others, which no section can
+    /// hold. Skips slot `except`, whose owner does not use the objects.
     ///
-    /// The objects were published, and no slot before `from` can hold them.
+    /// The objects are published, and no section of a slot before `from` can hold
+    /// them.
     #[inline(never)]
     fn walk(&self, chain: Chain, from: usize, except: Option<&Slot<S>>) -> Option<Chain> {
         let mut chain = Some(chain);
@@ -294,13 +299,13 @@ impl<S: Scheme> Global<S> {
         chain
     }
 
-    /// Takes what waits at a slot, and sends on what need not wait there.
-    /// Returns what nobody can hold.
+    /// Takes what waits at a slot, and forwards what need not wait there.
+    /// Returns what no section can hold.
     #[cold]
     #[inline(never)]
     fn visit(&self, index: usize, slot: &Slot<S>, take: Take) -> Option<Chain> {
-        // An eager owner does it itself at the end of its section. So only a
-        // collect looks after it, for what came late (5).
+        // An eager owner forwards it at the end of its section. So only a
+        // collect visits it, for what was pushed late (5).
         let seen = slot.section.look();
         if seen.is_open() && take == Take::Own && slot.is_eager() {
             return None;
@@ -309,10 +314,10 @@ impl<S: Scheme> Global<S> {
         if list.is_null() {
             return None;
         }
-        // The look that counts comes after the taking (3).
+        // The decisive look comes after the taking (3).
         let seen = slot.section.look();
         let over = if seen.is_open() {
-            // SAFETY: the inbox is ours, with what `hold` noted in it.
+            // SAFETY: `take` gave us the list, with the notes of `hold`.
             let (held, over) = unsafe { S::Eras::sort(&slot.eras, seen, list) };
             if let Some(held) = held {
                 slot.inbox.push(held);
@@ -329,12 +334,12 @@ impl<S: Scheme> Global<S> {
     /// Whether something waits at a slot that is not open.
     fn is_stranded(&self) -> bool {
         let stranded = |slot: &Slot<S>| !slot.inbox.is_empty() && !slot.section.look().is_open();
-        self.used().iter().any(stranded)
+        self.claimed_slots().iter().any(stranded)
     }
 }
 
 impl<S: Scheme> Slot<S> {
-    /// Leaves here what the slot's section may hold, and returns the rest.
+    /// Leaves in the inbox what the slot's section may hold. Returns the rest.
     fn pass(
         &self,
         clock: &<S::Eras as EraPolicy>::Clock,
@@ -357,18 +362,19 @@ impl<S: Scheme> Slot<S> {
 impl<S: Scheme> Global<S> {
     /// The heavy barrier at the start of a grace period.
     pub(crate) fn start_grace_period(&self) {
-        // Pairs with the light barrier in `enter`. If that comes first, `wait`
-        // sees the section open; if this comes first, the section sees what
-        // its caller did before the grace period, and need not be waited for.
+        // Pairs with the light barrier in `enter`. If that comes first,
+        // `wait_at` sees the section open. If this comes first, the section sees
+        // what the caller did before the grace period, and need not be waited
+        // for.
         S::Barrier::heavy();
     }
 
-    /// Whether a slot's section has ended since the heavy barrier at the start
-    /// of a grace period; if not, the number of the section to wait for.
-    /// `noted` is what an earlier call returned. `None` if there is no such
-    /// slot, nor one after it.
+    /// `Ok` if a slot's section has ended since the heavy barrier at the start of
+    /// a grace period, else the number of the section to wait for. `noted` is the
+    /// number that an earlier call returned. `None` if no slot from this one on
+    /// was ever claimed.
     pub(crate) fn wait_at(&self, slot: usize, noted: Option<usize>) -> Option<Result<(), usize>> {
-        let slot = self.used().get(slot)?;
+        let slot = self.claimed_slots().get(slot)?;
         let seen = slot.section.look();
         Some(match noted {
             _ if !seen.is_open() => Ok(()),

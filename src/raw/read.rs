@@ -7,31 +7,31 @@ use crate::{
 };
 
 impl<S: Scheme> Local<'_, S> {
-    /// Opens a section, or one more guard on the section that is open.
+    /// Opens a section, or another guard on the open one.
     #[inline(always)]
     pub(crate) fn enter<R: Role>(&self) {
         let section = &self.slot.section;
         let own = self.own_if_needed::<R>();
-        // What is constant comes first, or the branch stays, with nothing in it.
+        // The constants come first, or an empty branch remains.
         if (S::ROBUST || cfg!(feature = "stats")) && !own.is_open() {
             S::Eras::enter::<S::Barrier>(&self.global.clock, &self.slot.eras);
             self.slot.tally.enter(&self.global.totals);
         }
         section.enter::<S::Barrier>(own);
         if R::NESTED != Some(false) || S::Barrier::LIGHT_IS_FREE || !own.is_open() {
-            // The light barrier pairs with the heavy one in `publish` and
-            // `retire_now`. If it comes first, they see the section open; if
-            // the heavy one comes first, our loads see what was unlinked
-            // before it. Without it our word could wait in the store buffer
-            // while we load a pointer that is being reclaimed. An interrupt
-            // executes one of its own also where it finds a section open: the
-            // task it preempted may not have come to its barrier yet.
+            // The light barrier pairs with the heavy one in `advance` and
+            // `retire_now`. If the light one comes first, they see the section
+            // open. If the heavy one comes first, our loads see what was
+            // unlinked before it. Without it our word could stay in the store
+            // buffer while we load a pointer that is being reclaimed. An
+            // interrupt executes its own even if it finds a section open: the
+            // task that it preempted may not have reached its barrier yet.
             S::Barrier::light();
         }
     }
 
-    /// The section word. x86-64 adds to it in memory; where nothing else
-    /// depends on what is there, it need not be loaded.
+    /// The section word. x86-64 increments it in memory, so it is not loaded
+    /// where nothing else depends on its value.
     #[inline(always)]
     fn own_if_needed<R: Role>(&self) -> Seen {
         let adds = cfg!(all(target_arch = "x86_64", not(feature = "stats")));
@@ -45,14 +45,14 @@ impl<S: Scheme> Local<'_, S> {
     #[inline(always)]
     pub(crate) fn leave<R: Role>(&self) {
         self.slot.section.leave::<S::Barrier>();
-        // What this look misses is delayed (5).
+        // A push that this look misses is delayed (5).
         if self.slot.is_wanted() {
             self.global.section_over::<R>(self.slot);
         }
     }
 
-    /// `leave`, for those who have `self` in memory, and nothing in registers
-    /// that the rare case would need.
+    /// `leave`, for callers that have `self` in memory, and in registers nothing
+    /// that the cold path needs.
     #[inline(always)]
     pub(crate) fn leave_in_place<R: Role>(&self) {
         self.slot.section.leave::<S::Barrier>();
@@ -73,9 +73,9 @@ impl<S: Scheme> Local<'_, S> {
         self.slot.section.own().is_open()
     }
 
-    /// A quiescent point: ends the section and begins a new one, if somebody
-    /// waits for it. One load if nobody does. Does nothing if more than one
-    /// guard is open.
+    /// A quiescent point: ends the section and begins a new one if another
+    /// thread waits for its end. Otherwise it costs one load. Does nothing if
+    /// more than one guard is open.
     #[inline]
     pub(crate) fn refresh<R: Role>(&self) {
         if self.slot.is_wanted() {
@@ -83,12 +83,12 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
-    /// Whether somebody asked for the end of the section; once for each
+    /// Whether the end of the section was requested; true once for each
     /// request.
     #[inline]
     pub(crate) fn take_restart(&self) -> bool {
-        // Relaxed: a request, nothing more. One that comes between the load
-        // and the store is taken for the same one.
+        // Relaxed: a hint, which orders nothing. A request between the load and
+        // the store counts as the same one.
         let asked = self.slot.restart.load(Ordering::Relaxed);
         if asked {
             self.slot.restart.store(false, Ordering::Relaxed);
@@ -96,8 +96,8 @@ impl<S: Scheme> Local<'_, S> {
         asked
     }
 
-    /// Loads a pointer that stays valid until the section ends. `order` is
-    /// the caller's.
+    /// Loads a pointer that stays valid until the section ends, with `order` or
+    /// Acquire, whichever is stronger.
     #[inline]
     pub(crate) fn protect<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> *mut T {
         let access = S::Eras::access(&self.slot.eras);
@@ -106,11 +106,11 @@ impl<S: Scheme> Local<'_, S> {
         if S::Eras::is_current(&self.global.clock, access) {
             return pointer;
         }
-        // From the start, so that a caller's own code has no call to return to.
+        // Starts again from the load, so that this is a tail call.
         self.global.protect_slow(self.slot, src, order)
     }
 
-    /// Loads a pointer, once; nothing if it is not protected.
+    /// Loads a pointer once. `None` if it is not protected.
     #[inline(always)]
     fn try_protect<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> Option<*mut T> {
         let access = S::Eras::access(&self.slot.eras);
@@ -120,7 +120,7 @@ impl<S: Scheme> Local<'_, S> {
             .then_some(pointer)
     }
 
-    /// Swaps a pointer; the old one is protected.
+    /// Swaps a pointer. The old one is protected.
     #[inline]
     pub(crate) fn swap<T>(&self, src: &AtomicPtr<T>, new: *mut T, order: Ordering) -> *mut T {
         // At least Acquire, as in `protect`, with the caller's Release.
@@ -133,12 +133,12 @@ impl<S: Scheme> Local<'_, S> {
             step();
             return src.swap(new, order);
         }
-        // What a swap brings could be younger than the access era, and there
-        // is no loading it again. So it is loaded first.
-        // Relaxed: `try_protect` makes it Acquire.
+        // The pointer that a plain swap returned could be younger than the
+        // access era, and it could not be loaded again. So it is protected
+        // first. Relaxed: `try_protect` makes it Acquire.
         if let Some(seen) = self.try_protect(src, Ordering::Relaxed) {
             step();
-            // Relaxed on failure: nothing is returned then.
+            // Relaxed on failure: the value is not used.
             let swapped = src.compare_exchange_weak(seen, new, order, Ordering::Relaxed);
             if let Ok(old) = swapped {
                 return old;
@@ -147,8 +147,9 @@ impl<S: Scheme> Local<'_, S> {
         self.global.swap_slow(self.slot, src, new)
     }
 
-    /// Runs `exchange`, with a failure ordering that will do, until it succeeds
-    /// or fails with a protected pointer. `failure` is the caller's.
+    /// Calls `exchange` until it succeeds or fails with a protected pointer. Its
+    /// argument is the failure ordering: `failure` or Acquire, whichever is
+    /// stronger.
     #[inline]
     pub(crate) fn compare_exchange_with<T>(
         &self,
@@ -166,25 +167,26 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
-    /// Makes the section hold an object of the caller's own, before others
-    /// can find it.
+    /// Protects an object that the caller owns, before other threads can find
+    /// it.
     ///
     /// # Safety
     ///
     /// As for `Guard::protect_own`.
     #[inline]
     pub(crate) unsafe fn protect_own(&self, link: *mut Link) {
-        // SAFETY: valid and not shared (fn contract).
+        // SAFETY: the object is valid and not shared (`Guard::protect_own`,
+        // # Safety).
         let link = unsafe { &*link };
-        S::Eras::cover::<S::Barrier>(&self.global.clock, &self.slot.eras, link);
+        S::Eras::protect_own::<S::Barrier>(&self.global.clock, &self.slot.eras, link);
     }
 }
 
-// The functions that are out of line take what they need, and not `&Local`:
-// the guard, whose part it is, then stays in registers.
+// The out-of-line functions take the collector and the slot, not `&Local`: the
+// guard, which contains the `Local`, then stays in registers.
 impl<S: Scheme> Global<S> {
-    /// Tells those who wait that the section has ended; an eager owner sends
-    /// on what they left.
+    /// The section has ended and is wanted: gives the next one another number.
+    /// An eager owner forwards its inbox.
     #[cold]
     #[inline(never)]
     fn section_over<R: Role>(&self, slot: &Slot<S>) {
@@ -195,7 +197,7 @@ impl<S: Scheme> Global<S> {
         slot.want(false);
         slot.section.renumber::<S::Barrier>(own);
         if slot.reclaims::<R>() {
-            Local { global: self, slot }.settle();
+            Local { global: self, slot }.drain_inbox();
         }
     }
 
@@ -208,19 +210,19 @@ impl<S: Scheme> Global<S> {
             return;
         }
         slot.want(false);
-        // As a new section has it; a look that sees these eras comes after the
-        // old section.
+        // The eras of a new section. A look that sees them comes after the old
+        // section.
         S::Eras::enter::<S::Barrier>(&self.clock, &slot.eras);
         slot.section.renumber::<S::Barrier>(own);
-        // The light barrier: as in `enter`. Without it what the new section
-        // loads could be what a publisher reclaims that saw its number.
+        // The light barrier: pairs as in `enter`. Without it a publisher that
+        // saw the new number could reclaim what the new section loads.
         S::Barrier::light();
         if slot.reclaims::<R>() {
-            Local { global: self, slot }.settle();
+            Local { global: self, slot }.drain_inbox();
         }
     }
 
-    /// `protect` in robust mode, where the next era began.
+    /// `protect` in robust mode, when the era has advanced.
     #[cold]
     #[inline(never)]
     fn protect_slow<T>(&self, slot: &Slot<S>, src: &AtomicPtr<T>, order: Ordering) -> *mut T {
@@ -232,8 +234,8 @@ impl<S: Scheme> Global<S> {
         }
     }
 
-    /// `swap` in robust mode, where another thread or the next era came in
-    /// between.
+    /// `swap` in robust mode, when another thread was faster or the era has
+    /// advanced.
     #[cold]
     #[inline(never)]
     fn swap_slow<T>(&self, slot: &Slot<S>, src: &AtomicPtr<T>, new: *mut T) -> *mut T {
@@ -241,8 +243,8 @@ impl<S: Scheme> Global<S> {
         loop {
             // Relaxed: `protect` makes it Acquire.
             let seen = local.protect(src, Ordering::Relaxed);
-            // SeqCst: whatever the caller asked for. Relaxed on failure:
-            // nothing is returned then.
+            // SeqCst: not weaker than what the caller asked for. Relaxed on
+            // failure: the value is not used.
             let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
             if let Ok(old) = src.compare_exchange_weak(seen, new, success, failure) {
                 return old;
@@ -251,9 +253,9 @@ impl<S: Scheme> Global<S> {
     }
 }
 
-/// The ordering of a load whose pointer is to be protected: the object's
-/// contents, and in robust mode the clock that its birth was read from, are
-/// seen by the section. SeqCst is for the caller's own total order.
+/// The ordering of a load that protects. With Acquire the section sees the
+/// object's contents and, in robust mode, a clock not older than its birth.
+/// SeqCst is kept for the caller's own total order.
 #[inline(always)]
 const fn at_least_acquire(order: Ordering) -> Ordering {
     match order {

@@ -1,4 +1,4 @@
-//! Which variant of the algorithm a collector runs.
+//! The variants of the algorithm: basic and robust.
 
 use core::marker::PhantomData;
 
@@ -14,7 +14,7 @@ mod sealed {
 /// ```
 /// use hyaline::{Guard, Scheme};
 ///
-/// /// Works with any collector.
+/// /// Works with every collector.
 /// fn read<S: Scheme>(guard: &Guard<'_, S>) {
 ///     let _ = guard;
 /// }
@@ -28,8 +28,8 @@ pub trait Scheme: sealed::Sealed + 'static {
     const ROBUST: bool;
 }
 
-/// Hyaline-1: the fastest. A reader that stalls inside a section holds back
-/// everything that is retired after it entered.
+/// Hyaline-1, the faster mode. A reader that stalls inside a section holds back
+/// every object that is published after it entered.
 ///
 /// ```
 /// use hyaline::{Basic, Collector, Config, SingleCore};
@@ -42,7 +42,7 @@ pub trait Scheme: sealed::Sealed + 'static {
 #[derive(Debug)]
 pub struct Basic<B: Barrier = Fences>(PhantomData<B>);
 
-/// Hyaline-1S: a reader that stalls holds back only objects that were made
+/// Hyaline-1S. A reader that stalls holds back only objects that were allocated
 /// before it stalled, so memory is bounded: see [`bound`](crate::bound).
 ///
 /// ```

@@ -1,38 +1,42 @@
-//! A slot's section word: how deep its section is nested, and a number.
+//! A slot's section word: the nesting depth of its section, and a number.
 //!
-//! The section is over once the word shows depth 0 *or another number*. The
-//! number is the owner's to change, between two sections, and it does so when
-//! somebody *wants* to see that a section is over: whoever waits sets a flag
-//! at each look that finds the section open, and the leave that sees the flag
-//! counts the number up. So sections that nobody waits for cost nothing.
-//! Whoever waits does so for the section that was open when the call that set
-//! the flag returned, and for one that began later, at most: its leave sees
-//! the flag (`models/`).
+//! A section is over once the word shows depth 0 *or another number*. The owner
+//! changes the number between two sections if another thread *wants* to see
+//! that a section is over. A thread that waits sets a flag at each look that
+//! finds the section open, and the leave that sees the flag increments the
+//! number. So sections that no thread waits for cost nothing. A thread waits
+//! for the section that was open when the call that set the flag returned, and
+//! for at most one that began later: the leave of that one sees the flag
+//! (`models/`).
 //!
-//! A number that comes again delays whoever waits for it, and never ends the
-//! wait early. It comes again when the numbers wrap: 256 on 64 bits, 2^16 on
-//! 32, 2^8 on 16, where each stands for a section that somebody saw open. And
-//! where contexts nest, an interrupt in the middle of an enter of its task may
-//! count up what the task then sets back:
+//! A repeated number delays a thread that waits, and never ends its wait early.
+//! Numbers repeat in two ways.
+//!
+//! *They wrap:* after 2^8 on 64-bit targets, 2^16 on 32 bits, 2^8 on 16. Each
+//! stands for a section that a thread saw open. A waiter is delayed if it finds
+//! the section open with the same number at each of its looks.
+//!
+//! *They are set back:* where contexts nest, an interrupt in the middle of an
+//! enter of its task may increment a number that the task then sets back:
 //!
 //! | task | word | interrupt |
 //! |---|---|---|
 //! | enter: loads 4, depth 0 | 4.0 | |
 //! | | 4.1 | enter: loads 4.0, stores 4.1; reads |
-//! | | 4.0, 5.0 | leave, and somebody waits: counts up |
+//! | | 4.0, 5.0 | leave, and a thread waits: increments |
 //! | stores 4.1 | 4.1 | |
 //! | *a chain that waits for the interrupt's 4 waits for this section, too* | | |
 //! | | 4.2 | enter: loads 4.1, stores 4.2; reads |
 //! | | 4.1 | leave |
-//! | leave, and somebody waits: counts up | 4.0, 5.0 | |
+//! | leave, and a thread waits: increments | 4.0, 5.0 | |
 
 use crate::{
     Barrier,
-    sync::{Flag, Ordering, compiler_fence, impl_init},
+    sync::{LoadStoreUsize, Ordering, compiler_fence, impl_init},
 };
 
-/// Bits of the depth. In 56 bits it takes two years to count as many guards,
-/// one a nanosecond, so it is not checked there.
+/// Bits of the depth. With 56 bits it is not checked: one guard a nanosecond
+/// takes two years to overflow it.
 const DEPTH_BITS: u32 = if usize::BITS < 64 {
     usize::BITS / 2
 } else {
@@ -42,10 +46,10 @@ const DEPTH: usize = (1 << DEPTH_BITS) - 1;
 /// The next number.
 const NEXT: usize = 1 << DEPTH_BITS;
 
-/// The word, which only the slot's owner stores to.
-pub(super) struct SectionWord(Flag);
+/// The word. Only the slot's owner stores to it.
+pub(super) struct SectionWord(LoadStoreUsize);
 
-impl_init!(SectionWord = SectionWord(Flag::new(0)));
+impl_init!(SectionWord = SectionWord(LoadStoreUsize::new(0)));
 
 /// A value that was seen in the word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,7 +59,7 @@ impl Seen {
     /// No section, of any number.
     pub(super) const NONE: Self = Self(0);
 
-    /// How many guards are open.
+    /// The number of open guards.
     #[inline(always)]
     pub(super) fn depth(self) -> usize {
         self.0 & DEPTH
@@ -78,36 +82,36 @@ impl Seen {
 }
 
 impl SectionWord {
-    /// What the owner stored last.
+    /// The owner's last store.
     #[inline(always)]
     pub(super) fn own(&self) -> Seen {
         // Relaxed: only the owner writes it.
         Seen(self.0.load(Ordering::Relaxed))
     }
 
-    /// What somebody else sees.
+    /// The word as another thread sees it.
     #[inline]
     pub(super) fn look(&self) -> Seen {
         // Acquire: pairs with every Release below. If the word shows that a
-        // section is over, by its depth or by another number, its accesses
-        // happen before what the caller does next, which may be the reclaim
-        // (raw, 2).
+        // section is over, by its depth or by another number, the section's
+        // accesses happen before what the caller does next, which may be the
+        // reclaim (raw, 2). Without it they would race.
         Seen(self.0.load(Ordering::Acquire))
     }
 
-    /// One more guard, the first or not. The light barrier follows.
+    /// Opens a guard, the first or another one. The light barrier follows.
     ///
     /// # Panics
     ///
-    /// If there are more than the depth can count.
+    /// If the depth overflows; not checked with 56 bits.
     #[inline(always)]
     pub(super) fn enter<B: Barrier>(&self, own: Seen) {
-        // Release: pairs with `look`. A Relaxed store would end the release
-        // sequence of the last leave: who sees only a new number would race
-        // with the reads of the section before.
+        // Release: pairs with `look`. After a Relaxed store, a thread that sees
+        // only a new number would not synchronise with the last leave: its
+        // reclaim would race with the reads of the section before.
         let order = release::<B>();
-        // x86-64 adds to memory in one instruction; elsewhere the value is at
-        // hand.
+        // x86-64 increments memory in one instruction; elsewhere the caller has
+        // already loaded the value.
         let own = if cfg!(target_arch = "x86_64") {
             self.own()
         } else {
@@ -124,42 +128,42 @@ impl SectionWord {
     #[inline(always)]
     pub(super) fn leave<B: Barrier>(&self) {
         // Release: pairs with `look`. If it sees this store, our accesses
-        // happen before its reclaim; if not, it sees the section open, and
-        // what it has for us waits.
+        // happen before its reclaim. If not, it sees the section open, and its
+        // objects wait in our inbox.
         let order = release::<B>();
         self.0.store(self.own().0.wrapping_sub(1), order);
     }
 
-    /// Counts the number up: the sections so far are over. The light barrier
+    /// Increments the number: the sections so far are over. The light barrier
     /// follows if a guard is open.
     pub(super) fn renumber<B: Barrier>(&self, own: Seen) {
-        // Release: as in `leave`, for who sees the new number.
+        // Release: as in `leave`, for a thread that sees the new number.
         store_release::<B>(&self.0, own.0.wrapping_add(NEXT));
     }
 
-    /// The owner is gone: its section is over.
+    /// Ends the section of an owner that is gone.
     pub(super) fn close(&self) {
-        // Release: as in `leave`, for the sections of the dead, which happen
-        // before this by the contract of `evict`.
+        // Release: as in `leave`, for the dead owner's sections, which "happen
+        // before this call" (`CollectorView::evict`, # Safety).
         self.0.store(self.own().0 & !DEPTH, Ordering::Release);
     }
 }
 
-/// A Release store, for those who share the barrier.
+/// A Release store to a word that only the users of barrier `B` read.
 #[inline(always)]
-pub(super) fn store_release<B: Barrier>(word: &Flag, value: usize) {
-    // Release: the callers say what for.
+pub(super) fn store_release<B: Barrier>(word: &LoadStoreUsize, value: usize) {
+    // Release: the callers say what it pairs with.
     let order = release::<B>();
     word.store(value, order);
 }
 
-/// What the next store takes to be a Release store.
+/// The ordering that makes the next store a Release store.
 #[inline(always)]
 fn release<B: Barrier>() -> Ordering {
     if B::SINGLE_CORE {
         compiler_fence(Ordering::Release);
-        // Relaxed: one core sees its stores in program order, across
-        // interrupts and switches of tasks; the compiler is held by the fence.
+        // Relaxed: one core sees its stores in program order, across interrupts
+        // and context switches; the fence orders the compiler.
         Ordering::Relaxed
     } else {
         Ordering::Release
@@ -169,5 +173,5 @@ fn release<B: Barrier>() -> Ordering {
 #[cold]
 #[inline(never)]
 fn too_many_guards() -> ! {
-    panic!("more guards are open on one handle than it can count; drop guards, do not forget them")
+    panic!("too many guards are open on one handle; drop guards, do not forget them")
 }

@@ -1,110 +1,109 @@
-//! A slot: one of the collector's `N` places for readers and retirers.
+//! A slot: the state of one of the collector's `N` readers and retirers.
 
 use core::ptr;
 
 use super::{
-    EraPolicy, Scheme, counts::Tally, magazine::Magazine, owner::OwnerWord, section::SectionWord,
-    stack::Stack,
+    EraPolicy, Scheme, magazine::Magazine, owner::OwnerWord, section::SectionWord, stack::Stack,
+    stats::Tally,
 };
 use crate::{
     Link, Role,
     padding::Line,
-    sync::{Bit, Cell, Init, Ordering, init, step},
+    sync::{Cell, Init, LoadStoreBool, Ordering, init, step},
 };
 
-/// The state of one task, CPU or interrupt. It lives here and not in the
-/// handle, so that nothing is lost when a handle is forgotten.
+/// The state of one task, CPU or interrupt. It is stored here, not in the handle,
+/// so that nothing is lost when a handle is forgotten.
 ///
-/// The first part is shared, and all of it may be taken by anyone. The second
-/// is the owner's, who is whoever claimed the slot (or has the whole collector
-/// exclusively).
+/// The first part is shared: any thread reads it and takes the objects in it.
+/// The second part is owner-only. The owner is the context that claimed the
+/// slot, or one that has exclusive access to the collector.
 pub(crate) struct Slot<S: Scheme> {
     /// The section, written by the owner.
     pub(super) section: SectionWord,
     /// The eras of the section, written by the owner.
     pub(super) eras: <S::Eras as EraPolicy>::SlotEras,
-    /// What waits for the section.
+    /// Objects that wait for the end of the section.
     pub(super) inbox: Stack,
-    /// What was retired here and is not published.
+    /// Objects that were retired here and are not published.
     pub(super) retired: Stack,
     /// How often the slot was claimed, and by what kind of handle.
     pub(super) claimed: OwnerWord,
-    /// Somebody waits for the end of the section, or did.
-    pub(super) wanted: Bit,
-    /// Somebody asks the reader to end its section.
-    pub(super) restart: Bit,
+    /// A thread waits for the end of the section, or did.
+    pub(super) wanted: LoadStoreBool,
+    /// The reader is asked to end its section.
+    pub(super) restart: LoadStoreBool,
 
     /// A reclaimer is running.
     pub(super) draining: Cell<bool>,
-    /// Reclaimers that one call may run; 0 is any number.
+    /// The number of reclaimers that one call may run; 0 is no limit.
     pub(crate) limit: Cell<u16>,
     /// Objects to retire before the next publish.
     pub(super) room: Cell<u16>,
-    /// What the owner is about to reclaim.
+    /// Objects that the owner is about to reclaim.
     pub(super) hand: Cell<*mut Link>,
     pub(super) local_eras: <S::Eras as EraPolicy>::LocalEras,
-    /// What the owners did.
+    /// Statistics of the slot's owners.
     pub(super) tally: Tally,
     /// Free blocks of a pool.
     pub(crate) magazine: Magazine,
     _line: Line,
 }
 
-// What the page says of microcontrollers: 7 words, in robust mode 12.
+// The documented sizes on microcontrollers: 7 words, in robust mode 12.
 #[cfg(all(target_arch = "arm", not(any(hyaline_loom, feature = "stats"))))]
 const _: () = if align_of::<Line>() == 1 {
     assert!(size_of::<Slot<crate::Basic>>() <= 7 * size_of::<usize>());
     assert!(size_of::<Slot<crate::Robust>>() <= 12 * size_of::<usize>());
 };
 
-// SAFETY: the owner-only fields are accessed by the owner alone; ownership
-// passes from a release of `claimed` to an acquiring claim.
+// SAFETY: only the owner accesses the owner-only fields. Ownership passes from
+// the Release in `OwnerWord::release` to the Acquire in `OwnerWord::claim`.
 unsafe impl<S: Scheme> Sync for Slot<S> {}
-// SAFETY: what the pointers in it lead to is the collector's, not a thread's.
+// SAFETY: the objects that its pointers lead to belong to the collector, not to
+// a thread.
 unsafe impl<S: Scheme> Send for Slot<S> {}
 
 impl<S: Scheme> Slot<S> {
-    /// Whether somebody waits for the end of the section.
+    /// Whether a thread waits for the end of the section.
     #[inline(always)]
     pub(super) fn is_wanted(&self) -> bool {
         step();
-        // Relaxed: a hint; what it misses is delayed (5).
+        // Relaxed: a hint; a request that it misses is delayed (5).
         self.wanted.load(Ordering::Relaxed)
     }
 
-    /// Somebody waits; or, for the owner, those who did are told.
+    /// Sets the flag, for a thread that waits; or clears it, for the owner.
     pub(super) fn want(&self, wanted: bool) {
         step();
-        // Relaxed: a hint. It is not set by those who look at the section that
-        // follows before the owner cleared it: they saw that section's word,
-        // which the owner stored later.
+        // Relaxed: a hint. A thread that looks at the following section does not
+        // set the flag before the owner has cleared it: it saw that section's
+        // word (Acquire), which the owner stored (Release) after the clearing.
         if self.wanted.load(Ordering::Relaxed) != wanted {
             self.wanted.store(wanted, Ordering::Relaxed);
         }
     }
 
-    /// The owner, if there is one.
+    /// The owner word, which identifies the owner, if there is one.
     #[inline]
     pub(crate) fn owner(&self) -> usize {
         self.claimed.get()
     }
 
-    /// Whether the owner itself drops what waits for its section, and
+    /// Whether the owner itself forwards what waits for its section, and
     /// publishes what it retired.
     #[inline]
     pub(super) fn is_eager(&self) -> bool {
         self.claimed.is_eager()
     }
 
-    /// Whether reclaimers may run in the calls of the owner, which has that
-    /// role.
+    /// Whether reclaimers may run in calls of an owner with role `R`.
     #[inline(always)]
     pub(crate) fn reclaims<R: Role>(&self) -> bool {
         R::RECLAIMS.unwrap_or_else(|| self.is_eager())
     }
 
-    /// Whether the owner, which has that role, leaves the owner-only state
-    /// alone.
+    /// Whether an owner with role `R` must not access the owner-only state.
     #[inline(always)]
     pub(crate) fn is_nested<R: Role>(&self) -> bool {
         R::NESTED.unwrap_or_else(|| !self.is_eager())
@@ -127,10 +126,10 @@ crate::sync::const_fn! {
             section: init!(SectionWord),
             eras: init!(<S::Eras as EraPolicy>::SlotEras),
             inbox: init!(Stack),
-            wanted: Bit::new(false),
+            wanted: LoadStoreBool::new(false),
             retired: init!(Stack),
             claimed: init!(OwnerWord),
-            restart: Bit::new(false),
+            restart: LoadStoreBool::new(false),
             draining: Cell::new(false),
             limit: Cell::new(0),
             room: Cell::new(0),

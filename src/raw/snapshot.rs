@@ -1,4 +1,4 @@
-//! A snapshot of the slots. It orders nothing.
+//! Snapshots of the slots and the statistics. They order nothing.
 
 use core::fmt;
 
@@ -23,22 +23,22 @@ use crate::HandleId;
 pub struct SlotState {
     /// The number of the slot.
     pub slot: usize,
-    /// Who has it, if somebody has: for
+    /// The slot's owner, if it has one: for
     /// [`Collector::evict`](crate::CollectorView::evict).
     pub owner: Option<HandleId>,
-    /// Guards that are open; the slot is active if there are any.
+    /// The number of open guards; the slot is active if there are any.
     pub guards: usize,
-    /// Whether batches wait for the end of its section, or for somebody who
-    /// sees that it has ended.
+    /// Whether objects wait for the end of its section, or for a call that sees
+    /// that it has ended.
     pub waiting: bool,
-    /// How old the section is: in robust mode, eras since its last protected
+    /// The age of the section: in robust mode, eras since its last protected
     /// read; in basic mode with feature `stats`, batches published since it
-    /// began; `None` if it is not known, or there is none.
+    /// began. `None` if it is not known, or no section is open.
     pub age: Option<u64>,
 }
 
 impl<S: Scheme> Global<S> {
-    /// What a slot does now.
+    /// A snapshot of a slot.
     pub(crate) fn state(&self, index: usize) -> Option<SlotState> {
         let slot = self.slots.get(index)?;
         let owner = slot.owner();
@@ -53,7 +53,7 @@ impl<S: Scheme> Global<S> {
         })
     }
 
-    /// Notes how many objects are pending.
+    /// Samples the number of pending objects.
     #[inline]
     pub(super) fn sample(&self) {
         self.totals
@@ -68,13 +68,13 @@ impl<S: Scheme> Global<S> {
         Stats {
             retired,
             reclaimed,
-            // Relaxed: a number for a person to read.
+            // Relaxed: a number for people to read.
             peak: self.totals.peak.load(core::sync::atomic::Ordering::Relaxed),
         }
     }
 }
 
-/// What a collector did since it was made, from
+/// Statistics of a collector since it was made, from
 /// [`Collector::stats`](crate::CollectorView::stats). Callbacks count as objects.
 /// The counts wrap.
 ///

@@ -1,7 +1,7 @@
-//! A word that anyone pushes onto and anyone takes all of.
+//! A lock-free stack: any thread pushes, and any thread takes all of it.
 //!
-//! Treiber's push (IBM RJ 5118, 1986). Nobody pops a single object, so there
-//! is no ABA: a push is right whatever the head has been in between.
+//! The push is Treiber's (IBM RJ 5118, 1986). No thread pops a single object, so
+//! there is no ABA problem: a push is right whatever the head was in between.
 
 use core::ptr;
 
@@ -11,7 +11,7 @@ use crate::{
     sync::{AtomicPtr, Ordering, impl_init, step},
 };
 
-/// Objects, the last that was pushed first.
+/// Objects, the last one pushed first.
 pub(super) struct Stack(AtomicPtr<Link>);
 
 impl_init!(Stack = Stack(AtomicPtr::new(ptr::null_mut())));
@@ -21,8 +21,8 @@ impl Stack {
     #[inline(always)]
     pub(super) fn head(&self) -> usize {
         step();
-        // Relaxed: a hint; `take` synchronizes. Models read the latest value
-        // here: an older one is a delay, and they would try all of them.
+        // Relaxed: a hint; `take` synchronises. Models read the latest value
+        // here: an older one is only a delay, and they would try all of them.
         #[cfg(hyaline_loom)]
         return match (self.0).compare_exchange(
             ptr::null_mut(),
@@ -37,64 +37,65 @@ impl Stack {
         self.0.load(Ordering::Relaxed).addr()
     }
 
-    /// Whether there seem to be no objects. A hint.
+    /// Whether the stack seems empty. A hint.
     #[inline(always)]
     pub(super) fn seems_empty(&self) -> bool {
         self.head() == 0
     }
 
-    /// Whether there are no objects, as of the caller's last barrier.
+    /// Whether the stack is empty: sees all pushes that precede the caller's
+    /// heavy barrier.
     pub(super) fn is_empty(&self) -> bool {
         step();
-        // Relaxed: the caller's heavy barrier orders it.
+        // Relaxed: the heavy barrier before the call orders it.
         self.0.load(Ordering::Relaxed).is_null()
     }
 
-    /// Takes all objects. The list is the caller's; null if there are none.
+    /// Takes all objects. The caller then owns the list; null if it is empty.
     #[inline]
     pub(super) fn take(&self) -> *mut Link {
         step();
-        // Acquire: pairs with the Release in `push`.
+        // Acquire: pairs with the Release in `push`, see there.
         self.0.swap(ptr::null_mut(), Ordering::Acquire)
     }
 
-    /// Puts a list back that was taken, in O(1) if nothing was pushed since.
+    /// Puts back a list that was taken, in O(1) if nothing was pushed since.
     ///
     /// # Safety
     ///
-    /// The list is the caller's, and not null.
+    /// The caller owns the list, which is not null.
     pub(super) unsafe fn put_back(&self, list: *mut Link) {
         step();
         // Release: as in `push`. Relaxed on failure: see there.
         let (success, failure) = (Ordering::Release, Ordering::Relaxed);
         let put = (self.0).compare_exchange(ptr::null_mut(), list, success, failure);
         if put.is_err() {
-            // SAFETY: the list is ours (fn contract).
+            // SAFETY: "the caller owns the list" (# Safety).
             if let Some(chain) = unsafe { Chain::from_list(list) } {
                 self.push(chain);
             }
         }
     }
 
-    /// Puts a chain in. O(length) if its last object is not known.
+    /// Pushes a chain. O(length) if its last object is not known.
     pub(super) fn push(&self, mut chain: Chain) {
         let (first, last) = (chain.first(), chain.last());
         step();
-        // Relaxed: the pointer is only linked.
+        // Relaxed: the pointer is only stored, not followed.
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
-            // SAFETY: `last` is ours until the exchange succeeds.
+            // SAFETY: the chain owns `last` until the exchange succeeds.
             unsafe { (*last).next.set(head) };
             step();
-            // Release: pairs with the Acquire in `take`. Whoever takes the
-            // chain sees its links, its notes, and that its objects were
-            // unlinked; without it the taker would follow links that it does
+            // Release: pairs with the Acquire in `take`. The thread that takes
+            // the chain sees its links, its notes, and that its objects were
+            // unlinked. Without it that thread would follow links that it does
             // not see yet, or publish objects that are still linked. Later
             // pushes are read-modify-writes and continue the release sequence.
             let (success, failure) = (Ordering::Release, Ordering::Relaxed);
             match self.0.compare_exchange_weak(head, first, success, failure) {
                 Ok(_) => return,
-                // Relaxed: as the load above.
+                // Relaxed: as for the load above.
                 Err(found) => head = found,
             }
         }

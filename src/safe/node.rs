@@ -175,7 +175,7 @@ impl<'p, B> Blank<'p, B> {
         empty: B,
     ) -> Option<Self> {
         let object = pool.alloc(handle, empty).ok()?;
-        let cache = handle.local().cache_of::<R>();
+        let cache = handle.local().magazine_of::<R>();
         // SAFETY: from a pool that is borrowed, and ours.
         Some(unsafe { Self::of(object, cache) })
     }

@@ -119,7 +119,7 @@ impl<T, D: Domain> Owned<T, D> {
 
     /// The value. The block goes to the handle, if that keeps blocks.
     pub(super) fn into_inner_of<R: Role>(self, handle: &Handle<D, R>) -> T {
-        self.into_inner_by(handle.local().cache_of::<R>())
+        self.into_inner_by(handle.local().magazine_of::<R>())
     }
 
     #[inline]

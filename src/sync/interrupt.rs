@@ -1,9 +1,9 @@
-//! Interrupts in models: a thread's own access to shared or slot state is
-//! preceded by a handler, at a place of the model's choice.
+//! Interrupts in models: a handler runs before one of a thread's accesses to
+//! shared or slot state. The model chooses which one.
 //!
-//! Loom interleaves threads, and knows no interrupt: a handler that runs to its
-//! end on the stack of the thread that it interrupts. So the words that nested
-//! contexts share are wrapped here, and count their accesses.
+//! Loom interleaves threads, and has no interrupts: handlers that run to
+//! completion on the stack of the thread that they interrupt. So the words
+//! that nested contexts share are wrapped here, and count their accesses.
 
 use std::{boxed::Box, cell::RefCell};
 
@@ -12,7 +12,7 @@ use loom::sync::atomic::{self, Ordering};
 type Handler = Box<dyn FnOnce()>;
 
 loom::thread_local! {
-    /// What is left to count, and the handler.
+    /// The accesses left to count, and the handler.
     static ARMED: RefCell<Option<(usize, Handler)>> = RefCell::new(None);
 }
 
@@ -21,12 +21,12 @@ pub fn arm(at: usize, handler: impl FnOnce() + 'static) {
     ARMED.with(|armed| *armed.borrow_mut() = Some((at, Box::new(handler))));
 }
 
-/// Whether the handler has run. It does not run from now on.
+/// Whether the handler has run. It does not run after this.
 pub fn disarm() -> bool {
     ARMED.with(|armed| armed.borrow_mut().take()).is_none()
 }
 
-/// An access comes: the handler may run before it.
+/// Precedes an access: the handler may run here.
 pub fn step() {
     let handler = ARMED.with(|armed| {
         let mut armed = armed.borrow_mut();
@@ -45,22 +45,22 @@ pub fn step() {
 }
 
 /// A word that is loaded and stored.
-pub(crate) struct Flag(atomic::AtomicUsize);
+pub(crate) struct LoadStoreUsize(atomic::AtomicUsize);
 
-impl Flag {
+impl LoadStoreUsize {
     pub(crate) fn new(value: usize) -> Self {
         Self(atomic::AtomicUsize::new(value))
     }
 
     pub(crate) fn load(&self, order: Ordering) -> usize {
         step();
-        // The caller's.
+        // The ordering is an argument; the caller explains it.
         self.0.load(order)
     }
 
     pub(crate) fn store(&self, value: usize, order: Ordering) {
         step();
-        // The caller's.
+        // The ordering is an argument; the caller explains it.
         self.0.store(value, order);
     }
 }

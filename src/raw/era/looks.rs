@@ -9,7 +9,7 @@ use loom::{cell::UnsafeCell, thread};
 use super::{Clock, SlotEras, reach::Reach};
 use crate::{Fences, sync::Init};
 
-/// Point 5: a look that finds an era of a later section comes after the reads
+/// (5): a look that finds an era of a later section happens after the reads
 /// of the section before it. Otherwise the reclaim would race with them.
 fn comes_after(shows_later: impl Fn(&Reach, &Reach) -> bool + Sync + Send + Copy + 'static) {
     loom::model(move || {
@@ -20,7 +20,7 @@ fn comes_after(shows_later: impl Fn(&Reach, &Reach) -> bool + Sync + Send + Copy
         let first = eras.look();
         let (others, read) = (eras.clone(), object.clone());
         let reading = thread::spawn(move || {
-            // SAFETY: loom checks that nobody writes.
+            // SAFETY: loom checks that no thread writes.
             read.with(|object| unsafe { *object });
             // Both words change, where there are two.
             (0..3).for_each(|_| clock.tick());
@@ -28,7 +28,7 @@ fn comes_after(shows_later: impl Fn(&Reach, &Reach) -> bool + Sync + Send + Copy
         });
         let found = eras.look();
         if shows_later(&first, &found) {
-            // SAFETY: loom checks that nobody reads.
+            // SAFETY: loom checks that no thread reads.
             object.with_mut(|object| unsafe { *object = 1 });
         }
         reading.join().unwrap();

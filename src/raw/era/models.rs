@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use loom::{sync::atomic::AtomicBool, thread};
 
-use super::{Clock, O, SlotEras};
+use super::{Clock, SlotEras};
 use crate::{
     Fences,
-    sync::{Init, interrupt},
+    sync::{Init, Ordering, interrupt},
 };
 
 /// The era at the start.
@@ -27,25 +27,25 @@ fn ticks(clock: &Clock, count: usize) {
     }
 }
 
-/// Ticks in another thread and waits for the end, but without synchronising:
-/// whoever called may still see any of the older words. (Loom does not try an
-/// order of two threads if the later access was preceded by a load of the same
-/// thread, so it needs to be led there.)
+/// Ticks in another thread and waits for the end without synchronising: the
+/// caller may still see any of the older words. (Loom does not try an order of
+/// two threads if the later access was preceded by a load of the same thread, so
+/// the model leads it there.)
 fn ticks_elsewhere(clock: &Arc<Clock>, count: usize) -> thread::JoinHandle<()> {
     let (clock, done) = (clock.clone(), Arc::new(AtomicBool::new(false)));
     let told = done.clone();
     let ticking = thread::spawn(move || {
         ticks(&clock, count);
         // Relaxed: see above.
-        told.store(true, O::Relaxed);
+        told.store(true, Ordering::Relaxed);
     });
-    while !done.load(O::Relaxed) {
+    while !done.load(Ordering::Relaxed) {
         thread::yield_now();
     }
     ticking
 }
 
-/// A slot whose access era is that of a clock at its start.
+/// A slot whose access era is the start of the clock.
 fn slot(clock: &Clock) -> SlotEras {
     let eras = SlotEras::init();
     eras.raise::<Fences>(clock);
@@ -53,7 +53,7 @@ fn slot(clock: &Clock) -> SlotEras {
     eras
 }
 
-/// (2): a high word of now must not be joined with a low word of long ago.
+/// (2): a current high word must not be joined with an old low word.
 #[test]
 fn a_stamp_is_not_in_the_future() {
     model(|| {
@@ -65,8 +65,8 @@ fn a_stamp_is_not_in_the_future() {
     });
 }
 
-/// (4): the two words of one moment, though the clock passes a half between
-/// the loads. As they come they would be an era half a clock ahead, or behind.
+/// (4): the two words belong together, though the clock enters the next half
+/// between the loads. Loaded singly they would be off by half the range of `low`.
 #[test]
 fn now_is_of_that_moment() {
     model(|| {
@@ -78,8 +78,8 @@ fn now_is_of_that_moment() {
     });
 }
 
-/// (1): nor must the high word run ahead, when another thread ticks with an
-/// old low word in hand.
+/// (1): the high word must not run ahead when another thread ticks with an old
+/// low word.
 #[test]
 fn the_high_word_does_not_run_ahead() {
     model(|| {
@@ -92,8 +92,8 @@ fn the_high_word_does_not_run_ahead() {
     });
 }
 
-/// (4): an old high word joined with a new low word would be an era before
-/// the reader's.
+/// (6): an old high word joined with a new low word would be an era before the
+/// reader's.
 #[test]
 fn a_torn_access_era_is_not_too_old() {
     model(|| {
@@ -107,7 +107,7 @@ fn a_torn_access_era_is_not_too_old() {
     });
 }
 
-/// (2, 4): nor is the era in which a section began too late.
+/// (5): the era in which a section began must not be too late.
 #[test]
 fn a_torn_beginning_is_not_too_late() {
     model(|| {
@@ -134,22 +134,22 @@ fn an_access_era_of_a_round_ago_is_not_current() {
         let (others, told, end) = (clock.clone(), published.clone(), done.clone());
         let ticking = thread::spawn(move || {
             ticks(&others, 2);
-            told.store(true, O::Release);
+            told.store(true, Ordering::Release);
             ticks(&others, 6);
             // Relaxed: as in `ticks_elsewhere`.
-            end.store(true, O::Relaxed);
+            end.store(true, Ordering::Relaxed);
         });
-        while !done.load(O::Relaxed) {
+        while !done.load(Ordering::Relaxed) {
             thread::yield_now();
         }
-        if published.load(O::Acquire) {
+        if published.load(Ordering::Acquire) {
             assert!(!eras.access().is_current(&clock));
         }
         ticking.join().unwrap();
     });
 }
 
-/// (3): the same when the reader reads the clock.
+/// (4): nor is it when the reader reads the clock.
 #[test]
 fn an_access_era_is_not_too_old() {
     model(|| {
@@ -163,8 +163,8 @@ fn an_access_era_is_not_too_old() {
     });
 }
 
-/// (4): an interrupt before each access of a raise, which raises the era
-/// itself, and looks in the end as a publisher does that preempts the task.
+/// (6): an interrupt before each access of a raise. It raises the era itself,
+/// and then looks as a publisher that preempts the task.
 #[test]
 fn an_interrupted_raise_is_not_torn() {
     for at in 0..8 {
@@ -180,7 +180,7 @@ fn an_interrupted_raise_is_not_torn() {
                         other.raise::<Fences>(&other_clock);
                     }
                     assert!(other.look().access >= START + behind as u64);
-                    // And another one, before the next access of the task.
+                    // Another interrupt, before the next access of the task.
                     let other = other.clone();
                     interrupt::arm(0, move || {
                         assert!(other.look().access >= START, "what the task held before");
@@ -194,8 +194,8 @@ fn an_interrupted_raise_is_not_torn() {
     }
 }
 
-/// (3): an access era of 8 is not taken for current by a reader who holds an
-/// object of era 11, though the low word comes round to its own at era 16.
+/// (3): an access era of 8 is not taken for current by a reader that holds an
+/// object of era 11, though the low word returns to the same value at era 16.
 #[test]
 fn an_access_era_of_an_earlier_round_is_not_current() {
     model(|| {

@@ -1,63 +1,63 @@
-//! The clock in two words, where a word has 32 bits and would wrap within
-//! days: no atomic is wider than a word, and eras still never wrap.
+//! The clock in two words, on 32-bit targets, where one word would wrap within
+//! days. No atomic is wider than a word, and still eras never wrap.
 //!
 //! An era is a number, `half * HALF + offset`. `low` counts eras modulo
 //! `2 * HALF`, so its top bit is the parity of `half`; `high` is `half`, but
-//! may lag behind it by one. Parity tells: if the top bit of `low` differs
-//! from the lowest bit of `high`, the half is `high + 1` ([`join`]).
+//! may lag behind by one. The parity tells: if the top bit of `low` differs from
+//! the lowest bit of `high`, the half is `high + 1` ([`join`]).
 //!
-//! 1. *Never more than one behind.* `tick` first brings `high` up to the half
-//!    that it read, then moves `low`. A thread that stops in between, for
-//!    however long, can move `low` once without `high` having been looked at,
-//!    and there are 2^30 moves to a half.
-//! 2. *`at_most` is not later than now.* It reads `high` first and `low`
-//!    second. If `low` is still in half `high` or the next, the result is
-//!    exact. If it went further, the result lies in `high` or `high + 1`: in
-//!    the past.
-//! 3. *A pointer's era is current* if the slot's words are the clock's, `low`
-//!    read first (Acquire), `high` second. Say the access era is `m`, and `low` was written when the
-//!    clock came to era `t`: the low words agree, so `t = m + i * 2 * HALF`.
-//!    Whoever wrote it had seen `high` at the half of `t - 1` or later, so the
-//!    reader sees that too: `t` is at most in half `high + 1`. As `high`
-//!    agrees, `m` is in half `high` or `high + 1`. So `i <= 0`.
-//! 4. *`now` is an era of that moment.* `high` is the same before and after
-//!    `low` is read, so `low` is in half `high` or the next (1). The loop goes
-//!    round again once in 2^30 eras.
-//! 5. *Where a section began is never too late.* The owner stores `low`, then
-//!    `high`; a look reads `high`, then `low`. So any mix of what an owner, and
-//!    interrupts in the middle of its enter, have stored is the `low` of then
-//!    or later with an earlier `high`: in the past, as in 2.
-//! 6. *An access era that is being moved is no era.* The owner first stores
-//!    [`MOVING`] as `low`, then reads the clock, then stores `high` and `low`.
-//!    Who sees `MOVING` takes it for the era that holds most. So does an
-//!    interrupt that comes in between under an open section: it finds all it
-//!    loads protected and moves nothing. An interrupt between two sections of
-//!    its task does move the era. The task stores its own over it, and does so
-//!    again if it finds the interrupt's `high` beside its own `low`. Nobody is
-//!    inside then, and a look that finds one of these words comes after the
-//!    interrupt's section (era, 5).
+//! 1. *Never more than one behind.* `tick` first raises `high` to the half that
+//!    it read, then advances `low`. A thread that stops in between, however
+//!    long, can advance `low` once without having checked `high`, and a half
+//!    takes 2^30 such steps.
+//! 2. *`at_most` is not later than the current era.* It reads `high` first and
+//!    `low` second. If `low` is still in half `high` or the next, the result is
+//!    exact. If it has advanced further, the result lies in `high` or
+//!    `high + 1`: in the past.
+//! 3. *An access era is current* if the slot's words equal the clock's, `low`
+//!    read first (Acquire), `high` second. Let the access era be `m`, and let
+//!    `low` have been written when the clock advanced to era `t`. The low words
+//!    are equal, so `t = m + i * 2 * HALF`. The thread that wrote `low` had seen
+//!    `high` at the half of `t - 1` or later, so the reader sees that too: `t` is
+//!    at most in half `high + 1`. As the high words are equal, `m` is in half
+//!    `high` or `high + 1`. So `i <= 0`.
+//! 4. *`now` is an era within the call.* `high` is the same before and after
+//!    `low` is read, so `low` is in half `high` or the next (1). The loop repeats
+//!    once in 2^30 eras.
+//! 5. *The era in which a section began is never too late.* The owner stores
+//!    `low`, then `high`; a look reads `high`, then `low`. So any mix of the
+//!    stores of an owner, and of interrupts in the middle of its enter, is a
+//!    `low` with a `high` of the same time or earlier: in the past, as in 2.
+//! 6. *An access era that is being raised is no era.* The owner first stores
+//!    [`MOVING`] as `low`, then reads the clock, then stores `high` and `low`. A
+//!    look that sees `MOVING` takes it for the latest possible era. So does an
+//!    interrupt in between, under an open section: it finds each pointer that it
+//!    loads protected, and stores nothing. An interrupt between two sections of
+//!    its task does raise the era. The task overwrites it, and repeats that if it
+//!    finds the interrupt's `high` beside its own `low`. No section is open then,
+//!    and a look that finds one of these words happens after the interrupt's
+//!    section (era, 5).
 //!
-//! Nothing on the read side is a
-//! read-modify-write.
+//! The read side executes no read-modify-write.
 //!
-//! `cfg(hyaline_narrow_era)` makes a half 4 eras long, on any target, so that
-//! tests and models pass the wrap within a few steps.
+//! `cfg(hyaline_narrow_era)` makes a half 4 eras long on any target, so that
+//! tests and models reach the wrap within a few steps.
 
-use super::{O, reach::Reach};
+use super::reach::Reach;
 use crate::{
     Barrier,
     raw::section::store_release,
-    sync::{AtomicUsize, Flag, compiler_fence, impl_init},
+    sync::{AtomicUsize, LoadStoreUsize, Ordering, compiler_fence, impl_init},
 };
 
-/// Bits of the low word that count.
+/// Bits of the low word that are used.
 const BITS: u32 = if cfg!(hyaline_narrow_era) {
     3
 } else {
     usize::BITS - 1
 };
 const MASK: usize = (1 << BITS) - 1;
-/// A low word while a slot's era is being moved.
+/// The low word while a slot's era is being raised.
 const MOVING: usize = MASK + 1;
 /// Eras in a half.
 const HALF: u64 = 1 << (BITS - 1);
@@ -81,37 +81,37 @@ impl_init!(
     }
 );
 
-/// The parity of the half that `low` is in.
+/// The parity of the half of `low`.
 fn parity(low: usize) -> usize {
     low >> (BITS - 1) & 1
 }
 
-/// The era that two words mean.
+/// The era that two words represent.
 fn join(low: usize, high: usize) -> u64 {
     let half = high as u64 + u64::from(parity(low) != high & 1);
     half * HALF + (low as u64 & (HALF - 1))
 }
 
 impl Clock {
-    /// An era that is not later than now (2).
+    /// An era not later than the current one (2).
     pub(super) fn at_most(&self) -> u64 {
-        // Acquire: `low` is read after `high`. Read before it, a `low` of long
-        // ago would be joined with a `high` of now: an era to come.
-        let high = self.high.load(O::Acquire);
-        // Relaxed: a lower bound for readers, who got the object by Release
-        // and Acquire.
-        join(self.low.load(O::Relaxed), high)
+        // Acquire: `low` is read after `high`. Otherwise an old `low` could be
+        // joined with a current `high`: an era in the future.
+        let high = self.high.load(Ordering::Acquire);
+        // Relaxed: a lower bound for readers, which load the object's pointer
+        // with Acquire from a Release store.
+        join(self.low.load(Ordering::Relaxed), high)
     }
 
-    /// The era of this moment (4).
+    /// The current era (4).
     pub(super) fn now(&self) -> (usize, usize) {
         loop {
             // Acquire, both: `low` is read between the two loads of `high`.
-            // Read before, or after, it could be half a clock off.
-            let high = self.high.load(O::Acquire);
-            let low = self.low.load(O::Acquire);
-            // Relaxed: the last one.
-            if self.high.load(O::Relaxed) == high {
+            // Otherwise the result could be off by half the range of `low`.
+            let high = self.high.load(Ordering::Acquire);
+            let low = self.low.load(Ordering::Acquire);
+            // Relaxed: nothing is read after it.
+            if self.high.load(Ordering::Relaxed) == high {
                 return (low, high);
             }
         }
@@ -123,25 +123,30 @@ impl Clock {
         join(low, high)
     }
 
-    /// The next era begins.
+    /// Begins the next era.
     pub(super) fn tick(&self) {
         // Acquire: `high` before `low`, as in `at_most`. Otherwise an old
         // `low` would make `high` run ahead.
-        let high = self.high.load(O::Acquire);
+        let high = self.high.load(Ordering::Acquire);
         // Relaxed: the exchanges below check it.
-        let low = self.low.load(O::Relaxed);
+        let low = self.low.load(Ordering::Relaxed);
         if parity(low) != high & 1 {
-            // Release, so that a `low` of the next half is not seen without
-            // it (1). A failure means that somebody else did it.
-            let _ = self
-                .high
-                .compare_exchange(high, high.wrapping_add(1), O::Release, O::Relaxed);
+            // Release: a `low` of the next half is not seen without it (1). A
+            // failure means that another thread raised it.
+            let _ = self.high.compare_exchange(
+                high,
+                high.wrapping_add(1),
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
         }
         let next = low.wrapping_add(1) & MASK;
-        // Release: whoever reads this `low` and then `high` sees the `high`
-        // that we brought up or saw (1, 3). A failure means that the era went
-        // on without us.
-        let _ = self.low.compare_exchange(low, next, O::Release, O::Relaxed);
+        // Release: a thread that reads this `low` and then `high` sees the
+        // `high` that we raised or saw (1, 3). A failure means that another
+        // thread advanced the era.
+        let _ = self
+            .low
+            .compare_exchange(low, next, Ordering::Release, Ordering::Relaxed);
     }
 }
 
@@ -153,7 +158,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// The era; none while it is being moved.
+    /// The era; `None` while it is being raised.
     fn era(self) -> Option<u64> {
         (self.low & MOVING == 0).then(|| join(self.low, self.high))
     }
@@ -163,8 +168,8 @@ impl Access {
     pub(super) fn is_current(self, clock: &Clock) -> bool {
         // Acquire: `low` is read before `high`; the other way round the era
         // could be too old (3). Relaxed: `high` comes last.
-        let low = clock.low.load(O::Acquire);
-        let high = clock.high.load(O::Relaxed);
+        let low = clock.low.load(Ordering::Acquire);
+        let high = clock.high.load(Ordering::Relaxed);
         self.low == low && self.high == high || self.low == MOVING
     }
 
@@ -176,14 +181,14 @@ impl Access {
 
 /// An era in two words, written by one owner and the contexts that preempt it.
 struct TwoWords {
-    low: Flag,
-    high: Flag,
+    low: LoadStoreUsize,
+    high: LoadStoreUsize,
 }
 
 impl_init!(
     TwoWords = TwoWords {
-        low: Flag::new(0),
-        high: Flag::new(0),
+        low: LoadStoreUsize::new(0),
+        high: LoadStoreUsize::new(0),
     }
 );
 
@@ -196,12 +201,12 @@ impl TwoWords {
         store_release::<B>(&self.high, high);
     }
 
-    /// What somebody else sees of it: an era not later than that.
+    /// The same as another thread sees it: that era or an earlier one (5).
     fn began(&self) -> u64 {
         // Acquire, both: pair with the Releases in `begin`. `high` comes first:
-        // with a new `high` an old `low` would be an era to come.
-        let high = self.high.load(O::Acquire);
-        join(self.low.load(O::Acquire), high)
+        // an old `low` with a new `high` would be an era in the future.
+        let high = self.high.load(Ordering::Acquire);
+        join(self.low.load(Ordering::Acquire), high)
     }
 
     /// Stores what `era` returns (6).
@@ -210,36 +215,36 @@ impl TwoWords {
         loop {
             // Release, all: pair with `look` (era, 5).
             store_release::<B>(&self.low, MOVING);
-            // The compiler must not move the look at the clock before the
-            // store: an interrupt in between would be set back.
-            compiler_fence(O::SeqCst);
+            // The compiler must not move the load of the clock above the
+            // store: it would set back the era of an interrupt in between.
+            compiler_fence(Ordering::SeqCst);
             let (low, high) = era();
             store_release::<B>(&self.high, high);
             store_release::<B>(&self.low, low);
-            // Otherwise `high` is of an interrupt in between the two stores.
+            // Otherwise an interrupt between the two stores wrote `high`.
             if self.own().high == high {
                 return;
             }
         }
     }
 
-    /// What the owner stored.
+    /// The owner's last stores.
     #[inline(always)]
     fn own(&self) -> Access {
         // Relaxed: only the owner writes them.
         Access {
-            low: self.low.load(O::Relaxed),
-            high: self.high.load(O::Relaxed),
+            low: self.low.load(Ordering::Relaxed),
+            high: self.high.load(Ordering::Relaxed),
         }
     }
 
-    /// What somebody else sees: an era not older than the last one that was
-    /// stored before the caller's heavy barrier.
+    /// The same as another thread sees it: an era not earlier than the last one
+    /// that was stored before the caller's heavy barrier.
     fn look(&self) -> Option<u64> {
         // Acquire, both: pair with the Releases in `set`. `low` comes first: a
         // new `low` with an old `high` would be too old.
-        let low = self.low.load(O::Acquire);
-        let high = self.high.load(O::Acquire);
+        let low = self.low.load(Ordering::Acquire);
+        let high = self.high.load(Ordering::Acquire);
         Access { low, high }.era()
     }
 }
@@ -258,7 +263,7 @@ impl_init!(
 );
 
 impl SlotEras {
-    /// A section begins.
+    /// Notes the start of a section.
     #[inline]
     pub(super) fn enter<B: Barrier>(&self, clock: &Clock) {
         let now = clock.now();
@@ -266,18 +271,18 @@ impl SlotEras {
         self.access.set::<B>(|| now);
     }
 
-    /// For the owner.
+    /// The access era, for the owner.
     #[inline(always)]
     pub(super) fn access(&self) -> Access {
         self.access.own()
     }
 
-    /// Takes the collector's era over. The light barrier follows.
+    /// Raises the access era to the collector's. The light barrier follows.
     pub(super) fn raise<B: Barrier>(&self, clock: &Clock) {
         self.access.set::<B>(|| clock.now());
     }
 
-    /// For publishers, after the heavy barrier.
+    /// Both eras, for publishers, after the heavy barrier.
     pub(super) fn look(&self) -> Reach {
         Reach {
             began: self.began.began(),

@@ -141,7 +141,7 @@ fn in_text(file: &str, text: &str) -> Result<(Vec<Change>, usize), String> {
             for start in positions(code, name) {
                 let end = start + name.len();
                 let before = &code[..start];
-                unknown |= !before.ends_with("Ordering::") && !before.ends_with("O::");
+                unknown |= !before.ends_with("Ordering::");
                 if start < pattern {
                     continue;
                 }

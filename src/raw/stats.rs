@@ -1,22 +1,22 @@
-//! Counts of what happens, for feature `stats`; nothing without it.
+//! Statistics of feature `stats`; empty types without it.
 //!
-//! Core's atomics and never loom's: the algorithm does not depend on them. An
-//! owner counts with a load and a store, so that nobody waits for a bus.
+//! The atomics are core's, never loom's: the algorithm does not depend on them.
+//! An owner counts with a load and a store, without a locked instruction.
 
 #[cfg(feature = "stats")]
-pub(crate) use real::{Tally, Totals};
+pub(crate) use enabled::{Tally, Totals};
 
 #[cfg(not(feature = "stats"))]
-pub(crate) use nothing::{Tally, Totals};
+pub(crate) use disabled::{Tally, Totals};
 
 #[cfg(feature = "stats")]
-mod real {
-    // The accesses are Relaxed, all of them: numbers for a person to read.
+mod enabled {
+    // All accesses are Relaxed: the numbers are for people to read.
     use core::sync::atomic::Ordering::Relaxed;
 
     use portable_atomic::AtomicUsize;
 
-    /// What a slot's owners did. Written by the owner.
+    /// What a slot's owners did. Written by the current owner.
     pub(crate) struct Tally {
         pub(crate) retired: AtomicUsize,
         pub(crate) reclaimed: AtomicUsize,
@@ -34,7 +34,7 @@ mod real {
 
     impl Tally {
         pub(crate) fn enter(&self, totals: &Totals) {
-            // Relaxed, here and below: numbers for a person to read.
+            // Relaxed, here and below: numbers for people to read.
             self.since.store(totals.published.load(Relaxed), Relaxed);
         }
 
@@ -54,15 +54,15 @@ mod real {
     }
 
     fn add_one(count: &AtomicUsize) {
-        // Relaxed: as above; the owner is the only one to write it.
+        // Relaxed: as above; only the owner writes it.
         count.store(count.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
-    /// What all did together.
+    /// What all slots did together.
     pub(crate) struct Totals {
-        /// Objects that were retired without a slot's count.
+        /// Objects that were retired and not counted in a slot.
         pub(crate) retired: AtomicUsize,
-        /// Objects that were reclaimed without one.
+        /// Objects that were reclaimed and not counted in a slot.
         reclaimed: AtomicUsize,
         pub(crate) published: AtomicUsize,
         pub(crate) peak: AtomicUsize,
@@ -79,7 +79,7 @@ mod real {
 
     impl Totals {
         pub(crate) fn retire(&self) {
-            // Relaxed: a count; anybody may add to it.
+            // Relaxed: a count; any thread may add to it.
             self.retired.fetch_add(1, Relaxed);
         }
 
@@ -93,14 +93,14 @@ mod real {
             self.published.fetch_add(1, Relaxed);
         }
 
-        /// What was retired and what was reclaimed, in that order, so that
-        /// their difference is never more than there is.
+        /// The objects retired and those reclaimed, summed in that order, so that
+        /// the difference is never too large.
         pub(crate) fn sums<'a, I: Iterator<Item = &'a Tally>>(
             &self,
             tallies: impl Fn() -> I,
         ) -> (usize, usize) {
-            // Relaxed: the order of the two sums is that of the program only,
-            // and a difference below nothing is left out.
+            // Relaxed: the two sums are in program order only; a negative
+            // difference is ignored.
             let retired = tallies().fold(self.retired.load(Relaxed), |sum, tally| {
                 sum.wrapping_add(tally.retired.load(Relaxed))
             });
@@ -110,10 +110,10 @@ mod real {
             (retired, reclaimed)
         }
 
-        /// Notes how many objects are pending: called before that goes down.
+        /// Samples the number of pending objects, before it decreases.
         pub(crate) fn sample<'a, I: Iterator<Item = &'a Tally>>(&self, tallies: impl Fn() -> I) {
             let (retired, reclaimed) = self.sums(tallies);
-            // Less than nothing: some were reclaimed between the two looks.
+            // Negative: some were reclaimed between the two sums.
             if let Ok(pending) = isize::try_from(retired.wrapping_sub(reclaimed)) {
                 // Relaxed: as above.
                 self.peak.fetch_max(pending as usize, Relaxed);
@@ -123,7 +123,7 @@ mod real {
 }
 
 #[cfg(not(feature = "stats"))]
-mod nothing {
+mod disabled {
     pub(crate) struct Tally;
     crate::sync::impl_init!(Tally = Tally);
 

@@ -174,7 +174,7 @@ static void HYALINE_(check_work)(void)
 	HYALINE_(work)(false);
 	say(name, "sections of the tasks", seats[FIRST].reads + seats[SECOND].reads + seats[THIRD].reads);
 	say(name, "interrupts", seats[INTERRUPT].reads);
-	say(name, "interrupts while a task was in a section", in_section);
+	say(name, "interrupts while a reader was in a section", in_section);
 	say(name, "interrupts in the kernel's critical sections", in_kernel);
 	say(name, "objects replaced while they were read", seats[FIRST].held + seats[SECOND].held + seats[THIRD].held);
 	say(name, "objects reclaimed by the idle hook", idled);

@@ -54,7 +54,7 @@ static struct seat seats[SEATS];
 static volatile bool stop;
 /* The control: the writer reclaims at once. */
 static bool rash;
-/* Interrupts that struck while a task was in a section, and in the kernel's
+/* Interrupts that struck while a reader was in a section, and in the kernel's
    critical sections. */
 static volatile uint32_t in_section, in_kernel;
 /* Objects that the idle hook reclaimed. */
@@ -129,10 +129,8 @@ void vApplicationIdleHook(void)
    the kernel's own. Nothing here may call the kernel. */
 void strike(bool masked)
 {
-	bool inside = false;
-	for (int i = 0; i < TASKS; i++)
-		inside |= seats[i].inside;
-	in_section += inside;
+	/* The others' are those of sleepers. */
+	in_section += seats[FIRST].inside || seats[SECOND].inside;
 	in_kernel += masked;
 	if (interrupt)
 		interrupt();

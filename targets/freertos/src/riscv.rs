@@ -9,9 +9,10 @@ unsafe extern "C" {
 
 #[riscv_rt::entry]
 fn main() -> ! {
+    let handler = freertos_risc_v_trap_handler as unsafe extern "C" fn();
     // SAFETY: the kernel's handler, aligned as the direct mode asks; nothing is enabled
     // before the scheduler runs.
-    unsafe { asm!("csrw mtvec, {}", in(reg) freertos_risc_v_trap_handler as usize) };
+    unsafe { asm!("csrw mtvec, {}", in(reg) handler) };
     super::test()
 }
 

@@ -7,9 +7,16 @@ fn main() {
     // From the build script of freertos-next.
     let kernel = PathBuf::from(get("DEP_FREERTOS_KERNEL"));
     let ports = kernel.join("portable/GCC");
-    let (board, port, chip, files) = match get("CARGO_CFG_TARGET_ARCH").as_str() {
-        "arm" => ("mps2-an385", "ARM_CM3", "", vec!["port.c"]),
+    let (compiler, board, port, chip, files) = match get("CARGO_CFG_TARGET_ARCH").as_str() {
+        "arm" => (
+            "arm-none-eabi-gcc",
+            "mps2-an385",
+            "ARM_CM3",
+            "",
+            vec!["port.c"],
+        ),
         "riscv32" => (
+            "riscv64-unknown-elf-gcc",
             "virt",
             "RISC-V",
             "chip_specific_extensions/RISCV_MTIME_CLINT_no_extensions",
@@ -21,6 +28,7 @@ fn main() {
 
     let mut kernel_build = cc::Build::new();
     kernel_build
+        .compiler(compiler)
         .std("gnu11")
         .flag("-ffreestanding")
         .include("c")

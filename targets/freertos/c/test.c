@@ -15,7 +15,11 @@ void timer(bool run);
 static const struct hyaline_config config = { .batch = 2, .era_step = 2 };
 size_t robust_pool_size(size_t slots, size_t stalls, size_t live);
 
-#define CHECK(condition) configASSERT(condition)
+#define CHECK(condition) \
+	do { \
+		if (!(condition)) \
+			fail(__FILE__, __LINE__, #condition); \
+	} while (0)
 #define NAME_OF(prefix) #prefix
 #define NAME(prefix) NAME_OF(prefix)
 
@@ -176,6 +180,7 @@ static TaskHandle_t begin(void (*body)(void *), void *argument, UBaseType_t prio
 static void supervisor(void *argument)
 {
 	(void)argument;
+	say("FreeRTOS " tskKERNEL_VERSION_NUMBER, "ticks of work", WORK);
 	hyaline_single_test();
 	hyaline_robust_single_test();
 	finish();

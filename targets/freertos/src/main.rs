@@ -1,5 +1,6 @@
 //! Tasks of FreeRTOS, in C, that use `hyaline.h`. The tests are in `c/`; here is what
-//! the board needs: start-up, the interrupt, and a console.
+//! the board needs: start-up, the interrupt, and a console. The library's misuse ends in
+//! the panic handler of `semihosting`, not in C's `hyaline_platform_panic`.
 
 #![no_std]
 #![no_main]

@@ -84,8 +84,8 @@ static void HYALINE_(writer)(void *argument)
 	struct HYALINE_(handle) handle;
 	CHECK(HYALINE_(register)(&HYALINE_(collector), &handle) == HYALINE_OK);
 	for (uint32_t turn = 0; !stop; turn++) {
-		struct hyaline_atomic *place = &HYALINE_(places)[turn / 2 % PLACES];
-		bool wait = turn % 16 == 15;
+		struct hyaline_atomic *place = &HYALINE_(places)[turn % PLACES];
+		bool wait = turn % 5 == 0;
 		if (!rash && !wait) {
 			seat->refused += !HYALINE_(replace)(&handle, place);
 		} else {

@@ -178,12 +178,12 @@ static void HYALINE_(check_work)(void)
 	say(name, "interrupts in the kernel's critical sections", in_kernel);
 	say(name, "objects replaced while they were read", seats[FIRST].held + seats[SECOND].held + seats[THIRD].held);
 	say(name, "objects reclaimed by the idle hook", idled);
+	CHECK(all_torn() == 0);
 	for (int i = 0; i < TASKS - 1; i++)
 		CHECK(seats[i].reads && seats[i].held);
 	CHECK(seats[INTERRUPT].reads && in_section && idled);
 	CHECK(configUSE_TICK_HOOK || in_kernel);
 	CHECK(!ROBUST || !(seats[FOURTH].refused || seats[INTERRUPT].refused));
-	CHECK(all_torn() == 0);
 }
 
 static void HYALINE_(check_deleted)(void)

@@ -195,13 +195,13 @@ static void HYALINE_(check_deleted)(void)
 	TaskHandle_t task = begin(HYALINE_(victim), NULL, SLEEPER);
 	while (!victim.ready)
 		vTaskDelay(1);
+	vTaskDelete(task);
 	/* It holds back everything in basic mode, and a bounded number in robust. */
 	CHECK(HYALINE_(register)(&HYALINE_(collector), &me) == HYALINE_OK);
 	for (uint32_t turn = 0; turn < 4 * blocks && refused < 16; turn++)
 		refused += !HYALINE_(replace)(&me, &HYALINE_(places)[turn % PLACES]);
 	HYALINE_(unregister)(&me);
 	CHECK(ROBUST ? refused == 0 : refused > 0);
-	vTaskDelete(task);
 	vTaskDelay(SETTLE);
 	CHECK(whole(victim.object, victim.value));
 	CHECK(hyaline_pool_available(&pool) < blocks - PLACES);

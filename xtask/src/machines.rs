@@ -57,6 +57,15 @@ impl Machine {
             _ => SEMIHOSTING,
         }
     }
+
+    /// The C compiler that its build needs.
+    pub fn compiler(&self) -> Option<&'static str> {
+        match (self.package, self.emulator) {
+            ("freertos", "qemu-system-arm") => Some("arm-none-eabi-gcc"),
+            ("freertos", _) => Some("riscv64-unknown-elf-gcc"),
+            _ => None,
+        }
+    }
 }
 
 /// An instruction takes 1024 ns of guest time: timers can strike at each one.
@@ -264,6 +273,32 @@ pub const MACHINES: &[Machine] = &[
         target: "x86_64-unknown-none",
         emulator: "qemu-system-x86_64",
         arguments: &["-M", "q35", "-smp", "2"],
+        pass: Pass::SelfTest,
+    },
+    Machine {
+        name: "freertos-arm",
+        about: "FreeRTOS with tasks in C, Cortex-M3, an interrupt that its kernel never masks",
+        package: "freertos",
+        bin: "freertos",
+        features: &[],
+        cfg: &[],
+        target: "thumbv7m-none-eabi",
+        emulator: "qemu-system-arm",
+        arguments: &["-M", "mps2-an385", "-icount", "shift=6"],
+        pass: Pass::SelfTest,
+    },
+    Machine {
+        name: "freertos-riscv32",
+        about: "the same on RV32",
+        package: "freertos",
+        bin: "freertos",
+        features: &[],
+        cfg: &[],
+        target: "riscv32imac-unknown-none-elf",
+        emulator: "qemu-system-riscv32",
+        arguments: &[
+            "-M", "virt", "-cpu", "rv32", "-bios", "none", "-icount", "shift=6",
+        ],
         pass: Pass::SelfTest,
     },
     Machine {

@@ -19,6 +19,8 @@ fn package(program: &str) -> &str {
         "s390x-linux-gnu-gcc" => "gcc-s390x-linux-gnu",
         "powerpc-linux-gnu-gcc" => "gcc-powerpc-linux-gnu",
         "powerpc64le-linux-gnu-gcc" => "gcc-powerpc64le-linux-gnu",
+        "arm-none-eabi-gcc" => "gcc-arm-none-eabi",
+        "riscv64-unknown-elf-gcc" => "gcc-riscv64-unknown-elf",
         other => other,
     }
 }

@@ -116,8 +116,13 @@ impl Tally {
 
 /// Provides what a machine needs, builds its firmware and boots it.
 fn boot(machine: &Machine, verbose: bool) -> Result<Outcome, String> {
-    let provided =
-        provide::target(machine.target).and_then(|()| provide::program(machine.emulator, &[]));
+    let provided = provide::target(machine.target)
+        .and_then(|()| provide::program(machine.emulator, &[]))
+        .and_then(|()| {
+            machine
+                .compiler()
+                .map_or(Ok(()), |gcc| provide::program(gcc, &[]))
+        });
     if let Err(reason) = provided {
         return Ok(Outcome::Missing(reason));
     }

@@ -17,13 +17,14 @@ use crate::{
 /// Tells when retired objects may be reused, for up to `N` users at a time.
 ///
 /// Each task, interrupt or CPU that reads or retires claims a slot with
-/// [`register`](CollectorView::register) and works through the [`Handle`](crate::Handle) it gets. `N`
-/// is the number of slots; `S` the [`Scheme`], [`Basic`] by default.
+/// [`register`](CollectorView::register), and uses the collector through the
+/// [`Handle`](crate::Handle) that it gets. `N` is the number of slots. `S` is
+/// the [`Scheme`], [`Basic`] by default.
 ///
-/// A collector can be a `static` and needs no initialisation. One whose number
-/// of slots is known at run time only is a [`CollectorView`]; a `Collector`
-/// dereferences to one, for its methods. When it is
-/// dropped it reclaims everything that was retired and is still waiting.
+/// A collector can be a `static` and needs no initialisation. A collector whose
+/// number of slots is known only at run time is a [`CollectorView`]; a
+/// `Collector` dereferences to one, which has most of the methods. The drop of
+/// a collector reclaims every object that is still pending.
 ///
 /// ```
 /// use hyaline::Collector;

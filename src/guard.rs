@@ -6,11 +6,10 @@ use crate::{
     AsLink, AtomicPtr, Basic, Eager, Link, Reclaimer, Role, Scheme, raw::Local, sync::Ordering,
 };
 
-/// An active critical section of a [`Handle`](crate::Handle).
+/// An active read-side critical section of a [`Handle`](crate::Handle).
 ///
 /// Pointers that were loaded through the guard stay valid until it is dropped;
-/// to dereference them is the caller's `unsafe`. A guard stays where it was
-/// made:
+/// dereferencing them is `unsafe`. A guard stays on the thread that made it:
 ///
 /// ```compile_fail,E0277
 /// fn send<T: Send>(_: T) {}
@@ -19,9 +18,10 @@ use crate::{
 /// send(handle.enter());
 /// ```
 ///
-/// Dropping the last guard of a handle ends the section, and reclaims what was
-/// waiting for it alone. A forgotten guard keeps its slot active: what is
-/// retired from then on may stay pinned, and nothing is freed early.
+/// Dropping the last guard of a handle ends the section. On an eager handle it
+/// then reclaims the objects that waited for this section alone. A forgotten
+/// guard keeps its slot active: the objects that the section may hold stay
+/// pending, and nothing is freed early.
 pub struct Guard<'h, S: Scheme = Basic, R: Role = Eager> {
     local: Local<'h, S>,
     /// Neither `Send` nor `Sync`.
@@ -52,20 +52,20 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// Loads a pointer that stays valid until the guard is dropped or
     /// refreshed.
     ///
-    /// The load has the given ordering, made at least `Acquire`. In basic mode
-    /// it is wait-free and costs the load alone. In robust mode it compares
-    /// eras, and loads again when the era advanced: lock-free.
+    /// The load has the given ordering, strengthened to at least `Acquire`. In
+    /// basic mode it is wait-free and costs only the load. In robust mode it
+    /// also compares eras, and repeats the load when the era has advanced,
+    /// which makes it lock-free.
     ///
-    /// In robust mode `src` must not lie in an object that was unlinked. A
-    /// removed node that still leads somewhere must not be followed: its
-    /// successor may be unlinked and reclaimed, and the pointer stays. A list
-    /// that is walked while others remove checks, after each load, that the
-    /// node it stands on is still linked (as the [safe map](crate::safe::Map)
-    /// does), or starts over.
+    /// In robust mode `src` must not lie in an object that was unlinked. The
+    /// successor of a removed node may have been unlinked and reclaimed, while
+    /// the pointer in the node stays the same. Code that traverses a list while
+    /// others remove nodes checks after each load that its current node is
+    /// still linked, as the [safe map](crate::safe::Map) does, or starts over.
     ///
     /// # Panics
     ///
-    /// Never: `Release` and `AcqRel`, which a load cannot have, become
+    /// Never. `Release` and `AcqRel`, which a load cannot have, become
     /// `Acquire`.
     ///
     /// ```
@@ -90,8 +90,8 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         self.local.protect(src, order)
     }
 
-    /// Swaps a pointer; the old one is protected. `order` is made at least
-    /// `Acquire`. Lock-free.
+    /// Swaps a pointer and protects the old one. `order` is strengthened to at
+    /// least `Acquire`. Lock-free.
     ///
     /// ```
     /// use core::{ptr, sync::atomic::Ordering};
@@ -112,9 +112,9 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         self.local.swap(src, new, order)
     }
 
-    /// Stores `new` if the pointer is `current`. On failure the pointer found
-    /// is protected; on success it is `current`, protected if the caller's
-    /// was. `failure` is made at least `Acquire`. Lock-free.
+    /// Stores `new` if the pointer is `current`. On failure, the pointer found
+    /// is protected. On success, the result is `current`, protected if it was
+    /// before. `failure` is strengthened to at least `Acquire`. Lock-free.
     ///
     /// # Errors
     ///
@@ -147,8 +147,8 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         })
     }
 
-    /// Like [`compare_exchange`](Self::compare_exchange), but may fail for no
-    /// reason, which makes a loop cheaper on some targets.
+    /// Like [`compare_exchange`](Self::compare_exchange), but may fail
+    /// spuriously, which makes a loop cheaper on some targets.
     ///
     /// # Errors
     ///
@@ -184,7 +184,8 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// called before this guard is dropped, nor while another section can hold
     /// the object.
     ///
-    /// Costs a few stores. Each time a batch is full it also costs a
+    /// Costs a few stores and a push onto the slot's stack. On an eager handle,
+    /// a full batch also costs a
     /// [heavy barrier](crate::guide::glossary#heavy-barrier) and a look at each
     /// slot, and reclaimers may run.
     ///
@@ -208,36 +209,39 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     pub unsafe fn defer_retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
-        // SAFETY: the caller's; `AsLink` makes the cast right.
+        // SAFETY: the object is valid, unlinked and retired once (fn contract);
+        // by `AsLink` a `Link` comes first.
         unsafe { self.local.retire::<R>(ptr.cast::<Link>(), reclaim, false) };
     }
 
-    /// Retires an object whose reclaimer runs no code of the user's but the
-    /// value's destructor, if it has one. If it has none, contexts in which no
-    /// reclaimer may run can give the memory back, too.
+    /// Retires an object whose reclaimer runs no user code except the value's
+    /// destructor. If the value has none, contexts in which no reclaimer may run
+    /// can reclaim the object too.
     ///
     /// # Safety
     ///
-    /// As for [`defer_retire`](Self::defer_retire), and what is said above
-    /// holds for `reclaim`.
+    /// As for [`defer_retire`](Self::defer_retire), and `reclaim` runs no user
+    /// code except `T`'s destructor.
     #[inline]
     pub(crate) unsafe fn retire_value<T>(&self, object: *mut crate::Linked<T>, reclaim: Reclaimer) {
         let (link, plain) = (object.cast::<Link>(), !core::mem::needs_drop::<T>());
-        // SAFETY: the fn contract.
+        // SAFETY: the object is valid, unlinked and retired once, and if it is
+        // plain, `reclaim` runs no user code (fn contract).
         unsafe { self.local.retire::<R>(link, reclaim, plain) };
     }
 
-    /// Makes the section protect an object of the caller's own: one that it
-    /// made and is about to share, and will use after others could have found
-    /// and retired it.
+    /// Makes the section protect an object of the caller's own: one that the
+    /// caller made and is about to share, and will use after others could have
+    /// found and retired it.
     ///
     /// In robust mode a section protects what it loaded through the guard. An
-    /// object that it made itself was not loaded, and may be younger than all
-    /// that was. In basic mode there is nothing to do. Wait-free; a few loads.
+    /// object that the caller made was not loaded, and may be younger than
+    /// every object that was. In basic mode there is nothing to do. Wait-free;
+    /// a few loads.
     ///
     /// # Safety
     ///
-    /// `object` is valid, and was not shared yet.
+    /// `object` is valid, and has not been shared yet.
     ///
     /// ```
     /// use core::{ptr, sync::atomic::Ordering::{AcqRel, Acquire}};
@@ -264,15 +268,15 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         unsafe { self.local.protect_own(object.cast::<Link>()) };
     }
 
-    /// A quiescent point: ends the section and begins a new one, if somebody
-    /// waits for the section; one load if nobody does. Pointers loaded before
-    /// are not protected any more.
+    /// A quiescent point: if another call waits for the section, ends it and
+    /// begins a new one. Costs one load otherwise. Pointers loaded before are
+    /// no longer protected.
     ///
     /// Does nothing if the handle has other guards. May run reclaimers on an
-    /// eager handle, and none on a deferred or per-CPU one.
+    /// eager handle, and runs none on a deferred or per-CPU one.
     ///
-    /// A guard that is kept for long and refreshed now and then is
-    /// quiescent-state based reclamation (QSBR): reads cost the load alone.
+    /// A guard that is kept and refreshed at intervals is quiescent-state-based
+    /// reclamation (QSBR): a read costs only the load.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -289,12 +293,12 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         self.local.refresh::<R>();
     }
 
-    /// Whether somebody asked this reader to end its section, by
-    /// [`Collector::request_restart`](crate::CollectorView::request_restart); once
-    /// for each request. Any context; costs a load.
+    /// Whether this reader was asked to end its section, by
+    /// [`Collector::request_restart`](crate::CollectorView::request_restart).
+    /// True once for each request. Any context; costs a load.
     ///
-    /// A reader that polls it drops its guard, with all it knows, enters again
-    /// and starts over.
+    /// A reader that finds it true drops its guard and every pointer it has
+    /// loaded, enters again and starts over.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();

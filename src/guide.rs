@@ -1,15 +1,15 @@
-//! The pages in `docs`: what each call guarantees, how to come here from another
-//! scheme, and the words.
+//! The pages in `docs`: what each call guarantees, what replaces the calls of
+//! other schemes, and the glossary.
 //!
-//! Only there for the documentation. The links in the pages lead to docs.rs, so
-//! that they work in the repository, too; here they are given a target first,
-//! which counts, and which rustdoc checks.
+//! Compiled for the documentation only. In the repository the links of the pages
+//! lead to docs.rs. Here each link is first defined as a path, which takes
+//! precedence and which rustdoc checks.
 
 pub mod glossary {
     #![doc = include_str!("../docs/glossary.md")]
 }
 
-/// Its examples are tested.
+/// The examples of the README are tested.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

@@ -7,7 +7,8 @@ use crate::{
     raw::Local, sync::Cell,
 };
 
-/// A claimed slot: what a task, an interrupt or a CPU uses a collector through.
+/// A claimed slot, through which a task, an interrupt or a CPU uses a
+/// collector.
 ///
 /// A handle can be sent to another thread, but not shared between threads:
 ///
@@ -17,14 +18,14 @@ use crate::{
 /// share(collector.register().unwrap());
 /// ```
 ///
-/// Dropping it releases the slot; what it retired and is still waiting is
-/// taken over by the others. A forgotten handle keeps its slot, and nothing
-/// else goes wrong.
+/// Dropping it releases the slot. The objects that it retired and that are
+/// still pending stay where the other handles find them. A forgotten handle
+/// @FORGOTTEN@
 ///
-/// Unless said otherwise its methods are lock-free, need a constant amount of
-/// stack and may be called in a task and in an interrupt that has a handle of
-/// its own.
-#[repr(C)] // whatever the role, see `as_eager`
+/// Unless stated otherwise, its methods are lock-free, need a constant amount
+/// of stack, and may be called in a task and in an interrupt that has a handle
+/// of its own.
+#[repr(C)] // the same layout for each role, see `as_eager`
 pub struct Handle<'c, S: Scheme = Basic, R: Role = Eager> {
     local: Local<'c, S>,
     /// The slot's owner that this handle is, see `raw::owner`.
@@ -33,8 +34,8 @@ pub struct Handle<'c, S: Scheme = Basic, R: Role = Eager> {
     not_sync: PhantomData<(R, Cell<()>)>,
 }
 
-// SAFETY: the slot's fields are not bound to a thread, and the handle is its
-// only user.
+// SAFETY: the slot's fields are not bound to a thread, and the handle is their
+// only user; so the thread that has the handle is the slot's owner.
 unsafe impl<S: Scheme, R: Role> Send for Handle<'_, S, R> {}
 
 impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
@@ -63,9 +64,9 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         self.local.index()
     }
 
-    /// Names this handle for good: what
-    /// [`Collector::evict`](crate::CollectorView::evict) needs, kept where a
-    /// supervisor finds it.
+    /// Identifies this handle to
+    /// [`Collector::evict`](crate::CollectorView::evict), also after the handle
+    /// is gone. Keep it where a supervisor finds it. Costs a load; any context.
     ///
     /// ```
     /// let collector = hyaline::Collector::<2>::new();
@@ -82,8 +83,8 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         }
     }
 
-    /// Whether the slot was taken from this handle by
-    /// [`Collector::evict`](crate::CollectorView::evict). Such a handle is inert.
+    /// Whether [`Collector::evict`](crate::CollectorView::evict) has taken the
+    /// slot from this handle. Such a handle is inert.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -97,18 +98,19 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         self.local.slot.owner() != self.owner
     }
 
-    /// Opens a section: pointers loaded through the guard stay valid until it
+    /// Opens a section. Pointers loaded through the guard stay valid until it
     /// is dropped.
     ///
-    /// Wait-free: two plain stores and a
-    /// [light barrier](crate::guide::glossary#light-barrier) in all, with the
-    /// drop. Guards nest, and may be dropped in any order; the section lasts
-    /// until the last is dropped.
+    /// Wait-free. Enter and drop together cost two plain stores and a
+    /// [light barrier](crate::guide::glossary#light-barrier). Guards nest, and
+    /// may be dropped in any order; the section lasts until the last guard is
+    /// dropped.
     ///
     /// # Panics
     ///
-    /// If more guards were forgotten than a word can count. In debug builds
-    /// if the handle was evicted, which is misuse of `evict`.
+    /// If the handle has more guards, forgotten ones included, than its word
+    /// can count. In debug builds also if the handle was evicted, which is
+    /// misuse of `evict`.
     ///
     /// ```
     /// use hyaline::Collector;
@@ -131,15 +133,14 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         Guard::new(self.local)
     }
 
-    /// Closes a section whose guard was forgotten: what the drop of a guard
-    /// does. For code that enters at one place and leaves at another, as C
-    /// does.
+    /// Closes a section whose guard was forgotten, as the drop of the guard
+    /// would. For code that enters at one place and leaves at another, as in C.
     ///
     /// # Safety
     ///
-    /// A guard of this handle was forgotten in this context, and the section is
-    /// not closed for it in any other way. Pointers that were loaded through it
-    /// are not used any more.
+    /// A guard of this handle was forgotten in this context, and nothing else
+    /// closes the section for it. Pointers loaded through it are not used any
+    /// more.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -155,18 +156,18 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         self.local.leave_in_place::<R>();
     }
 
-    /// The guard of a section that is open, and whose own guard was forgotten:
-    /// for code that does not keep it, as C does not.
+    /// Makes a guard of an open section whose own guard was forgotten. For code
+    /// that does not keep the guard, as in C.
     ///
     /// Wait-free; no access to memory.
     ///
     /// # Safety
     ///
-    /// A guard of this handle was forgotten in this context, and what is made
-    /// here takes its place: of the two, and of all that are made here for it,
-    /// one is dropped, if [`leave_unchecked`](Self::leave_unchecked) is not
-    /// called for it. Pointers that were loaded through it are not used any
-    /// more then.
+    /// A guard of this handle was forgotten in this context, and the new guard
+    /// takes its place. Of all guards made for it in this way at most one is
+    /// dropped, and none if [`leave_unchecked`](Self::leave_unchecked) is
+    /// called for it. After that, pointers loaded through any of them are not
+    /// used any more.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -183,7 +184,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         Guard::new(self.local)
     }
 
-    /// The handle, with a role that is known at run time.
+    /// Turns the handle into one whose role is known at run time.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -201,10 +202,10 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         }
     }
 
-    /// A header with the birth era of now, for an object with a header of its
-    /// own. Constant time.
+    /// Makes a header with the current era as birth era, for a type that has
+    /// its own [`Link`] field. Wait-free.
     ///
-    /// The object is to be shared with users of the same collector only.
+    /// The object may be shared only with users of the same collector.
     ///
     /// ```
     /// use hyaline::{AsLink, Collector, Link};
@@ -232,12 +233,12 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         link
     }
 
-    /// Gives a value its header, with the birth era of now.
+    /// Gives a value a header with the current era as birth era. Wait-free.
     ///
-    /// In robust mode a section that uses the object after others could find it
-    /// must protect it first: [`Guard::protect_own`].
+    /// In robust mode, a section that uses the object after others could find
+    /// it must call [`Guard::protect_own`] before it shares the object.
     ///
-    /// The object is to be shared with users of the same collector only.
+    /// The object may be shared only with users of the same collector.
     ///
     /// ```
     /// use hyaline::Collector;
@@ -255,30 +256,32 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         linked
     }
 
-    /// Retires an object: `reclaim` is called when no other handle can hold a
-    /// pointer to it; at once if none has an open guard.
+    /// Retires an object. `reclaim` is called when no other handle can hold a
+    /// pointer to it: at once if no other handle has an open guard.
     ///
-    /// Guards of this handle do not count, unless the section of another slot
-    /// holds the object first: it may then wait for them, too. Use
-    /// [`Guard::defer_retire`] if one may still use the object. May run
-    /// reclaimers. Costs a
+    /// Guards of this handle do not count. Use [`Guard::defer_retire`] if one of
+    /// them may still use the object. May run reclaimers. Costs a
     /// [heavy barrier](crate::guide::glossary#heavy-barrier) and a look at each
     /// slot.
+    ///
+    /// On a deferred or per-CPU handle it does the same as
+    /// [`Guard::defer_retire`].
     ///
     /// # Safety
     ///
     /// - `ptr` is valid, and no section that is entered from now on can find
-    ///   it: it was unlinked from every shared place, and those who could
-    ///   find it use this collector.
+    ///   it: it was unlinked from every shared place, and every reader that
+    ///   could find it uses this collector.
     /// - It is retired once, and this thread does not use it any more.
-    /// - `reclaim` is sound to be called with it, once, on any thread that
-    ///   uses the collector or drops it, then or at any later time.
-    /// - In robust mode it was made by [`link`](Self::link), with a
-    ///   [`stamp`](Self::stamp), or by a pool, with a handle of this collector,
-    ///   or has a [`Link::new`]; it is reached only through [`Guard::protect`]
-    ///   and its siblings; and no pointer in it is followed once it is
-    ///   unlinked, not even through `protect`: what it leads to may have been
-    ///   unlinked and reclaimed since, and its pointer does not tell.
+    /// - `reclaim` is sound to call with it, once, on any thread that uses the
+    ///   collector or drops it, now or at any later time.
+    /// - In robust mode it was made with a handle of this collector, by
+    ///   [`link`](Self::link), with a [`stamp`](Self::stamp) or by a pool, or
+    ///   it has a [`Link::new`].
+    /// - In robust mode it is reached only through [`Guard::protect`] and its
+    ///   siblings, and once it is unlinked no pointer in it is followed, not
+    ///   even through `protect`: the object that the pointer leads to may have
+    ///   been unlinked and reclaimed since, and the pointer does not change.
     ///
     /// ```
     /// use hyaline::{Collector, Linked, reclaim};
@@ -292,7 +295,8 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// ```
     pub unsafe fn retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
         let link = ptr.cast::<Link>();
-        // SAFETY: the caller's; `AsLink` makes the cast right.
+        // SAFETY: `ptr` is valid, unlinked, retired once, and this thread does
+        // not use it any more (fn contract); by `AsLink` a `Link` comes first.
         unsafe {
             if self.is_evicted() {
                 self.local
@@ -306,12 +310,12 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         }
     }
 
-    /// Publishes what was retired, by all handles, and reclaims what can be
-    /// reclaimed. Returns how many objects it reclaimed: on an eager handle
-    /// this is [`collect`](Handle::collect).
+    /// Publishes what all handles have retired, and reclaims what no open
+    /// section can hold. Returns the number of objects reclaimed. On an eager
+    /// handle this is [`collect`](Handle::collect).
     ///
-    /// On a deferred or per-CPU handle it does nothing, and returns 0: what
-    /// such a handle retired lies where the others find it.
+    /// On a deferred or per-CPU handle it does nothing and returns 0: eager
+    /// handles find what such a handle has retired.
     ///
     /// ```
     /// use hyaline::{Collector, Linked, reclaim};
@@ -335,7 +339,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
 }
 
 impl<'c, S: Scheme> Handle<'c, S, Erased> {
-    /// The handle, if it is an eager one and was not evicted.
+    /// Returns the handle if it is eager and was not evicted.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -348,22 +352,23 @@ impl<'c, S: Scheme> Handle<'c, S, Erased> {
         if self.is_evicted() || !self.local.slot.reclaims::<Erased>() {
             return None;
         }
-        // SAFETY: `repr(C)`, and the role is in no field; the slot says that
-        // the handle was registered as an eager one.
+        // SAFETY: with `repr(C)` the layout is the same for each role, which
+        // is in no field; the slot says that the handle was registered eager.
         Some(unsafe { &*core::ptr::from_ref(self).cast() })
     }
 }
 
 impl<S: Scheme> Handle<'_, S> {
-    /// Publishes what was retired, by all handles, and reclaims what no open
-    /// section can hold. Returns how many objects it reclaimed.
+    /// Publishes what all handles have retired, and reclaims what no open
+    /// section can hold. Returns the number of objects reclaimed.
     ///
-    /// It does not matter who retired them: a handle that sleeps, was dropped
-    /// or forgotten, an evicted one, a deferred one, one with a limit. Only
-    /// what another call has in its hands is left out.
+    /// The objects may have been retired by any handle: one that sleeps, that
+    /// was dropped, forgotten or evicted, a deferred one, or one with a limit.
+    /// Only objects that another call is about to publish or reclaim are left
+    /// out.
     ///
-    /// Costs the heavy barrier and a look at each slot. Called inside a
-    /// reclaimer it reclaims nothing and returns 0.
+    /// Costs a heavy barrier and a look at each slot. Inside a reclaimer it
+    /// reclaims nothing and returns 0.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -378,8 +383,8 @@ impl<S: Scheme> Handle<'_, S> {
         self.local.collect_limited()
     }
 
-    /// [`collect`](Self::collect), but runs at most so many reclaimers. What is
-    /// left over anyone reclaims who has no limit, or the next call here.
+    /// Like [`collect`](Self::collect), but runs at most `reclaimers`
+    /// reclaimers. Later calls of any eager handle reclaim what is left over.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -394,13 +399,20 @@ impl<S: Scheme> Handle<'_, S> {
         self.local.collect(reclaimers)
     }
 
-    /// Sets how many reclaimers a single call on this handle may run, from the
-    /// drop of a guard to `flush`; `None`, as at the start, is any number.
-    /// Dropping the handle is not limited.
+    /// Limits the number of reclaimers that a single call on this handle runs,
+    /// for example the drop of a guard or `flush`. `None` is no limit, the
+    /// initial state.
     ///
-    /// What is left over anyone reclaims who collects or publishes. While
-    /// there is something left over, each [`Guard::defer_retire`] on this
-    /// handle publishes and reclaims up to the limit, so it does not grow.
+    /// Two calls may reclaim more. The drop of the handle has no limit. An
+    /// allocation that finds no free block, once the limit is used up, also
+    /// reclaims objects that run no code of the user's: those without a
+    /// destructor that the [safe layer](crate::safe) retired. It stops when it
+    /// has found a block.
+    ///
+    /// Any eager handle reclaims what is left over when it collects or
+    /// publishes. While anything is left over, each [`Guard::defer_retire`] on
+    /// this handle publishes and reclaims up to the limit, so that it does not
+    /// grow. Wait-free.
     ///
     /// ```
     /// use core::num::NonZeroU16;

@@ -2,9 +2,9 @@
 //! locks: Hyaline (Nikolaev & Ravindran, PLDI 2021) with a read side of plain
 //! loads and stores.
 //!
-//! When memory is shared without locks, whoever replaces an object cannot free
-//! the old one at once: another task, interrupt or core may have loaded a
-//! pointer to it a moment ago. This crate answers when it can be freed or
+//! When memory is shared without locks, a writer that replaces an object cannot
+//! free the old one at once: another task, interrupt or core may have just
+//! loaded a pointer to it. This crate tells when the object can be freed or
 //! reused. A reader opens a *section* and loads pointers in it. A writer unlinks
 //! an object and *retires* it. Once every section that may hold the object has
 //! ended, the object is *reclaimed*: dropped, freed, or returned to its pool.
@@ -59,10 +59,11 @@
 //! ## Scheme
 //!
 //! [`Basic`] is the default. A reader that stalls inside its section holds back
-//! everything that is retired meanwhile. [`Robust`] bounds this: a stalled reader
-//! holds back only objects that were made before it stalled, and
-//! [`Config::most_pending`] says how many. A load costs a few instructions more.
-//! Choose `Robust` if a reader may be preempted for long and memory is fixed.
+//! every object that is published for reclamation meanwhile. [`Robust`] bounds
+//! this: a stalled reader holds back only objects that were made before it
+//! stalled, and [`Config::most_pending`] says how many. A load costs a few more
+//! instructions. Choose `Robust` if a reader may be preempted for long and
+//! memory is fixed.
 //!
 //! ## Barrier
 //!
@@ -73,38 +74,39 @@
 //! | [`Membarrier`], feature `std` | a load | a system call | Linux, data that is mostly read |
 //! | your own [`Barrier`] | nothing | an interrupt to every other core | a kernel |
 //!
-//! `SingleCore` on two cores is undefined behaviour, and so it is `unsafe` to
-//! make. On two cores take `Fences`.
+//! `SingleCore` on two cores is undefined behaviour, so making it is `unsafe`.
+//! On two cores use `Fences`, or on Linux `Membarrier`.
 //!
 //! ## Role
 //!
-//! | role | who | what its calls may do |
+//! | role | for | its calls |
 //! |---|---|---|
-//! | [`Eager`], the default | tasks, threads | run reclaimers |
-//! | [`Deferred`] | interrupts, code with a deadline, code that must not free | never run a reclaimer; eager handles do |
+//! | [`Eager`], the default | tasks, threads | may run reclaimers |
+//! | [`Deferred`] | interrupts, code with a deadline, code that must not free | never run a reclaimer with user code; eager handles do |
 //! | [`Nested`], a [`PerCpu`] | one CPU: its task and the interrupts that preempt it | the same, on one handle for all of them |
 //!
 //! [`Collector::register`](CollectorView::register), [`register_deferred`](CollectorView::register_deferred)
 //! and [`register_per_cpu`](CollectorView::register_per_cpu) make them. A collector
-//! needs at least one eager handle that retires or calls
-//! [`collect`](Handle::collect) now and then.
+//! needs at least one eager handle that retires, or calls
+//! [`collect`](Handle::collect), regularly.
 //!
 //! ## Size
 //!
 //! - Slots: one for each task, interrupt and CPU that is registered at a time.
-//! - Pools, cells, queues: what is in use at a time, and what is retired and not
-//!   yet reclaimed. In `Robust`, [`Config::pool_size`] is a size that never runs
-//!   out; [`bound`] has a recipe. In `Basic` there is no such size, because a
-//!   section may last as long as it likes.
-//! - [`Config::batch`] and [`Config::era_step`]: smaller ones keep fewer objects
-//!   waiting, larger ones cost less. The defaults are small on 32-bit targets.
+//! - Pools, cells, queues: the objects in use at a time, and those retired and
+//!   not yet reclaimed. In `Robust`, a pool of [`Config::pool_size`] blocks never
+//!   runs out; [`bound`](bound#recipe-for-a-pool) has a recipe. In `Basic` there
+//!   is no such size, because a section may last arbitrarily long.
+//! - [`Config::batch`] and [`Config::era_step`]: smaller values keep fewer
+//!   objects waiting, larger ones cost less. The defaults are small on 32-bit
+//!   targets.
 //!
-//! When a pool is exhausted the value comes back in an error, and nothing blocks.
+//! When a pool is exhausted, the error returns the value, and nothing blocks.
 //!
 //! # Structures of your own
 //!
-//! Authors of data structures use the layer below [`safe`]. They write two things
-//! in `unsafe`: the dereference of a protected pointer, and the promise that a
+//! Authors of data structures use the layer below [`safe`]. Two things are
+//! `unsafe` there: to dereference a protected pointer, and to promise that a
 //! retired object has been unlinked.
 //!
 //! ```
@@ -131,41 +133,44 @@
 //!
 //! # What it guarantees
 //!
-//! - **Reading is plain stores and loads.** A section is two stores to a slot of
-//!   its own and a light barrier: no read-modify-write and no masked interrupt,
-//!   also on cores without compare-and-swap. Reads are wait-free in `Basic`; in
-//!   `Robust` a load is repeated when the era advances, which makes it lock-free.
-//!   The one exception: portable-atomic's `critical-section`, on cores without
-//!   compare-and-swap, masks interrupts even for pointer loads.
+//! - **Reading is plain stores and loads.** A section costs two stores to the
+//!   reader's own slot and a light barrier: no read-modify-write and no masked
+//!   interrupt, even on cores without compare-and-swap. Reads are wait-free in
+//!   `Basic`; in `Robust` a load is repeated when the era advances, which makes
+//!   it lock-free. The one exception: on cores without compare-and-swap,
+//!   portable-atomic's `critical-section` masks interrupts even for pointer
+//!   loads.
 //! - **An object is reclaimed once**, and only when no section can hold it.
 //! - **A stalled reader costs a bounded amount of memory** in [`Robust`].
 //! - **No memory but yours.** A collector is an array of slots, at most 12 words
 //!   each on a microcontroller; an object has a header of 4 words, [`Link`]. No
 //!   call recurses or needs stack in proportion to the number of slots.
-//! - **Nothing waits for a sleeper.** Once the sections that were open when an
-//!   object was retired have ended, the first [`collect`](Handle::collect),
-//!   [`flush`](Handle::flush) or starved allocation of any eager handle reclaims
-//!   it. It does not matter whether the handle that retired it sleeps, was
-//!   dropped, forgotten or evicted, or has a limit, nor whether a reclaimer
-//!   panicked. A cell of two versions and a queue of four work with the default
+//! - **Nothing waits for a sleeper.** The first [`collect`](Handle::collect),
+//!   [`flush`](Handle::flush) or starved allocation of any eager handle publishes
+//!   what all handles have retired. An object that was published waits only for
+//!   sections that were open then, and once they have ended the next such call
+//!   reclaims it. This holds if the handle that retired the object sleeps, was
+//!   dropped, forgotten or evicted, or has a limit, and if a reclaimer panicked.
+//!   A cell of two versions and a queue of four work with the default
 //!   configuration.
 //! - **You decide who reclaims, when, and for how long.** Deferred and per-CPU
-//!   handles never run a reclaimer, [`limit_reclaims`](Handle::limit_reclaims)
-//!   bounds what one call runs, and grace periods can be
-//!   [polled](Token::poll).
+//!   handles never run a reclaimer that contains user code,
+//!   [`limit_reclaims`](Handle::limit_reclaims) bounds what one call runs, and
+//!   grace periods can be [polled](Token::poll).
 //!
-//! What each call costs, and where it may be called, is in
-//! [`guide::guarantees`].
+//! [`guide::guarantees`] says what each call costs and where it may be called.
 //!
 //! # What it does not guarantee
 //!
-//! - In [`Basic`] a section that never ends holds back what is retired after it
-//!   began. `Robust` bounds this on two conditions: every pointer is loaded
-//!   through the guard, and a node that was removed is not followed, even through
-//!   [`protect`](Guard::protect). An object of your own that others can find is
-//!   protected by [`Guard::protect_own`], called before it is shared. The
-//!   structures in [`safe`] keep both conditions.
-//! - A guard that is forgotten keeps its slot until the slot is
+//! - In [`Basic`] a section that never ends holds back every object that is
+//!   published for reclamation after it began. That includes objects that were
+//!   retired before and whose batch was not full. `Robust` bounds this on two
+//!   conditions: every pointer is loaded through the guard, and no pointer in a
+//!   removed node is followed, even through [`protect`](Guard::protect). An
+//!   object of your own that others can find is protected by
+//!   [`Guard::protect_own`], called before it is shared. The structures in
+//!   [`safe`] keep both conditions.
+//! - A forgotten guard keeps its slot until the slot is
 //!   [evicted](CollectorView::evict).
 //! - Retiring is lock-free but not wait-free: a push is a compare-and-swap loop.
 //!
@@ -179,15 +184,16 @@
 //! | `std` | the barrier `Membarrier` (on Linux; elsewhere it is fences); implies `alloc` |
 //! | `heapless` | `reclaim::heapless_boxed`: objects in the boxes of heapless's pools |
 //! | `stats` | `Collector::stats`: objects retired, reclaimed, pending, and their peak |
-//! | `defmt` | `defmt::Format` for the types that are shown in logs |
+//! | `defmt` | `defmt::Format` for the public types |
 //!
-//! The minimum Rust version is 1.85, with the feature `heapless` 1.87, which is
-//! heapless's own.
+//! The minimum Rust version is 1.85. Feature `heapless` needs 1.87, which is
+//! heapless's own minimum.
 //!
 //! # Cores without compare-and-swap
 //!
-//! On thumbv6m, riscv32imc and the like the binary chooses what makes up for it,
-//! in its own `Cargo.toml`; a library leaves the choice open:
+//! On thumbv6m, riscv32imc and similar targets the binary chooses how
+//! read-modify-writes are made atomic, in its own `Cargo.toml`. A library leaves
+//! the choice open:
 //!
 //! ```toml
 //! portable-atomic = { version = "1", features = ["critical-section"] }
@@ -195,15 +201,15 @@
 //!
 //! `critical-section` makes each read-modify-write a critical section of the crate
 //! of that name. `unsafe-assume-single-core` masks interrupts instead, which is
-//! right on one core in privileged mode. Where nobody chose, portable-atomic does
-//! not build, and names both.
+//! sound on one core in privileged mode. Without a choice, portable-atomic's build
+//! fails with a message that names both.
 //!
 //! # More
 //!
 //! - [`guide::guarantees`]: progress, cost and context of each call.
-//! - [`guide::coming_from`]: each call of RCU, QSBR, epochs, hazard pointers and
-//!   seize, and what it is here.
-//! - [`guide::glossary`]: the words.
+//! - [`guide::coming_from`]: what replaces each call of RCU, QSBR, epochs, hazard
+//!   pointers and seize.
+//! - [`guide::glossary`]: the terms.
 //! - [`bound`]: how much memory robust mode needs, and why.
 //!
 #![cfg_attr(feature = "std", doc = "[`Membarrier`]: crate::Membarrier")]
@@ -213,8 +219,8 @@
 )]
 #![cfg_attr(not(any(hyaline_loom, test)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The examples of the pages use `Box`. An archive has the feature by choice
-// only, see Cargo.toml; without it there is nothing to test.
+// The examples of the pages use `Box`. A packaged crate has feature `alloc`
+// only if chosen, see Cargo.toml; without it no example is tested.
 #![cfg_attr(all(doctest, not(feature = "alloc")), cfg(any()))]
 
 #[cfg(feature = "alloc")]

@@ -1,4 +1,4 @@
-//! `defmt::Format`, for logs of firmware: what `Debug` shows.
+//! `defmt::Format` for firmware logs. Shows the same as `Debug`.
 
 use defmt::{Format, Formatter, write};
 

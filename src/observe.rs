@@ -1,13 +1,12 @@
-//! What a collector does, for those who watch it.
+//! What an observer can see of a collector.
 
 #[cfg(feature = "stats")]
 use crate::Stats;
 use crate::{CollectorView, Scheme, SlotState};
 
 impl<S: Scheme> CollectorView<S> {
-    /// The slots, one after the other: which are claimed and active, and how
-    /// long. Any context; a few loads for each slot, none of which orders
-    /// anything.
+    /// Iterates over the slots: which are claimed, which are active, and for
+    /// how long. Any context; a few `Relaxed` loads for each slot.
     ///
     /// ```
     /// let collector = hyaline::Collector::<2>::new();
@@ -23,9 +22,10 @@ impl<S: Scheme> CollectorView<S> {
         (0..self.capacity()).filter_map(|slot| self.global().state(slot))
     }
 
-    /// The active slot whose section is the oldest, if ages are known (robust
-    /// mode, or feature `stats`): whom to ask to restart, or to evict.
-    /// Looks at each slot.
+    /// The active slot with the oldest section: the one to ask for a restart, or
+    /// to evict. `None` if no section is open, or if ages are unknown, which
+    /// they are in basic mode without feature `stats`. Any context; a few loads
+    /// for each slot.
     ///
     /// ```
     /// use hyaline::{Collector, Config, Robust};
@@ -46,7 +46,8 @@ impl<S: Scheme> CollectorView<S> {
             .max_by_key(|state| state.age)
     }
 
-    /// What was retired and reclaimed so far. Looks at each slot.
+    /// The numbers of objects retired and reclaimed so far. Any context; two
+    /// loads for each slot.
     ///
     /// ```
     /// use hyaline::{Collector, Linked, reclaim};

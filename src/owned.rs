@@ -1,16 +1,16 @@
-//! A section that may move between threads, for async code.
+//! A section that can move between threads, for async code.
 
 use core::fmt;
 
 use crate::{AtomicPtr, Basic, Eager, Guard, Handle, Role, Scheme, sync::Ordering};
 
-/// A handle and an open section in one: exclusive, so it can be sent, and held
-/// across an `await` by a task that moves between threads.
+/// An open section that owns its handle. It can be sent, and held across an
+/// `await` by a task that moves between threads.
 ///
-/// [`Guard`] is bound to its thread, because its handle may have other guards
-/// there. This one owns the handle. Pointers that were protected through it,
-/// or through a guard borrowed from it, stay valid until it is dropped,
-/// refreshed or [left](Self::leave), on whichever thread.
+/// A [`Guard`] is bound to its thread, because its handle may have other guards
+/// there. A `Section` is the only user of its handle. Pointers protected
+/// through it, or through a guard borrowed from it, stay valid on any thread
+/// until it is dropped, refreshed or [left](Self::leave).
 ///
 /// ```
 /// use core::sync::atomic::Ordering;
@@ -32,7 +32,8 @@ pub struct Section<'c, S: Scheme = Basic, R: Role = Eager> {
 }
 
 impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
-    /// Opens a section that owns the handle, and can be sent.
+    /// Opens a section that owns the handle and can be sent. Costs as much as
+    /// [`enter`](Self::enter).
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -59,7 +60,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
         self.handle.slot()
     }
 
-    /// Whether somebody asked this reader to end its section: as
+    /// Whether this reader was asked to end its section, like
     /// [`Guard::restart_requested`].
     ///
     /// ```
@@ -73,7 +74,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
         self.handle.local().take_restart()
     }
 
-    /// Loads a pointer that stays valid while the section is open: as
+    /// Loads a pointer that stays valid while the section is open, like
     /// [`Guard::protect`].
     ///
     /// ```
@@ -90,8 +91,8 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
         self.handle.local().protect(src, order)
     }
 
-    /// A guard nested in the section, for everything else, not to be held
-    /// across an `await`.
+    /// A guard nested in the section, for all other operations. It cannot be
+    /// held across an `await` of a task that moves between threads.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -104,7 +105,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
         self.handle.enter()
     }
 
-    /// A quiescent point: as [`Guard::refresh`].
+    /// A quiescent point, like [`Guard::refresh`].
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -117,14 +118,16 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
         self.handle.local().refresh::<R>();
     }
 
-    /// Drops the guard that `into_section` forgot; once. May run reclaimers.
+    /// Drops the guard that `into_section` forgot. Called once. May run
+    /// reclaimers.
     fn close(handle: &Handle<'c, S, R>) {
         if !handle.is_evicted() {
             drop(Guard::<S, R>::new(*handle.local()));
         }
     }
 
-    /// Ends the section and gives the handle back.
+    /// Ends the section and returns the handle. May run reclaimers on an eager
+    /// handle.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -133,7 +136,8 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     /// ```
     pub fn leave(self) -> Handle<'c, S, R> {
         let this = core::mem::ManuallyDrop::new(self);
-        // SAFETY: `this` is not used or dropped again.
+        // SAFETY: valid for reads, and moved out once: `ManuallyDrop` does not
+        // drop `this`, and it is not used again.
         let handle = unsafe { core::ptr::read(&raw const this.handle) };
         // If a reclaimer panics, the handle is dropped and releases its slot.
         Self::close(&handle);

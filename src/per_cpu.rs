@@ -1,8 +1,8 @@
-//! One slot a CPU, for a task and the interrupts that preempt it.
+//! One slot for each CPU, used by a task and the interrupts that preempt it.
 //!
 //! Nothing is masked, and a section needs no read-modify-write. The section
-//! word counts the open guards; an interrupt that enters and leaves between two
-//! instructions of the task puts back what it found:
+//! word counts the open guards. An interrupt that enters and leaves between two
+//! instructions of the task restores the count that it found:
 //!
 //! | task | guards | interrupt |
 //! |---|--:|---|
@@ -13,35 +13,35 @@
 //! | stores 1, light barrier | 1 | |
 //! | loads pointers: what the interrupt unlinked is not found | 1 | |
 //! | | 2 | enter: loads 1, stores 2, light barrier |
-//! | | 1 | leave: loads 2, stores 1; the task's section goes on |
+//! | | 1 | leave: loads 2, stores 1; the task's section is still open |
 //! | leave: loads 1 | 1 | |
 //! | | 1 | *enters and leaves again* |
 //! | stores 0 | 0 | |
 //!
-//! The task stores 1 only after it loaded 0, and has loaded no pointer in
-//! between: what the interrupt retired meanwhile need not wait for it. Every
-//! enter executes the light barrier, also one that finds a section open: the
+//! The task stores 1 only after it loaded 0, and loads no pointer in between.
+//! So what the interrupt retired meanwhile need not wait for the task. Every
+//! enter executes the light barrier, even if a section is already open: the
 //! task may have been interrupted between its store and its own barrier. In
-//! robust mode an interrupt may raise the slot's era under the task's eyes, so
-//! `protect` compares the era that it read before it loaded the pointer. What
-//! happens where an era has two words is told in `raw/era/two_words.rs`, and
-//! what the number in the word may do in `raw/section.rs`.
+//! robust mode an interrupt may raise the slot's era while the task is in
+//! `protect`, so `protect` compares the era that it read before it loaded the
+//! pointer. `raw/era/two_words.rs` covers eras of two words, and
+//! `raw/section.rs` the number in the section word.
 //!
-//! What would not bear an interruption are the fields that a slot's owner has
-//! for itself: the count of its batch and of what it made, the hand, the kept
-//! blocks. A nested handle leaves them alone. It retires as every handle does,
-//! with a push onto the slot's stack; an object that it makes moves the clock.
+//! The owner-only fields of a slot would not survive an interruption: the
+//! counts of the batch and of the objects made, the hand, the magazine. A
+//! nested handle leaves them alone. It retires like every handle, with a push
+//! onto the slot's stack. Each object that it makes advances the clock.
 
 use core::fmt;
 
 use crate::{Basic, Erased, Handle, HandleId, Nested, Scheme};
 
-/// A claimed slot that belongs to a CPU (or to a task with its signal
-/// handlers): used by a task and by the interrupts that preempt it there.
+/// A claimed slot that belongs to a CPU, or to a task with its signal handlers.
+/// A task and the interrupts that preempt it there use it together.
 ///
-/// Made by [`Collector::register_per_cpu`](crate::CollectorView::register_per_cpu)
-/// and kept where both find it. No reclaimer runs in its context: others
-/// reclaim, for example an idle task with a handle of its own.
+/// [`Collector::register_per_cpu`](crate::CollectorView::register_per_cpu)
+/// makes it. Keep it where both find it. No reclaimer runs in its calls: eager
+/// handles reclaim, for example that of an idle task.
 ///
 /// ```
 /// use core::sync::atomic::Ordering;
@@ -74,8 +74,8 @@ pub struct PerCpu<'c, S: Scheme = Basic> {
     handle: Handle<'c, S, Nested>,
 }
 
-// SAFETY: the handle is used through `get` alone, whose caller is on the one
-// CPU it belongs to.
+// SAFETY: the handle is shared only by `get`, whose callers are all on one CPU
+// and nest strictly (its contract); a nested handle bears that.
 unsafe impl<S: Scheme> Sync for PerCpu<'_, S> {}
 
 impl<'c, S: Scheme> PerCpu<'c, S> {
@@ -99,7 +99,7 @@ impl<'c, S: Scheme> PerCpu<'c, S> {
         self.handle.slot()
     }
 
-    /// Names the handle, as [`Handle::id`].
+    /// Identifies the handle, like [`Handle::id`].
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -111,8 +111,8 @@ impl<'c, S: Scheme> PerCpu<'c, S> {
         self.handle.id()
     }
 
-    /// The handle, with a role that is known at run time, for one context at a
-    /// time.
+    /// Turns it into a handle whose role is known at run time. That handle is
+    /// for one context at a time.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -125,7 +125,7 @@ impl<'c, S: Scheme> PerCpu<'c, S> {
         self.handle.erase()
     }
 
-    /// The handle, for the context that calls.
+    /// The handle, for the calling context. Costs nothing; any context.
     ///
     /// # Safety
     ///
@@ -133,10 +133,10 @@ impl<'c, S: Scheme> PerCpu<'c, S> {
     ///
     /// - the caller stays on one CPU (or thread), the same for all callers of
     ///   this `PerCpu`;
-    /// - it is preempted, by contexts that use this `PerCpu`, only if they nest
-    ///   strictly: each drops all guards it made through the handle, and
-    ///   forgets none, before it returns to what it preempted. Interrupts, NMIs and signal handlers
-    ///   do; another task does not.
+    /// - contexts that preempt the caller and use this `PerCpu` nest strictly:
+    ///   each drops all guards that it made through the handle, and forgets
+    ///   none, before it returns to the context that it preempted. Interrupts,
+    ///   NMIs and signal handlers can keep this; another task cannot.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();

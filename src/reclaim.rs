@@ -1,7 +1,7 @@
-//! Reclaimers: what is done with an object that nobody can reach any more.
+//! Reclaimers: functions that dispose of an object that no section can hold.
 //!
-//! Any `unsafe fn(*mut Link)` is a [`Reclaimer`](crate::Reclaimer); these are
-//! the common ones. They are given to `retire`, and not called by hand.
+//! Any `unsafe fn(*mut Link)` is a [`Reclaimer`](crate::Reclaimer). These are
+//! the common ones. Pass them to `retire`; do not call them.
 
 use core::ptr;
 
@@ -27,16 +27,16 @@ pub use crate::pool::pooled;
 /// ```
 #[cfg(feature = "alloc")]
 pub unsafe fn boxed<T: AsLink>(link: *mut Link) {
-    // SAFETY: the caller's.
+    // SAFETY: the object was made by `Box<T>` and is reclaimed once; `T` begins
+    // with the link (fn contract), so the pointer is the box's.
     drop(unsafe { alloc::boxed::Box::from_raw(Link::cast::<T>(link)) });
 }
 
-/// Drops the object and gives its block back to heapless's pool `P`.
+/// Drops the object and returns its block to heapless's pool `P`.
 ///
 /// # Safety
 ///
-/// The object was made by a `heapless::pool::boxed::Box<P>` and taken out with
-/// its `into_raw`.
+/// The pointer came from `into_raw` of a `heapless::pool::boxed::Box<P>`.
 ///
 /// ```
 /// use heapless::pool::boxed::{Box, BoxBlock};
@@ -62,16 +62,17 @@ where
     P::Data: AsLink,
 {
     let object = Link::cast::<P::Data>(link);
-    // SAFETY: the caller's.
+    // SAFETY: the pointer came from `into_raw` of a box of this pool (fn
+    // contract), and is reclaimed once.
     drop(unsafe { heapless::pool::boxed::Box::<P>::from_raw(object) });
 }
 
-/// Drops the object where it is. The memory is the caller's: a `static`, or an
+/// Drops the object in place. The memory stays the caller's: a `static`, or an
 /// arena that is freed as a whole.
 ///
 /// # Safety
 ///
-/// The object is a valid `T` that nobody drops again.
+/// The object is a valid `T` that is not dropped again.
 ///
 /// ```
 /// use core::mem::MaybeUninit;
@@ -86,6 +87,6 @@ where
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
 pub unsafe fn in_place<T: AsLink>(link: *mut Link) {
-    // SAFETY: the caller's.
+    // SAFETY: a valid `T` that is not dropped again (fn contract).
     unsafe { ptr::drop_in_place(Link::cast::<T>(link)) };
 }

@@ -1,12 +1,12 @@
-//! Who reclaims: a handle that does its share, or one that leaves it to
-//! others; and whether contexts that preempt each other share it.
+//! Roles: whether a handle runs reclaimers or leaves them to others, and
+//! whether contexts that preempt each other share it.
 
 mod sealed {
     pub trait Sealed {}
 }
 
-/// What a handle does with objects that nobody can reach any more: [`Eager`],
-/// [`Deferred`] or [`Nested`].
+/// What a handle does with objects that no section can hold: [`Eager`],
+/// [`Deferred`] or [`Nested`], or [`Erased`] if that is known only at run time.
 ///
 /// ```
 /// use hyaline::{Guard, Role, Scheme};
@@ -17,19 +17,19 @@ mod sealed {
 /// }
 /// ```
 pub trait Role: sealed::Sealed + 'static {
-    /// Whether reclaimers may run in the handle's calls; `None` if its slot
-    /// tells, which is claimed by an eager handle or by another.
+    /// Whether reclaimers may run in the handle's calls. `None`: the slot
+    /// knows whether an eager handle claimed it.
     #[doc(hidden)]
     const RECLAIMS: Option<bool>;
-    /// Whether the slot's owner-only state is left alone, because a call may
-    /// be interrupted by another one on the same slot; `None` if it is for all
-    /// slots but those of eager handles.
+    /// Whether calls leave the slot's owner-only state alone, because another
+    /// call on the same slot may interrupt them. `None`: they do unless an
+    /// eager handle claimed the slot.
     #[doc(hidden)]
     const NESTED: Option<bool>;
 }
 
-/// The handle runs reclaimers: at the end of its sections, when it retires,
-/// and in flush and collect.
+/// The handle runs reclaimers: when its sections end, when it retires or
+/// allocates, and in `flush` and `collect`.
 ///
 /// ```
 /// let collector = hyaline::Collector::<1>::new();
@@ -39,9 +39,12 @@ pub trait Role: sealed::Sealed + 'static {
 #[derive(Debug)]
 pub struct Eager;
 
-/// No reclaimer ever runs in the handle's context: for interrupts, for code
-/// with a deadline, for contexts that must not free. See
+/// No reclaimer that runs user code ever runs in the handle's calls. For
+/// interrupts, code with a deadline, and contexts that must not free. See
 /// [`Collector::register_deferred`](crate::CollectorView::register_deferred).
+///
+/// An allocation that finds no free block reclaims objects without a
+/// destructor that the [safe layer](crate::safe) retired.
 ///
 /// ```
 /// use hyaline::{Basic, Collector, Deferred, Handle};
@@ -54,8 +57,8 @@ pub struct Eager;
 pub struct Deferred;
 
 /// The handle of a CPU, used by a task and by the interrupts that preempt it.
-/// No reclaimer runs in its context, and what it retires goes to the others
-/// object by object. See [`PerCpu`](crate::PerCpu).
+/// Like [`Deferred`] it leaves reclaimers to eager handles. See
+/// [`PerCpu`](crate::PerCpu).
 ///
 /// ```
 /// use hyaline::{Basic, Collector, Nested, PerCpu};
@@ -67,11 +70,11 @@ pub struct Deferred;
 #[derive(Debug)]
 pub struct Nested;
 
-/// One of the others, known at run time: for tables of handles, and for the
-/// ABI of C. See [`Handle::erase`](crate::Handle::erase).
+/// One of the other roles, known at run time: for tables of handles, and for
+/// the C interface. See [`Handle::erase`](crate::Handle::erase).
 ///
-/// A handle that was eager stays so. One that was deferred is treated as one
-/// of a CPU.
+/// A handle that was eager stays eager. A handle that was deferred is treated
+/// as a per-CPU one.
 ///
 /// ```
 /// use hyaline::{Basic, Collector, Erased, Handle};

@@ -1,4 +1,4 @@
-//! Why a collector cannot be made, or gives no slot.
+//! Errors of making a collector and of claiming a slot.
 
 use core::{alloc::Layout, fmt};
 
@@ -14,9 +14,9 @@ use core::{alloc::Layout, fmt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MemoryError {
-    /// No memory is as large.
+    /// The size overflows the address space.
     TooLarge,
-    /// The memory given is smaller than this, or not as aligned.
+    /// The given memory is too small or misaligned for this layout.
     Unfit(Layout),
     /// The allocator has no memory of this layout.
     Refused(Layout),
@@ -30,13 +30,13 @@ impl fmt::Display for MemoryError {
             }
             Self::Unfit(layout) => write!(
                 f,
-                "a collector of so many slots needs {} bytes aligned to {}; give it as many, or make it with fewer slots",
+                "a collector of so many slots needs {} bytes aligned to {}; pass more memory, or ask for fewer slots",
                 layout.size(),
                 layout.align()
             ),
             Self::Refused(layout) => write!(
                 f,
-                "the allocator has no {} bytes for a collector of so many slots; free some, or make it with fewer slots",
+                "the allocator has no {} bytes for a collector of so many slots; free memory, or ask for fewer slots",
                 layout.size()
             ),
         }
@@ -61,7 +61,7 @@ pub struct SlotsExhausted {
 }
 
 impl SlotsExhausted {
-    /// The slots that the collector has.
+    /// The number of slots of the collector.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -79,7 +79,7 @@ impl fmt::Display for SlotsExhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "each slot of the collector ({}) is claimed; drop a handle with its guards, evict one whose task is dead or forgot a guard, or make the collector with more slots",
+            "each slot of the collector ({}) is claimed; drop a handle and its guards, evict a handle whose task is dead or has forgotten a guard, or make the collector with more slots",
             self.capacity
         )
     }

@@ -1,4 +1,4 @@
-//! A collector without its number of slots in the type.
+//! A collector whose type does not contain its number of slots.
 
 use core::{
     alloc::Layout,
@@ -15,10 +15,11 @@ use crate::{
 
 /// A collector whose number of slots is known at run time.
 ///
-/// Every [`Collector`](crate::Collector) dereferences to one, as an array does
-/// to a slice. For as many slots as there are CPUs at boot it is made
-/// [in place](Self::in_place), in memory of the caller's, or `boxed` with
-/// feature `alloc`; neither needs stack in proportion to the slots.
+/// Every [`Collector`](crate::Collector) dereferences to one, as an array
+/// does to a slice. Where the number of slots is known only at boot, such as
+/// the number of CPUs, a view is made [in place](Self::in_place) in memory of
+/// the caller's, or `boxed` with feature `alloc`. Neither needs stack in
+/// proportion to the number of slots.
 ///
 /// ```
 /// use core::mem::MaybeUninit;
@@ -44,15 +45,16 @@ pub struct CollectorView<S: Scheme = Basic> {
 impl<S: Scheme> CollectorView<S> {
     #[inline]
     pub(super) fn from_global(global: &Global<S>) -> &Self {
-        // SAFETY: `repr(transparent)`: the same place, the same metadata.
+        // SAFETY: `repr(transparent)`: the layout and the pointer metadata are
+        // the same, and the reference is shared either way.
         unsafe { &*(ptr::from_ref(global) as *const Self) }
     }
 
-    /// The size and the alignment of a collector with so many slots, in bytes.
+    /// The size and alignment, in bytes, of a collector with this many slots.
     ///
     /// # Errors
     ///
-    /// [`MemoryError::TooLarge`] if there is no such size.
+    /// [`MemoryError::TooLarge`] if the size overflows.
     ///
     /// ```
     /// use hyaline::{Basic, Collector, CollectorView};
@@ -69,8 +71,8 @@ impl<S: Scheme> CollectorView<S> {
                 "`Robust` needs words of 32 bits or more for its clock; use `Basic`"
             );
         };
-        // The tail lies where an array of any length would, or a collector's
-        // array could not become a slice.
+        // The slice begins at the offset that an array of any length has:
+        // otherwise a collector's array could not be unsized to a slice.
         let (before, align) = (
             offset_of!(Global<S, [Slot<S>; 1]>, slots),
             align_of::<Global<S, [Slot<S>; 1]>>(),
@@ -87,17 +89,17 @@ impl<S: Scheme> CollectorView<S> {
         }
     }
 
-    /// Makes a collector in the memory that is given, which may be larger than
-    /// the [layout](Self::layout). O(slots); constant stack.
+    /// Makes a collector in the given memory, which may be larger than the
+    /// [layout](Self::layout). O(slots); constant stack.
     ///
-    /// It is not dropped by itself. Who takes the memory back reclaims first
-    /// what is left, by `drop_in_place`, when all handles are gone.
+    /// The collector is not dropped automatically. Before the memory is reused,
+    /// when all handles are gone, `drop_in_place` reclaims what is pending.
     ///
     /// # Errors
     ///
-    /// [`MemoryError::Unfit`] if the memory is too small or not aligned,
-    /// [`MemoryError::TooLarge`] if there is no such size. Nothing is written
-    /// then.
+    /// [`MemoryError::Unfit`] if the memory is too small or misaligned,
+    /// [`MemoryError::TooLarge`] if the size overflows. Nothing is written in
+    /// either case.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -125,21 +127,22 @@ impl<S: Scheme> CollectorView<S> {
             return Err(MemoryError::Unfit(layout));
         }
         let this = ptr::slice_from_raw_parts_mut(start.cast::<Slot<S>>(), slots) as *mut Self;
-        // SAFETY: the memory is as large and as aligned as `layout` says, and
-        // ours for the lifetime of the result; `init` writes all of it.
+        // SAFETY: the memory has the size and alignment of `layout`, and is
+        // borrowed exclusively for the lifetime of the result, so it is valid
+        // for the writes of `init`, which initialises all fields.
         unsafe {
             Global::init(&raw mut (*this).global, config.settings);
             Ok(&mut *this)
         }
     }
 
-    /// Makes a collector on the heap, without the stack in between that
+    /// Makes a collector on the heap, without the copy on the stack that
     /// `Box::new(Collector::new())` may need.
     ///
     /// # Errors
     ///
     /// [`MemoryError::Refused`] if the allocator has no memory,
-    /// [`MemoryError::TooLarge`] if there is no such size.
+    /// [`MemoryError::TooLarge`] if the size overflows.
     ///
     /// ```
     /// use hyaline::{Basic, CollectorView, Config};
@@ -154,14 +157,15 @@ impl<S: Scheme> CollectorView<S> {
         config: Config<S::Barrier>,
     ) -> Result<alloc::boxed::Box<Self>, MemoryError> {
         let layout = Self::layout(slots)?;
-        // SAFETY: a collector has a size, if only for its settings.
+        // SAFETY: the size is not zero: a collector has at least its settings.
         let memory = unsafe { alloc::alloc::alloc(layout) };
         if memory.is_null() {
             return Err(MemoryError::Refused(layout));
         }
         let this = ptr::slice_from_raw_parts_mut(memory.cast::<Slot<S>>(), slots) as *mut Self;
-        // SAFETY: as in `in_place`; the memory is of the allocator that a box
-        // gives it back to, with the layout of the value.
+        // SAFETY: the memory has the size and alignment of `layout`, is ours and
+        // valid for the writes of `init`, which initialises all fields. It is
+        // from the global allocator, with the layout with which a box frees it.
         unsafe {
             Global::init(&raw mut (*this).global, config.settings);
             Ok(alloc::boxed::Box::from_raw(this))
@@ -182,8 +186,8 @@ impl<S: Scheme> CollectorView<S> {
 
     /// Claims a slot.
     ///
-    /// Wait-free; at most one attempt a slot. May be called in an interrupt. The
-    /// slot is released when the handle is dropped.
+    /// Wait-free: at most one attempt for each slot. May be called in an
+    /// interrupt. The drop of the handle releases the slot.
     ///
     /// # Errors
     ///
@@ -206,10 +210,10 @@ impl<S: Scheme> CollectorView<S> {
     /// Claims a slot for a context in which no reclaimer may run: an
     /// interrupt, code with a deadline, code that must not free.
     ///
-    /// The end of a section is one store. What the handle retires goes to the
-    /// collector in batches, without a look at other slots and without a lock;
-    /// the other handles reclaim it. A collector with deferred handles only
-    /// reclaims nothing before it is dropped.
+    /// The end of a section is a load and a store. To retire is to push the
+    /// object onto the slot's own stack, without a look at other slots and
+    /// without a lock; the eager handles publish and reclaim it. A collector
+    /// that has no eager handle reclaims nothing until it is dropped.
     ///
     /// # Errors
     ///
@@ -232,8 +236,8 @@ impl<S: Scheme> CollectorView<S> {
         self.claim()
     }
 
-    /// Claims a slot for a CPU: for its task and the interrupts that preempt
-    /// it, on one handle.
+    /// Claims a slot for a CPU: one handle for its task and the interrupts that
+    /// preempt it. No reclaimer runs in its calls.
     ///
     /// # Errors
     ///
@@ -248,33 +252,38 @@ impl<S: Scheme> CollectorView<S> {
         self.claim::<Nested>().map(PerCpu::new)
     }
 
-    /// Takes the slot from a task that is dead, and frees it. What the task
-    /// retired, and what waited for its sections, the next collect or publish
-    /// of anyone finds and reclaims; nothing is reclaimed here.
+    /// Takes the slot from a dead task and releases it. The next collect or
+    /// publish of any eager handle finds and reclaims what the task retired and
+    /// what waited for its sections. Nothing is reclaimed here.
     ///
     /// Never waits; costs a step for each object that the task was about to
-    /// reclaim. Any context except NMI. The task's handle, if it is still
-    /// somewhere, is inert: [`is_evicted`](Handle::is_evicted) is true,
-    /// dropping it, `flush`, `collect` and `limit_reclaims` do nothing, and
-    /// what it retires goes to the others.
+    /// reclaim. Any context except NMI. If the task's handle still exists, it is
+    /// inert: [`is_evicted`](Handle::is_evicted) is true; its drop, `flush`,
+    /// `collect` and `limit_reclaims` do nothing; and eager handles reclaim what
+    /// it retires.
     ///
     /// # Safety
     ///
-    /// - What the handle's user did happens before this call: it was stopped
-    ///   by a scheduler, or joined.
-    /// - It does not run again with pointers that it loaded, nor with guards
+    /// - What the handle's user did happens before this call: a scheduler
+    ///   stopped it, or it was joined.
+    /// - The user does not run again with pointers that it loaded or with guards
     ///   of the handle: they are neither used nor dropped.
-    /// - It was not stopped inside a call of this crate, but for `enter`,
-    ///   `protect` and the like, the drop of a guard of a deferred or per-CPU
-    ///   handle, and reclaimers (whose object is then lost).
-    /// - The handle is not used again but for what is named above: not to
-    ///   enter, to make objects, or for grace periods. Debug builds catch an
+    /// - The user was not stopped inside a call of this crate. Three kinds of
+    ///   calls are exempt: `enter`, `protect` and its siblings; the drop of a
+    ///   guard of a deferred or per-CPU handle; and a call that runs a
+    ///   reclaimer, if it was stopped in the user code of that reclaimer. The
+    ///   object of the reclaimer is then lost.
+    /// - Calls of this crate that a reclaimer makes are not exempt for being in
+    ///   a reclaimer. A slot whose user was stopped in a reclaimer that was
+    ///   itself inside `retire` or `Pool::alloc` must not be evicted.
+    /// - The handle is used only for the calls named above, and to retire: not
+    ///   to enter, to make objects, or for grace periods. Debug builds catch an
     ///   `enter`.
     ///
     /// # Errors
     ///
-    /// [`NotTheOwner`] if no handle of this collector has the id, which was
-    /// released or evicted before: then nothing is done.
+    /// [`NotTheOwner`] if no handle of this collector has the id, because the
+    /// handle was released or evicted before. Nothing is done in that case.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -289,7 +298,8 @@ impl<S: Scheme> CollectorView<S> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub unsafe fn evict(&self, id: HandleId) -> Result<(), NotTheOwner> {
-        // SAFETY: the caller's.
+        // SAFETY: the owner is stopped, outside the calls that the contract
+        // excludes, and what it did happens before this (fn contract).
         if unsafe { self.global.evict(id.slot, id.owner) } {
             Ok(())
         } else {
@@ -297,19 +307,19 @@ impl<S: Scheme> CollectorView<S> {
         }
     }
 
-    /// Asks the reader in a slot to end its section and start over: it polls
-    /// [`Guard::restart_requested`](crate::Guard::restart_requested). Any
-    /// context; one store. Returns false if the slot is not active, or not
-    /// there.
+    /// Asks the reader in a slot to end its section and start over. The reader
+    /// polls [`Guard::restart_requested`](crate::Guard::restart_requested). Any
+    /// context; a load and a store. Returns false if the slot is not active or
+    /// does not exist.
     ///
     /// This is the cooperative form of DEBRA+'s neutralisation (Brown, PODC
-    /// 2015). There a signal makes the reader jump out of its section at any
-    /// instruction, so the writer may go on as if it had left. Here nothing is
-    /// promised before the reader has really left: nothing is freed early, and
-    /// a reader that does not poll, or is not scheduled, holds what it holds.
-    /// What bounds that without its help is [`Robust`](crate::Robust) mode;
-    /// what ends it is `evict`. A request that comes after the section has
-    /// ended is seen by the slot's next section, and costs it a restart.
+    /// 2015). There, a signal makes the reader jump out of its section at any
+    /// instruction, so the writer may continue as if the reader had left. Here,
+    /// nothing changes until the reader has left: nothing is freed early, and a
+    /// reader that does not poll, or is not scheduled, holds what it holds.
+    /// [`Robust`](crate::Robust) mode bounds what it holds without its help;
+    /// `evict` ends it. A request that arrives after the section has ended is
+    /// seen by the slot's next section, and costs it a restart.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();

@@ -147,11 +147,12 @@
 //!   call recurses or needs stack in proportion to the number of slots.
 //! - **Nothing waits for a sleeper.** The first [`collect`](Handle::collect),
 //!   [`flush`](Handle::flush) or starved allocation of any eager handle publishes
-//!   what all handles have retired. An object that was published waits only for
-//!   sections that were open then, and once they have ended the next such call
-//!   reclaims it. This holds if the handle that retired the object sleeps, was
-//!   dropped, forgotten or evicted, or has a limit, and if a reclaimer panicked.
-//!   A cell of two versions and a queue of four work with the default
+//!   what all handles have retired. A published object waits for the sections
+//!   that were open then, and for at most one later section of each slot (of a
+//!   per-CPU slot possibly more). Once they have ended, the next such call
+//!   reclaims it. This holds even if the handle that retired the object sleeps,
+//!   was dropped, forgotten or evicted, or has a limit, and if a reclaimer
+//!   panicked. A cell of two versions and a queue of four work with the default
 //!   configuration.
 //! - **You decide who reclaims, when, and for how long.** Deferred and per-CPU
 //!   handles never run a reclaimer that contains user code,

@@ -1,14 +1,14 @@
 //! Background reclamation: tasks that must not free retire what they replace,
-//! and one thread frees it for all.
+//! and one thread frees it for all of them.
 //!
 //! The tasks have deferred handles: no reclaimer, and so no destructor, runs in
-//! their calls. What they retire goes to the collector in batches. A thread of
-//! low priority (an idle task, a kernel thread) collects, a bounded number of
+//! their calls. What they retire stays on the stacks of their slots. A thread of
+//! low priority (an idle task, a kernel thread) collects it, a bounded number of
 //! objects at a time.
 //!
-//! In DEBRA+ the same thread would drive the epoch on, and each worker would
-//! free what it retired itself. Here there is no epoch to drive, and anybody
-//! can reclaim what anybody retired.
+//! In DEBRA+ the same thread would advance the epoch, and each worker would free
+//! what it retired itself. Here there is no epoch, and any eager handle can
+//! reclaim what any other retired.
 //!
 //! `cargo run --release --example background_reclaim`
 
@@ -31,16 +31,16 @@ const CHANGES: usize = 3000;
 /// The most objects that one call of the background thread reclaims.
 const BUDGET: usize = 16;
 
-/// Threads that are tasks: writers and the reader.
+/// Routes that were dropped by a writer or the reader.
 static DROPPED_IN_TASKS: AtomicUsize = AtomicUsize::new(0);
 static DROPPED_IN_BACKGROUND: AtomicUsize = AtomicUsize::new(0);
 
 thread_local!(static IN_BACKGROUND: Cell<bool> = const { Cell::new(false) });
 
-/// A route that is replaced as a whole, and notes where it is dropped.
+/// A route that is replaced as a whole. Its drop records the thread.
 struct Route {
     gateway: usize,
-    /// Twice the gateway, as long as the route is there.
+    /// Twice the gateway, until the route is dropped.
     check: usize,
 }
 
@@ -61,7 +61,7 @@ impl Drop for Route {
         } else {
             &DROPPED_IN_TASKS
         };
-        // Relaxed: a count that is read when all threads have ended.
+        // Relaxed: a count that is read after all threads have ended.
         dropped.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -76,18 +76,18 @@ fn writer() -> Result<(), hyaline::SlotsExhausted> {
     let handle = Net::register_deferred()?;
     for change in 0..CHANGES {
         let mut route = Route::new(change);
-        // All places taken: the background thread has to catch up.
+        // The cell is full: the background thread has to catch up.
         while let Err(full) = ROUTE.replace(&handle, route) {
             route = full.into_inner();
             thread::yield_now();
         }
     }
-    Ok(()) // the handle is dropped, and hands over what it has left
+    Ok(()) // the drop of the handle leaves the rest to the background thread
 }
 
 fn reader() -> Result<(), hyaline::SlotsExhausted> {
     let handle = Net::register_deferred()?;
-    // Relaxed: a flag, nothing is read through it.
+    // Relaxed: only a flag, it publishes nothing.
     while !STOP_READING.load(Ordering::Relaxed) {
         let guard = handle.enter();
         let route = ROUTE.read(&guard);
@@ -102,8 +102,9 @@ fn background() -> Result<usize, hyaline::SlotsExhausted> {
     let handle = Net::register()?;
     let mut most = 0;
     loop {
-        // Acquire: pairs with the Release in `main`: then all handles of the
-        // tasks are gone, and a call that finds nothing leaves nothing.
+        // Acquire: pairs with the Release in `main`. If it reads true, all
+        // handles of the tasks are gone, so a call that finds nothing leaves
+        // nothing.
         let last = STOP_COLLECTING.load(Ordering::Acquire);
         let reclaimed = handle.collect_at_most(BUDGET);
         most = most.max(reclaimed);

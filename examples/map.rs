@@ -1,6 +1,6 @@
-//! A neighbour table: addresses to ports. Packets are looked up while
-//! neighbours come, move to another port, and go. Robust mode: a lookup that is
-//! preempted holds back a bounded number of entries.
+//! A neighbour table that maps addresses to ports. Packets are looked up while
+//! neighbours appear, move to another port, and disappear. In robust mode a
+//! lookup that is preempted holds back a bounded number of entries.
 //!
 //! `cargo run --release --example map`
 
@@ -28,8 +28,8 @@ struct Port {
 const SLOTS: usize = 3;
 const NEIGHBOURS: usize = 32;
 const CONFIG: Config = Config::new().batch::<4>().era_step::<1>();
-/// Never full with the neighbours, two entries in the making, and two sections
-/// that stall.
+/// Never full with all neighbours, two entries that are being made, and two
+/// sections that stall.
 const CAP: usize = CONFIG.pool_size(SLOTS, 2, NEIGHBOURS + 2);
 const CHANGES: u32 = 100_000;
 
@@ -42,11 +42,11 @@ fn address(number: u32) -> Address {
     [10, 0, 0, number as u8]
 }
 
-/// Looks up until the table is done; returns hits and misses.
+/// Looks up addresses until the changes are done; returns hits and misses.
 fn forward() -> Result<(u64, u64), SlotsExhausted> {
     let handle = Router::register()?;
     let (mut hits, mut misses, mut packet) = (0, 0, 0);
-    // Relaxed: a hint to stop.
+    // Relaxed: only a flag, it publishes nothing.
     while !DONE.load(Ordering::Relaxed) {
         packet += 1;
         let guard = handle.enter();
@@ -55,7 +55,7 @@ fn forward() -> Result<(u64, u64), SlotsExhausted> {
                 assert!(port.name.starts_with("eth") && port.change <= CHANGES);
                 hits += 1;
             }
-            // Even numbers move, but never go.
+            // Neighbours with even numbers move, and never disappear.
             None => {
                 assert!(packet % 2 == 1, "a neighbour was missing while it moved");
                 misses += 1;

@@ -1,13 +1,13 @@
-//! Periodic reclamation: a task that works, and frees what it retired every so
-//! many operations, no more than a few objects at a time.
+//! Periodic reclamation: a task works, and at regular intervals frees a few of
+//! the objects that it retired.
 //!
-//! It is what a control loop does, or a tick of a timer: between two of them
-//! no destructor runs, as the handle that works is a deferred one, and none
-//! takes longer than its budget, as that is the limit of the one that reclaims.
-//! (A handle with a limit that works as well reclaims within that limit whenever
-//! it retires, for as long as something is left over.) In the middle a
-//! reader stays in its section for a while. What is retired meanwhile has to
-//! wait, and is freed in the periods after that, within the same budget.
+//! A control loop or a timer tick does this. Between two ticks no destructor
+//! runs, because the handle that works is a deferred one. No tick exceeds its
+//! budget, because that is the limit of the handle that reclaims. (If the handle
+//! that works had the limit, each retire would reclaim within it while anything
+//! is left over.) In the middle a reader stays in its section for a while. What
+//! is retired meanwhile has to wait, and is freed in the following periods,
+//! within the same budget.
 //!
 //! `cargo run --release --example periodic_reclaim`
 
@@ -31,7 +31,7 @@ domain!(Loop: Collector<3> = Collector::new());
 static SETPOINT: RcuCell<u32, 64, Loop> = RcuCell::new(0);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // They reclaim nothing, neither when they retire nor when they leave.
+    // Neither a retire nor the end of a section reclaims on these handles.
     let (task, reader) = (Loop::register_deferred()?, Loop::register_deferred()?);
     let tick = Loop::register()?;
     tick.limit_reclaims(NonZeroU16::new(BUDGET));
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             51 => section = None,
             _ => {}
         }
-        // Retires the version of before.
+        // Retires the previous version.
         SETPOINT.replace(&task, operation)?;
 
         if operation % PERIOD == 0 {

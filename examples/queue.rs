@@ -1,7 +1,7 @@
-//! Events from two interrupts to two tasks, through two queues: urgent ones
-//! come first. Both take their nodes from one pool, so that either may have
-//! most of them. The interrupts are threads here; their handles are deferred,
-//! as they would be on a board: nothing is reclaimed in their context.
+//! Events from two interrupts to two tasks, through two queues: urgent events
+//! come first. Both queues take their nodes from one pool, so either may use
+//! most of them. The interrupts are threads here. Their handles are deferred, as
+//! on a board: no reclaimer with user code runs in their context.
 //!
 //! `cargo run --release --example queue`
 
@@ -19,12 +19,12 @@ use hyaline::{
 };
 
 const EVENTS: u32 = 50_000;
-/// Every so many events one is urgent.
+/// One event in this many is urgent.
 const URGENT_EACH: u32 = 16;
-/// Events that can wait, of both kinds together, and what reclamation holds.
+/// Room for waiting events of both kinds, and for nodes that are pending.
 const ROOM: usize = 256;
 
-/// What an interrupt has to say.
+/// What an interrupt reports.
 #[derive(Clone, Copy)]
 struct Event {
     source: usize,
@@ -42,7 +42,7 @@ domain!(App: Collector<4> = Collector::new());
 static NODES: Pool<Node<Event>, ROOM> = Pool::new();
 static URGENT: Queue<Event, ROOM, App, InPool> = Queue::in_pool(&NODES);
 static OTHERS: Queue<Event, ROOM, App, InPool> = Queue::in_pool(&NODES);
-/// Interrupts that still run.
+/// Interrupts that are still running.
 static RUNNING: AtomicUsize = AtomicUsize::new(2);
 
 /// Reports its events; returns how often there was no room.
@@ -62,14 +62,15 @@ fn interrupt(source: usize) -> Result<u32, SlotsExhausted> {
     Ok(full)
 }
 
-/// Takes events; returns how many. Those of one source and one kind come in
+/// Takes events; returns how many. Events of one source and kind arrive in
 /// order.
 fn task() -> Result<u32, SlotsExhausted> {
     let handle = App::register()?;
     let mut events = 0;
     let mut last = [[None; 2]; 2];
     loop {
-        // Acquire: looked at before the queues, see `interrupt`.
+        // Acquire: pairs with the Release in `interrupt`. If it reads 0, the
+        // loop below finds all events that are left.
         let running = RUNNING.load(Ordering::Acquire) > 0;
         match URGENT.pop(&handle).or_else(|| OTHERS.pop(&handle)) {
             Some(event) => {

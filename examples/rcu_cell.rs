@@ -1,5 +1,5 @@
-//! A configuration that many tasks read and an operator replaces: no reader
-//! waits, and none ever sees half of a change.
+//! A configuration that many tasks read and an operator replaces. No reader
+//! waits, and no reader sees half of a change.
 //!
 //! `cargo run --release --example rcu_cell`
 
@@ -19,7 +19,7 @@ use hyaline::{
     safe::{Domain, RcuCell},
 };
 
-/// What the tasks of this program go by. `checksum` belongs to the rest.
+/// The configuration of the tasks. `checksum` covers the other fields.
 #[derive(Clone, Copy)]
 struct Settings {
     version: u32,
@@ -49,13 +49,13 @@ const CHANGES: u32 = 100_000;
 
 domain!(Tasks: Collector<4> = Collector::new());
 
-/// Room for the current version and those that readers still hold.
+/// Room for the current version and the versions that readers still hold.
 static SETTINGS: RcuCell<Settings, 16, Tasks> = RcuCell::new(Settings::new(0, 1, 0));
-/// All begin together.
+/// All threads start together.
 static START: Barrier = Barrier::new(3);
 static DONE: AtomicBool = AtomicBool::new(false);
 
-/// Reads until the operator is done; returns how often, and what it saw last.
+/// Reads until the operator is done; returns how often, and the last version.
 fn reader() -> Result<(u64, Settings), hyaline::SlotsExhausted> {
     let handle = Tasks::register()?;
     let mut reads = 0;
@@ -79,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     START.wait();
     for change in 1..=CHANGES {
         let next = |old: &Settings| Settings::new(old.version + 1, change as i32, -old.gain);
-        // All places are in use while readers hold old versions.
+        // The cell is full while readers hold old versions.
         while SETTINGS.update(&operator, next).is_err() {
             full += 1;
             thread::yield_now();

@@ -1,5 +1,6 @@
-//! A pool of buffers: tasks take the number of a free one, fill it, and put it
-//! back. The free list is a stack, without a lock and without an allocator.
+//! A pool of buffers: tasks take the number of a free buffer, fill the buffer,
+//! and put the number back. The free list is a stack, without a lock and without
+//! an allocator.
 //!
 //! `cargo run --release --example stack`
 
@@ -22,14 +23,14 @@ const ROUNDS: usize = 100_000;
 
 domain!(Tasks: Collector<4> = Collector::new());
 
-/// Numbers of free buffers. More places than buffers: a place comes back when a
-/// batch of them was reclaimed, not when its number is taken.
+/// Numbers of free buffers. It has more nodes than there are buffers, because a
+/// node comes back when its batch is reclaimed, not when its number is taken.
 static FREE: Stack<usize, { 64 * BUFFERS }, Tasks> = Stack::new();
 
-/// Who has a buffer; 0 for nobody.
+/// The task that has each buffer; 0 for none.
 static OWNER: [AtomicUsize; BUFFERS] = [const { AtomicUsize::new(0) }; BUFFERS];
 
-/// Takes and returns buffers; returns how often there was none.
+/// Takes buffers and puts them back; returns how often none was free.
 fn task(number: usize) -> Result<usize, Box<dyn Error + Send + Sync>> {
     let handle = Tasks::register()?;
     let mut none = 0;
@@ -39,7 +40,7 @@ fn task(number: usize) -> Result<usize, Box<dyn Error + Send + Sync>> {
             thread::yield_now();
             continue;
         };
-        // Relaxed: the stack orders those who have a buffer one after another.
+        // Relaxed: the stack orders the owners of a buffer one after another.
         let before = OWNER[buffer].swap(number, Ordering::Relaxed);
         let after = OWNER[buffer].swap(0, Ordering::Relaxed);
         assert_eq!((before, after), (0, number), "a buffer had two owners");

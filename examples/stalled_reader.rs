@@ -2,13 +2,14 @@
 //! robust mode.
 //!
 //! A reader enters a section, protects one object, and stalls there. A writer
-//! goes on replacing the objects of a small table and retires the old ones.
-//! In basic mode nothing that is retired from then on comes back. In robust
-//! mode the reader holds back what was made before it stalled, and no more.
+//! keeps replacing the objects of a small table and retires the old ones. In
+//! basic mode no object that is published from then on is reclaimed. In robust
+//! mode the reader holds back only objects that were made before it stalled.
 //!
 //! `--json` prints one line, `--plot FILE` writes an SVG, `--updates N` and
-//! `--samples N` set the length. Exit code 1 if the robust line is not flat,
-//! passes the bound that the crate exports, or the reader's object was harmed.
+//! `--samples N` set the length. The exit code is 1 if the robust line is not
+//! flat, if it exceeds the bound that the crate computes, or if the reader's
+//! object was harmed.
 
 use std::{
     fmt::Write as _,
@@ -25,7 +26,7 @@ use std::{
 use hyaline::{AtomicPtr, Basic, Collector, Config, Fences, Link, Linked, Robust, Scheme};
 
 const SLOTS: usize = 2;
-/// Objects in use at a time: those in the table, and one in the making.
+/// Objects in use at a time: those in the table, and one that is being made.
 const LIVE: usize = TABLE + 1;
 const TABLE: usize = 32;
 const CONFIG: Config = Config::new().batch::<8>().era_step::<4>();
@@ -37,28 +38,29 @@ type Object = Linked<AtomicUsize>;
 
 static RECLAIMED: AtomicUsize = AtomicUsize::new(0);
 
-/// Poisons, counts and frees.
+/// Poisons the object, counts it and frees it.
 unsafe fn reclaim(link: *mut Link) {
-    // SAFETY: all objects are boxed `Object`s.
+    // SAFETY: the collector calls this once for each object, and all of them
+    // are boxed `Object`s.
     let object = unsafe { Box::from_raw(Link::cast::<Object>(link)) };
-    // Relaxed: a statistic, and a canary that only a broken collector shows.
+    // Relaxed: a statistic, and a canary that only a broken collector exposes.
     object.store(0xdead, Ordering::Relaxed);
     RECLAIMED.fetch_add(1, Ordering::Relaxed);
 }
 
 /// One run.
 struct Run {
-    /// Unreclaimed objects, at equal distances.
+    /// Unreclaimed objects, at equal intervals.
     samples: Vec<usize>,
     peak: usize,
-    /// After the reader came back.
+    /// Unreclaimed objects after the reader has left.
     left: usize,
-    /// The reader found its object as it was.
+    /// Whether the reader found its object unchanged.
     intact: bool,
 }
 
 fn run<S: Scheme<Barrier = Fences>>(updates: usize, samples: usize) -> Run {
-    RECLAIMED.store(0, Ordering::Relaxed); // Relaxed: one thread, so far
+    RECLAIMED.store(0, Ordering::Relaxed); // Relaxed: only one thread runs
     let collector: Collector<SLOTS, S> = Collector::with_config(CONFIG);
     let writer = collector.register().expect("a slot for the writer");
     let make = || Box::into_raw(Box::new(writer.link(AtomicUsize::new(ALIVE))));
@@ -79,16 +81,16 @@ fn run<S: Scheme<Barrier = Fences>>(updates: usize, samples: usize) -> Run {
             let object = guard.protect(&table[0], Ordering::Acquire);
             stalled.send(()).expect("the writer waits");
             let _ = wait_to_go_on.recv();
-            // SAFETY: protected, for however long.
+            // SAFETY: protected while the guard lives.
             unsafe { &*object }.load(Ordering::Relaxed) == ALIVE // Relaxed: see `reclaim`
         });
         wait_until_stalled.recv().expect("the reader stalls");
         let mut retired = 0;
         for update in 0..updates {
             let guard = writer.enter();
-            // AcqRel: publishes the new object, and the old one is ours.
+            // AcqRel: publishes the new object, and acquires the old one.
             let old = guard.swap(&table[update % TABLE], make(), Ordering::AcqRel);
-            // SAFETY: unlinked by the swap, and boxed.
+            // SAFETY: the swap unlinked it, so it is retired once; it is boxed.
             unsafe { guard.defer_retire(old, reclaim) };
             drop(guard);
             retired += 1;
@@ -189,7 +191,7 @@ fn judge(basic: &Run, robust: &Run) -> Result<(), String> {
     }
     let (first, second) = robust.samples.split_at(robust.samples.len() / 2);
     let highest = |part: &[usize]| part.iter().copied().max().unwrap_or(0);
-    // A batch more or less is the moment at which the sample is taken.
+    // Samples differ by up to a batch, depending on when they are taken.
     if highest(second) > highest(first) + 8 {
         return Err("robust mode: the line rises".into());
     }

@@ -10,7 +10,7 @@ use crate::args::{self, Command};
 use crate::fib::SLOTS;
 
 pub const USAGE: &str = "\
-An IPv4 forwarding table: readers look addresses up in a trie while writers
+An IPv4 forwarding table: readers look up addresses in a trie while writers
 withdraw and announce prefixes. Every lookup is checked. The same trie under
 spin::RwLock runs for comparison.
 
@@ -18,17 +18,17 @@ Usage: fib [OPTIONS]
 
   --table FILE    prefixes to load, `192.0.2.0/24,NL` lines, plain or gzip
                   [default: the sample in data/ipv4-sample.csv]
-  --readers N     reader threads [default: one a core]
+  --readers N     reader threads [default: one for each core]
   --writers N     writer threads, 0 for none [default: 1]
-  --seconds S     how long to run, half of it under the lock [default: 5]
+  --seconds S     running time, half of it under the lock [default: 5]
   --seed N        seed of the random choices [default: 1]
-  --robust        a collector in robust mode: a stalled reader pins little
+  --robust        robust mode: a stalled reader holds a bounded number of nodes
   --json          print one line of JSON
-  --plant-error   announce one prefix wrongly: the checks must find it
-  -h, --help      print this
+  --plant-error   announce one wrong prefix: the checks must find it
+  -h, --help      print this help
 
-Exit status: 0; 1 if a check failed; 2 if the command line or the table is
-wrong.";
+Exit status: 0 if all checks passed; 1 if a check failed; 2 if the command line
+or the table is invalid.";
 
 pub struct Options {
     pub table: PathBuf,

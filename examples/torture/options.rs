@@ -10,23 +10,24 @@ use crate::args::{self, Command};
 
 pub const USAGE: &str = "\
 Threads read, replace and retire pooled objects in random order, with nested
-guards, refreshes, flushes, budgets, and slots that come and go: of eager,
-deferred and per-CPU handles, of sections that move to another thread, of
-threads that die in a section and are evicted. Some reclaimers panic. Readers
-are asked to restart; tokens, callbacks and waits are checked against sections
-that are on record. Every object carries a canary that its reclaimer poisons.
+guards, refreshes, flushes and limits. They register and release eager, deferred
+and per-CPU handles, send sections to other threads, and die in a section and are
+evicted. Some reclaimers panic. Readers are asked to restart. Tokens, callbacks and
+waits are checked against recorded sections. Every object carries a canary that its
+reclaimer poisons.
 
 Usage: torture [OPTIONS]
 
-  --threads N   threads [default: two a core]
-  --seconds S   how long to run [default: 5]
+  --threads N   threads [default: two for each core]
+  --seconds S   running time [default: 5]
   --seed N      seed of the random choices [default: 1]
-  --robust      a collector in robust mode
-  --broken      a barrier that does nothing: must be caught
+  --robust      robust mode
+  --broken      barriers that do nothing: the checks must find this
   --json        print one line of JSON
-  -h, --help    print this
+  -h, --help    print this help
 
-Exit status: 0; 1 if something was found; 2 if the command line is wrong.";
+Exit status: 0 if no fault was found; 1 if one was; 2 if the command line is
+invalid.";
 
 pub struct Options {
     pub threads: usize,

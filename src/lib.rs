@@ -88,7 +88,8 @@
 //! [`Collector::register`](CollectorView::register), [`register_deferred`](CollectorView::register_deferred)
 //! and [`register_per_cpu`](CollectorView::register_per_cpu) make them. A collector
 //! needs at least one eager handle that retires, or calls
-//! [`collect`](Handle::collect), regularly.
+//! [`collect`](Handle::collect), regularly. The columns *irq* and *NMI* of
+//! [`guide::guarantees`] say which calls an interrupt or an NMI may make.
 //!
 //! ## Size
 //!

@@ -206,7 +206,7 @@ fn slots(all: &[Measured]) -> String {
 /// Peaks of memory: beside a reader that goes on, and beside a stalled one.
 pub fn peaks(works: &[&str], all: &[(&str, Vec<[i64; 2]>)], changes: u64) -> String {
     let mut text = format!(
-        "Most objects that were retired and not reclaimed: beside a reader that goes on / beside one that is stalled in a section. {changes} changes each, half inserts and half removals; in the work `swap` each change replaces the one object there is.\n\n| |"
+        "Most objects that were retired and not reclaimed: beside a reader that makes progress / beside one that is stalled in a section. {changes} changes each, half inserts and half removals; in the work `swap` each change replaces the only object.\n\n| |"
     );
     for work in works {
         let _ = write!(text, " {work} |");
@@ -238,7 +238,7 @@ pub fn page(all: &[Measured], targets: &str, peaks: &str, how: &str) -> String {
     .map(|package| format!("{package} {}", machine::version(package)))
     .collect();
     let mut page = format!(
-        "{}\n## Where and how\n\n- Processor: {}.\n- Compiler: {}, `lto = \"fat\"`, `codegen-units = 1`; 128-bit compare-and-swap {}.\n- Peers: {}.\n- {how}\n\n## What was aimed at\n\n{targets}\n## Rows\n\nThe fastest first. A ratio is the median over the rounds of the ratio within a round, and its quartiles; below 1 is faster. Instructions are counted by callgrind, as the difference of two runs, and repeat exactly.\n\n![read](performance-read.svg)\n\n![write](performance-write.svg)\n\n![structures](performance-structures.svg)\n\n![fib](performance-fib.svg)\n",
+        "{}\n## Where and how\n\n- Processor: {}.\n- Compiler: {}, `lto = \"fat\"`, `codegen-units = 1`; 128-bit compare-and-swap {}.\n- Peers: {}.\n- {how}\n\n## Aims\n\n{targets}\n## Rows\n\nSorted by time. A ratio is the median over the rounds of the ratio within a round, with its quartiles; below 1 is faster. callgrind counts instructions, as the difference of two runs; these counts repeat exactly.\n\n![read](performance-read.svg)\n\n![write](performance-write.svg)\n\n![structures](performance-structures.svg)\n\n![fib](performance-fib.svg)\n",
         include_str!("preface.md"),
         machine::processor(),
         machine::compiler(),

@@ -56,7 +56,8 @@ impl fmt::Display for NotTheOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
             "no handle of this collector has the id: the handle was released or evicted before, \
-             and nothing is left to do; or it belongs to another collector, which must evict it",
+             or is one of another collector; nothing is left to do, or evict it from its own \
+             collector",
         )
     }
 }

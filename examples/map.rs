@@ -89,7 +89,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{CHANGES} changes, in {CAP} blocks");
     for lookup in lookups {
         let (hits, misses) = lookup.join().expect("no neighbour was missing")?;
-        println!("{} lookups, {misses} of them without a neighbour", hits + misses);
+        println!("{} lookups, {misses} found no neighbour", hits + misses);
     }
     let guard = handle.enter();
     let moved = TABLE.iter(&guard).filter(|(_, port)| port.change > 0);

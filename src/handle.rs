@@ -20,7 +20,8 @@ use crate::{
 ///
 /// Dropping it releases the slot. The objects that it retired and that are
 /// still pending stay where the other handles find them. A forgotten handle
-/// @FORGOTTEN@
+/// keeps its slot and, on 64-bit targets, the free blocks in its magazine (at
+/// most `K / 32` and 64 of one pool), until it is evicted.
 ///
 /// Unless stated otherwise, its methods are lock-free, need a constant amount
 /// of stack, and may be called in a task and in an interrupt that has a handle

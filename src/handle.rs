@@ -260,8 +260,10 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// Retires an object. `reclaim` is called when no other handle can hold a
     /// pointer to it: at once if no other handle has an open guard.
     ///
-    /// Guards of this handle do not count. Use [`Guard::defer_retire`] if one of
-    /// them may still use the object. May run reclaimers. Costs a
+    /// Guards of this handle do not count, unless the section of another slot
+    /// holds the object first: it may then wait for them too. Use
+    /// [`Guard::defer_retire`] if one of them may still use the object. May run
+    /// reclaimers. Costs a
     /// [heavy barrier](crate::guide::glossary#heavy-barrier) and a look at each
     /// slot.
     ///

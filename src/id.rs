@@ -1,13 +1,13 @@
-//! Identifies a handle, also after it is gone.
+//! Identifies a handle, also after its end.
 
 use core::fmt;
 
-/// Identifies a handle: its slot, and which of the slot's owners it is. Made by
-/// [`Handle::id`](crate::Handle::id), and used by
+/// Identifies a handle: its slot, and which of the slot's owners it is. Returned
+/// by [`Handle::id`](crate::Handle::id), and taken by
 /// [`Collector::evict`](crate::CollectorView::evict).
 ///
-/// No later owner of the slot has the same id until the slot's counter of
-/// owners wraps: after 2^62 owners on 64 bits, 2^30 on 32, 2^14 on 16.
+/// An id repeats after as many owners of the slot as a quarter of the range of a
+/// word: 2^62 on 64-bit targets, 2^30 on 32 bits, 2^14 on 16.
 ///
 /// ```
 /// let collector = hyaline::Collector::<1>::new();
@@ -38,7 +38,7 @@ impl HandleId {
     }
 }
 
-/// The handle was released or evicted before, or belongs to another collector.
+/// The slot has another owner now, or none, or the collector has no such slot.
 ///
 /// ```
 /// let collector = hyaline::Collector::<1>::new();
@@ -55,9 +55,8 @@ pub struct NotTheOwner;
 impl fmt::Display for NotTheOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "no handle of this collector has the id: the handle was released or evicted before, \
-             or is one of another collector; nothing is left to do, or evict it from its own \
-             collector",
+            "no handle of this collector has the id: it was released or evicted before, or belongs \
+             to another collector; nothing is left to do, or evict it from its own collector",
         )
     }
 }

@@ -28,9 +28,8 @@ pub trait Scheme: sealed::Sealed + 'static {
     const ROBUST: bool;
 }
 
-/// Hyaline-1: the fastest. A reader that stalls inside a section holds back
-/// every object that is published after it entered, including objects that were
-/// retired before but not yet published.
+/// Hyaline-1, the faster mode. A reader that stalls inside a section holds back
+/// every object that is published after it entered.
 ///
 /// ```
 /// use hyaline::{Basic, Collector, Config, SingleCore};

@@ -23,23 +23,23 @@ unsafe extern "C" {
     fn waitpid(process: c_int, status: *mut c_int, options: c_int) -> c_int;
 }
 
-/// Held, shared, by threads around the calls that the recipe names; alone by
-/// whoever forks.
+/// Threads hold it shared around the calls that the recipe lists; the thread that
+/// forks holds it exclusively.
 static GATE: RwLock<()> = RwLock::new(());
 
-/// The recipe: what a child calls first. Evicts all handles but its own, and
+/// The recipe, which a child calls first. Evicts all handles but its own, and
 /// returns how many.
 ///
 /// # Safety
 ///
-/// This is a child that `fork` made, it has one thread, and no thread of the
-/// parent was inside a call that the recipe names when it forked. All handles
-/// that this thread continues to use are in `mine`.
+/// This process is a child made by `fork` and has one thread. When the parent
+/// forked, none of its other threads was inside one of the calls that the recipe
+/// lists. `mine` contains all handles that this thread continues to use.
 unsafe fn keep_only<const N: usize, S: Scheme>(c: &Collector<N, S>, mine: &[HandleId]) -> usize {
     let others = c.slots().filter_map(|state| state.owner);
     let others = others.filter(|id| !mine.contains(id));
-    // SAFETY: the owner's thread is not there, so it does not run again, and it
-    // was not inside a call. What it did happens before: `fork` copied it.
+    // SAFETY: the owner's thread does not exist here, so it does not run again,
+    // and it was not inside a call. What it did happens before: `fork` copied it.
     others.filter(|id| unsafe { c.evict(*id) }.is_ok()).count()
 }
 

@@ -306,7 +306,7 @@ void HYALINE_(enter)(const struct HYALINE_(handle) *handle);
 void HYALINE_(leave)(const struct HYALINE_(handle) *handle);
 /* A quiescent point, in a section that does not nest: ends it and begins
    another one, if somebody waits for it. What was protected is not any more.
-   As Guard::refresh: wait-free; lock-free if somebody waits; irq may, NMI no, masked may; reclaimers k. */
+   As Guard::refresh: wait-free; lock-free if another call waits; irq may, NMI no, masked may; reclaimers k. */
 void HYALINE_(refresh)(const struct HYALINE_(handle) *handle);
 /* Whether request_restart was called for this section; once for each request.
    As Guard::restart_requested: wait-free; irq yes, NMI yes, masked yes; reclaimers no. */
@@ -363,7 +363,7 @@ int HYALINE_(limit_reclaims)(const struct HYALINE_(handle) *handle, size_t recla
    As Handle::synchronize: blocking; irq no, NMI no, masked no; reclaimers no. */
 int HYALINE_(synchronize)(const struct HYALINE_(handle) *handle, void (*relax)(void *argument), void *argument);
 /* Starts a grace period.
-   As Handle::start_grace_period: wait-free; irq yes, NMI yes, masked yes; reclaimers no. */
+   As Handle::start_grace_period: wait-free; irq barrier, NMI barrier, masked barrier; reclaimers no. */
 struct hyaline_token HYALINE_(start)(const struct HYALINE_(handle) *handle);
 /* Whether the sections that were open at its start have ended. With any handle
    of the same collector.
@@ -377,7 +377,7 @@ int HYALINE_(call_later)(const struct HYALINE_(handle) *handle, struct hyaline_c
 /* A block, with a stamped link; what follows the link is what was in it. Null
    if there is none, also after a flush.
    As Pool::alloc: wait-free; irq yes, NMI CAS, masked yes; reclaimers no.
-   As Pool::alloc, none is: lock-free; irq may, NMI deferred: CAS, masked may; reclaimers k; deferred: never. */
+   As Pool::alloc, none is: lock-free; irq may, NMI deferred: CAS, masked may; reclaimers k, and plain objects; deferred: only plain objects. */
 void *HYALINE_(pool_alloc)(const struct HYALINE_(handle) *handle, struct hyaline_pool *pool);
 
 /* A section as an object: leave finds its handle, and a second leave does

@@ -188,7 +188,7 @@
 //! | `stats` | `Collector::stats`: objects retired, reclaimed, pending, and their peak |
 //! | `defmt` | `defmt::Format` for the public types |
 //!
-//! The minimum Rust version is 1.85. Feature `heapless` needs 1.87, which is
+//! The minimum Rust version is 1.85, with the feature `heapless` 1.87, which is
 //! heapless's own minimum.
 //!
 //! # Cores without compare-and-swap

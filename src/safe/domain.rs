@@ -323,17 +323,38 @@ impl<D: Domain> fmt::Debug for PerCpu<D> {
 /// );
 /// # assert!(Routes::register().is_ok());
 /// ```
+///
+/// Attributes go to the type. Where a `cfg` is off nothing is made.
+///
+/// ```
+/// # use hyaline::{Collector, domain};
+/// domain!(#[cfg(target_os = "none")] Board: Collector<4> = Collector::new());
+/// ```
 #[macro_export]
 macro_rules! domain {
-    ($(#[$attribute:meta])* $vis:vis $name:ident: $collector:ty = $new:expr) => {
-        $(#[$attribute])*
+    ($(#[$($attribute:tt)*])* $vis:vis $name:ident: $collector:ty = $new:expr) => {
+        $crate::domain!(@split {} {} $(#[$($attribute)*])* $vis $name: $collector = $new);
+    };
+    (@split { $($cfgs:tt)* } $others:tt #[cfg $when:tt] $($rest:tt)*) => {
+        $crate::domain!(@split { $($cfgs)* #[cfg $when] } $others $($rest)*);
+    };
+    (@split $cfgs:tt { $($others:tt)* } #[$($other:tt)*] $($rest:tt)*) => {
+        $crate::domain!(@split $cfgs { $($others)* #[$($other)*] } $($rest)*);
+    };
+    (
+        @split { $($cfgs:tt)* } { $($others:tt)* }
+        $vis:vis $name:ident: $collector:ty = $new:expr
+    ) => {
+        $($cfgs)*
+        $($others)*
         #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
         $vis struct $name;
 
+        $($cfgs)*
         impl $crate::safe::Domain for $name {
             type Collector = $collector;
             const COLLECTOR: &'static $collector = {
-                // `$new` sees this name, so it is none that a caller has.
+                // `$new` sees this name, so no caller may have it.
                 static __HYALINE_COLLECTOR_OF_A_DOMAIN: $collector = $new;
                 &__HYALINE_COLLECTOR_OF_A_DOMAIN
             };

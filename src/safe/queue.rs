@@ -15,11 +15,13 @@
 //! `protect` from `tail`. A pop looks into the dummy, out of `protect` from
 //! `head`, and into its successor, which is read from the dummy: this is
 //! where care is needed. A successor that is loaded from a dummy that was
-//! popped meanwhile may be reclaimed, and `protect` cannot know. But the
+//! popped meanwhile may be reclaimed, and `protect` cannot tell. But the
 //! successor is not looked into before the exchange of the head has
 //! succeeded; then the dummy was still in front after its successor was
 //! protected, so the successor was in the queue at that time. All others only
 //! compare or store the address.
+
+mod events;
 
 use core::{cell::UnsafeCell, fmt, marker::PhantomData, ptr};
 
@@ -40,7 +42,9 @@ use crate::{
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
-/// | [`push`](Self::push), [`pop`](Self::pop) | lock-free: repeats if another call was faster | yes |
+/// | [`push`](Self::push), [`pop`](Self::pop), [`push_or_replace_oldest`](Self::push_or_replace_oldest) | lock-free: repeats if another call was faster | yes |
+/// | [`is_empty`](Self::is_empty) | as [`Handle::enter`] | yes |
+/// | [`len`](Self::len), [`iter`](Self::iter) | a walk; in robust mode `len` repeats it if another call popped a value | yes |
 ///
 /// A push for which there is no block flushes its handle, which looks at each
 /// slot and may run reclaimers of others; with a deferred handle it does not.
@@ -49,18 +53,20 @@ use crate::{
 ///
 /// # Memory
 ///
-/// `K` blocks. A block is in use from the push until its value *and the next
-/// one* were popped and no section can hold its node any more: so after the
-/// first pop one block is taken also when the queue is empty. What is held back
-/// by open guards, in a handle's unpublished batch, or as spare blocks (`K /
-/// 32` a handle, at most 64, on targets with caches) is missing until then.
-/// For `live` values the robust mode needs
-/// [`Config::pool_size`](crate::Config::pool_size) of `live + 1` blocks; in
-/// basic mode a section that stalls holds back all that is popped from then
-/// on.
+/// `K` blocks, at least two. A block is in use from the push until its value
+/// *and the next one* were popped and no section can hold its node any more:
+/// from the first pop on, one block is taken also when the queue is empty.
+/// Blocks that open guards hold back, that are in a handle's unpublished batch,
+/// or that handles keep as spares (`K / 32` each, at most 64, on targets with
+/// caches) are missing until then. For `live` values the robust mode needs
+/// [`Config::pool_size`](crate::Config::pool_size) of `live + 1` blocks. In
+/// basic mode a section that stalls holds back all nodes whose batches are
+/// published after it began: those popped since, and those popped earlier and
+/// still in an unpublished batch.
 ///
 /// With [`InPool`] the `K` blocks are those of a pool that
-/// [others use too](crate::safe#several-structures-in-one-pool).
+/// [others use too](crate::safe#several-structures-in-one-pool): `n` queues
+/// that were popped from keep `n` of them while they are empty.
 ///
 /// # Values that are left
 ///
@@ -107,6 +113,14 @@ impl<T, const K: usize, D: Domain> Queue<T, K, D> {
     const_fn! {
         /// An empty queue with a pool of its own.
         ///
+        /// A queue of fewer than two blocks does not compile:
+        ///
+        /// ```compile_fail,E0080
+        /// # use hyaline::{Collector, domain, safe::Queue};
+        /// # domain!(App: Collector<2> = Collector::new());
+        /// static EVENTS: Queue<u32, 1, App> = Queue::new();
+        /// ```
+        ///
         /// ```
         /// use hyaline::{Collector, domain, safe::Queue};
         ///
@@ -122,7 +136,8 @@ impl<T, const K: usize, D: Domain> Queue<T, K, D> {
 
 impl<T: 'static, const K: usize, D: Domain> Queue<T, K, D, InPool> {
     const_fn! {
-        /// An empty queue that takes its nodes from a shared pool.
+        /// An empty queue that takes its nodes from a shared pool, of which
+        /// each queue keeps one after its first pop.
         ///
         /// ```
         /// use hyaline::{Collector, Pool, domain, safe::{Domain, InPool, Node, Queue}};
@@ -149,6 +164,7 @@ impl<T: 'static, const K: usize, D: Domain> Queue<T, K, D, InPool> {
 impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
     const_fn! {
         const fn empty(nodes: P::Nodes) -> Self {
+            const { assert!(K > 1, "a queue has at least two blocks: one is the dummy's") };
             let dummy = Node::without(AtomicPtr::new(ptr::null_mut()));
             Self {
                 head: Wide(AtomicPtr::new(ptr::null_mut()), Line),
@@ -191,10 +207,11 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, Queue}};
     /// # domain!(App: Collector<4> = Collector::new());
-    /// static QUEUE: Queue<u32, 1, App> = Queue::new();
+    /// static QUEUE: Queue<u32, 2, App> = Queue::new();
     /// let handle = App::register()?;
     /// assert!(QUEUE.push(&handle, 1).is_ok());
-    /// assert_eq!(QUEUE.push(&handle, 2).unwrap_err().into_inner(), 2);
+    /// assert!(QUEUE.push(&handle, 2).is_ok());
+    /// assert_eq!(QUEUE.push(&handle, 3).unwrap_err().into_inner(), 3);
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn push<R: Role>(&'static self, handle: &Handle<D, R>, value: T) -> Result<(), Full<T>>

@@ -66,7 +66,7 @@ impl Hasher for Fx {
 
 /// The number of a key's bucket, below `buckets`.
 #[inline]
-pub(super) fn bucket<K: Hash>(key: &K, buckets: usize) -> usize {
+pub(super) fn bucket<K: Hash + ?Sized>(key: &K, buckets: usize) -> usize {
     let mut hasher = Fx(0);
     key.hash(&mut hasher);
     // The upper bits are the good ones: scaled, not divided.

@@ -280,24 +280,23 @@ schemes! {
         assert_eq!(DROPS.load(SeqCst), 22);
     }
 
-    a_deferred_handle_replaces_if_another_reclaims {
+    a_deferred_handle_replaces_what_no_section_holds {
         static EVENTS: Queue<u32, 4, D> = Queue::new();
         let (interrupt, task) = (D::register_deferred().unwrap(), D::register().unwrap());
-        for event in 0..4 {
-            EVENTS.push(&interrupt, event).unwrap();
+        for event in 0..50 {
+            EVENTS.push_or_replace_oldest(&interrupt, event, |old| assert!(old < event)).unwrap();
         }
-        // Alone it takes out what is oldest, and is refused.
-        let mut oldest = Vec::new();
-        let full = EVENTS.push_or_replace_oldest(&interrupt, 4, |old| oldest.push(old));
-        assert_eq!(full.unwrap_err().into_inner(), 4);
-        assert_eq!(oldest, [0, 1]);
-        for event in 5..50 {
-            interrupt.flush();
-            task.collect();
-            EVENTS.push_or_replace_oldest(&interrupt, event, |old| oldest.push(old)).unwrap();
-        }
-        assert!(oldest.is_sorted());
         assert_eq!(EVENTS.iter(&task.enter()).last(), Some(49));
+        // Blocks that a section holds back: it takes out what is oldest, and
+        // is refused.
+        let guard = task.enter();
+        let before = EVENTS.len(&task);
+        let mut oldest = 0;
+        let full = EVENTS.push_or_replace_oldest(&interrupt, 50, |_| oldest += 1);
+        assert_eq!(full.unwrap_err().into_inner(), 50);
+        assert_eq!((oldest, EVENTS.len(&task)), (1, before - 1));
+        drop(guard);
+        EVENTS.push_or_replace_oldest(&interrupt, 51, |_| unreachable!()).unwrap();
     }
 
     an_empty_queue_without_blocks_replaces_nothing {

@@ -53,8 +53,13 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
             // SAFETY: valid and not shared: it was just filled.
             unsafe { guard.protect_own(new) };
             match self.exchange(&guard, current, new) {
-                // SAFETY: protected before it was published.
-                Ok(()) => return Ok(unsafe { Ref::new(&raw const (*new).value, guard) }),
+                Ok(()) => {
+                    // Before the guard is on its way out: if this panics, the
+                    // guard is dropped and not leaked.
+                    drop(make);
+                    // SAFETY: protected before it was published.
+                    return Ok(unsafe { Ref::new(&raw const (*new).value, guard) });
+                }
                 Err(found) => current = found,
             }
             if R::RECLAIMS == Some(true) || !needs_drop::<T>() {

@@ -209,8 +209,15 @@ where
         key: K,
         make: impl FnOnce() -> V,
     ) -> Result<Ref<'h, V, D, R>, Full<K>> {
-        self.get_or_make(handle, key, make, |make| make())
-            .map_err(|Full((key, _))| Full(key))
+        match self.get_or_make(handle, key, make, |make| make()) {
+            Ok(value) => Ok(value),
+            Err(Full((key, make))) => {
+                // Before the key is on its way out: if this panics, the key is
+                // dropped and not leaked.
+                drop(make);
+                Err(Full(key))
+            }
+        }
     }
 
     fn get_or_make<'h, S, R: Role>(
@@ -225,6 +232,9 @@ where
             let guard = handle.enter();
             if let Some(entry) = bucket.get(&guard, &key) {
                 let value = &raw const entry.value;
+                // Before the guard is on its way out: if one of them panics
+                // here, the guard is dropped and not leaked.
+                drop((key, seed, make));
                 // SAFETY: `get` found it under this guard.
                 return Ok(unsafe { Ref::new(value, guard) });
             }
@@ -302,8 +312,12 @@ where
             let new = room.fill(key, make(&old.value));
             let value = protect_own(&guard, &new);
             let new = match bucket.put(&guard, new, &Under::This(&raw const old.value)) {
-                // SAFETY: our entry, protected before it was put.
-                Ok(_) => return Ok(Some(unsafe { Ref::new(value, guard) })),
+                Ok(_) => {
+                    // Before the guard is on its way out, as above.
+                    drop(make);
+                    // SAFETY: our entry, protected before it was put.
+                    return Ok(Some(unsafe { Ref::new(value, guard) }));
+                }
                 Err(unput) => unput.new,
             };
             if may_drop::<K, V, R>() {

@@ -14,12 +14,16 @@ impl<T: 'static, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, 
     /// At most two values are taken out: the first pop of a queue frees no
     /// block, as its node becomes the dummy.
     ///
-    /// A deferred or per-CPU handle cannot reclaim, so the block of the value
-    /// that it takes out is free only after an eager handle has reclaimed it.
-    /// Give the queue more blocks than there are events to keep, and let an
-    /// eager handle `collect` now and then; otherwise such a call takes the
-    /// oldest value out, and is still refused. So is one whose block is held
-    /// back by an open section, or taken by another producer.
+    /// The call is refused if the blocks that came free are held back by an open
+    /// section, or taken by another producer. The values that were taken out are
+    /// then in the hands of `replaced`, so give the queue more blocks than there
+    /// are events to keep.
+    ///
+    /// A deferred or per-CPU handle runs no reclaimer, but takes back the blocks
+    /// of the queue that no section holds. If its barrier may not run in
+    /// interrupts ([`Barrier::HEAVY_IN_INTERRUPTS`](crate::Barrier)) it can take
+    /// back only what others have published: let an eager handle `collect` now
+    /// and then.
     ///
     /// Lock-free, as [`push`](Self::push) and [`pop`](Self::pop).
     ///
@@ -71,6 +75,9 @@ impl<T: 'static, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, 
                 Err(still) => full = still,
             }
         }
+        // Before the value is on its way out: if this panics, the value is
+        // dropped and not leaked.
+        drop(replaced);
         Err(full)
     }
 

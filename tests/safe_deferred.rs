@@ -173,9 +173,9 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         }
         23 => { map.remove_if(&handle.enter(), key, |_, value| { place(); value.0 % 2 == 0 }); }
         24 => map.retain(handle, |key, value| { place(); (key.0 + value.0) % 3 != 0 }),
-        25 => { (map.len(handle), map.is_empty(handle), map.contains_key(handle, key)); }
+        25 => { map.len(handle); map.is_empty(handle); map.contains_key(handle, key); }
         26 => keep(queue.push_or_replace_oldest(handle, new(), |oldest| { place(); keep(oldest); })),
-        27 => { (queue.len(handle), queue.is_empty(handle), stack.len(handle)); }
+        27 => { queue.len(handle); queue.is_empty(handle); stack.len(handle); }
         // Registers and releases.
         _ => {
             let own = D::register_deferred().unwrap().into_section();

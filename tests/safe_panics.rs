@@ -218,9 +218,9 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         40 => { map.remove_if(&handle.enter(), &old(), |_, _| { place(); true }); }
         41 => map.retain(handle, |_, _| { place(); false }),
         42 => map.clear(handle),
-        43 => { (map.len(handle), map.is_empty(handle), map.contains_key(handle, &old())); }
+        43 => { map.len(handle); map.is_empty(handle); map.contains_key(handle, &old()); }
         44 => { let own = value(); drop(queue.push_or_replace_oldest(handle, value(), move |oldest| { place(); drop((oldest, &own)); })); }
-        45 => { (queue.len(handle), queue.is_empty(handle), stack.len(handle)); }
+        45 => { queue.len(handle); queue.is_empty(handle); stack.len(handle); }
         _ => { let guard = handle.enter(); place(); drop(guard); }
     }
 }

@@ -242,7 +242,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     ///
     /// # Safety
     ///
-    /// The caller has replaced `old` by something else.
+    /// The caller has replaced `old` in `current`.
     #[inline]
     unsafe fn retire<R: Role>(&'static self, guard: &Guard<'_, D, R>, old: *mut Linked<T>) {
         let old = self.version(old);
@@ -251,11 +251,11 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         } else {
             pooled::<T>
         };
-        // SAFETY: `current` is the one way to a version, never leads to it
-        // again, and belongs to the collector of D; so it is retired once. The
-        // pool and the first version are in a static, and `pooled::<T>` is
-        // right for a block of the same layout. The first version has a
-        // `Link::new`, the others were stamped by `alloc`.
+        // SAFETY: `current` was the only way to the version (fn contract), never
+        // leads to it again, and belongs to the collector of D; so it is retired
+        // once. The pool and the first version are in a static (`'static`), and
+        // `pooled::<T>` is right for a block of the same layout. The first
+        // version has a `Link::new`, the others were stamped by `alloc`.
         unsafe { guard.retire_value(old, reclaim) };
     }
 }

@@ -3,8 +3,8 @@
 //! A list with a *dummy* in front: `head` leads to the dummy, whose successor
 //! has the first value; `tail` to the last node or one before. A push links a
 //! node after the last one and then swings the tail; a pop swings the head to
-//! the successor, takes its value, and retires the old dummy. Whoever finds a
-//! tail that lags behind helps it on. The tail never lags behind the head, so
+//! the successor, takes its value, and retires the old dummy. A call that finds
+//! a tail that lags behind advances it. The tail never lags behind the head, so
 //! a node is retired when neither leads to it.
 //!
 //! A constant cannot hold a pointer into itself. So the first dummy is stored
@@ -99,8 +99,8 @@ pub struct Queue<T, const K: usize, D: Domain, P: Storage<Node<T>, K> = Own> {
     of: PhantomData<Brand<D>>,
 }
 
-/// On a cache line of its own, where there are caches: producers and
-/// consumers do not get in each other's way.
+/// On a cache line of its own, where there are caches: producers and consumers
+/// do not share one.
 struct Wide<T>(T, Line);
 
 // SAFETY: values go from thread to thread, and are never shared. The pool of
@@ -191,7 +191,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
         } else {
             node
         };
-        // SAFETY: the caller's.
+        // SAFETY: the first dummy, or valid (fn contract).
         unsafe {
             touch(node);
             &(*node).value.next
@@ -230,10 +230,10 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
             // SAFETY: protected: the tail does not lag behind the head, so the
             // node was not retired when it was loaded.
             let place = unsafe { self.next_of(tail) };
-            // Release: pairs with the Acquire of the load in `pop`, and of
-            // this exchange in `help`'s callers: the node's contents are seen
-            // by whoever finds it. Acquire on failure: for `help`.
-            // Not through the guard: what is found is not looked into.
+            // Release: pairs with the Acquire of the load in `pop` and of this
+            // exchange where it fails; without it the node's contents might not
+            // be there yet. Acquire on failure: for `help`.
+            // Not through the guard: the node that is found is not read.
             let linked =
                 place.compare_exchange(ptr::null_mut(), new, Ordering::Release, Ordering::Acquire);
             match linked {
@@ -250,14 +250,14 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
         }
     }
 
-    /// Swings the tail from a node to its successor, if nobody else did.
+    /// Swings the tail from a node to its successor, unless another call did.
     /// Afterwards the tail is past the node.
     #[inline]
     fn help(&self, tail: *mut Linked<Node<T>>, next: *mut Linked<Node<T>>) {
-        // Release: who finds `next` by way of the tail sees its contents,
-        // which we acquired. Acquire, also on failure: a pop that retires
-        // `tail` must come after the exchange that moved the tail on, so that
-        // its heavy barrier covers it.
+        // Release: a call that finds `next` by way of the tail sees its
+        // contents, which we acquired. Acquire, also on failure: a pop that
+        // retires `tail` must come after the exchange that advanced the tail,
+        // so that its heavy barrier covers it.
         let _ = (self.tail.0).compare_exchange(tail, next, Ordering::AcqRel, Ordering::Acquire);
     }
 
@@ -279,9 +279,9 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
         // Acquire, and on failure below: the dummy's `next` is there.
         let mut head = guard.protect(&self.head.0, Ordering::Acquire);
         loop {
-            // Acquire: read after the head, so it is not behind it; and if it
-            // is past it, the exchange that moved it comes before our heavy barrier,
-            // as in `help`.
+            // Acquire: loaded after the head, so it is not behind it; and if it
+            // is past it, the exchange that advanced it comes before our heavy
+            // barrier, as in `help`.
             let tail = self.tail.0.load(Ordering::Acquire);
             // SAFETY: protected, out of `head`.
             let place = unsafe { self.next_of(head) };
@@ -294,8 +294,9 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
             if ptr::eq(tail, head) {
                 self.help(tail, next);
             }
-            // Release: who finds `next` by way of the head sees its contents,
-            // and a tail that is past the old dummy. Acquire: see above.
+            // Release: a call that finds `next` by way of the head sees its
+            // contents, and a tail that is past the old dummy. Acquire: see
+            // above.
             let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
             match guard.compare_exchange(&self.head.0, head, next, success, failure) {
                 Ok(_) => {
@@ -307,9 +308,9 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
                     };
                     if !head.is_null() {
                         // SAFETY: the exchange unlinked the old dummy, once;
-                        // the tail is past it; older dummies lead to it, but
-                        // nobody who stands there looks into it. It is from a
-                        // pool in a static, stamped by a handle of this
+                        // the tail is past it; older dummies lead to it, but a
+                        // call that stands there does not read it. It is from
+                        // a pool in a static, stamped by a handle of this
                         // collector. (The first dummy stays where it is.)
                         unsafe { guard.retire_value(head, reclaim::pooled::<Node<T>>) };
                     }

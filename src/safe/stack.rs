@@ -206,7 +206,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
             };
             // Relaxed: the top was acquired above. All that is done to `top`
             // is read-modify-write, so this continues the release sequences of
-            // all pushes before it, and who loads the node below from here
+            // all pushes before it, and a load of the node below from here
             // acquires its contents from the push that released them.
             let (success, failure) = (Ordering::Relaxed, Ordering::Acquire);
             match guard.compare_exchange_weak(&self.top, top, below, success, failure) {
@@ -217,9 +217,9 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
         // SAFETY: the exchange made the node ours; others may still read
         // `next`, but not the value.
         let value = unsafe { Node::take(top) };
-        // SAFETY: it was unlinked by the exchange, once; `top` was the one way
-        // to it, as nobody follows the `next` of a node that was popped: that
-        // exchange fails. It is from a pool in a static, stamped by a handle
+        // SAFETY: it was unlinked by the exchange, once; `top` was the only way
+        // to it: a pop that read the `next` of a popped node fails in its
+        // exchange, and a walk ends there (robust) or protects it (basic). It is from a pool in a static, stamped by a handle
         // of this collector.
         unsafe { guard.retire_value(top, reclaim::pooled::<Node<T>>) };
         // Before the value is on its way out: if a reclaimer panics here, the

@@ -149,9 +149,9 @@ impl<T: Copy + Send + 'static, D: Domain, R: Role> Iterator for Values<'_, T, D,
 
     fn next(&mut self) -> Option<T> {
         let node = self.walk.next()?;
-        // SAFETY: the walk yields protected nodes that had a value. It is a
-        // copy that is taken: the value stays for whoever pops it, who only
-        // reads it, too.
+        // SAFETY: the walk yields protected nodes that had a value. `T: Copy`,
+        // so this is a copy: the value stays for the call that pops it, and
+        // that only reads it, too.
         Some(unsafe { Node::take(node) })
     }
 }

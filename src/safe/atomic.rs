@@ -1,5 +1,7 @@
 //! A place that leads to an object.
 
+mod tags;
+
 use core::{fmt, marker::PhantomData, ptr};
 
 use super::{Domain, Guard, Owned, Pointer, Shared, domain::Brand, node::pooled, tag::untagged};

@@ -3,11 +3,8 @@
 use core::{borrow::Borrow, mem, ptr};
 
 use super::{
-    super::{
-        Domain, Guard, Handle, Owned,
-        node::{Blank, pooled},
-    },
-    list::{Entry, List, MapNode, Place, Ptr, marked},
+    super::{Domain, Guard, Handle, Owned, node::Blank},
+    list::{Entry, List, MapNode, Ptr, marked, unlink},
 };
 use crate::{
     Linked, Pool, Role,
@@ -177,35 +174,4 @@ impl<K: Send + 'static, V: Send + 'static> List<K, V> {
             return Some(&old.value);
         }
     }
-}
-
-/// Swings a link past a marked node, and retires it. Returns whether the link
-/// led to it.
-///
-/// # Safety
-///
-/// `here` is protected, in a pool that is a static, and marked; `next` is its
-/// successor.
-pub(super) unsafe fn unlink<K: Send + 'static, V: Send + 'static, D: Domain, R: Role>(
-    guard: &Guard<'_, D, R>,
-    link: &Place<K, V>,
-    here: Ptr<K, V>,
-    next: Ptr<K, V>,
-) -> bool {
-    // Release: pairs with the Acquire in `seek`: whoever finds `next` by this
-    // link sees its contents, which we acquired. And whoever retires `next`
-    // later comes after this exchange, so their heavy barrier covers that
-    // `here` was marked and unlinked (see the module `list`).
-    // Relaxed on failure: nothing is done with the result.
-    let (success, failure) = (Ordering::Release, Ordering::Relaxed);
-    let unlinked = link.compare_exchange(here, next, success, failure);
-    if unlinked.is_ok() {
-        // SAFETY: protected, in a static pool (fn contract). One link leads to
-        // a node that is in the list, and this was it, so it is unlinked and
-        // retired once. Nodes that were unlinked before may lead to it, and no
-        // walk steps from them, see the module `list`. It was stamped by a
-        // handle of D's collector.
-        unsafe { guard.retire_value(here, pooled::<Entry<K, V>>) };
-    }
-    unlinked.is_ok()
 }

@@ -46,9 +46,10 @@
 
 use core::{borrow::Borrow, cell::Cell, fmt, mem::MaybeUninit, ptr};
 
-use super::{
-    super::{Domain, Guard, Storage, domain::SchemeOf, node::touch},
-    change::unlink,
+use super::super::{
+    Domain, Guard, Storage,
+    domain::SchemeOf,
+    node::{pooled, touch},
 };
 use crate::{
     Linked, Role, Scheme,
@@ -266,6 +267,37 @@ impl<K: Send + 'static, V: Send + 'static> List<K, V> {
         self.seek_from(guard, || count.set(0), one_more);
         count.get()
     }
+}
+
+/// Swings a link past a marked node, and retires it. Returns whether the link
+/// led to it.
+///
+/// # Safety
+///
+/// `here` is protected, in a pool that is a static, and marked; `next` is its
+/// successor.
+pub(super) unsafe fn unlink<K: Send + 'static, V: Send + 'static, D: Domain, R: Role>(
+    guard: &Guard<'_, D, R>,
+    link: &Place<K, V>,
+    here: Ptr<K, V>,
+    next: Ptr<K, V>,
+) -> bool {
+    // Release: pairs with the Acquire in `seek`: whoever finds `next` by this
+    // link sees its contents, which we acquired. And whoever retires `next`
+    // later comes after this exchange, so their heavy barrier covers that
+    // `here` was marked and unlinked (see the module).
+    // Relaxed on failure: nothing is done with the result.
+    let (success, failure) = (Ordering::Release, Ordering::Relaxed);
+    let unlinked = link.compare_exchange(here, next, success, failure);
+    if unlinked.is_ok() {
+        // SAFETY: protected, in a static pool (fn contract). One link leads to
+        // a node that is in the list, and this was it, so it is unlinked and
+        // retired once. Nodes that were unlinked before may lead to it, and no
+        // walk steps from them, see the module. It was stamped by a
+        // handle of D's collector.
+        unsafe { guard.retire_value(here, pooled::<Entry<K, V>>) };
+    }
+    unlinked.is_ok()
 }
 
 impl<K, V> List<K, V> {

@@ -284,3 +284,30 @@ fn a_lost_update_of_a_deferred_handle_is_retired() {
     CELL.update(&deferred, |old| Value(old.0 + 10)).unwrap();
     assert_eq!(CELL.read(&eager.enter()).0, 11);
 }
+
+/// What a deferred handle puts at its second try is younger than its section.
+#[test]
+fn what_a_deferred_update_put_stays() {
+    domain!(D: Collector<2, Robust> =
+        Collector::with_config(Config::new().batch::<1>().era_step::<1>()));
+    static CELL: RcuCell<Value, 6, D> = RcuCell::new(Value(0));
+    let (eager, deferred) = (D::register().unwrap(), D::register_deferred().unwrap());
+    let mut made = 0;
+    let put = CELL.update(&deferred, |old| {
+        made += 1;
+        if made == 1 {
+            CELL.replace(&eager, Value(1)).unwrap();
+        }
+        Value(old.0 + 10)
+    });
+    let put = put.unwrap();
+    assert_eq!((made, put.0), (2, 11));
+    let free = CELL.available();
+    CELL.replace(&eager, Value(2)).unwrap();
+    eager.flush();
+    assert_eq!(
+        (CELL.available(), put.0),
+        (free - 1, 11),
+        "it was reclaimed while it was held"
+    );
+}

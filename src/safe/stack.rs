@@ -6,9 +6,9 @@
 //! loaded through the guard is not reused before the guard is dropped.
 //!
 //! **Robust mode.** The one node that is looked into is the top, and it comes
-//! out of `protect`, from a place that never goes away. The node below is not
-//! looked into: its address is put on top if the top is still the same. So
-//! the algorithm is right as it is.
+//! out of `protect`, from a place that never goes away. A pop does not look into
+//! the node below: its address is put on top if the top is still the same. So
+//! the algorithm is right as it is. A walk does look into it, see `walk`.
 
 use core::{fmt, marker::PhantomData, ptr};
 
@@ -30,7 +30,7 @@ use crate::{
 /// |---|---|---|
 /// | [`push`](Self::push), [`pop`](Self::pop) | lock-free: repeats if another call changed the top | yes |
 /// | [`is_empty`](Self::is_empty) | wait-free | yes |
-/// | [`len`](Self::len), [`iter`](Self::iter) | a walk; in robust mode `len` repeats it if another call changed the top | yes |
+/// | [`len`](Self::len), [`iter`](Self::iter) | a walk through the values | yes |
 ///
 /// A push for which there is no block flushes its handle, which looks at each
 /// slot and may run reclaimers of others; with a deferred handle it does not.
@@ -219,7 +219,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
         let value = unsafe { Node::take(top) };
         // SAFETY: it was unlinked by the exchange, once; `top` was the only way
         // to it: a pop that read the `next` of a popped node fails in its
-        // exchange, and a walk ends there (robust) or protects it (basic). It is from a pool in a static, stamped by a handle
+        // exchange, and a walk that read it protects the node below (see `walk`). It is from a pool in a static, stamped by a handle
         // of this collector.
         unsafe { guard.retire_value(top, reclaim::pooled::<Node<T>>) };
         // Before the value is on its way out: if a reclaimer panics here, the
@@ -243,10 +243,8 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
     }
 
     /// How many values there are: approximate, as others may push or pop
-    /// before the answer is used. O(values).
-    ///
-    /// Basic mode: one walk. Robust mode: lock-free, counts again if another
-    /// call changed the stack meanwhile.
+    /// before the answer is used. O(values), which are those that were there
+    /// when the call was made.
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, Stack}};
@@ -259,23 +257,12 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn len<R: Role>(&'static self, handle: &Handle<D, R>) -> usize {
-        loop {
-            // A section for each walk: none holds back what others retire for
-            // longer than that.
-            let guard = handle.enter();
-            let mut walk = self.walk(&guard);
-            let count = walk.by_ref().count();
-            if !walk.disturbed {
-                return count;
-            }
-        }
+        self.walk(&handle.enter()).count()
     }
 
     /// Copies of the values, from the top down: for debugging.
     ///
-    /// Basic mode: those that were there when the call was made. Robust mode:
-    /// those of them that come before another call changes the stack, which
-    /// ends the iteration.
+    /// They are those that were there when the call was made.
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, Stack}};
@@ -297,8 +284,8 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
     fn walk<'g, R: Role>(&'static self, guard: &'g Guard<'_, D, R>) -> Walk<'g, T, D, R> {
         // Acquire: as in `pop`.
         let top = guard.protect(&self.top, Ordering::Acquire);
-        // SAFETY: the top is the front, and `top` came out of `protect`.
-        unsafe { Walk::from(guard, &self.top, top) }
+        // SAFETY: it came out of `protect` of the top.
+        unsafe { Walk::down(guard, top) }
     }
 }
 

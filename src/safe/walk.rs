@@ -1,19 +1,20 @@
 //! A walk through a stack or a queue, which others may change meanwhile.
 //!
-//! The *front* is the place that leads to the first node: the top of a stack,
-//! the head of a queue. Nodes leave at the front alone, and no node returns
-//! while the section is open, as its block is not reused.
-//!
 //! In basic mode the section protects every node that was linked since it
 //! began, and so all that the walk meets.
 //!
-//! **Robust mode.** A successor that is read from a node that has left may be
-//! reclaimed already, and `protect` cannot tell. So each step protects the
-//! successor first, and then looks at the front: if that still leads to the
-//! first node, no node has left, so the successor was linked after it was
-//! protected. If not, the walk ends.
+//! **Robust mode.** The nodes of a stack do not change after the push. A node
+//! was born and linked before the one above it was linked, so a section that
+//! protects the top protects all nodes below.
+//!
+//! The nodes of a queue do change: a successor is younger. One that is read
+//! from a node that was popped meanwhile may be reclaimed already, and `protect`
+//! cannot tell. So each step protects the successor first, and then looks at
+//! the head: if that is still what it was, no node was popped since the walk
+//! began, so the successor was linked after it was protected. If not, the walk
+//! ends.
 
-use core::fmt;
+use core::{fmt, ptr};
 
 use super::{Domain, Guard, Node, domain::SchemeOf, node::touch};
 use crate::{
@@ -23,59 +24,55 @@ use crate::{
 
 type Ptr<T> = *mut Linked<Node<T>>;
 
+/// Where a queue's head led to when a walk began.
+struct Head<T: 'static> {
+    place: &'static AtomicPtr<Linked<Node<T>>>,
+    first: Ptr<T>,
+}
+
 /// The nodes that have values, in the order in which they are popped.
 pub(super) struct Walk<'g, T: 'static, D: Domain, R: Role> {
     guard: &'g Guard<'g, D, R>,
-    front: &'static AtomicPtr<Linked<Node<T>>>,
-    /// Where the front led to when the walk began.
-    first: Ptr<T>,
+    /// What must not change: of a queue.
+    head: Option<Head<T>>,
     /// The next node: null at the end, else protected while it was linked.
     here: Ptr<T>,
-    /// Whether the walk ended because others changed the front.
+    /// Whether the walk ended because the head changed.
     pub(super) disturbed: bool,
 }
 
 impl<'g, T: 'static, D: Domain, R: Role> Walk<'g, T, D, R> {
-    /// From a node on: `first`, which `front` led to.
+    /// From the top of a stack down.
     ///
     /// # Safety
     ///
-    /// `front` is the front of a stack, and `first` is null or came out of
-    /// `guard.protect(front)`.
-    pub(super) unsafe fn from(
-        guard: &'g Guard<'_, D, R>,
-        front: &'static AtomicPtr<Linked<Node<T>>>,
-        first: Ptr<T>,
-    ) -> Self {
-        let (here, disturbed) = (first, false);
+    /// `top` is null, or came out of `guard.protect` of the top of a stack.
+    pub(super) unsafe fn down(guard: &'g Guard<'_, D, R>, top: Ptr<T>) -> Self {
         Self {
             guard,
-            front,
-            first,
-            here,
-            disturbed,
+            head: None,
+            here: top,
+            disturbed: false,
         }
     }
 
-    /// From a successor on.
+    /// From the first dummy of a queue on.
     ///
     /// # Safety
     ///
-    /// `front` is the head of a queue, `first` came out of
-    /// `guard.protect(front)`, and `next` is the successor's place in the node
+    /// `place` is the head of a queue, `first` came out of
+    /// `guard.protect(place)`, and `next` is the successor's place in the node
     /// that it leads to.
-    pub(super) unsafe fn after(
+    pub(super) unsafe fn along(
         guard: &'g Guard<'_, D, R>,
-        front: &'static AtomicPtr<Linked<Node<T>>>,
+        place: &'static AtomicPtr<Linked<Node<T>>>,
         first: Ptr<T>,
         next: &AtomicPtr<Linked<Node<T>>>,
     ) -> Self {
-        let here = core::ptr::null_mut();
         let mut walk = Self {
             guard,
-            front,
-            first,
-            here,
+            head: Some(Head { place, first }),
+            here: ptr::null_mut(),
             disturbed: false,
         };
         walk.step(next);
@@ -86,14 +83,14 @@ impl<'g, T: 'static, D: Domain, R: Role> Walk<'g, T, D, R> {
         // Acquire: pairs with the Release of the push; without it the value
         // and the node's own successor might not be there yet.
         self.here = self.guard.protect(next, Ordering::Acquire);
-        if SchemeOf::<D>::ROBUST && !self.here.is_null() {
-            // `protect`, so that it is ordered after the protection of `here`
-            // as a load of the section is. Acquire: later loads stay later.
-            let front = self.guard.protect(self.front, Ordering::Acquire);
-            if front != self.first {
-                self.here = core::ptr::null_mut();
-                self.disturbed = true;
-            }
+        let Some(head) = self.head.as_ref().filter(|_| SchemeOf::<D>::ROBUST) else {
+            return;
+        };
+        // `protect`: a load of the section, which is ordered after the
+        // protection of `here`. Acquire: as above.
+        if self.guard.protect(head.place, Ordering::Acquire) != head.first {
+            self.here = ptr::null_mut();
+            self.disturbed = true;
         }
     }
 }

@@ -244,7 +244,7 @@ where
         };
         let new = room.fill(key, make(seed));
         let guard = handle.enter();
-        let own = protect_own(&guard, &new);
+        let own = &raw const new.value;
         let value = match bucket.put(&guard, new, &Under::New) {
             Ok(_) => own,
             Err(NotPut { new, found }) => {
@@ -260,8 +260,9 @@ where
                 found
             }
         };
-        // SAFETY: our entry, protected before it was put; or one that `put`
-        // found under this guard.
+        // SAFETY: one that `put` found under this guard, or our entry. Robust
+        // mode: `put` loaded a link after the block was claimed, so the section
+        // protects what was born then.
         Ok(unsafe { Ref::new(value, guard) })
     }
 
@@ -310,12 +311,12 @@ where
             };
             let key = old.key.clone();
             let new = room.fill(key, make(&old.value));
-            let value = protect_own(&guard, &new);
+            let value = &raw const new.value;
             let new = match bucket.put(&guard, new, &Under::This(&raw const old.value)) {
                 Ok(_) => {
                     // Before the guard is on its way out, as above.
                     drop(make);
-                    // SAFETY: our entry, protected before it was put.
+                    // SAFETY: our entry, protected as in `get_or_make`.
                     return Ok(Some(unsafe { Ref::new(value, guard) }));
                 }
                 Err(unput) => unput.new,
@@ -335,19 +336,6 @@ where
 /// Whether a call may drop keys and values, or there is nothing to drop.
 const fn may_drop<K, V, R: Role>() -> bool {
     matches!(R::RECLAIMS, Some(true)) || !(needs_drop::<K>() || needs_drop::<V>())
-}
-
-/// Protects an entry that is about to be put. Returns its value.
-fn protect_own<K, V, D: Domain, R: Role>(
-    guard: &Guard<'_, D, R>,
-    new: &Owned<Entry<K, V>, D>,
-) -> *const V {
-    let object = new.as_object();
-    // SAFETY: an `Owned`: valid and not shared.
-    unsafe {
-        guard.protect_own(object);
-        &raw const (*object).value.value
-    }
 }
 
 /// Retires an entry that was not put.

@@ -162,7 +162,7 @@ impl<T: 'static, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, 
     fn walk<'g, R: Role>(&'static self, guard: &'g Guard<'_, D, R>) -> Walk<'g, T, D, R> {
         // Acquire: as in `pop`.
         let head = guard.protect(&self.head.0, Ordering::Acquire);
-        // SAFETY: protected, out of the head, which is the front.
-        unsafe { Walk::after(guard, &self.head.0, head, self.next_of(head)) }
+        // SAFETY: protected, out of the head.
+        unsafe { Walk::along(guard, &self.head.0, head, self.next_of(head)) }
     }
 }

@@ -46,7 +46,7 @@ impl<T, D: Domain> Atomic<T, D> {
     /// Sets bits of the tag, and returns the old pointer. Lock-free: repeats if
     /// another call changed the pointer meanwhile. Any context.
     ///
-    /// The sorted list of Harris and Michael, as [`Map`](super::Map) has it: a
+    /// The sorted list of Harris and Michael, as [`Map`](crate::safe::Map) has it: a
     /// node is removed by a tag in its link, which freezes its successor, and
     /// then unlinked.
     ///

@@ -29,18 +29,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What gives out references takes a [`Guard`], and the references live as
-//! long as it does; a [`Section`] is one that async code can keep across an
-//! `await`. All else takes a [`Handle`] and opens a section of its
-//! own, so that nothing is held back for longer than the call.
+//! Calls that read take a [`Guard`], and the references they return live as long
+//! as it does; a [`Section`] is a guard that async code can keep across an
+//! `await`. All other calls take a [`Handle`] and open a section of their own,
+//! so they hold nothing back for longer than they last. A call that puts a
+//! value and shows it returns a [`Ref`], which keeps the section open.
 //!
 //! # Several structures in one pool
 //!
-//! A stack, a queue or a map has a pool of its own, as a rule. Structures that
-//! are never all full at a time can do with fewer blocks, if they take them
-//! from one pool: stacks and queues of the same values from a
-//! `Pool<Node<T>, K>`, maps of the same keys and values from a
-//! `Pool<MapNode<K, V>, CAP>`. They say so by their last parameter:
+//! By default a stack, a queue or a map has a pool of its own. Structures that
+//! are never all full at the same time need fewer blocks if they share a pool:
+//! stacks and queues of the same values a `Pool<Node<T>, K>`, maps of the same
+//! keys and values a `Pool<MapNode<K, V>, CAP>`. Their last parameter says so:
 //!
 //! ```
 //! #![forbid(unsafe_code)]
@@ -66,39 +66,38 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! When the pool is exhausted the value is returned, whichever structure holds
+//! When the pool is exhausted the value comes back, whichever structure holds
 //! the blocks.
 //!
 //! **How many blocks.** In robust mode
-//! [`Config::pool_size`](crate::Config::pool_size), where `live` is the most
-//! values that are in *all* structures of the pool at a time, one more for
-//! each queue, and one for each call that puts something into a map. In basic
-//! mode a section that stalls holds back what is taken out of any of them. One
-//! structure can use up the blocks of all: where that must not be, give it a
-//! pool of its own.
+//! [`Config::pool_size`](crate::Config::pool_size), where `live` is the largest
+//! number of values in *all* structures of the pool at a time, plus one for
+//! each queue (its dummy, also while it is empty), plus one for each call that
+//! puts something into a map at the same time. In basic mode a section that
+//! stalls holds back what is taken out of any of them. One structure can use up
+//! the blocks of all; one that must not be affected needs a pool of its own.
 //!
 //! **Structures of different domains** may share a pool. A block belongs to
-//! one object at a time, and that to one structure: its header is stamped by
-//! a handle of the structure's domain, it is retired to that domain's
-//! collector, and its birth era is compared with that collector's eras alone.
-//! It becomes free when no section there can hold it, or was never seen by
-//! one. Who finds it next makes it acquire all that went before, and writes a
-//! new header, with a birth era of the finder's own clock; so nothing of the
-//! old collector is left. The blocks that a handle keeps for itself stay with
-//! its collector. But a call that finds no block flushes the collector of its
-//! own domain only. So the pool needs `live +`
+//! one object at a time, and the object to one structure: its header is stamped
+//! by a handle of the structure's domain, it is retired to that domain's
+//! collector, and its birth era is compared only with that collector's eras.
+//! It becomes free when no section there can hold it. The next claim acquires
+//! all earlier uses of the block and writes a new header, with a birth era of
+//! the claiming handle's clock, so nothing of the old collector is left. Blocks
+//! that a handle keeps stay with its collector. But a call that finds no block
+//! flushes only the collector of its own domain. So the pool needs `live +`
 //! [`most_pending`](crate::Config::most_pending) blocks for each domain, and
-//! what their handles keep: `K / 32` blocks each, at most 64, on targets with
+//! those that their handles keep: `K / 32` each, at most 64, on targets with
 //! caches.
 //!
 //! # Why a guard of another collector is refused
 //!
 //! A guard protects what is retired to its own collector. A reference that
-//! was read under a guard of another one would dangle. So every type here has
-//! a parameter `D`, a [`Domain`]: a type that names one collector in a
-//! `static`. There is one way to a `Guard<D>`, which leads through that
-//! collector, and a structure of domain `D` takes nothing else. The check is
-//! done by the compiler and costs nothing when the program runs:
+//! was read under a guard of another collector would dangle. So every type here
+//! has a parameter `D`, a [`Domain`]: a type that names one collector in a
+//! `static`. A `Guard<D>` comes from that collector only, and a structure of
+//! domain `D` takes no other guard. The compiler checks it, at no cost at run
+//! time:
 //!
 //! ```compile_fail,E0308
 //! use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
@@ -113,57 +112,59 @@
 //!
 //! [`Domain`] is a safe trait. Its collector is an associated *constant* of
 //! type `&'static Collector`. A constant has one value, and the compiler
-//! refuses a constant that borrows a collector other than a `static`. An
+//! refuses a constant that borrows a collector other than a `static`. So an
 //! implementation cannot lie.
 //! All types here are invariant in `D`: a domain that is a subtype of another
-//! one may name another collector.
+//! may name another collector.
 //!
 //! # Why values go into a `static`
 //!
-//! What is retired waits in the collector, and the collector is a `static`: a
-//! structure that is dropped earlier would leave it pointers into freed
-//! memory. So all calls that may retire take `&'static self`; a host without a
-//! suitable `static` can use `Box::leak`. A structure that was never shared
-//! in this way can be dropped, and drops the values in it.
+//! Retired objects wait in the collector, which is a `static`: a structure that
+//! is dropped earlier would leave it pointers into freed memory. So all calls
+//! that may retire take `&'static self`; a host without a suitable `static` can
+//! use `Box::leak`. A structure that was never shared in this way can be
+//! dropped, and drops the values in it.
 //!
 //! # Where values are dropped, and panics
 //!
-//! A value that was replaced, or retired, is dropped by a call on an eager
-//! handle, of whichever task. No call on a deferred or per-CPU handle drops a
+//! A value that was replaced or retired is dropped by a call on an eager
+//! handle, of any task. No call on a deferred or per-CPU handle drops a key or a
 //! value: what cannot be stored is given back, and what a lost
 //! [`update`](RcuCell::update) made is retired. What is given back is the
-//! caller's, and dropped where the caller drops it.
+//! caller's, and is dropped where the caller drops it. The exception is a panic:
+//! if `Hash`, `Ord`, `Clone` or a closure of the caller panics in such a call,
+//! the key and the value that the call was to store are dropped as it unwinds.
 //!
-//! Closures, `Hash`, `Ord`, `Clone` and `Drop` of what is stored may use the
+//! Closures, `Hash`, `Ord`, `Clone` and `Drop` of stored values may use the
 //! same structures, through the same handle. They may panic on a host: the
-//! structures stay sound, and no value and no block is lost. A value that
-//! was on its way to the caller is dropped when a value that is reclaimed at
-//! the same time panics in its drop. A second panic while the first unwinds
-//! aborts the program, as everywhere.
+//! structures stay sound, and no value and no block is lost. A removed node of
+//! a [`Map`] may keep its block until a call walks its bucket. A value that is
+//! about to be returned is dropped if the drop of a value that is reclaimed in
+//! the same call panics. A second panic while the first unwinds aborts the
+//! program, as everywhere.
 //!
 //! # Rejected designs
 //!
 //! - *A trait with a function* that returns the collector: it could return
-//!   another one each time, so it would have to be an `unsafe trait`, or
+//!   a different one each time, so the trait would have to be `unsafe`, or
 //!   hidden behind a macro. The constant needs neither.
-//! - *A run-time check*, of an address in the structure against that in the
+//! - *A run-time check* of an address in the structure against one in the
 //!   guard: a load, a comparison and a branch in each read, and an error that
-//!   the caller has to deal with.
-//! - *A check once*, when a structure and a handle meet, which yields a view
-//!   of the structure: right and cheap, but then a task holds a view for each
-//!   structure it uses, and none of them fits into a `static`.
-//! - *A generative lifetime* (`collector.scope(|brand| ...)`): as free as the
-//!   type, but a lifetime that belongs to a closure cannot be written down in
-//!   the type of a `static`.
+//!   the caller has to handle.
+//! - *A single check*, when a structure and a handle meet, which yields a view
+//!   of the structure: correct and cheap, but a task then holds a view for each
+//!   structure it uses, and a view does not fit into a `static`.
+//! - *A generative lifetime* (`collector.scope(|brand| ...)`): as cheap as the
+//!   type, but the type of a `static` cannot name a closure's lifetime.
 //! - *A collector in each structure*, which hands out its own handles: needs
 //!   no brand and no `'static`, but costs an array of slots and a registration
-//!   for each structure, and a section each for two structures that are used
+//!   for each structure, and two sections where two structures are used
 //!   together.
-//! - *One collector for the crate*, as crossbeam-epoch has by default: who
-//!   chooses its `N`, its barrier, its batch?
-//! - *`Drop` that waits* for what is retired, instead of `&'static self`: it
-//!   blocks for as long as a reader likes, and forever if the reader is the
-//!   one who drops.
+//! - *One collector for the crate*, as crossbeam-epoch's default: the crate
+//!   cannot choose its `N`, its barrier and its batch.
+//! - *`Drop` that waits* for retired objects, instead of `&'static self`: it
+//!   blocks for as long as a reader does, and forever if the reader itself
+//!   drops the structure.
 
 mod any_collector;
 mod atomic;
@@ -175,9 +176,12 @@ mod map;
 mod node;
 mod pointer;
 mod queue;
+mod reference;
 mod section;
 mod stack;
 mod storage;
+mod tag;
+mod walk;
 
 pub use any_collector::AnyCollector;
 pub use atomic::{Atomic, Changed};
@@ -189,6 +193,8 @@ pub use map::{Iter, Map, MapNode};
 pub use node::Node;
 pub use pointer::{Owned, Pointer, Shared};
 pub use queue::Queue;
+pub use reference::Ref;
 pub use section::Section;
 pub use stack::Stack;
 pub use storage::{InPool, Own, Storage};
+pub use walk::Values;

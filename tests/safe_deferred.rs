@@ -119,7 +119,7 @@ fn keep<T>(returned: T) {
 }
 
 /// How many calls there are.
-const CALLS: u32 = 20;
+const CALLS: u32 = 29;
 
 #[rustfmt::skip]
 fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Handle<D, R>) {
@@ -139,7 +139,7 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         8 => { map.remove(&handle.enter(), key); }
         9 => { map.iter(&handle.enter()).count(); }
         10 => keep(cell.replace(handle, new())),
-        11 => keep(cell.update(handle, |old| { place(); Value(old.0 + 1) })),
+        11 => keep(cell.update(handle, |old| { place(); Value(old.0 + 1) }).map(drop)),
         12 => { let guard = handle.enter(); let seen = cell.read(&guard); place(); keep(cell.compare_exchange(handle, seen, new())); }
         13 => keep(cell.snapshot(handle)),
         14 => if let Ok(owned) = Owned::new(pool, handle, new()).map_err(keep) {
@@ -161,6 +161,21 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         16 => { handle.flush(); }
         17 => { let mut guard = handle.enter(); place(); guard.refresh(); place(); guard.refresh(); }
         18 => { let (first, second) = (handle.enter(), handle.enter()); place(); drop(first); place(); drop(second); }
+        19 => keep(map.get_or_insert(handle, new(), new()).map(drop)),
+        20 => keep(map.get_or_insert_with(handle, new(), || { place(); new() }).map(drop)),
+        21 => keep(map.update(handle, key, |old| { place(); Value(old.0 + 1) }).map(drop)),
+        22 => {
+            let guard = handle.enter();
+            if let Some(seen) = map.get(&guard, key) {
+                place();
+                keep(map.compare_exchange(handle, new(), seen, new()));
+            }
+        }
+        23 => { map.remove_if(&handle.enter(), key, |_, value| { place(); value.0 % 2 == 0 }); }
+        24 => map.retain(handle, |key, value| { place(); (key.0 + value.0) % 3 != 0 }),
+        25 => { map.len(handle); map.is_empty(handle); map.contains_key(handle, key); }
+        26 => keep(queue.push_or_replace_oldest(handle, new(), |oldest| { place(); keep(oldest); })),
+        27 => { queue.len(handle); queue.is_empty(handle); stack.len(handle); }
         // Registers and releases.
         _ => {
             let own = D::register_deferred().unwrap().into_section();
@@ -268,4 +283,31 @@ fn a_lost_update_of_a_deferred_handle_is_retired() {
     assert_eq!(CELL.available(), 1);
     CELL.update(&deferred, |old| Value(old.0 + 10)).unwrap();
     assert_eq!(CELL.read(&eager.enter()).0, 11);
+}
+
+/// What a deferred handle puts at its second try is younger than its section.
+#[test]
+fn what_a_deferred_update_put_stays() {
+    domain!(D: Collector<2, Robust> =
+        Collector::with_config(Config::new().batch::<1>().era_step::<1>()));
+    static CELL: RcuCell<Value, 6, D> = RcuCell::new(Value(0));
+    let (eager, deferred) = (D::register().unwrap(), D::register_deferred().unwrap());
+    let mut made = 0;
+    let put = CELL.update(&deferred, |old| {
+        made += 1;
+        if made == 1 {
+            CELL.replace(&eager, Value(1)).unwrap();
+        }
+        Value(old.0 + 10)
+    });
+    let put = put.unwrap();
+    assert_eq!((made, put.0), (2, 11));
+    let free = CELL.available();
+    CELL.replace(&eager, Value(2)).unwrap();
+    eager.flush();
+    assert_eq!(
+        (CELL.available(), put.0),
+        (free - 1, 11),
+        "it was reclaimed while it was held"
+    );
 }

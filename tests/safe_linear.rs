@@ -21,7 +21,7 @@ use std::{
 
 use hyaline::{
     Collector, Config, Robust, domain,
-    safe::{Domain, Handle, Map, Queue, RcuCell, Stack},
+    safe::{Domain, Handle, Map, Queue, RcuCell, Refused, Stack},
 };
 
 const THREADS: usize = 3;
@@ -149,13 +149,14 @@ fn check<M: Model, D: Domain>(
 enum Move {
     Put(u64),
     Take,
+    IsEmpty,
 }
 
 fn choose_move(random: &mut Random, unique: u64) -> Move {
-    if random.below(2) == 0 {
-        Move::Put(unique)
-    } else {
-        Move::Take
+    match random.below(5) {
+        0 | 1 => Move::Put(unique),
+        2 | 3 => Move::Take,
+        _ => Move::IsEmpty,
     }
 }
 
@@ -169,6 +170,7 @@ impl Model for StackModel {
         match call {
             Move::Put(value) => self.0.push(value),
             Move::Take => return self.0.pop(),
+            Move::IsEmpty => return Some(self.0.is_empty().into()),
         }
         None
     }
@@ -184,6 +186,7 @@ impl Model for QueueModel {
         match call {
             Move::Put(value) => self.0.push_back(value),
             Move::Take => return self.0.pop_front(),
+            Move::IsEmpty => return Some(self.0.is_empty().into()),
         }
         None
     }
@@ -197,6 +200,15 @@ enum Keyed {
     Replace(u64, u64),
     Set(u64, u64),
     Remove(u64),
+    RemoveOdd(u64),
+    GetOrInsert(u64, u64),
+    Update(u64),
+    /// The same, by `compare_exchange`.
+    Swing(u64),
+}
+
+fn next(value: u64) -> u64 {
+    (2 * value + 1) % 1_000_003
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -212,6 +224,16 @@ impl Model for MapModel {
             Keyed::Get(key) => map.get(&key).copied(),
             Keyed::Remove(key) => map.remove(&key),
             Keyed::Set(key, value) => Some(map.insert(key, value).is_some().into()),
+            Keyed::RemoveOdd(key) if map.get(&key).is_some_and(|value| value % 2 == 1) => {
+                map.remove(&key)
+            }
+            Keyed::RemoveOdd(_) => None,
+            Keyed::GetOrInsert(key, value) => Some(*map.entry(key).or_insert(value)),
+            Keyed::Update(key) | Keyed::Swing(key) => {
+                let value = map.get_mut(&key)?;
+                *value = next(*value);
+                Some(*value)
+            }
             Keyed::Insert(key, value) if !map.contains_key(&key) => {
                 map.insert(key, value);
                 Some(1)
@@ -227,8 +249,12 @@ impl Model for MapModel {
 
 fn choose_keyed(random: &mut Random, unique: u64) -> Keyed {
     let key = random.below(3);
-    match random.below(5) {
+    match random.below(9) {
         0 => Keyed::Get(key),
+        5 => Keyed::RemoveOdd(key),
+        6 => Keyed::GetOrInsert(key, unique),
+        7 => Keyed::Update(key),
+        8 => Keyed::Swing(key),
         1 => Keyed::Insert(key, unique),
         2 => Keyed::Replace(key, unique),
         3 => Keyed::Set(key, unique),
@@ -254,7 +280,10 @@ impl Model for CellModel {
         match call {
             Version::Read => return self.0,
             Version::Replace(value) => self.0 = value,
-            Version::Update => self.0 = 2 * self.0 + 1,
+            Version::Update => {
+                self.0 = next(self.0);
+                return self.0;
+            }
         }
         0
     }
@@ -288,6 +317,7 @@ schemes! {
             |handle, call| match call {
                 Move::Put(value) => STACK.push(handle, value).map_or_else(|_| panic!("full"), |()| None),
                 Move::Take => STACK.pop(handle),
+                Move::IsEmpty => Some(STACK.is_empty().into()),
             },
             |handle| {
                 while STACK.pop(handle).is_some() {}
@@ -304,6 +334,7 @@ schemes! {
             |handle, call| match call {
                 Move::Put(value) => QUEUE.push(handle, value).map_or_else(|_| panic!("full"), |()| None),
                 Move::Take => QUEUE.pop(handle),
+                Move::IsEmpty => Some(QUEUE.is_empty(handle).into()),
             },
             |handle| {
                 while QUEUE.pop(handle).is_some() {}
@@ -322,6 +353,17 @@ schemes! {
                 match call {
                     Keyed::Get(key) => MAP.get(&handle.enter(), &key).copied(),
                     Keyed::Remove(key) => MAP.remove(&handle.enter(), &key).copied(),
+                    Keyed::RemoveOdd(key) => MAP.remove_if(&handle.enter(), &key, |_, v| v % 2 == 1).copied(),
+                    Keyed::GetOrInsert(key, value) => Some(*MAP.get_or_insert(handle, key, value).unwrap()),
+                    Keyed::Update(key) => MAP.update(handle, &key, |v| next(*v)).unwrap().as_deref().copied(),
+                    Keyed::Swing(key) => loop {
+                        let guard = handle.enter();
+                        let Some(old) = MAP.get(&guard, &key) else { break None };
+                        match MAP.compare_exchange(handle, key, old, next(*old)) {
+                            Ok(()) => break Some(next(*old)),
+                            Err(why) => assert!(matches!(why, Refused::Mismatch(_))),
+                        }
+                    },
                     Keyed::Insert(key, value) => yes(MAP.insert(handle, key, value).is_ok()),
                     Keyed::Replace(key, value) => yes(MAP.replace(handle, key, value).is_ok()),
                     Keyed::Set(key, value) => yes(MAP.set(handle, key, value).unwrap()),
@@ -342,7 +384,7 @@ schemes! {
             |handle, call| match call {
                 Version::Read => CELL.snapshot(handle),
                 Version::Replace(value) => CELL.replace(handle, value).map_or_else(|_| panic!("full"), |()| 0),
-                Version::Update => CELL.update(handle, |old| 2 * old + 1).map_or_else(|_| panic!("full"), |()| 0),
+                Version::Update => *CELL.update(handle, |old| next(*old)).unwrap(),
             },
             |handle| {
                 CELL.replace(handle, 0).unwrap();

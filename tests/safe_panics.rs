@@ -131,7 +131,7 @@ struct World<D: Domain> {
 }
 
 /// The calls, and how many there are.
-const CALLS: u32 = 31;
+const CALLS: u32 = 47;
 
 #[rustfmt::skip]
 fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Handle<D, R>) {
@@ -157,7 +157,7 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         14 => { map.iter(&handle.enter()).count(); }
         15 => drop(cell.snapshot(handle)),
         16 => drop(cell.replace(handle, value())),
-        17 => { let _ = cell.update(handle, Value::clone); }
+        17 => { let own = value(); let _ = cell.update(handle, move |_| own.clone()); }
         18 => {
             // Loses, once.
             let mut first = true;
@@ -190,6 +190,37 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         27 => if let Ok(own) = D::register() { own.collect(); drop(own); }
         28 => if let Ok(own) = D::register() { let section = own.into_section(); place(); drop(section.leave()); }
         29 => if let Ok(own) = D::register() { let section = own.into_section(); place(); drop(section); }
+        31 => drop(map.get_or_insert(handle, old(), value()).map(drop)),
+        32 => drop(map.get_or_insert(handle, new(), value()).map(drop)),
+        33 => { let own = value(); drop(map.get_or_insert_with(handle, old(), move || { place(); let made = own.clone(); drop(own); made }).map(drop)); }
+        34 => { let own = value(); drop(map.get_or_insert_with(handle, new(), move || { place(); let made = own.clone(); drop(own); made }).map(drop)); }
+        35 => { let own = value(); let _ = map.update(handle, &old(), move |_| { place(); own.clone() }); }
+        36 => { let _ = map.update(handle, &new(), |old| { place(); old.clone() }); }
+        37 => {
+            // Loses, once.
+            let mut first = true;
+            let _ = map.update(handle, &old(), |seen| {
+                if core::mem::take(&mut first) {
+                    let left = FUSE.take();
+                    drop(map.replace(&D::register().unwrap(), old(), Value::new(8)));
+                    FUSE.set(left);
+                }
+                seen.clone()
+            });
+        }
+        38 => {
+            let guard = handle.enter();
+            if let Some(seen) = map.get(&guard, &old()) {
+                drop(map.compare_exchange(handle, old(), seen, value()));
+            }
+        }
+        39 => drop(map.compare_exchange(handle, old(), &value(), value())),
+        40 => { map.remove_if(&handle.enter(), &old(), |_, _| { place(); true }); }
+        41 => map.retain(handle, |_, _| { place(); false }),
+        42 => map.clear(handle),
+        43 => { map.len(handle); map.is_empty(handle); map.contains_key(handle, &old()); }
+        44 => { let own = value(); drop(queue.push_or_replace_oldest(handle, value(), move |oldest| { place(); drop((oldest, &own)); })); }
+        45 => { queue.len(handle); queue.is_empty(handle); stack.len(handle); }
         _ => { let guard = handle.enter(); place(); drop(guard); }
     }
 }

@@ -116,6 +116,7 @@ macro_rules! suite {
                 }
             }
 
+            #[derive(Clone)]
             struct Key(u32);
 
             impl Hash for Key {
@@ -160,7 +161,7 @@ macro_rules! suite {
             fn one(handle: &Handle<D>) {
                 let number = random(MOST - 1);
                 let key = || Key(number % 5);
-                match random(15) {
+                match random(22) {
                     0 => drop(CELL.replace(handle, Value::new(number))),
                     1 => drop(STACK.push(handle, Value::new(number))),
                     2 => drop(STACK.pop(handle)),
@@ -222,6 +223,64 @@ macro_rules! suite {
                             drop(section.leave());
                         }
                     }
+                    14 => {
+                        let value = Value::new(number);
+                        if let Ok(seen) = MAP.get_or_insert(handle, key(), value) {
+                            call();
+                            seen.get();
+                        }
+                    }
+                    15 => {
+                        let made = MAP.get_or_insert_with(handle, key(), || {
+                            call();
+                            perhaps_panic();
+                            Value::new(number)
+                        });
+                        if let Ok(seen) = made {
+                            call();
+                            seen.get();
+                        }
+                    }
+                    16 => {
+                        let updated = MAP.update(handle, &key(), |old| {
+                            call();
+                            let number = old.get();
+                            perhaps_panic();
+                            Value::new((number + 1) % MOST)
+                        });
+                        if let Ok(Some(seen)) = updated {
+                            call();
+                            seen.get();
+                        }
+                    }
+                    17 => {
+                        let guard = handle.enter();
+                        if let Some(seen) = MAP.get(&guard, &key()) {
+                            call();
+                            drop(MAP.compare_exchange(handle, key(), seen, Value::new(number)));
+                            seen.get();
+                        }
+                    }
+                    18 => {
+                        let guard = handle.enter();
+                        let taken = MAP.remove_if(&guard, &key(), |_, value| {
+                            call();
+                            perhaps_panic();
+                            value.get() % 2 == 0
+                        });
+                        call();
+                        taken.map(Value::get);
+                    }
+                    19 => MAP.retain(handle, |key, value| {
+                        call();
+                        perhaps_panic();
+                        (key.0 + value.get()) % 3 != 0
+                    }),
+                    20 => drop(QUEUE.push_or_replace_oldest(handle, Value::new(number), |oldest| {
+                        call();
+                        oldest.get();
+                        perhaps_panic();
+                    })),
                     _ => {
                         let guard = handle.enter();
                         let found = MAP.get(&guard, &key());

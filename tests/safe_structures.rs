@@ -50,6 +50,8 @@ macro_rules! schemes {
     };
 }
 
+#[path = "safe_structures/calls.rs"]
+mod calls;
 #[path = "safe_structures/shared.rs"]
 mod shared;
 
@@ -312,7 +314,7 @@ schemes! {
 }
 
 /// A key that does not like 13.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Touchy(u32);
 
 impl PartialOrd for Touchy {

@@ -1,4 +1,4 @@
-//! What a domain can name: a collector of any size and scheme.
+//! A collector of any size and scheme, as a domain names it.
 
 use crate::{Collector, Deferred, Scheme, SlotsExhausted};
 

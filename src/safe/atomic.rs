@@ -1,8 +1,10 @@
 //! A place that leads to an object.
 
+mod tags;
+
 use core::{fmt, marker::PhantomData, ptr};
 
-use super::{Domain, Guard, Owned, Pointer, Shared, domain::Brand, node::pooled};
+use super::{Domain, Guard, Owned, Pointer, Shared, domain::Brand, node::pooled, tag::untagged};
 use crate::{
     Linked, Role,
     sync::{AtomicPtr, Ordering, const_fn},
@@ -11,16 +13,16 @@ use crate::{
 /// A pointer to an object, or null, that can be loaded and changed by several
 /// threads: what linked structures are made of.
 ///
-/// Loads are acquiring and changes are releasing too: a weaker ordering would
-/// show an object before its contents, and that would not be safe. Whoever
-/// needs another ordering needs the [raw layer](crate::Guard::protect).
+/// Loads acquire, and changes also release: a weaker ordering could show an
+/// object before its contents, which would be unsound. The
+/// [raw layer](crate::Guard::protect) has other orderings.
 ///
-/// All methods may be called in any context. `load` and `swap` are wait-free
-/// in basic mode and lock-free in robust mode, where they repeat if the era
-/// goes on meanwhile; `compare_exchange` the same.
+/// All methods may be called in any context. `load`, `swap` and
+/// `compare_exchange` are wait-free in basic mode, and lock-free in robust mode,
+/// where they repeat if the era changes meanwhile.
 ///
-/// Dropping an `Atomic` leaks the object it leads to: somebody else may have
-/// it too. See [`into_owned`](Self::into_owned).
+/// Dropping an `Atomic` leaks the object it leads to, as others may have it
+/// too. See [`into_owned`](Self::into_owned).
 ///
 /// ```
 /// use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned, Shared}};
@@ -37,7 +39,8 @@ use crate::{
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
 pub struct Atomic<T, D: Domain> {
-    /// Null, or an object that was an `Owned<T, D>`, and is not retired.
+    /// Null, or an object that was an `Owned<T, D>`, and is not retired; with a
+    /// tag.
     pointer: AtomicPtr<Linked<T>>,
     of: PhantomData<(T, Brand<D>)>,
 }
@@ -126,10 +129,10 @@ impl<T, D: Domain> Atomic<T, D> {
     /// ```
     #[inline]
     pub unsafe fn load_unguarded<'g>(&self) -> Shared<'g, T, D> {
-        // Acquire: as in `load`, for those who do not come by the place in a
-        // way that orders them after all others.
+        // Acquire: as in `load`; a caller need not be ordered after those who
+        // changed the place.
         let object = self.pointer.load(Ordering::Acquire);
-        // SAFETY: the caller's.
+        // SAFETY: neither freed nor retired while it is used (fn contract).
         unsafe { Shared::from_object(object) }
     }
 
@@ -192,7 +195,7 @@ impl<T, D: Domain> Atomic<T, D> {
         // AcqRel and Acquire: as in `swap` and `load`.
         let result = guard.compare_exchange(
             &self.pointer,
-            current.as_raw(),
+            current.as_tagged(),
             new,
             Ordering::AcqRel,
             Ordering::Acquire,
@@ -229,16 +232,16 @@ impl<T, D: Domain> Atomic<T, D> {
     /// ```
     #[must_use]
     pub unsafe fn into_owned(self) -> Option<Owned<T, D>> {
-        // Relaxed: we have the place alone, and came by it in some way that
-        // orders us after all others.
-        let object = self.pointer.load(Ordering::Relaxed);
-        // SAFETY: the caller's: there is no other way to the object.
+        // Relaxed: we own the place, which orders us after all earlier
+        // accesses.
+        let object = untagged(self.pointer.load(Ordering::Relaxed));
+        // SAFETY: no other `Atomic` or `Shared` leads to it (fn contract).
         (!object.is_null()).then(|| unsafe { Owned::from_object(object) })
     }
 }
 
-/// Leads to the same object: the way to what is left as it is, for a copy of
-/// the object before it.
+/// Leads to the same object: for a copy of a node whose successor stays the
+/// same.
 ///
 /// ```
 /// # use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned}};
@@ -254,7 +257,7 @@ impl<T, D: Domain> Atomic<T, D> {
 impl<T, D: Domain> From<Shared<'_, T, D>> for Atomic<T, D> {
     fn from(object: Shared<'_, T, D>) -> Self {
         Self {
-            pointer: AtomicPtr::new(object.as_raw()),
+            pointer: AtomicPtr::new(object.as_tagged()),
             of: PhantomData,
         }
     }
@@ -312,9 +315,9 @@ impl<T, D: Domain, P> fmt::Display for Changed<'_, T, D, P> {
 impl<T, D: Domain, P> core::error::Error for Changed<'_, T, D, P> {}
 
 impl<D: Domain, R: Role> Guard<'_, D, R> {
-    /// Retires an object: nobody can reach it any more. Its value is dropped
-    /// and its block goes back to its pool when no section can hold it, and
-    /// not before this guard is dropped. Null is ignored.
+    /// Retires an object that is unlinked. Its value is dropped and its block
+    /// goes back to its pool when no section can hold it, and not before this
+    /// guard is dropped. Null is ignored.
     ///
     /// Lock-free; costs and contexts as
     /// [`Guard::defer_retire`](crate::Guard::defer_retire).
@@ -323,14 +326,16 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
     ///
     /// - No [`Atomic`](super::Atomic) that a section entered from now on can
     ///   find leads to the object, and nobody stores it into one again.
-    /// - In robust mode no `Atomic` at all leads to it, also none in an object
-    ///   that was retired before: a reader that stands there would follow it
-    ///   without protection. Unless none of these objects changed after it was
-    ///   published, as in a tree whose nodes are copied and never written to:
-    ///   what leads there is younger, and who holds the younger one was
-    ///   protected from the reclaim of the older one, too. A structure for
-    ///   which neither can be said, such as a list, has to check each step it
-    ///   takes, as [`Map`](super::Map) does, and that is for raw pointers.
+    /// - In robust mode no `Atomic` at all leads to it, not even one in an
+    ///   object that was retired before: a reader that stands on that object
+    ///   would follow it without protection. The exception are objects that do
+    ///   not change after they are published, such as nodes of a tree that are
+    ///   copied and never written to: the object that leads here is younger, and
+    ///   a section that holds the younger one also protects the older one. A
+    ///   structure that meets neither condition, such as a list, has to check
+    ///   each step: it uses what it loaded from an object only after it has
+    ///   shown that the object was linked then, as the list of
+    ///   [`fetch_or`](super::Atomic::fetch_or) does.
     /// - It is retired once.
     ///
     /// ```
@@ -354,8 +359,8 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
     pub unsafe fn retire<T: Send + 'static>(&self, object: Shared<'_, T, D>) {
         let object = object.as_raw();
         if !object.is_null() {
-            // SAFETY: the caller's: unlinked, retired once. It came from an
-            // `Owned`: it was made with a handle of this collector, is in a
+            // SAFETY: unlinked and retired once (fn contract). It came from an
+            // `Owned`, so it was made with a handle of this collector, is in a
             // pool that is a static, and may be dropped on any thread.
             unsafe { self.retire_value(object, pooled::<T>) };
         }

@@ -1,15 +1,17 @@
 //! A record that many read and few replace.
 
+mod update;
+
 use core::{
     cell::UnsafeCell,
     fmt,
     marker::PhantomData,
-    mem::{ManuallyDrop, MaybeUninit, needs_drop, offset_of},
+    mem::{ManuallyDrop, MaybeUninit, offset_of},
     ptr,
 };
 
 use super::{
-    Domain, Full, Guard, Handle, Refused,
+    Domain, Full, Guard, Handle,
     domain::Brand,
     node::{Blank, pooled},
 };
@@ -21,10 +23,10 @@ use crate::{
 /// A record that many read, and that is replaced as a whole: a configuration,
 /// a calibration, a routing or device table.
 ///
-/// Readers see one version, whole, for as long as they like, and wait for
-/// nobody. Writers put a new version; the old one is dropped when its last
-/// reader has gone. `VERSIONS` is how many there is room for beside the first,
-/// which has a place of its own.
+/// A reader sees one whole version for as long as it likes, and never waits. A
+/// writer puts a new version; the old one is dropped after its last reader has
+/// left. There is room for `VERSIONS` versions beside the first, which has a
+/// place of its own.
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
@@ -34,15 +36,16 @@ use crate::{
 ///
 /// # Memory
 ///
-/// `VERSIONS` blocks, whatever readers do. Besides the current version there
-/// are those that somebody can still hold, or that wait in the batch of a
+/// `VERSIONS` blocks, whatever readers do. Besides the current version they
+/// hold those that a section may still read, or that wait in the batch of a
 /// handle. A call for which there is no block flushes its handle; if there is
-/// still none, the answer is [`Full`], with the value. In robust mode
+/// still none, it returns [`Full`], with the value. In robust mode
 /// [`Config::pool_size`](crate::Config::pool_size) with `live = 1 + writers`
 /// says which `VERSIONS` is never exhausted. In basic mode a reader that
-/// stalls holds back all versions that were replaced since, and writers get
-/// `Full` until it goes on. A writer's own guard counts as a reader, so drop it
-/// before you write.
+/// stalls holds back all versions whose batches are published after it began,
+/// and writers get `Full` until it leaves. A writer's own guard counts as a
+/// reader, so drop it before you write; so does the [`Ref`](super::Ref) that
+/// `update` returns.
 ///
 /// # Values that are left
 ///
@@ -68,10 +71,10 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RcuCell<T, const VERSIONS: usize, D: Domain> {
-    /// Where the current version is: how many bytes from the first one. A
-    /// constant cannot hold a pointer into itself; and as all versions are in
-    /// the cell, a reader adds, and has no case to tell apart. Zero at the
-    /// start, so that a cell whose value is zero lies in `.bss`.
+    /// The offset of the current version from the first one, in bytes: a
+    /// constant cannot hold a pointer into itself. All versions are in the
+    /// cell, so a reader adds the offset and does not branch. Zero at the
+    /// start, so a cell whose value is zero lies in `.bss`.
     current: AtomicPtr<Linked<T>>,
     /// The first version, which is there before there is a handle.
     first: UnsafeCell<ManuallyDrop<Linked<T>>>,
@@ -132,8 +135,8 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         ptr::without_provenance_mut(version.addr().wrapping_sub(first))
     }
 
-    /// The current value. It stays as it is for as long as the guard lives,
-    /// also if it is replaced meanwhile.
+    /// The current value. It does not change while the guard lives, even if it
+    /// is replaced meanwhile.
     ///
     /// ```
     /// use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
@@ -154,15 +157,14 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         // Acquire: pairs with the Release of `put` and `exchange`; without it
         // the value might not be there yet.
         let version = self.version(guard.protect(&self.current, Ordering::Acquire));
-        // SAFETY: a version is retired after it was replaced, to the collector
-        // of D, whose guard this is. The first has no birth era, so it is
-        // protected in robust mode, too. Values are not changed.
+        // SAFETY: protected: a version is retired after it was replaced, to
+        // the collector of D, whose guard this is. The first has no birth era,
+        // so it is protected in robust mode, too. Values do not change.
         unsafe { &(*version).value }
     }
 
-    /// Free blocks for new versions, without those that handles keep. A
-    /// moment's view, for a watcher; looks at each block. Wait-free, any
-    /// context.
+    /// How many blocks are free for new versions, without those that handles
+    /// keep: approximate, for a watcher. O(`VERSIONS`). Wait-free, any context.
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
@@ -178,8 +180,8 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         self.versions.available()
     }
 
-    /// A clone of the current value, which needs no guard. The clone is made
-    /// inside a section: a slow one holds back what others retire meanwhile.
+    /// A clone of the current value, which needs no guard. It is made inside a
+    /// section: a slow clone holds back what others retire meanwhile.
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
@@ -236,144 +238,11 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         Ok(())
     }
 
-    /// Puts a value that is made from the current one. If another writer was
-    /// faster the closure runs again, with the other's value, and what it made
-    /// before is dropped; a deferred or per-CPU handle retires it instead, and
-    /// takes another block.
-    ///
-    /// # Errors
-    ///
-    /// [`Full`], if there is no block. The closure has not run then, unless it
-    /// is a deferred or per-CPU handle that lost to a faster writer.
-    ///
-    /// ```
-    /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
-    /// # domain!(App: Collector<4> = Collector::new());
-    /// static COUNT: RcuCell<u32, 4, App> = RcuCell::new(0);
-    /// let handle = App::register()?;
-    /// for _ in 0..100 {
-    ///     COUNT.update(&handle, |count| count + 1)?;
-    /// }
-    /// assert_eq!(COUNT.snapshot(&handle), 100);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn update<R: Role>(
-        &'static self,
-        handle: &Handle<D, R>,
-        mut make: impl FnMut(&T) -> T,
-    ) -> Result<(), Full<()>>
-    where
-        T: Send,
-    {
-        let mut blank = Blank::claim(&self.versions, handle).ok_or(Full(()))?;
-        let guard = handle.enter();
-        // Acquire: as in `read`.
-        let mut current = guard.protect(&self.current, Ordering::Acquire);
-        loop {
-            // SAFETY: as in `read`.
-            let value = make(unsafe { &(*self.version(current)).value });
-            let cache = blank.cache;
-            let new = blank.fill(value);
-            match self.exchange(&guard, current, new) {
-                Ok(()) => return Ok(()),
-                Err(found) => current = found,
-            }
-            if R::RECLAIMS == Some(true) || !needs_drop::<T>() {
-                // SAFETY: it was filled above, and not published.
-                let (unused, value) = unsafe { Blank::empty(new, cache) };
-                blank = unused;
-                drop(value);
-            } else {
-                // SAFETY: it was not published, so nobody can find it; from a
-                // pool in a static, stamped by a handle of this collector.
-                unsafe { guard.retire_value(new, pooled::<T>) };
-                blank = Blank::claim(&self.versions, handle).ok_or(Full(()))?;
-            }
-        }
-    }
-
-    /// Puts a new value if the current one is still `current`: the same
-    /// version, that is, not an equal one. The guard under which `current` was
-    /// read holds back what is replaced meanwhile: `VERSIONS` has to allow for
-    /// that.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`], with the value: `Mismatch` if another version is current,
-    /// `Full` if there is no block.
-    ///
-    /// ```
-    /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell, Refused}};
-    /// # domain!(App: Collector<4> = Collector::new());
-    /// static STATE: RcuCell<&str, 4, App> = RcuCell::new("idle");
-    /// let handle = App::register()?;
-    /// let guard = handle.enter();
-    /// let state = STATE.read(&guard);
-    /// STATE.compare_exchange(&handle, state, "busy")?;
-    /// let late = STATE.compare_exchange(&handle, state, "done");
-    /// assert_eq!(late, Err(Refused::Mismatch("done")));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn compare_exchange<R: Role>(
-        &'static self,
-        handle: &Handle<D, R>,
-        current: &T,
-        new: T,
-    ) -> Result<(), Refused<T>>
-    where
-        T: Send,
-    {
-        let Some(blank) = Blank::claim(&self.versions, handle) else {
-            return Err(Refused::Full(new));
-        };
-        let guard = handle.enter();
-        // Acquire: as in `read`.
-        let seen = guard.protect(&self.current, Ordering::Acquire);
-        // SAFETY: protected; no access.
-        let value = unsafe { &raw const (*self.version(seen)).value };
-        let lost = if ptr::eq(value, current) {
-            let cache = blank.cache;
-            let new = blank.fill(new);
-            match self.exchange(&guard, seen, new) {
-                Ok(()) => return Ok(()),
-                // SAFETY: it was filled above, and not published.
-                Err(_) => unsafe { Blank::empty(new, cache) }.1,
-            }
-        } else {
-            new
-        };
-        // Before the value is on its way out: if a reclaimer panics here, the
-        // value is dropped and not leaked.
-        drop(guard);
-        Err(Refused::Mismatch(lost))
-    }
-
-    /// Publishes a version if `current` is still there; else returns what is,
-    /// protected.
-    #[inline]
-    fn exchange<R: Role>(
-        &'static self,
-        guard: &Guard<'_, D, R>,
-        current: *mut Linked<T>,
-        new: *mut Linked<T>,
-    ) -> Result<(), *mut Linked<T>> {
-        // AcqRel: as in `replace`. Acquire on failure: as in `read`.
-        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
-        match guard.compare_exchange(&self.current, current, self.place(new), success, failure) {
-            Ok(old) => {
-                // SAFETY: the exchange unlinked it.
-                unsafe { self.retire(guard, old) };
-                Ok(())
-            }
-            Err(found) => Err(found),
-        }
-    }
-
     /// Retires the version that `old` leads to.
     ///
     /// # Safety
     ///
-    /// The caller has replaced `old` by something else.
+    /// The caller has replaced `old` in `current`.
     #[inline]
     unsafe fn retire<R: Role>(&'static self, guard: &Guard<'_, D, R>, old: *mut Linked<T>) {
         let old = self.version(old);
@@ -382,11 +251,11 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         } else {
             pooled::<T>
         };
-        // SAFETY: `current` is the one way to a version, never leads to it
-        // again, and belongs to the collector of D; so it is retired once. The
-        // pool and the first version are in a static, and `pooled::<T>` is
-        // right for a block of the same layout. The first version has a
-        // `Link::new`, the others were stamped by `alloc`.
+        // SAFETY: `current` was the only way to the version (fn contract), never
+        // leads to it again, and belongs to the collector of D; so it is retired
+        // once. The pool and the first version are in a static (`'static`), and
+        // `pooled::<T>` is right for a block of the same layout. The first
+        // version has a `Link::new`, the others were stamped by `alloc`.
         unsafe { guard.retire_value(old, reclaim) };
     }
 }

@@ -5,7 +5,7 @@ use core::{fmt, marker::PhantomData, ops::Deref};
 use super::AnyCollector;
 use crate::{Deferred, Eager, HandleId, Nested, Role, SlotsExhausted};
 
-/// A type that names one collector: those who use it, and what they share.
+/// A type that names one collector: its users, and what they share.
 ///
 /// The macro [`domain!`](crate::domain) makes one. By hand it is
 ///
@@ -23,9 +23,9 @@ use crate::{Deferred, Eager, HandleId, Nested, Role, SlotsExhausted};
 /// # assert!(App::register().is_ok());
 /// ```
 ///
-/// The trait is safe: a constant is the same wherever it is used, and a
-/// collector can only be borrowed from a `static` in one. A new collector does
-/// not compile:
+/// The trait is safe: a constant has the same value wherever it is used, and it
+/// can borrow a collector only from a `static`. A new collector does not
+/// compile:
 ///
 /// ```compile_fail,E0492
 /// use hyaline::{Collector, safe::Domain};
@@ -71,8 +71,8 @@ pub trait Domain: Sized + 'static {
         Ok(Handle::new(collector::<Self>().claim()?))
     }
 
-    /// Claims a slot for a context in which no reclaimer may run and so no
-    /// value is dropped: an interrupt, as a rule. See
+    /// Claims a slot for a context in which no reclaimer may run, so that no
+    /// value is dropped in it: usually an interrupt. See
     /// [`Collector::register_deferred`](crate::CollectorView::register_deferred).
     ///
     /// # Errors
@@ -94,8 +94,8 @@ pub trait Domain: Sized + 'static {
     }
 
     /// Claims a slot for a CPU, which a task and the interrupts that preempt
-    /// it there use together, without masking anything. No value is dropped
-    /// in their calls. See
+    /// it there share without masking interrupts. No value is dropped in their
+    /// calls. See
     /// [`Collector::register_per_cpu`](crate::CollectorView::register_per_cpu).
     ///
     /// # Errors
@@ -128,21 +128,21 @@ fn collector<D: Domain>() -> &'static D::Collector {
     D::collector()
 }
 
-/// What a type is marked with that belongs to a domain: it has no `D`, and is
+/// The mark of a type that belongs to a domain. It contains no `D`, and is
 /// `Send` and `Sync` whatever `D` is.
 ///
 /// `D` is both an argument and a result, so the type is invariant: a domain
-/// that is a subtype of another one may name another collector.
+/// that is a subtype of another may name another collector.
 pub(super) type Brand<D> = fn(D) -> D;
 
 /// The scheme of a domain's collector.
 pub(super) type SchemeOf<D> = <<D as Domain>::Collector as AnyCollector>::Scheme;
 
-/// A claimed slot of a domain's collector: what a task, an interrupt or a CPU
-/// uses the domain's structures through.
+/// A claimed slot of a domain's collector, through which a task, an interrupt or
+/// a CPU uses the domain's structures.
 ///
-/// Made by [`Domain::register`] and [`Domain::register_deferred`], or lent by
-/// a [`PerCpu`](super::PerCpu).
+/// Made by [`Domain::register`] and [`Domain::register_deferred`], or borrowed
+/// from a [`PerCpu`](super::PerCpu).
 ///
 /// Dereferences to the [`Handle`](crate::Handle) of the collector, for
 /// `collect`, `flush` and the like.
@@ -159,7 +159,7 @@ pub(super) type SchemeOf<D> = <<D as Domain>::Collector as AnyCollector>::Scheme
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
 pub struct Handle<D: Domain, R: Role = Eager> {
-    /// Of the collector that `D` names: what all that is safe here rests on.
+    /// Of the collector that `D` names. All of this module's safety rests on it.
     raw: crate::Handle<'static, SchemeOf<D>, R>,
     of: PhantomData<Brand<D>>,
 }
@@ -187,12 +187,12 @@ impl<D: Domain, R: Role> fmt::Debug for Handle<D, R> {
     }
 }
 
-/// A [`PerCpu`](crate::PerCpu) that says which collector it is of: a claimed
-/// slot that belongs to a CPU, and is used by a task and by the interrupts
-/// that preempt it there.
+/// A [`PerCpu`](crate::PerCpu) of a domain's collector: a claimed slot that
+/// belongs to a CPU, and is used by a task and by the interrupts that preempt it
+/// there.
 ///
 /// Made by [`Domain::register_per_cpu`], and kept where both find it. No
-/// reclaimer runs in its context, and so no value is dropped: others reclaim,
+/// reclaimer runs in its context, so no value is dropped there: others reclaim,
 /// for example an idle task with a handle of its own.
 ///
 /// ```
@@ -209,7 +209,7 @@ impl<D: Domain, R: Role> fmt::Debug for Handle<D, R> {
 ///     // SAFETY: on CPU 0, and the guards are dropped before this returns.
 ///     let handle = unsafe { cpu.get() };
 ///     if reading > *LIMIT.read(&handle.enter()) {
-///         _ = ALARMS.push(handle, reading); // full: it is not the first alarm
+///         _ = ALARMS.push(handle, reading); // full: earlier alarms are waiting
 ///     }
 /// }
 ///
@@ -219,7 +219,7 @@ impl<D: Domain, R: Role> fmt::Debug for Handle<D, R> {
 ///     let handle = unsafe { cpu.get() };
 ///     let guard = handle.enter();
 ///     let limit = LIMIT.read(&guard);
-///     interrupt(11); // wherever it comes
+///     interrupt(11); // at any point
 ///     assert_eq!((*limit, ALARMS.pop(handle)), (10, Some(11)));
 /// }
 ///
@@ -230,8 +230,8 @@ pub struct PerCpu<D: Domain> {
     handle: Handle<D, Nested>,
 }
 
-// SAFETY: the handle is used through `get` alone, whose caller is on the one
-// CPU it belongs to.
+// SAFETY: the handle is reached only through `get`, whose contract keeps its
+// callers on one CPU.
 unsafe impl<D: Domain> Sync for PerCpu<D> {}
 
 impl<D: Domain> PerCpu<D> {
@@ -323,17 +323,38 @@ impl<D: Domain> fmt::Debug for PerCpu<D> {
 /// );
 /// # assert!(Routes::register().is_ok());
 /// ```
+///
+/// Attributes go to the type. Where a `cfg` is off nothing is made.
+///
+/// ```
+/// # use hyaline::{Collector, domain};
+/// domain!(#[cfg(target_os = "none")] Board: Collector<4> = Collector::new());
+/// ```
 #[macro_export]
 macro_rules! domain {
-    ($(#[$attribute:meta])* $vis:vis $name:ident: $collector:ty = $new:expr) => {
-        $(#[$attribute])*
+    ($(#[$($attribute:tt)*])* $vis:vis $name:ident: $collector:ty = $new:expr) => {
+        $crate::domain!(@split {} {} $(#[$($attribute)*])* $vis $name: $collector = $new);
+    };
+    (@split { $($cfgs:tt)* } $others:tt #[cfg $when:tt] $($rest:tt)*) => {
+        $crate::domain!(@split { $($cfgs)* #[cfg $when] } $others $($rest)*);
+    };
+    (@split $cfgs:tt { $($others:tt)* } #[$($other:tt)*] $($rest:tt)*) => {
+        $crate::domain!(@split $cfgs { $($others)* #[$($other)*] } $($rest)*);
+    };
+    (
+        @split { $($cfgs:tt)* } { $($others:tt)* }
+        $vis:vis $name:ident: $collector:ty = $new:expr
+    ) => {
+        $($cfgs)*
+        $($others)*
         #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
         $vis struct $name;
 
+        $($cfgs)*
         impl $crate::safe::Domain for $name {
             type Collector = $collector;
             const COLLECTOR: &'static $collector = {
-                // `$new` sees this name, so it is none that a caller has.
+                // `$new` sees this name, so no caller may have it.
                 static __HYALINE_COLLECTOR_OF_A_DOMAIN: $collector = $new;
                 &__HYALINE_COLLECTOR_OF_A_DOMAIN
             };

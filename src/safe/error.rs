@@ -1,9 +1,9 @@
-//! Why a call is refused. The value always comes back.
+//! Errors of the structures. The value always comes back.
 
 use core::fmt;
 
-/// All places are taken, or wait until nobody can hold them. The value that
-/// was to be stored comes back.
+/// No block is free: each is in use, or waits until no section can hold it. The
+/// value that was to be stored comes back.
 ///
 /// ```
 /// use hyaline::{Collector, domain, safe::{Domain, Stack}};
@@ -55,8 +55,7 @@ impl<T> fmt::Display for Full<T> {
 
 impl<T> core::error::Error for Full<T> {}
 
-/// Nothing was changed, and why not. The value that was to be stored comes
-/// back.
+/// Nothing was changed. The value that was to be stored comes back.
 ///
 /// ```
 /// use hyaline::{Collector, domain, safe::{Domain, Map, Refused}};
@@ -74,10 +73,10 @@ impl<T> core::error::Error for Full<T> {}
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Refused<T> {
-    /// As [`Full`].
+    /// No block is free, as [`Full`].
     Full(T),
-    /// What is there is not what the call asks for: another version than the
-    /// expected one, a key that is there already, or one that is not.
+    /// The structure has not what the call expects: the version or the value is
+    /// another one, the key is there already, or it is not there.
     Mismatch(T),
 }
 

@@ -1,4 +1,4 @@
-//! Guards that say which collector they are of.
+//! Guards of a domain's collector.
 
 use core::{fmt, marker::PhantomData, ops::Deref};
 
@@ -9,8 +9,8 @@ use super::{
 use crate::{Eager, Role};
 
 impl<D: Domain, R: Role> Handle<D, R> {
-    /// Opens a section: what is read under the guard stays valid until it is
-    /// dropped. As [`Handle::enter`](crate::Handle::enter): wait-free, any
+    /// Opens a section: what is read under the guard stays valid until the guard
+    /// is dropped. As [`Handle::enter`](crate::Handle::enter): wait-free, any
     /// context, guards nest.
     ///
     /// ```
@@ -34,8 +34,8 @@ impl<D: Domain, R: Role> Handle<D, R> {
 }
 
 impl<D: Domain, R: Role> Handle<D, R> {
-    /// As `enter`, not bound to a borrow of the handle: the caller keeps the
-    /// two together.
+    /// As `enter`, but without a borrow of the handle: the caller keeps the two
+    /// together.
     pub(super) fn enter_for_section(&self) -> Guard<'static, D, R> {
         core::mem::forget((**self).enter());
         Guard {

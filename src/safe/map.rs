@@ -1,51 +1,66 @@
 //! A map: a fixed number of buckets, each a sorted list (see [`list`]).
 
+mod change;
 mod hash;
 mod iter;
 mod list;
+mod look;
+mod put;
+mod take;
 
 use core::{fmt, hash::Hash, marker::PhantomData};
 
 pub use iter::Iter;
+use list::List;
 pub use list::MapNode;
-use list::{List, Under};
 
-use super::{
-    Domain, Guard, Handle, InPool, Own, Owned, Refused, Storage, domain::Brand, node::drop_all,
-};
+use super::{Domain, InPool, Own, Storage, domain::Brand, node::drop_all};
 use crate::{
-    Pool, Role,
+    Pool,
     sync::{Init, const_fn},
 };
 
 /// A map of at most `CAP` keys in `BUCKETS` lists, for any number of tasks and
-/// interrupts. As many buckets as keys make the lists short.
+/// interrupts. With as many buckets as keys the lists are short.
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
-/// | [`get`](Self::get) | basic mode: walks the bucket once, without a write; robust mode: lock-free, and unlinks removed nodes that it meets | yes |
-/// | [`insert`](Self::insert), [`replace`](Self::replace), [`set`](Self::set), [`remove`](Self::remove) | lock-free: repeat if another call changed the same bucket | yes; with a deferred or per-CPU handle no key and no value is dropped in it |
-/// | [`iter`](Self::iter) | each step as `get` in robust mode; steps along a bucket begin at its front | yes |
+/// | [`get`](Self::get), [`contains_key`](Self::contains_key) | basic mode: walks the bucket once, without a write; robust mode: lock-free, and unlinks removed nodes that it meets | yes |
+/// | [`insert`](Self::insert), [`replace`](Self::replace), [`set`](Self::set), [`compare_exchange`](Self::compare_exchange), [`remove`](Self::remove), [`remove_if`](Self::remove_if), [`get_or_insert`](Self::get_or_insert), [`get_or_insert_with`](Self::get_or_insert_with), [`update`](Self::update) | lock-free: repeat if another call changed the same bucket | yes; with a deferred or per-CPU handle no key and no value is dropped in it, unless a comparison or a closure panics |
+/// | [`iter`](Self::iter), [`retain`](Self::retain), [`clear`](Self::clear) | each step as `get` in robust mode; steps along a bucket begin at its front | yes; as above |
+/// | [`len`](Self::len), [`is_empty`](Self::is_empty) | lock-free: walk all buckets, and repeat one that others change | yes |
 ///
-/// A value is not changed in place: to replace it is to put a new node, in one
-/// step. There is no moment at which a key that is replaced is missing. Who
-/// has a reference to the old value keeps it until the guard is dropped.
+/// A value is not changed in place: a new node takes the place of the old one
+/// in one step, so a key that is replaced is never missing. A reference to the
+/// old value stays valid until its guard is dropped.
 ///
-/// The hash is quick and not keyed: if strangers choose the keys, they can
-/// choose them to meet in one bucket.
+/// The hash is quick and not keyed: strangers who choose the keys can choose
+/// them to meet in one bucket.
+///
+/// # Keys that contradict themselves
+///
+/// `Hash`, `Ord` and `Eq` of a key have to agree with each other, with those
+/// of what it is borrowed as, and with `Clone` in [`update`](Self::update), and
+/// must not change while the key is in the map. Otherwise calls may miss keys
+/// or find others, and `iter`, `retain`, `clear` and `update` may not end. The
+/// map stays sound.
 ///
 /// # Memory
 ///
 /// A word for each bucket and `CAP` blocks. A block is in use from the insert
-/// until no section can hold its node any more; a replace needs one more. A
+/// until no section can hold its node any more; a replacement needs one more. A
 /// call for which there is no block flushes its handle; if there is still
-/// none, the answer is [`Refused::Full`], with key and value. What is held back
-/// by open guards, in a handle's unpublished batch, or as spare blocks (`CAP
-/// / 32` a handle, at most 64, on targets with caches) is missing until then.
-/// For `live` keys the robust mode needs
-/// [`Config::pool_size`](crate::Config::pool_size) blocks, with a key more for
-/// each call that inserts or replaces at a time; in basic mode a section that
-/// stalls holds back all that is removed or replaced from then on.
+/// none, it is refused as full. Blocks that open guards hold back, that are in
+/// a handle's unpublished batch, or that handles keep as spares (`CAP / 32`
+/// each, at most 64, on targets with caches) are missing until then. For
+/// `live` keys the robust mode needs
+/// [`Config::pool_size`](crate::Config::pool_size) blocks, counting a key more
+/// for each call that puts something at the same time. In basic mode a section
+/// that stalls holds back what is removed or replaced, by calls after it began
+/// and by earlier ones whose batches were not published yet.
+///
+/// If a comparison panics while a removed node is unlinked, the node keeps its
+/// block until a call walks that bucket.
 ///
 /// With [`InPool`] the `CAP` blocks are those of a pool that
 /// [others use too](crate::safe#several-structures-in-one-pool).
@@ -108,7 +123,7 @@ impl<K, V, const BUCKETS: usize, const CAP: usize, D: Domain> Map<K, V, BUCKETS,
     const_fn! {
         /// An empty map with a pool of its own.
         ///
-        /// One without buckets does not compile.
+        /// A map without buckets or without blocks does not compile.
         ///
         /// ```
         /// use hyaline::{Collector, domain, safe::Map};
@@ -132,7 +147,7 @@ where
     const_fn! {
         /// An empty map that takes its nodes from a shared pool.
         ///
-        /// One without buckets does not compile.
+        /// A map without buckets does not compile.
         ///
         /// ```
         /// use hyaline::{Collector, Pool, domain, safe::{Domain, InPool, Map, MapNode}};
@@ -178,169 +193,15 @@ where
 
 impl<K, V, const BUCKETS: usize, const CAP: usize, D, P> Map<K, V, BUCKETS, CAP, D, P>
 where
-    K: Hash + Ord + Send + 'static,
+    K: Ord + Send + 'static,
     V: Send + 'static,
     D: Domain,
     P: Storage<MapNode<K, V>, CAP>,
 {
     /// The list that a key belongs to.
     #[inline]
-    fn bucket(&'static self, key: &K) -> &'static List<K, V> {
+    fn bucket<Q: Hash + ?Sized>(&'static self, key: &Q) -> &'static List<K, V> {
         &self.buckets[hash::bucket(key, BUCKETS)]
-    }
-
-    /// The value under a key.
-    ///
-    /// ```
-    /// # use hyaline::{Collector, domain, safe::{Domain, Map}};
-    /// # domain!(App: Collector<4> = Collector::new());
-    /// static MAP: Map<u32, u32, 4, 8, App> = Map::new();
-    /// let handle = App::register()?;
-    /// assert_eq!(MAP.get(&handle.enter(), &1), None);
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    #[inline]
-    pub fn get<'g, R: Role>(&'static self, guard: &'g Guard<'_, D, R>, key: &K) -> Option<&'g V> {
-        self.bucket(key).get(guard, key)
-    }
-
-    /// Puts a value under a key that is not there.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`], with key and value: `Mismatch` if the key is there, `Full`
-    /// if there is no block.
-    ///
-    /// ```
-    /// # use hyaline::{Collector, domain, safe::{Domain, Map, Refused}};
-    /// # domain!(App: Collector<4> = Collector::new());
-    /// static MAP: Map<u32, &str, 4, 8, App> = Map::new();
-    /// let handle = App::register()?;
-    /// MAP.insert(&handle, 1, "one")?;
-    /// assert_eq!(MAP.insert(&handle, 1, "uno"), Err(Refused::Mismatch((1, "uno"))));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn insert<R: Role>(
-        &'static self,
-        handle: &Handle<D, R>,
-        key: K,
-        value: V,
-    ) -> Result<(), Refused<(K, V)>> {
-        self.put(handle, key, value, Under::New).map(drop)
-    }
-
-    /// Puts a value under a key that is there.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`], with key and value: `Mismatch` if the key is not there,
-    /// `Full` if there is no block.
-    ///
-    /// ```
-    /// # use hyaline::{Collector, domain, safe::{Domain, Map, Refused}};
-    /// # domain!(App: Collector<4> = Collector::new());
-    /// static MAP: Map<u32, &str, 4, 8, App> = Map::new();
-    /// let handle = App::register()?;
-    /// assert_eq!(MAP.replace(&handle, 1, "one"), Err(Refused::Mismatch((1, "one"))));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn replace<R: Role>(
-        &'static self,
-        handle: &Handle<D, R>,
-        key: K,
-        value: V,
-    ) -> Result<(), Refused<(K, V)>> {
-        self.put(handle, key, value, Under::Old).map(drop)
-    }
-
-    /// Puts a value under a key, whether it is there or not, and says if it
-    /// was.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused::Full`], with key and value, if there is no block.
-    ///
-    /// ```
-    /// # use hyaline::{Collector, domain, safe::{Domain, Map}};
-    /// # domain!(App: Collector<4> = Collector::new());
-    /// static MAP: Map<u32, &str, 4, 8, App> = Map::new();
-    /// let handle = App::register()?;
-    /// assert_eq!(MAP.set(&handle, 1, "one"), Ok(false));
-    /// assert_eq!(MAP.set(&handle, 1, "uno"), Ok(true));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn set<R: Role>(
-        &'static self,
-        handle: &Handle<D, R>,
-        key: K,
-        value: V,
-    ) -> Result<bool, Refused<(K, V)>> {
-        self.put(handle, key, value, Under::Any)
-    }
-
-    fn put<R: Role>(
-        &'static self,
-        handle: &Handle<D, R>,
-        key: K,
-        value: V,
-        under: Under,
-    ) -> Result<bool, Refused<(K, V)>> {
-        // Before the section: see `node::Blank`. Owned: it is dropped if a
-        // comparison of keys panics.
-        let node = MapNode::new(key, value);
-        let new = match Owned::new(P::pool(&self.nodes), handle, node) {
-            Ok(new) => new,
-            Err(full) => return Err(Refused::Full(full.into_inner().into_parts())),
-        };
-        let bucket = self.bucket(new.key());
-        let guard = handle.enter();
-        let put = bucket.put(&guard, new, under);
-        // Before key and value are on their way out: if a reclaimer panics
-        // here, they are dropped and not leaked.
-        drop(guard);
-        put.map_err(|unused| Refused::Mismatch(unused.into_inner_of(handle).into_parts()))
-    }
-
-    /// Takes a key out. Its value can be looked at until the guard is dropped.
-    ///
-    /// ```
-    /// # use hyaline::{Collector, domain, safe::{Domain, Map}};
-    /// # domain!(App: Collector<4> = Collector::new());
-    /// static MAP: Map<u32, &str, 4, 8, App> = Map::new();
-    /// let handle = App::register()?;
-    /// MAP.insert(&handle, 1, "one")?;
-    /// let guard = handle.enter();
-    /// assert_eq!(MAP.remove(&guard, &1), Some(&"one"));
-    /// assert_eq!(MAP.remove(&guard, &1), None);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn remove<'g, R: Role>(
-        &'static self,
-        guard: &'g Guard<'_, D, R>,
-        key: &K,
-    ) -> Option<&'g V> {
-        self.bucket(key).remove(guard, key)
-    }
-
-    /// All keys with their values, bucket by bucket, and ascending in each.
-    ///
-    /// While others go on changing the map, a key that is there all the time
-    /// comes once, a key that is there for a part of it at most once.
-    ///
-    /// ```
-    /// # use hyaline::{Collector, domain, safe::{Domain, Map}};
-    /// # domain!(App: Collector<4> = Collector::new());
-    /// static MAP: Map<u32, u32, 4, 8, App> = Map::new();
-    /// let handle = App::register()?;
-    /// for key in 1..=8 {
-    ///     MAP.insert(&handle, key, key * key)?;
-    /// }
-    /// let guard = handle.enter();
-    /// assert_eq!(MAP.iter(&guard).map(|(_, square)| square).sum::<u32>(), 204);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn iter<'g, R: Role>(&'static self, guard: &'g Guard<'_, D, R>) -> Iter<'g, K, V, D, R> {
-        Iter::new(&self.buckets, guard)
     }
 }
 

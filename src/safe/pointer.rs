@@ -1,4 +1,4 @@
-//! Pointers to objects: one's own, and shared ones that a guard protects.
+//! Pointers to objects: owned ones, and shared ones that a guard protects.
 
 use core::{
     fmt,
@@ -8,13 +8,13 @@ use core::{
     ptr::{self, NonNull},
 };
 
-use super::{Domain, Guard, Handle, domain::Brand, node};
+use super::{Domain, Guard, Handle, domain::Brand, node, tag::untagged};
 use crate::{Link, Linked, Pool, PoolExhausted, Role, sync::AtomicPtr, sync::Ordering};
 
-/// An object in a pool that nobody else has. Dereferences to its value.
+/// An object in a pool, with a single owner. Dereferences to its value.
 ///
-/// Dropped, it drops the value and gives the block back: wait-free, in any
-/// context in which the value may be dropped.
+/// Its drop drops the value and gives the block back: wait-free, in any context
+/// in which the value may be dropped.
 ///
 /// ```
 /// use hyaline::{Collector, Pool, domain, safe::{Domain, Owned}};
@@ -29,21 +29,21 @@ use crate::{Link, Linked, Pool, PoolExhausted, Role, sync::AtomicPtr, sync::Orde
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
 pub struct Owned<T, D: Domain> {
-    /// Valid, in a pool that is a static, made with a handle of `D`, and ours
-    /// alone.
+    /// Valid, in a pool that is a static, made with a handle of `D`, and with no
+    /// other owner.
     object: NonNull<Linked<T>>,
     of: PhantomData<(T, Brand<D>)>,
 }
 
-// SAFETY: it is the value's only owner, wherever that is.
+// SAFETY: it is the value's only owner, on any thread.
 unsafe impl<T: Send, D: Domain> Send for Owned<T, D> {}
 // SAFETY: a shared one gives out `&T`.
 unsafe impl<T: Sync, D: Domain> Sync for Owned<T, D> {}
 
 impl<T, D: Domain> Owned<T, D> {
     /// Puts a value into a pool. Costs and contexts as
-    /// [`Pool::alloc`](crate::Pool::alloc): wait-free but for the flush of an
-    /// exhausted pool, which may run reclaimers.
+    /// [`Pool::alloc`](crate::Pool::alloc): wait-free, except that an exhausted
+    /// pool flushes the handle, which may run reclaimers.
     ///
     /// # Errors
     ///
@@ -82,20 +82,20 @@ impl<T, D: Domain> Owned<T, D> {
     /// As the field says.
     pub(super) unsafe fn from_object(object: *mut Linked<T>) -> Self {
         Self {
-            // SAFETY: the caller's: valid, so not null.
+            // SAFETY: valid, so not null (fn contract).
             object: unsafe { NonNull::new_unchecked(object) },
             of: PhantomData,
         }
     }
 
-    /// The object, which is not dropped any more.
+    /// The object, without dropping it.
     fn into_object(self) -> *mut Linked<T> {
         let object = self.object.as_ptr();
         mem::forget(self);
         object
     }
 
-    /// The object, which is still the caller's.
+    /// The object, which `self` still owns.
     #[inline]
     pub(super) fn as_object(&self) -> *mut Linked<T> {
         self.object.as_ptr()
@@ -125,7 +125,7 @@ impl<T, D: Domain> Owned<T, D> {
     #[inline]
     fn into_inner_by(self, cache: *mut Link) -> T {
         let object = self.into_object();
-        // SAFETY: the object is ours, and not used again.
+        // SAFETY: the object is ours (field), and not used again.
         unsafe {
             let value = ptr::read(&raw const (*object).value);
             node::give_back(object, cache);
@@ -133,8 +133,8 @@ impl<T, D: Domain> Owned<T, D> {
         }
     }
 
-    /// Makes it shared, protected by the guard. It is leaked if it is not put
-    /// into an [`Atomic`](super::Atomic) or retired. Wait-free in basic mode,
+    /// Makes it shared, protected by the guard. It leaks unless it is put into
+    /// an [`Atomic`](super::Atomic) or retired. Wait-free in basic mode,
     /// lock-free in robust mode.
     ///
     /// ```
@@ -152,7 +152,8 @@ impl<T, D: Domain> Owned<T, D> {
     /// ```
     pub fn into_shared<'g, R: Role>(self, guard: &'g Guard<'_, D, R>) -> Shared<'g, T, D> {
         // In robust mode it may be younger than the section's era, and others
-        // may retire it once it is published: `protect` sets that right.
+        // may retire it once it is published, so `protect` extends the era.
+        // Acquire: as a load of the section; nothing is stored here.
         let place = AtomicPtr::new(self.into_object());
         let object = guard.protect(&place, Ordering::Acquire);
         // SAFETY: valid, in a static pool, and protected.
@@ -165,7 +166,7 @@ impl<T, D: Domain> Deref for Owned<T, D> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: valid and ours.
+        // SAFETY: valid, and borrowed with its owner.
         unsafe { &(*self.object.as_ptr()).value }
     }
 }
@@ -173,7 +174,7 @@ impl<T, D: Domain> Deref for Owned<T, D> {
 impl<T, D: Domain> DerefMut for Owned<T, D> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: valid and ours.
+        // SAFETY: valid, and borrowed exclusively with its owner.
         unsafe { &mut (*self.object.as_ptr()).value }
     }
 }
@@ -197,7 +198,7 @@ impl<T: fmt::Debug, D: Domain> fmt::Debug for Owned<T, D> {
 }
 
 /// A pointer to an object, or null, that a guard protects. `Copy`; two are
-/// equal if they point to the same object.
+/// equal if they point to the same object and have the same [tag](Self::tag).
 ///
 /// ```
 /// use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned}};
@@ -215,7 +216,8 @@ impl<T: fmt::Debug, D: Domain> fmt::Debug for Owned<T, D> {
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
 pub struct Shared<'g, T, D: Domain> {
-    /// Null, or an object that was an `Owned<T, D>` and is protected for `'g`.
+    /// Null, or an object that was an `Owned<T, D>` and is protected for `'g`;
+    /// with a tag.
     object: *mut Linked<T>,
     of: PhantomData<(&'g T, Brand<D>)>,
 }
@@ -248,13 +250,13 @@ impl<'g, T, D: Domain> Shared<'g, T, D> {
     #[inline]
     #[must_use]
     pub fn is_null(self) -> bool {
-        self.object.is_null()
+        self.as_raw().is_null()
     }
 
     /// The value; `None` for null.
     ///
-    /// This is safe, because who retires an object promises that nobody can
-    /// come by it without protection, see [`Guard::retire`].
+    /// This is safe because the caller of [`Guard::retire`] promises that the
+    /// object cannot be found without protection.
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Atomic, Domain}};
@@ -267,12 +269,13 @@ impl<'g, T, D: Domain> Shared<'g, T, D> {
     #[inline]
     #[must_use]
     pub fn as_ref(self) -> Option<&'g T> {
-        if self.object.is_null() {
+        let object = self.as_raw();
+        if object.is_null() {
             return None;
         }
-        // SAFETY: valid and protected for 'g, by the promise to `retire`.
-        // Nobody has a `&mut` to the value once it is shared.
-        Some(unsafe { &(*self.object).value })
+        // SAFETY: valid and protected for 'g (field; first and second clause
+        // of `Guard::retire`). A shared value is never borrowed mutably.
+        Some(unsafe { &(*object).value })
     }
 
     /// The object, or `None` for null, as its one owner. Wait-free.
@@ -281,7 +284,7 @@ impl<'g, T, D: Domain> Shared<'g, T, D> {
     ///
     /// No section can find the object or has found it, it is not retired, and
     /// no other pointer to it is used again: it was not published yet, or a
-    /// lock kept everybody else away.
+    /// lock excluded all others.
     ///
     /// ```
     /// # use hyaline::{Collector, Pool, domain, safe::{Domain, Owned}};
@@ -298,11 +301,11 @@ impl<'g, T, D: Domain> Shared<'g, T, D> {
     /// ```
     #[must_use]
     pub unsafe fn into_owned(self) -> Option<Owned<T, D>> {
-        // SAFETY: the caller's: there is no other way to the object.
-        (!self.object.is_null()).then(|| unsafe { Owned::from_object(self.object) })
+        // SAFETY: no other pointer to it is used again (fn contract).
+        (!self.is_null()).then(|| unsafe { Owned::from_object(self.as_raw()) })
     }
 
-    /// The raw pointer, for the collector's own interface.
+    /// The raw pointer, without its tag, for the collector's own interface.
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, Shared}};
@@ -312,6 +315,12 @@ impl<'g, T, D: Domain> Shared<'g, T, D> {
     #[inline]
     #[must_use]
     pub fn as_raw(self) -> *mut Linked<T> {
+        untagged(self.object)
+    }
+
+    /// The raw pointer with its tag.
+    #[inline]
+    pub(super) fn as_tagged(self) -> *mut Linked<T> {
         self.object
     }
 
@@ -356,7 +365,7 @@ mod sealed {
 impl<T, D: Domain> sealed::Sealed for Owned<T, D> {}
 impl<T, D: Domain> sealed::Sealed for Shared<'_, T, D> {}
 
-/// What can be put into an [`Atomic`](super::Atomic): an [`Owned`] or a
+/// A pointer that an [`Atomic`](super::Atomic) can be set to: an [`Owned`] or a
 /// [`Shared`].
 ///
 /// ```
@@ -383,7 +392,7 @@ impl<T, D: Domain> Pointer<T, D> for Owned<T, D> {
     }
 
     unsafe fn from_raw(object: *mut Linked<T>) -> Self {
-        // SAFETY: the caller's.
+        // SAFETY: it came from `into_raw` of this type, once (fn contract).
         unsafe { Self::from_object(object) }
     }
 }
@@ -394,7 +403,7 @@ impl<T, D: Domain> Pointer<T, D> for Shared<'_, T, D> {
     }
 
     unsafe fn from_raw(object: *mut Linked<T>) -> Self {
-        // SAFETY: the caller's.
+        // SAFETY: it came from `into_raw` of this type, once (fn contract).
         unsafe { Self::from_object(object) }
     }
 }

@@ -3,8 +3,8 @@
 //! A list with a *dummy* in front: `head` leads to the dummy, whose successor
 //! has the first value; `tail` to the last node or one before. A push links a
 //! node after the last one and then swings the tail; a pop swings the head to
-//! the successor, takes its value, and retires the old dummy. Whoever finds a
-//! tail that lags behind helps it on. The tail never lags behind the head, so
+//! the successor, takes its value, and retires the old dummy. A call that finds
+//! a tail that lags behind advances it. The tail never lags behind the head, so
 //! a node is retired when neither leads to it.
 //!
 //! A constant cannot hold a pointer into itself. So the first dummy is stored
@@ -15,11 +15,13 @@
 //! `protect` from `tail`. A pop looks into the dummy, out of `protect` from
 //! `head`, and into its successor, which is read from the dummy: this is
 //! where care is needed. A successor that is loaded from a dummy that was
-//! popped meanwhile may be reclaimed, and `protect` cannot know. But the
+//! popped meanwhile may be reclaimed, and `protect` cannot tell. But the
 //! successor is not looked into before the exchange of the head has
 //! succeeded; then the dummy was still in front after its successor was
 //! protected, so the successor was in the queue at that time. All others only
 //! compare or store the address.
+
+mod events;
 
 use core::{cell::UnsafeCell, fmt, marker::PhantomData, ptr};
 
@@ -40,7 +42,9 @@ use crate::{
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
-/// | [`push`](Self::push), [`pop`](Self::pop) | lock-free: repeats if another call was faster | yes |
+/// | [`push`](Self::push), [`pop`](Self::pop), [`push_or_replace_oldest`](Self::push_or_replace_oldest) | lock-free: repeats if another call was faster | yes |
+/// | [`is_empty`](Self::is_empty) | as [`Handle::enter`] | yes |
+/// | [`len`](Self::len), [`iter`](Self::iter) | a walk; in robust mode `len` repeats it if another call popped a value | yes |
 ///
 /// A push for which there is no block flushes its handle, which looks at each
 /// slot and may run reclaimers of others; with a deferred handle it does not.
@@ -49,18 +53,20 @@ use crate::{
 ///
 /// # Memory
 ///
-/// `K` blocks. A block is in use from the push until its value *and the next
-/// one* were popped and no section can hold its node any more: so after the
-/// first pop one block is taken also when the queue is empty. What is held back
-/// by open guards, in a handle's unpublished batch, or as spare blocks (`K /
-/// 32` a handle, at most 64, on targets with caches) is missing until then.
-/// For `live` values the robust mode needs
-/// [`Config::pool_size`](crate::Config::pool_size) of `live + 1` blocks; in
-/// basic mode a section that stalls holds back all that is popped from then
-/// on.
+/// `K` blocks, at least two. A block is in use from the push until its value
+/// *and the next one* were popped and no section can hold its node any more:
+/// from the first pop on, one block is taken also when the queue is empty.
+/// Blocks that open guards hold back, that are in a handle's unpublished batch,
+/// or that handles keep as spares (`K / 32` each, at most 64, on targets with
+/// caches) are missing until then. For `live` values the robust mode needs
+/// [`Config::pool_size`](crate::Config::pool_size) of `live + 1` blocks. In
+/// basic mode a section that stalls holds back all nodes whose batches are
+/// published after it began: those popped since, and those popped earlier and
+/// still in an unpublished batch.
 ///
 /// With [`InPool`] the `K` blocks are those of a pool that
-/// [others use too](crate::safe#several-structures-in-one-pool).
+/// [others use too](crate::safe#several-structures-in-one-pool): `n` queues
+/// that were popped from keep `n` of them while they are empty.
 ///
 /// # Values that are left
 ///
@@ -93,8 +99,8 @@ pub struct Queue<T, const K: usize, D: Domain, P: Storage<Node<T>, K> = Own> {
     of: PhantomData<Brand<D>>,
 }
 
-/// On a cache line of its own, where there are caches: producers and
-/// consumers do not get in each other's way.
+/// On a cache line of its own, where there are caches: producers and consumers
+/// do not share one.
 struct Wide<T>(T, Line);
 
 // SAFETY: values go from thread to thread, and are never shared. The pool of
@@ -106,6 +112,14 @@ unsafe impl<T: Send, const K: usize, D: Domain, P: Storage<Node<T>, K>> Send for
 impl<T, const K: usize, D: Domain> Queue<T, K, D> {
     const_fn! {
         /// An empty queue with a pool of its own.
+        ///
+        /// A queue of fewer than two blocks does not compile:
+        ///
+        /// ```compile_fail,E0080
+        /// # use hyaline::{Collector, domain, safe::Queue};
+        /// # domain!(App: Collector<2> = Collector::new());
+        /// static EVENTS: Queue<u32, 1, App> = Queue::new();
+        /// ```
         ///
         /// ```
         /// use hyaline::{Collector, domain, safe::Queue};
@@ -122,7 +136,8 @@ impl<T, const K: usize, D: Domain> Queue<T, K, D> {
 
 impl<T: 'static, const K: usize, D: Domain> Queue<T, K, D, InPool> {
     const_fn! {
-        /// An empty queue that takes its nodes from a shared pool.
+        /// An empty queue that takes its nodes from a shared pool, of which
+        /// each queue keeps one after its first pop.
         ///
         /// ```
         /// use hyaline::{Collector, Pool, domain, safe::{Domain, InPool, Node, Queue}};
@@ -149,6 +164,7 @@ impl<T: 'static, const K: usize, D: Domain> Queue<T, K, D, InPool> {
 impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
     const_fn! {
         const fn empty(nodes: P::Nodes) -> Self {
+            const { assert!(K > 1, "a queue has at least two blocks: one is the dummy's") };
             let dummy = Node::without(AtomicPtr::new(ptr::null_mut()));
             Self {
                 head: Wide(AtomicPtr::new(ptr::null_mut()), Line),
@@ -175,7 +191,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
         } else {
             node
         };
-        // SAFETY: the caller's.
+        // SAFETY: the first dummy, or valid (fn contract).
         unsafe {
             touch(node);
             &(*node).value.next
@@ -191,10 +207,11 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, Queue}};
     /// # domain!(App: Collector<4> = Collector::new());
-    /// static QUEUE: Queue<u32, 1, App> = Queue::new();
+    /// static QUEUE: Queue<u32, 2, App> = Queue::new();
     /// let handle = App::register()?;
     /// assert!(QUEUE.push(&handle, 1).is_ok());
-    /// assert_eq!(QUEUE.push(&handle, 2).unwrap_err().into_inner(), 2);
+    /// assert!(QUEUE.push(&handle, 2).is_ok());
+    /// assert_eq!(QUEUE.push(&handle, 3).unwrap_err().into_inner(), 3);
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn push<R: Role>(&'static self, handle: &Handle<D, R>, value: T) -> Result<(), Full<T>>
@@ -213,10 +230,10 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
             // SAFETY: protected: the tail does not lag behind the head, so the
             // node was not retired when it was loaded.
             let place = unsafe { self.next_of(tail) };
-            // Release: pairs with the Acquire of the load in `pop`, and of
-            // this exchange in `help`'s callers: the node's contents are seen
-            // by whoever finds it. Acquire on failure: for `help`.
-            // Not through the guard: what is found is not looked into.
+            // Release: pairs with the Acquire of the load in `pop` and of this
+            // exchange where it fails; without it the node's contents might not
+            // be there yet. Acquire on failure: for `help`.
+            // Not through the guard: the node that is found is not read.
             let linked =
                 place.compare_exchange(ptr::null_mut(), new, Ordering::Release, Ordering::Acquire);
             match linked {
@@ -233,14 +250,14 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
         }
     }
 
-    /// Swings the tail from a node to its successor, if nobody else did.
+    /// Swings the tail from a node to its successor, unless another call did.
     /// Afterwards the tail is past the node.
     #[inline]
     fn help(&self, tail: *mut Linked<Node<T>>, next: *mut Linked<Node<T>>) {
-        // Release: who finds `next` by way of the tail sees its contents,
-        // which we acquired. Acquire, also on failure: a pop that retires
-        // `tail` must come after the exchange that moved the tail on, so that
-        // its heavy barrier covers it.
+        // Release: a call that finds `next` by way of the tail sees its
+        // contents, which we acquired. Acquire, also on failure: a pop that
+        // retires `tail` must come after the exchange that advanced the tail,
+        // so that its heavy barrier covers it.
         let _ = (self.tail.0).compare_exchange(tail, next, Ordering::AcqRel, Ordering::Acquire);
     }
 
@@ -262,9 +279,9 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
         // Acquire, and on failure below: the dummy's `next` is there.
         let mut head = guard.protect(&self.head.0, Ordering::Acquire);
         loop {
-            // Acquire: read after the head, so it is not behind it; and if it
-            // is past it, the exchange that moved it comes before our heavy barrier,
-            // as in `help`.
+            // Acquire: loaded after the head, so it is not behind it; and if it
+            // is past it, the exchange that advanced it comes before our heavy
+            // barrier, as in `help`.
             let tail = self.tail.0.load(Ordering::Acquire);
             // SAFETY: protected, out of `head`.
             let place = unsafe { self.next_of(head) };
@@ -277,8 +294,9 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
             if ptr::eq(tail, head) {
                 self.help(tail, next);
             }
-            // Release: who finds `next` by way of the head sees its contents,
-            // and a tail that is past the old dummy. Acquire: see above.
+            // Release: a call that finds `next` by way of the head sees its
+            // contents, and a tail that is past the old dummy. Acquire: see
+            // above.
             let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
             match guard.compare_exchange(&self.head.0, head, next, success, failure) {
                 Ok(_) => {
@@ -290,9 +308,9 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
                     };
                     if !head.is_null() {
                         // SAFETY: the exchange unlinked the old dummy, once;
-                        // the tail is past it; older dummies lead to it, but
-                        // nobody who stands there looks into it. It is from a
-                        // pool in a static, stamped by a handle of this
+                        // the tail is past it; older dummies lead to it, but a
+                        // call that stands there does not read it. It is from
+                        // a pool in a static, stamped by a handle of this
                         // collector. (The first dummy stays where it is.)
                         unsafe { guard.retire_value(head, reclaim::pooled::<Node<T>>) };
                     }

@@ -5,13 +5,13 @@ use core::{fmt, mem::ManuallyDrop, ops::Deref};
 use super::{Domain, Guard, Handle};
 use crate::{Eager, Role};
 
-/// A handle and an open section in one: it can be sent, and so what is read
-/// under it can be kept across an `await` by a task that moves between threads.
+/// A handle and an open section in one. It can be sent, so a task that moves
+/// between threads can keep what it read under it across an `await`.
 ///
 /// Made by [`Handle::into_section`]. Dereferences to the [`Guard`] that reads
-/// ask for; what they give out lives as long as the section is borrowed. A
-/// [`Guard`] itself stays on its thread, because its handle may have other
-/// guards there. A section owns the handle, so there are none.
+/// take; the references live as long as the section is borrowed. A [`Guard`]
+/// itself stays on its thread, because its handle may have other guards there.
+/// A section owns its handle, so there are none.
 ///
 /// ```
 /// #![forbid(unsafe_code)]
@@ -52,10 +52,10 @@ pub struct Section<D: Domain, R: Role = Eager> {
     handle: Handle<D, R>,
 }
 
-// SAFETY: what binds a `Guard` to its thread is the handle that others there
-// may use. Here the handle comes along. References that were made through the
-// guard borrow the section: it moves when there are none, or together with
-// them, in a future.
+// SAFETY: a `Guard` is bound to its thread because its handle may be used there.
+// Here the handle moves along. References that were made through the guard
+// borrow the section: it moves when there are none, or together with them, in a
+// future.
 unsafe impl<D: Domain, R: Role> Send for Section<D, R> {}
 
 impl<D: Domain, R: Role> Handle<D, R> {
@@ -87,12 +87,12 @@ impl<D: Domain, R: Role> Handle<D, R> {
 }
 
 impl<D: Domain, R: Role> Section<D, R> {
-    /// The handle, for calls that take one: to write, or to open a guard of
-    /// one's own, which is not to be held across an `await`.
+    /// The handle, for calls that take one: to write, or to open another guard,
+    /// which cannot be held across an `await`.
     ///
-    /// The section holds back what is retired through it, as through all
-    /// others: a structure needs a block for each change until it is left or
-    /// refreshed.
+    /// The section holds back what is retired through its own handle as well as
+    /// through others: a structure needs a block for each change until the
+    /// section is left or refreshed.
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, Queue}};
@@ -142,7 +142,7 @@ impl<D: Domain, R: Role> Section<D, R> {
     unsafe fn close(guard: &mut ManuallyDrop<Guard<'static, D, R>>, handle: &Handle<D, R>) {
         // An eviction has ended the section.
         if !handle.is_evicted() {
-            // SAFETY: the caller's.
+            // SAFETY: not used or dropped again (fn contract).
             unsafe { ManuallyDrop::drop(guard) };
         }
     }

@@ -6,29 +6,31 @@
 //! loaded through the guard is not reused before the guard is dropped.
 //!
 //! **Robust mode.** The one node that is looked into is the top, and it comes
-//! out of `protect`, from a place that never goes away. The node below is not
-//! looked into: its address is put on top if the top is still the same. So
-//! the algorithm is right as it is.
+//! out of `protect`, from a place that never goes away. A pop does not look into
+//! the node below: its address is put on top if the top is still the same. So
+//! the algorithm is right as it is. A walk does look into it, see `walk`.
 
 use core::{fmt, marker::PhantomData, ptr};
 
 use super::{
-    Domain, Full, Handle, InPool, Node, Own, Storage,
+    Domain, Full, Guard, Handle, InPool, Node, Own, Storage, Values,
     domain::Brand,
     node::{Blank, drop_all, touch},
+    walk::Walk,
 };
 use crate::{
     Linked, Pool, Role, reclaim,
     sync::{AtomicPtr, Ordering, const_fn},
 };
 
-/// A stack of at most `K` values, for any number of tasks and interrupts. Of
-/// indices or of boxes of a static pool it is a free list.
+/// A stack of at most `K` values, for any number of tasks and interrupts. A
+/// stack of indices, or of boxes of a static pool, is a free list.
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
 /// | [`push`](Self::push), [`pop`](Self::pop) | lock-free: repeats if another call changed the top | yes |
 /// | [`is_empty`](Self::is_empty) | wait-free | yes |
+/// | [`len`](Self::len), [`iter`](Self::iter) | a walk through the values | yes |
 ///
 /// A push for which there is no block flushes its handle, which looks at each
 /// slot and may run reclaimers of others; with a deferred handle it does not.
@@ -38,12 +40,14 @@ use crate::{
 /// # Memory
 ///
 /// `K` blocks. A block is in use from the push until no section can hold its
-/// node any more: so a push may be refused though there are fewer than `K`
-/// values, namely if popped nodes are held back by open guards, or by handles
-/// in an unpublished batch or as spare blocks (`K / 32` each, at most 64, on
-/// targets with caches). For `live` values the robust mode needs
-/// [`Config::pool_size`](crate::Config::pool_size) blocks; in basic mode a
-/// section that stalls holds back all that is popped from then on.
+/// node any more. So a push may be refused though there are fewer than `K`
+/// values: open guards hold popped nodes back, and handles keep blocks in an
+/// unpublished batch or as spares (`K / 32` each, at most 64, on targets with
+/// caches). For `live` values the robust mode needs
+/// [`Config::pool_size`](crate::Config::pool_size) blocks. In basic mode a
+/// section that stalls holds back all nodes whose batches are published after
+/// it began: those popped since, and those popped earlier and still in an
+/// unpublished batch.
 ///
 /// With [`InPool`] the `K` blocks are those of a pool that
 /// [others use too](crate::safe#several-structures-in-one-pool).
@@ -157,8 +161,8 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
             return Err(Full(value));
         };
         let new = blank.fill(value);
-        // No section: nothing is looked into here, and if the top is what it
-        // was, it does not matter what it has been in between.
+        // No section: no node is looked into here, and if the top is what it
+        // was, what it has been in between makes no difference.
         // Relaxed: the address only.
         let mut top = self.top.load(Ordering::Relaxed);
         loop {
@@ -194,14 +198,15 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
             if top.is_null() {
                 return None;
             }
-            // SAFETY: protected; `next` is not written any more.
+            // SAFETY: protected, out of `top`, so acquired; `next` is not
+            // written after the push.
             let below = unsafe {
                 touch(top);
                 (*top).value.fixed_next()
             };
             // Relaxed: the top was acquired above. All that is done to `top`
             // is read-modify-write, so this continues the release sequences of
-            // all pushes before it, and who loads the node below from here
+            // all pushes before it, and a load of the node below from here
             // acquires its contents from the push that released them.
             let (success, failure) = (Ordering::Relaxed, Ordering::Acquire);
             match guard.compare_exchange_weak(&self.top, top, below, success, failure) {
@@ -212,9 +217,9 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
         // SAFETY: the exchange made the node ours; others may still read
         // `next`, but not the value.
         let value = unsafe { Node::take(top) };
-        // SAFETY: it was unlinked by the exchange, once; `top` was the one way
-        // to it, as nobody follows the `next` of a node that was popped: that
-        // exchange fails. It is from a pool in a static, stamped by a handle
+        // SAFETY: it was unlinked by the exchange, once; `top` was the only way
+        // to it: a pop that read the `next` of a popped node fails in its
+        // exchange, and a walk that read it protects the node below (see `walk`). It is from a pool in a static, stamped by a handle
         // of this collector.
         unsafe { guard.retire_value(top, reclaim::pooled::<Node<T>>) };
         // Before the value is on its way out: if a reclaimer panics here, the
@@ -223,7 +228,8 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
         Some(value)
     }
 
-    /// Whether there was nothing in it a moment ago.
+    /// Whether there is no value. Others may push or pop before the answer is
+    /// used.
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::Stack};
@@ -232,8 +238,54 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
     /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        // Relaxed: a moment's view.
+        // Relaxed: the address only.
         self.top.load(Ordering::Relaxed).is_null()
+    }
+
+    /// How many values there are: approximate, as others may push or pop
+    /// before the answer is used. O(values), which are those that were there
+    /// when the call was made.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, Stack}};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// static STACK: Stack<u32, 4, App> = Stack::new();
+    /// let handle = App::register()?;
+    /// STACK.push(&handle, 1)?;
+    /// STACK.push(&handle, 2)?;
+    /// assert_eq!(STACK.len(&handle), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn len<R: Role>(&'static self, handle: &Handle<D, R>) -> usize {
+        self.walk(&handle.enter()).count()
+    }
+
+    /// Copies of the values, from the top down: for debugging.
+    ///
+    /// They are those that were there when the call was made.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, Stack}};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// static STACK: Stack<u32, 4, App> = Stack::new();
+    /// let handle = App::register()?;
+    /// STACK.push(&handle, 1)?;
+    /// STACK.push(&handle, 2)?;
+    /// assert!(STACK.iter(&handle.enter()).eq([2, 1]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn iter<'g, R: Role>(&'static self, guard: &'g Guard<'_, D, R>) -> Values<'g, T, D, R>
+    where
+        T: Copy + Send,
+    {
+        Values::new(self.walk(guard))
+    }
+
+    fn walk<'g, R: Role>(&'static self, guard: &'g Guard<'_, D, R>) -> Walk<'g, T, D, R> {
+        // Acquire: as in `pop`.
+        let top = guard.protect(&self.top, Ordering::Acquire);
+        // SAFETY: it came out of `protect` of the top.
+        unsafe { Walk::down(guard, top) }
     }
 }
 

@@ -8,7 +8,7 @@ use hyaline::{
 domain!(Here: Collector<1> = Collector::new());
 domain!(Elsewhere: Collector<1> = Collector::new());
 
-static QUEUE: Queue<u32, 1, Here> = Queue::new();
+static QUEUE: Queue<u32, 2, Here> = Queue::new();
 
 fn main() {
     let handle = Elsewhere::register().unwrap();

@@ -6,6 +6,6 @@ use hyaline::{Collector, domain, safe::Queue};
 
 domain!(App: Collector<1> = Collector::new());
 
-static QUEUE: Queue<Rc<u32>, 1, App> = Queue::new();
+static QUEUE: Queue<Rc<u32>, 2, App> = Queue::new();
 
 fn main() {}

@@ -117,6 +117,7 @@ macro_rules! schemes {
     };
 }
 
+mod calls;
 mod map;
 mod reuse;
 

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(12 * 3600);
 
 /// The tests that Miri can run. What is left out, and why, is in
 /// `every_test_is_listed`; and the snippets in the docs.
-const TESTS: [&str; 20] = [
+const TESTS: [&str; 21] = [
     "--lib",
     "--test=collector",
     "--test=coming_from",
@@ -31,6 +31,7 @@ const TESTS: [&str; 20] = [
     "--test=safe_panics",
     "--test=safe_reentrant",
     "--test=safe_structures",
+    "--test=safe_tags",
     "--test=safe_walk",
     "--test=total_order",
 ];

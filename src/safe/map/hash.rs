@@ -1,5 +1,5 @@
-//! From a key to its bucket: FxHash, of one word, which needs a
-//! multiplication for each word of the key and no table.
+//! The bucket of a key: FxHash of one word, which needs one multiplication for
+//! each word of the key, and no table.
 
 use core::hash::{Hash, Hasher};
 
@@ -66,10 +66,10 @@ impl Hasher for Fx {
 
 /// The number of a key's bucket, below `buckets`.
 #[inline]
-pub(super) fn bucket<K: Hash>(key: &K, buckets: usize) -> usize {
+pub(super) fn bucket<K: Hash + ?Sized>(key: &K, buckets: usize) -> usize {
     let mut hasher = Fx(0);
     key.hash(&mut hasher);
-    // The upper bits are the good ones: scaled, not divided.
+    // The upper bits are mixed best, so the hash is scaled, not divided.
     let hash = hasher.finish() << (u64::BITS - usize::BITS);
     (((hash >> 32) * buckets as u64) >> 32) as usize
 }

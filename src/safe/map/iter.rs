@@ -11,9 +11,12 @@ use crate::{Eager, Role};
 /// The keys of a [`Map`](super::Map) with their values; made by
 /// [`Map::iter`](super::Map::iter).
 ///
-/// It keeps no place in a list, which may be gone, but the last key: the next
-/// step looks for the first one that is greater. So it is right in robust mode,
-/// and gives no key twice.
+/// It keeps the last key, not a place in the list, which may be gone: the next
+/// step looks for the first greater key. So it is right in robust mode, and
+/// yields no key twice.
+///
+/// A key whose `Ord` contradicts itself may make it yield keys again, without
+/// an end.
 ///
 /// ```
 /// use hyaline::{Collector, domain, safe::{Domain, Map}};
@@ -29,10 +32,10 @@ use crate::{Eager, Role};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Iter<'g, K: 'static, V: 'static, D: Domain, R: Role = Eager> {
-    /// Those that are left, the one in work first.
+    /// The buckets that are left; the first is being walked.
     buckets: &'static [List<K, V>],
     guard: &'g Guard<'g, D, R>,
-    /// The last key of the first bucket.
+    /// The last key that the first bucket yielded.
     last: Option<&'g K>,
 }
 

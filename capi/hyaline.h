@@ -246,8 +246,9 @@ static inline int HYALINE_(init)(struct HYALINE_(collector) *collector, void *me
 {
 	return HYALINE_(init_checked)(collector, memory, bytes, slots, config, HYALINE_ABI);
 }
-/* Reclaims all that is left; the memory is the caller's again. HYALINE_BUSY, and
-   nothing is done, if a slot is claimed.
+/* Reclaims all that is left; the memory is the caller's again. The reclaimers
+   that it runs must not use the collector: flush with a handle first where they
+   do. HYALINE_BUSY, and nothing is done, if a slot is claimed.
    As drop of a Collector: wait-free except for reclaimers; irq no, NMI no, masked no; reclaimers all that are left. */
 int HYALINE_(destroy)(struct HYALINE_(collector) *collector);
 
@@ -262,15 +263,19 @@ int HYALINE_(register_deferred)(const struct HYALINE_(collector) *collector, str
    interrupts that preempt it. No reclaimer runs in its context.
    As Collector::register_per_cpu: wait-free; irq yes, NMI CAS, masked yes; reclaimers no. */
 int HYALINE_(register_per_cpu)(const struct HYALINE_(collector) *collector, struct HYALINE_(handle) *handle);
-/* Gives the slot up. A section that is open stays open, and keeps it.
+/* Gives the slot up. A section that is open stays open, and keeps it. Not in a
+   reclaimer that runs in a call of this handle.
    As drop of a Handle: lock-free; irq may, NMI no, masked may; reclaimers all that can.
    As drop of a deferred or per-CPU handle: lock-free; irq yes, NMI no, masked yes; reclaimers never. */
 void HYALINE_(unregister)(struct HYALINE_(handle) *handle);
 
 /* Takes a slot from a task that is dead: it was stopped outside the calls of
-   this library (but for enter, protect and the like, leave of a deferred or
-   per-CPU handle, and reclaimers), and never uses what it loaded. Its handle,
-   if it is still used, is inert. HYALINE_NOT_THE_OWNER if it was released.
+   this library (except enter, protect and the like, leave of a deferred or
+   per-CPU handle, and reclaimers), and never uses what it loaded. The id is of a
+   handle of this collector. Of the handle, unregister, flush, collect,
+   limit_reclaims and is_evicted may still be called, and do nothing, and retire,
+   which leaves the object to others; no other call may. Not in a reclaimer that
+   runs in a call of this handle. HYALINE_NOT_THE_OWNER if it was released.
    As Collector::evict: lock-free; irq yes, NMI no, masked yes; reclaimers no. */
 int HYALINE_(evict)(const struct HYALINE_(collector) *collector, struct hyaline_id id);
 /* Asks the reader in a slot to leave and start over. False if none is there.

@@ -16,6 +16,8 @@
 //!     sections count at that time;
 //!   - one for each call that is under way while `N` objects or more are
 //!     retired by others, because it is preempted or its reclaimers take long;
+//!   - for a section that loaded pointers in several eras before it stalled:
+//!     two more for each of these eras after the first;
 //!   - where eras are packed (targets without 64-bit words): one more for a
 //!     section that has stalled for 2,048 eras, again after 2^21, 2^31 and 2^41.
 //!
@@ -32,8 +34,12 @@
 //!
 //! Sections that do not stall are not counted, however many there are. On one
 //! core a section stalls if it is preempted for that long, so count the tasks of
-//! lower priority than the busiest writer. A reader that is preempted once and
-//! then finishes counts one, if it ends before others retire much more.
+//! lower priority than the busiest writer. A reader that loads in one era, is
+//! preempted once and then finishes counts one, if it ends before others retire
+//! much more. One that walks a list while others publish loads in several eras.
+//! Where eras have two words (targets without 64-bit words), a section that is
+//! preempted in the few instructions in which it moves its access era holds all
+//! that is retired until it runs again; the bound does not cover it.
 //! [`SlotState::age`](crate::SlotState::age) shows how long sections take.
 //!
 //! # The most objects that can be retired and not yet reclaimed

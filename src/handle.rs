@@ -169,7 +169,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// takes its place. Of all guards made for it in this way at most one is
     /// dropped, and none if [`leave_unchecked`](Self::leave_unchecked) is
     /// called for it. After that, pointers loaded through any of them are not
-    /// used any more.
+    /// used any more. Nor are they after a `refresh` of any of them.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -269,7 +269,9 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// slot.
     ///
     /// On a deferred or per-CPU handle it does the same as
-    /// [`Guard::defer_retire`].
+    /// [`Guard::defer_retire`]. In a reclaimer, the call that runs the reclaimer
+    /// reclaims the object, too: reclaimers that retire in this way each time
+    /// keep that call busy without end.
     ///
     /// # Safety
     ///

@@ -155,12 +155,7 @@ impl<T, const K: usize> Pool<T, K> {
         value: T,
     ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
         let local = handle.local();
-        let mut block: *mut Linked<T> = if local.slot.is_nested::<R>() {
-            ptr::null_mut()
-        } else {
-            let magazine = &local.slot.magazine;
-            magazine.take(&self.cursor, Magazine::size(K)).cast()
-        };
+        let mut block: *mut Linked<T> = self.kept(handle).cast();
         if block.is_null() {
             block = self.claim(handle);
             if block.is_null() {
@@ -188,10 +183,18 @@ impl<T, const K: usize> Pool<T, K> {
             let limited = local.slot.limit.get() != 0;
             let reclaims = local.slot.reclaims::<R>() && !local.is_draining();
             // Once more, if others took what was reclaimed: what they retired
-            // in turn is not in use.
-            while reclaims && block.is_null() {
+            // in turn is not in use. Reclaimers that retire each time would
+            // keep a longer loop going.
+            for _ in 0..2 {
+                if !reclaims || !block.is_null() {
+                    break;
+                }
                 let reclaimed = handle.flush();
-                block = self.find();
+                // What was reclaimed may be kept by this handle.
+                block = self.kept(handle);
+                if block.is_null() {
+                    block = self.find();
+                }
                 if reclaimed == 0 || limited {
                     break;
                 }
@@ -213,6 +216,16 @@ impl<T, const K: usize> Pool<T, K> {
             unsafe { (&raw mut (*object).link).write(Link::new()) };
         }
         object
+    }
+
+    /// A block that the handle kept, or null.
+    #[inline]
+    fn kept<S: Scheme, R: Role>(&self, handle: &Handle<'_, S, R>) -> *mut Block<T> {
+        let slot = handle.local().slot;
+        if slot.is_nested::<R>() {
+            return ptr::null_mut();
+        }
+        slot.magazine.take(&self.cursor, Magazine::size(K)).cast()
     }
 
     /// Claims a free block; null if it met none on a whole round.

@@ -102,3 +102,19 @@ fn a_handle_keeps_so_much_and_no_more() {
     drop(handle);
     assert_eq!(OTHER.available(), OTHER.capacity());
 }
+
+/// What a handle's own flush frees, and the handle keeps, serves the allocation
+/// that flushed.
+#[test]
+fn an_allocation_finds_what_its_own_flush_kept() {
+    static C: Collector<1> = Collector::new();
+    static LARGE: Pool<u32, 32> = Pool::new();
+    let handle = C.register().unwrap();
+    let mut objects: Vec<_> = (0..32)
+        .map(|value| LARGE.alloc(&handle, value).unwrap())
+        .collect();
+    let last = objects.pop().unwrap();
+    // SAFETY: never shared, and of the pool.
+    unsafe { handle.enter().defer_retire(last, reclaim::pooled::<u32>) };
+    assert!(LARGE.alloc(&handle, 99).is_ok());
+}

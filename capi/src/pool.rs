@@ -83,9 +83,7 @@ impl Pool {
     /// A block with a header; null if there is none, also after a flush.
     pub(crate) fn alloc<S: Scheme>(&self, handle: &Handle<S>) -> *mut c_void {
         let mut object = self.find();
-        // Once more, if others took what was reclaimed: what they retired in
-        // turn is not in use.
-        while object.is_null() && handle.0.flush() > 0 {
+        if object.is_null() && handle.0.flush() > 0 {
             object = self.find();
         }
         if !object.is_null() {

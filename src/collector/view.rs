@@ -276,6 +276,8 @@ impl<S: Scheme> CollectorView<S> {
     /// - Calls of this crate that a reclaimer makes are not exempt for being in
     ///   a reclaimer. A slot whose user was stopped in a reclaimer that was
     ///   itself inside `retire` or `Pool::alloc` must not be evicted.
+    /// - `id` is of a handle of this collector: ids of two collectors may be
+    ///   equal.
     /// - The handle is used only for the calls named above, and to retire: not
     ///   to enter, to make objects, or for grace periods. Debug builds catch an
     ///   `enter`.

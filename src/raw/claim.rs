@@ -71,6 +71,8 @@ impl<S: Scheme> Global<S> {
         for other in &global.slots {
             // The guard may have been forgotten.
             other.section.close();
+            // Before a reclaimer panics.
+            other.magazine.give_back();
             other.draining.set(false);
             // The handle may have been forgotten.
             Local {
@@ -92,9 +94,6 @@ impl<S: Scheme> Global<S> {
         let rest = DrainOnUnwind(local);
         local.drain(usize::MAX);
         core::mem::forget(rest);
-        for slot in &global.slots {
-            slot.magazine.give_back();
-        }
     }
 }
 

@@ -47,7 +47,7 @@ impl<'p, K, V> Room<'p, K, V> {
         handle: &Handle<D, R>,
     ) -> Option<Self> {
         let object = pool.alloc(handle, MapNode::EMPTY).ok()?;
-        let cache = handle.local().cache_of::<R>();
+        let cache = handle.local().magazine_of::<R>();
         // SAFETY: from a pool that is borrowed, and ours.
         let blank = unsafe { Blank::of(object, cache) };
         let object = object.cast();
@@ -74,7 +74,7 @@ impl<'p, K, V> Room<'p, K, V> {
     ) -> (Self, Entry<K, V>) {
         let object = entry.as_object();
         mem::forget(entry);
-        let cache = handle.local().cache_of::<R>();
+        let cache = handle.local().magazine_of::<R>();
         // SAFETY: it was an `Owned`: valid and ours. The entry is read once,
         // and the block has none from here on. Its pool is a static's.
         unsafe {

@@ -42,7 +42,7 @@ schemes! {
             let seen: Vec<_> = shared.iter(&guard).collect();
             // In order, and without a gap, wherever it began.
             assert!(seen.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{seen:?}");
-            assert!(seen.iter().all(|n| (1..=3).contains(n)), "{seen:?}");
+            assert!(seen.iter().all(|n| (1..=5).contains(n)), "{seen:?}");
             drop(guard);
             two
         });
@@ -51,6 +51,8 @@ schemes! {
             assert_eq!(shared.pop(&one), Some(n - 1));
         }
         assert_eq!(shared.pop(&one), Some(3));
+        // The second one is put into the block of the successor.
+        let _ = shared.push(&one, 4).is_ok() && shared.push(&one, 5).is_ok();
         drop(one);
         join([walking]);
         queue.close();

@@ -34,6 +34,7 @@ schemes! {
     // are popped, and the successor's block is reclaimed.
     queue_walk_against_pops<2, 1> {
         let queue = Leaked::new(Queue::<u32, 4, D>::new());
+        let clock = Leaked::new(Stack::<u32, 2, D>::new());
         let shared = queue.0;
         let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.push(&one, 1).is_ok());
@@ -46,6 +47,8 @@ schemes! {
             drop(guard);
             two
         });
+        // What is pushed from here on is of a later era.
+        assert!(clock.0.push(&one, 0).is_ok() && clock.0.pop(&one).is_some());
         for n in 2..=3 {
             assert!(shared.push(&one, n).is_ok());
             assert_eq!(shared.pop(&one), Some(n - 1));
@@ -56,6 +59,7 @@ schemes! {
         drop(one);
         join([walking]);
         queue.close();
+        clock.close();
     }
 
     // A count is one that the stack had, or the queue.

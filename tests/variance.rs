@@ -66,6 +66,8 @@ const TABLE: &[(&str, If, If)] = &[
     ("safe::Map<[K=], [V=], 4, 8, [D=]>", If::Both, If::Both),
     ("safe::Map<[K=], [V=], 4, 8, [D=], safe::InPool>", If::Both, If::Both),
     ("safe::Iter<['g+], [K=], [V=], [D=], [R]>", If::Never, If::Never),
+    ("safe::Ref<['h+], [T+], [D=], [R]>", If::Never, If::Never),
+    ("safe::Values<['g+], [T=], [D=], [R]>", If::Never, If::Never),
     ("safe::Node<[T=]>", If::Send, If::Sync),
     ("safe::MapNode<[K=], [V=]>", If::Send, If::Sync),
     ("safe::Atomic<[T=], [D=]>", If::Both, If::Both),

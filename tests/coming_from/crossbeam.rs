@@ -139,3 +139,15 @@ fn unprotected() {
     assert_eq!(owned.unwrap().into_inner(), 7);
     assert_eq!(POOL.available(), 1);
 }
+
+#[test]
+fn tag() {
+    domain!(App: Collector<1> = Collector::new());
+    static PLACE: Atomic<u32, App> = Atomic::null();
+    let handle = App::register().unwrap();
+    let guard = handle.enter();
+    assert_eq!(PLACE.fetch_or(1, &guard).tag(), 0);
+    let marked = PLACE.load(&guard);
+    assert!(marked.tag() == 1 && marked.is_null());
+    assert!(marked.with_tag(0) == Shared::null());
+}

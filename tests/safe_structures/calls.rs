@@ -319,6 +319,31 @@ schemes! {
         }
     }
 
+    a_walk_does_not_follow_a_node_that_was_popped {
+        static QUEUE: Queue<u32, 4, D> = Queue::new();
+        static CLOCK: Stack<u32, 4, D> = Stack::new();
+        let (reader, writer) = (D::register().unwrap(), D::register().unwrap());
+        QUEUE.push(&writer, 1).unwrap();
+        let guard = reader.enter();
+        let walk = QUEUE.iter(&guard);
+        // What is pushed from here on is of a later era than the section.
+        for n in 0..10 {
+            let _ = CLOCK.push(&writer, n);
+            CLOCK.pop(&writer);
+            writer.flush();
+        }
+        // The successor of the node that the walk stands on is popped, and its
+        // block is used again and again, if it is free.
+        for n in 2..30 {
+            if QUEUE.push(&writer, n).is_ok() {
+                QUEUE.pop(&writer);
+                writer.flush();
+            }
+        }
+        let seen: Vec<_> = walk.collect();
+        assert!(seen.iter().copied().eq(1..=seen.len() as u32), "{seen:?}");
+    }
+
     walks_see_what_is_there {
         static STACK: Stack<(usize, usize), 64, D> = Stack::new();
         static QUEUE: Queue<(usize, usize), 64, D> = Queue::new();

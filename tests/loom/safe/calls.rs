@@ -34,6 +34,7 @@ schemes! {
     // are popped, and the successor's block is reclaimed.
     queue_walk_against_pops<2, 1> {
         let queue = Leaked::new(Queue::<u32, 4, D>::new());
+        let clock = Leaked::new(Stack::<u32, 2, D>::new());
         let shared = queue.0;
         let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.push(&one, 1).is_ok());
@@ -42,18 +43,23 @@ schemes! {
             let seen: Vec<_> = shared.iter(&guard).collect();
             // In order, and without a gap, wherever it began.
             assert!(seen.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{seen:?}");
-            assert!(seen.iter().all(|n| (1..=3).contains(n)), "{seen:?}");
+            assert!(seen.iter().all(|n| (1..=5).contains(n)), "{seen:?}");
             drop(guard);
             two
         });
+        // What is pushed from here on is of a later era.
+        assert!(clock.0.push(&one, 0).is_ok() && clock.0.pop(&one).is_some());
         for n in 2..=3 {
             assert!(shared.push(&one, n).is_ok());
             assert_eq!(shared.pop(&one), Some(n - 1));
         }
         assert_eq!(shared.pop(&one), Some(3));
+        // The second one is put into the block of the successor.
+        let _ = shared.push(&one, 4).is_ok() && shared.push(&one, 5).is_ok();
         drop(one);
         join([walking]);
         queue.close();
+        clock.close();
     }
 
     // A count is one that the stack had, or the queue.

@@ -95,6 +95,7 @@ const SANITIZERS: [Sanitizer; 2] = [
             "safe_panics",
             "safe_reentrant",
             "safe_structures",
+            "safe_tags",
             "safe_tasks",
             "safe_walk",
             "seeds",

@@ -8,6 +8,7 @@ use crate::{
 };
 use std::{
     fs,
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -61,7 +62,11 @@ pub fn unpacked(check: impl FnOnce(&Path, &Path) -> Result<(), String>) -> Resul
     provide::program("tar", &[])?;
     let target = target();
     let archive = make(&target)?;
-    let place = std::env::temp_dir().join(format!("hyaline-archive-{}", std::process::id()));
+    // The same each time: tests remember where they were built. And one for each
+    // checkout.
+    let mut hasher = DefaultHasher::new();
+    root().hash(&mut hasher);
+    let place = std::env::temp_dir().join(format!("hyaline-archive-{:x}", hasher.finish()));
     let result = unpack(&archive, &place).and_then(|folder| check(&folder, &target));
     // A failure leaves a folder among the temporary files.
     let _ = fs::remove_dir_all(&place);

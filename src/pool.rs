@@ -89,6 +89,9 @@ const_fn! {
     }
 }
 
+/// Flushes of an allocation, each of which reclaimed something that others took.
+const FLUSHES: usize = 16;
+
 impl<T, const K: usize> Pool<T, K> {
     const_fn! {
         /// An empty pool.
@@ -182,10 +185,10 @@ impl<T, const K: usize> Pool<T, K> {
             // The limit may go to the objects of other pools.
             let limited = local.slot.limit.get() != 0;
             let reclaims = local.slot.reclaims::<R>() && !local.is_draining();
-            // Once more, if others took what was reclaimed: what they retired
-            // in turn is not in use. Reclaimers that retire each time would
-            // keep a longer loop going.
-            for _ in 0..2 {
+            // Again, if others took what was reclaimed: what they retired in
+            // turn is not in use. Reclaimers that retire each time would keep
+            // an endless loop going.
+            for _ in 0..FLUSHES {
                 if !reclaims || !block.is_null() {
                     break;
                 }

@@ -105,7 +105,7 @@ mod app {
             offset: old.offset + 10,
         });
         match put {
-            Ok(()) => println!("command: new settings"),
+            Ok(_) => println!("command: new settings"),
             // The place is found when the idle task has collected.
             Err(_) => println!("command: refused, all places are in use"),
         }

@@ -143,12 +143,13 @@ fn main() -> ! {
             Table::new(old.version.wrapping_add(1))
         };
         BUSY.store(true, Relaxed);
-        let table = TABLE.update(&handle, update);
-        let small = SMALL.update(&handle, update);
+        // What an update returns keeps its section open: not here.
+        let table = TABLE.update(&handle, update).is_ok();
+        let small = SMALL.update(&handle, update).is_ok();
         BUSY.store(false, Relaxed);
         // No interrupt stays inside.
-        MAIN.note(table.is_ok(), false);
-        MAIN.note(small.is_ok(), false);
+        MAIN.note(table, false);
+        MAIN.note(small, false);
         BUSY.store(true, Relaxed);
         let event = EVENTS.pop(&handle);
         if event.is_some() {

@@ -267,12 +267,16 @@ fn a_periodic_callback_ends_each_flush() {
     thread_local!(static HANDLE: Cell<Option<&'static hyaline::Handle<'static>>> = const { Cell::new(None) });
     fn run(_: usize) {
         assert!(RUNS.fetch_add(1, Ordering::Relaxed) < 100);
-        let handle = HANDLE.get().unwrap();
+        let Some(handle) = HANDLE.get() else {
+            return; // at the end
+        };
         PERIODIC.call_later(handle, run, 0).unwrap();
         handle.flush();
     }
 
-    let handle: &'static _ = Box::leak(Box::new(C.register().unwrap()));
+    let owned = Box::into_raw(Box::new(C.register().unwrap()));
+    // SAFETY: it is freed below, after its last use.
+    let handle: &'static _ = unsafe { &*owned };
     HANDLE.set(Some(handle));
     PERIODIC.call_later(handle, run, 0).unwrap();
     for runs in 1..10 {
@@ -280,6 +284,9 @@ fn a_periodic_callback_ends_each_flush() {
         assert!(RUNS.load(Ordering::Relaxed) <= runs + 1);
     }
     assert!(RUNS.load(Ordering::Relaxed) >= 9);
+    HANDLE.set(None);
+    // SAFETY: made above, and nobody uses it any more.
+    drop(unsafe { Box::from_raw(owned) });
 }
 
 /// Robust mode waits for one later section at most, of a reader that is inside
@@ -329,7 +336,9 @@ fn a_limited_allocation_keeps_nothing_in_hand() {
         }
     }
 
-    let handle: &'static _ = Box::leak(Box::new(C.register().unwrap()));
+    let owned = Box::into_raw(Box::new(C.register().unwrap()));
+    // SAFETY: it is freed below, after its last use.
+    let handle: &'static _ = unsafe { &*owned };
     HANDLE.set(Some(handle));
     let other = C.register().unwrap();
     handle.limit_reclaims(NonZeroU16::new(1));
@@ -341,4 +350,7 @@ fn a_limited_allocation_keeps_nothing_in_hand() {
     // It sleeps from here on.
     other.collect();
     assert_eq!(RUNS.load(Ordering::Relaxed), 2);
+    HANDLE.set(None);
+    // SAFETY: made above, and nobody uses it any more.
+    drop(unsafe { Box::from_raw(owned) });
 }

@@ -156,3 +156,28 @@ fn two_flushes() {
         stage.close();
     });
 }
+
+/// What is more than a handful is left over, for anyone: whoever takes it sees
+/// the objects as the first one left them.
+#[test]
+fn what_is_left_over_changes_hands() {
+    model(|| {
+        let life = Arc::new(());
+        let stage = Stage::<3, Basic>::new(Config::new().batch::<1>());
+        let reader = stage.collector.register_deferred().unwrap();
+        let (first, second) = (stage.register(), stage.register());
+        let guard = reader.enter();
+        for _ in 0..4 {
+            retire(&first, object(&first, &life));
+        }
+        drop(guard);
+        let collecting = thread::spawn(move || {
+            first.collect();
+            first
+        });
+        second.collect();
+        drop((collecting.join().unwrap(), second, reader));
+        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.close();
+    });
+}

@@ -188,17 +188,14 @@ impl<T, const K: usize> Pool<T, K> {
             // Again, if others took what was reclaimed: what they retired in
             // turn is not in use. Reclaimers that retire each time would keep
             // an endless loop going.
-            for _ in 0..FLUSHES {
-                if !reclaims || !block.is_null() {
-                    break;
-                }
+            for _ in 0..if reclaims { FLUSHES } else { 0 } {
                 let reclaimed = handle.flush();
                 // What was reclaimed may be kept by this handle.
                 block = self.kept(handle);
                 if block.is_null() {
                     block = self.find();
                 }
-                if reclaimed == 0 || limited {
+                if !block.is_null() || reclaimed == 0 || limited {
                     break;
                 }
             }

@@ -11,14 +11,16 @@ impl<S: Scheme> Local<'_, S> {
     #[inline(always)]
     pub(crate) fn enter<R: Role>(&self) {
         let section = &self.slot.section;
-        let own = self.own_if_needed::<R>();
+        // Whether a guard on an open section executes the light barrier, too.
+        let always = R::NESTED != Some(false) || S::Barrier::LIGHT_IS_FREE;
+        let own = self.own_if_needed(always);
         // The constants come first, or an empty branch remains.
         if (S::ROBUST || cfg!(feature = "stats")) && !own.is_open() {
             S::Eras::enter::<S::Barrier>(&self.global.clock, &self.slot.eras);
             self.slot.tally.enter(&self.global.totals);
         }
         section.enter::<S::Barrier>(own);
-        if R::NESTED != Some(false) || S::Barrier::LIGHT_IS_FREE || !own.is_open() {
+        if always || !own.is_open() {
             // The light barrier pairs with the heavy one in `advance` and
             // `retire_now`. If the light one comes first, they see the section
             // open. If the heavy one comes first, our loads see what was
@@ -31,11 +33,12 @@ impl<S: Scheme> Local<'_, S> {
     }
 
     /// The section word. x86-64 increments it in memory, so it is not loaded
-    /// where nothing else depends on its value.
+    /// where nothing else depends on its value: not the light barrier, if it is
+    /// executed `always`.
     #[inline(always)]
-    fn own_if_needed<R: Role>(&self) -> Seen {
+    fn own_if_needed(&self, always: bool) -> Seen {
         let adds = cfg!(all(target_arch = "x86_64", not(feature = "stats")));
-        if adds && !S::ROBUST && (R::NESTED != Some(false) || S::Barrier::LIGHT_IS_FREE) {
+        if adds && !S::ROBUST && always {
             return Seen::NONE;
         }
         self.slot.section.own()

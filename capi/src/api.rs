@@ -107,10 +107,8 @@ pub(crate) unsafe fn register<S: Kind>(
 ) -> c_int {
     // SAFETY: valid, and made by `init`; `handle` is valid for writes.
     unsafe {
-        put(
-            (*collector).view().register().map(hyaline::Handle::erase),
-            handle,
-        )
+        let registered = (*collector).view().register();
+        put(registered.map(hyaline::Handle::erase), handle)
     }
 }
 
@@ -120,13 +118,8 @@ pub(crate) unsafe fn register_deferred<S: Kind>(
 ) -> c_int {
     // SAFETY: as in `register`.
     unsafe {
-        put(
-            (*collector)
-                .view()
-                .register_deferred()
-                .map(hyaline::Handle::erase),
-            handle,
-        )
+        let registered = (*collector).view().register_deferred();
+        put(registered.map(hyaline::Handle::erase), handle)
     }
 }
 
@@ -137,13 +130,8 @@ pub(crate) unsafe fn register_per_cpu<S: Kind>(
     // SAFETY: as in `register`. Who shares it with interrupts keeps the
     // contract of `PerCpu::get`, which is the header's.
     unsafe {
-        put(
-            (*collector)
-                .view()
-                .register_per_cpu()
-                .map(hyaline::PerCpu::erase),
-            handle,
-        )
+        let registered = (*collector).view().register_per_cpu();
+        put(registered.map(hyaline::PerCpu::erase), handle)
     }
 }
 

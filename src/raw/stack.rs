@@ -33,6 +33,7 @@ impl Stack {
         ) {
             Ok(head) | Err(head) => head.addr(),
         };
+        // Relaxed: a hint, as above.
         #[cfg(not(hyaline_loom))]
         self.0.load(Ordering::Relaxed).addr()
     }

@@ -134,6 +134,9 @@ fn an_access_era_of_a_round_ago_is_not_current() {
         let (others, told, end) = (clock.clone(), published.clone(), done.clone());
         let ticking = thread::spawn(move || {
             ticks(&others, 2);
+            // Release: pairs with the Acquire below. It stands for a pointer
+            // that is shared in that era; without it the reader need not know
+            // of the eras so far.
             told.store(true, Ordering::Release);
             ticks(&others, 6);
             // Relaxed: as in `ticks_elsewhere`.

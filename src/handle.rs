@@ -20,9 +20,9 @@ use crate::{
 ///
 /// Dropping it releases the slot. The objects that it retired and that are
 /// still pending stay where the other handles find them. A forgotten handle
-/// keeps its slot until it is [evicted](crate::CollectorView::evict), and on
-/// 64-bit targets the free blocks in its magazine: at most 64, and at most one in
-/// 32 of the pool's.
+/// keeps its slot until it is [evicted](crate::CollectorView::evict); and on
+/// 64-bit targets, while it has a guard open, the free blocks in its magazine: at
+/// most 64, and at most one in 32 of the pool's.
 ///
 /// Unless stated otherwise, its methods are lock-free, need a constant amount
 /// of stack, and may be called in a task and in an interrupt that has a handle

@@ -1,16 +1,17 @@
 //! Storage for linked objects without an allocator.
 //!
-//! Each block of a pool has a state word of its own: null while the block is
-//! free. To allocate is to find a free block and claim it with one
-//! compare-and-swap; to give a block back is one store. There is no free list,
-//! so there is no list to be corrupted: a pop that is interrupted between
-//! reading the head and its successor (the ABA problem) does not exist, and a
-//! task that stalls inside `alloc` holds back nothing but the block it took.
+//! `raw::tree` says which blocks are free; here are the blocks. A block knows
+//! its number, and so an object leads to its pool. To allocate is to find a
+//! free block and claim it with one compare-and-swap; to give it back is one,
+//! too.
 //!
-//! The search goes round the pool from where the last one ended. Handles that
-//! allocate from a pool of 32 or more blocks keep a few of the blocks that
-//! they reclaimed (on targets with caches), and use these first: no atomic
-//! read-modify-write, and no line that others write to.
+//! Handles that allocate from a pool of 32 or more blocks keep a few of the
+//! blocks that they reclaimed (on targets with caches), and use these first.
+//! Within a section that takes no read-modify-write, and no line that others
+//! write to. Who finds no block in the pool takes those that others keep: see
+//! `raw::magazine`. (An allocation that others may take a block from at any
+//! time costs one read-modify-write or fence at least: Attiya et al., *Laws of
+//! order*, POPL 2011. Here it is that of `enter`.)
 //!
 //! # Rejected designs
 //!
@@ -19,14 +20,33 @@
 //!   eras: a popper that stalls with head `A` in hand is older than the era in
 //!   which `A` is born when somebody else pops it, so the publisher of `A`
 //!   skips the popper, and `A` comes back to the list under its eyes.
-//! - *A counter beside the head* wraps, and takes bits or a wider word.
+//! - *A counter beside the head of a free list* wraps: after 43 s at 10 ns a
+//!   pop, with 32 bits; a task of low priority is preempted for longer.
+//! - *A free list that is taken whole*: until it is put back, whoever preempts
+//!   the taker finds no block at all.
+//! - *The tree alone*, without magazines: 10 ns more for each allocation with
+//!   its free, of 19, and lines that move between cores.
+//! - *A state word in each block*, null while it is free: to give back is a
+//!   store, and to find out that nothing is free is to look at each block.
 
-use core::{cell::UnsafeCell, fmt, mem::MaybeUninit, ptr};
+mod block;
+mod error;
+
+use core::{fmt, ptr};
+
+pub use block::pooled;
+use block::{Block, tree_of};
+pub(crate) use block::{Vacant, destroy};
+pub use error::PoolExhausted;
 
 use crate::{
     Handle, Link, Linked, Role, Scheme,
-    raw::magazine::{Magazine, State, give_back},
-    sync::{AtomicPtr, AtomicUsize, Init, Ordering, const_fn},
+    raw::{
+        Local,
+        magazine::Magazine,
+        tree::{Half, MOST},
+    },
+    sync::{Init, const_fn},
 };
 
 /// Static storage for `K` objects of type [`Linked<T>`].
@@ -47,47 +67,18 @@ use crate::{
 /// ```
 ///
 /// A pool that is dropped frees its memory, but does not drop the objects in
-/// it.
+/// it. A block is an object with its header and one word. There are at most
+/// 2^32 - 1 of them, 65,535 where a word has less than 64 bits.
 pub struct Pool<T, const K: usize> {
-    /// Where the next search begins. Its address tells pools apart.
-    cursor: AtomicUsize,
     blocks: [Block<T>; K],
 }
 
-/// A place for one object. The object comes first, so that a pointer to it is
-/// one to its block.
-#[repr(C)]
-struct Block<T> {
-    object: UnsafeCell<MaybeUninit<Linked<T>>>,
-    /// The pool's cursor while the block is taken; null while it is free.
-    state: AtomicPtr<AtomicUsize>,
-}
-
-// SAFETY: a block is used by who claimed its state. Objects are made and
+// SAFETY: a block is used by who took it. Objects are made and
 // dropped on any thread, so they must be `Send`; sharing them is up to those
 // who dereference the pointers.
 unsafe impl<T: Send, const K: usize> Sync for Pool<T, K> {}
 // SAFETY: as above.
 unsafe impl<T: Send, const K: usize> Send for Pool<T, K> {}
-
-impl<T> Init for Block<T> {
-    #[cfg(not(hyaline_loom))]
-    #[allow(clippy::declare_interior_mutable_const)] // copied, never borrowed
-    const INIT: Self = block();
-    #[cfg(hyaline_loom)]
-    fn init() -> Self {
-        block()
-    }
-}
-
-const_fn! {
-    const fn block<T>() -> Block<T> {
-        Block {
-            object: UnsafeCell::new(MaybeUninit::uninit()),
-            state: AtomicPtr::new(ptr::null_mut()),
-        }
-    }
-}
 
 /// Flushes of an allocation, each of which reclaimed something that others took.
 const FLUSHES: usize = 16;
@@ -102,9 +93,11 @@ impl<T, const K: usize> Pool<T, K> {
         /// ```
         #[must_use]
         pub const fn new() -> Self {
-            const { assert!(K > 0, "a pool has at least one block") };
+            const {
+                assert!(K > 0, "a pool has at least one block");
+                assert!(K <= MOST, "a pool of so many blocks has to be split");
+            }
             Self {
-                cursor: AtomicUsize::new(0),
                 #[cfg(not(hyaline_loom))]
                 blocks: [const { <Block<T> as Init>::INIT }; K],
                 #[cfg(hyaline_loom)]
@@ -126,14 +119,14 @@ impl<T, const K: usize> Pool<T, K> {
     /// Stores a value, with its header and the birth era of now. The object is
     /// the caller's, until it is published.
     ///
-    /// Wait-free if there is a free block: at most `K` loads; else lock-free. If
-    /// there is none, an eager handle [flushes](Handle::flush), which may run reclaimers, and
+    /// Lock-free, and O(log `K`) also if no block is free. Then an eager handle
+    /// [flushes](Handle::flush), which may run reclaimers, and
     /// tries again. A deferred or per-CPU handle, and a reclaimer, must not run
     /// them: they send on what waits, and give back the blocks of objects that
     /// have no destructor, retired through the [safe layer](crate::safe). So
     /// does a handle whose [limit](Handle::limit_reclaims) was used up by other
-    /// objects. A handle may keep `K / 32` free blocks, at most 64, which other
-    /// handles do not find.
+    /// objects. On 64-bit targets a handle keeps up to `K / 32` blocks, at most
+    /// 64. The call takes them from handles without an open section.
     ///
     /// # Errors
     ///
@@ -158,15 +151,35 @@ impl<T, const K: usize> Pool<T, K> {
         value: T,
     ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
         let local = handle.local();
-        let mut block: *mut Linked<T> = self.kept(handle).cast();
+        let mut block = self.take::<S, R>(local);
         if block.is_null() {
-            block = self.claim(handle);
-            if block.is_null() {
-                return Err(PoolExhausted { value });
-            }
+            block = self.take_reclaimed(handle);
         }
-        // SAFETY: the block is ours, with a header: its last use's, or
-        // `claim`'s.
+        Self::fill::<S, R>(local, block, value)
+    }
+
+    /// As `alloc`, and reclaims nothing.
+    #[inline]
+    pub(crate) fn try_alloc<S: Scheme, R: Role>(
+        &self,
+        handle: &Handle<'_, S, R>,
+        value: T,
+    ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
+        let local = handle.local();
+        Self::fill::<S, R>(local, self.take::<S, R>(local), value)
+    }
+
+    /// Makes an object of a block that was taken, unless it is null.
+    #[inline]
+    fn fill<S: Scheme, R: Role>(
+        local: &Local<'_, S>,
+        block: *mut Linked<T>,
+        value: T,
+    ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
+        if block.is_null() {
+            return Err(PoolExhausted { value });
+        }
+        // SAFETY: the block is ours, with a header.
         unsafe {
             (&raw mut (*block).value).write(value);
             local.stamp::<R>(&(*block).link);
@@ -174,92 +187,101 @@ impl<T, const K: usize> Pool<T, K> {
         Ok(block)
     }
 
-    /// A block that the handle did not keep, with a header; null if there is
-    /// none, also after a flush.
+    /// Takes a free block, with a header; null if there is none.
+    #[inline]
+    fn take<S: Scheme, R: Role>(&self, local: &Local<'_, S>) -> *mut Linked<T> {
+        let magazine = &local.slot.magazine;
+        let is_nested = local.slot.is_nested::<R>();
+        if !is_nested && Magazine::size(K) > 0 {
+            // SAFETY: `K` blocks that are used as one tree.
+            let tree = unsafe { tree_of(self.first()) };
+            let (own, open) = (local.slot.name(), local.is_open());
+            let kept = magazine.take(own, open, tree, Magazine::size(K));
+            if !kept.is_null() {
+                return kept.cast();
+            }
+        }
+        self.take_free((!is_nested).then_some(magazine))
+    }
+
+    /// Takes a block that no handle keeps.
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    fn take_free(&self, magazine: Option<&Magazine>) -> *mut Linked<T> {
+        let first = self.first();
+        let near = magazine.map_or(0, Magazine::near);
+        // SAFETY: `K` blocks that are used as one tree.
+        let Some(number) = unsafe { tree_of(first) }.take(K, near) else {
+            return ptr::null_mut();
+        };
+        if let Some(magazine) = magazine {
+            magazine.set_near(number);
+        }
+        // SAFETY: there is such a block, and it is ours, so its memory is; the
+        // object is its first field, and the header the object's. The number
+        // fits, as `K` does.
+        unsafe {
+            let block = first.add(number);
+            (*block).number.set(number as Half);
+            let object = block.cast::<Linked<T>>();
+            (&raw mut (*object).link).write(Link::new());
+            object
+        }
+    }
+
+    /// The first block, by a pointer that may be used for all.
+    #[inline]
+    fn first(&self) -> *mut Block<T> {
+        self.blocks.as_ptr().cast_mut()
+    }
+
+    /// A block, when there was none: after a flush, or what a handle may do
+    /// that must not flush. Null if there is still none.
     #[cold]
     #[inline(never)]
-    fn claim<S: Scheme, R: Role>(&self, handle: &Handle<'_, S, R>) -> *mut Linked<T> {
-        let mut block = self.find();
-        if block.is_null() {
-            let local = handle.local();
-            // The limit may go to the objects of other pools.
-            let limited = local.slot.limit.get() != 0;
-            let reclaims = local.slot.reclaims::<R>() && !local.is_draining();
-            // Again, if others took what was reclaimed: what they retired in
-            // turn is not in use. Reclaimers that retire each time would keep
-            // an endless loop going.
-            for _ in 0..if reclaims { FLUSHES } else { 0 } {
-                let reclaimed = handle.flush();
-                // What was reclaimed may be kept by this handle.
-                block = self.kept(handle);
-                if block.is_null() {
-                    block = self.find();
-                }
-                if !block.is_null() || reclaimed == 0 || limited {
-                    break;
-                }
+    fn take_reclaimed<S: Scheme, R: Role>(&self, handle: &Handle<'_, S, R>) -> *mut Linked<T> {
+        let local = handle.local();
+        let find = || {
+            let block = self.take::<S, R>(local);
+            // SAFETY: `K` blocks that are used as one tree.
+            let tree = unsafe { tree_of(self.first()) };
+            let kept = block.is_null() && Magazine::size(K) > 0;
+            if kept && local.gather_blocks::<R>(tree) {
+                return self.take::<S, R>(local);
             }
-            let mut again = !reclaims || limited;
-            while again && block.is_null() {
-                again = false;
-                local.scavenge(|| {
-                    again = true;
-                    block = self.find();
-                    !block.is_null()
-                });
+            block
+        };
+        let mut block = find();
+        // The limit may go to the objects of other pools.
+        let limited = local.slot.limit.get() != 0;
+        let reclaims = local.slot.reclaims::<R>() && !local.is_draining();
+        // Again, if others took what was reclaimed: what they retired in turn
+        // is not in use. Reclaimers that retire each time would keep an endless
+        // loop going.
+        for _ in 0..FLUSHES {
+            if !reclaims || !block.is_null() {
+                break;
+            }
+            let reclaimed = handle.flush();
+            block = find();
+            if reclaimed == 0 || limited {
+                break;
             }
         }
-        let object = block.cast::<Linked<T>>();
-        if !object.is_null() {
-            // SAFETY: the block is claimed, so its memory is ours; the object
-            // is its first field, and the header the object's.
-            unsafe { (&raw mut (*object).link).write(Link::new()) };
+        let mut again = !reclaims || limited;
+        while again && block.is_null() {
+            again = false;
+            local.scavenge(|| {
+                again = true;
+                block = find();
+                !block.is_null()
+            });
         }
-        object
-    }
-
-    /// A block that the handle kept, or null.
-    #[inline]
-    fn kept<S: Scheme, R: Role>(&self, handle: &Handle<'_, S, R>) -> *mut Block<T> {
-        let slot = handle.local().slot;
-        if slot.is_nested::<R>() {
-            return ptr::null_mut();
-        }
-        slot.magazine.take(&self.cursor, Magazine::size(K)).cast()
-    }
-
-    /// Claims a free block; null if it met none on a whole round.
-    fn find(&self) -> *mut Block<T> {
-        // Relaxed, and below: a hint for where to begin.
-        let start = self.cursor.load(Ordering::Relaxed);
-        let (before, from) = self.blocks.split_at(start % K);
-        for (index, block) in from.iter().chain(before).enumerate() {
-            // Relaxed: a look before the exchange.
-            if !block.state.load(Ordering::Relaxed).is_null() {
-                continue;
-            }
-            let taken = ptr::from_ref(&self.cursor).cast_mut();
-            // Acquire: pairs with the Release in `give_back`; what was done
-            // with the block happens before what we do. Relaxed on failure:
-            // it is somebody else's.
-            let claim = block.state.compare_exchange(
-                ptr::null_mut(),
-                taken,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            );
-            if claim.is_ok() {
-                // Relaxed: a hint.
-                self.cursor
-                    .store((start + index + 1) % K, Ordering::Relaxed);
-                return ptr::from_ref(block).cast_mut();
-            }
-        }
-        ptr::null_mut()
+        block
     }
 
     /// Gives back an object that was never published, or that nobody else can
-    /// reach any more. Drops the value. Wait-free: one store.
+    /// reach any more. Drops the value; the block is free also if that panics.
+    /// Lock-free: one exchange as a rule, O(log `K`).
     ///
     /// # Safety
     ///
@@ -278,24 +300,22 @@ impl<T, const K: usize> Pool<T, K> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub unsafe fn free(&self, object: *mut Linked<T>) {
-        // SAFETY: the caller's; the block is not in use, and of this pool.
-        unsafe {
-            ptr::drop_in_place(&raw mut (*object).value);
-            give_back(state_of(object));
-        }
+        // SAFETY: "is the caller's alone" and "came from `alloc` of this pool"
+        // (# Safety). No magazine.
+        unsafe { destroy(object, ptr::null_mut()) };
     }
 
-    /// Free blocks, without those that handles keep. A moment's view; looks at
-    /// each block.
+    /// The number of free blocks, without those that handles keep, when it was
+    /// counted. Loads a word for every 32 blocks, for every 16 on targets of
+    /// less than 64 bits.
     ///
     /// ```
     /// assert_eq!(hyaline::Pool::<u32, 5>::new().available(), 5);
     /// ```
     #[must_use]
     pub fn available(&self) -> usize {
-        // Relaxed: a count of something that changes.
-        let free = |block: &&Block<T>| block.state.load(Ordering::Relaxed).is_null();
-        self.blocks.iter().filter(free).count()
+        // SAFETY: `K` blocks that are used as one tree.
+        unsafe { tree_of(self.first()) }.free(K)
     }
 }
 
@@ -313,95 +333,3 @@ impl<T, const K: usize> fmt::Debug for Pool<T, K> {
             .finish()
     }
 }
-
-/// The state word of the block that holds an object.
-///
-/// # Safety
-///
-/// The object is in a pool.
-unsafe fn state_of<T>(object: *mut Linked<T>) -> *mut State {
-    // SAFETY: the caller's: the object is the first field of its block, and
-    // the pointer was made from one to the block.
-    unsafe { &raw mut (*object.cast::<Block<T>>()).state }
-}
-
-/// The reclaimer of pooled objects: drops the value and gives the block back.
-///
-/// # Safety
-///
-/// The object came from [`Pool::alloc`] of a `Pool<T, K>` that is neither
-/// moved nor dropped before the collector and all its handles are.
-///
-/// ```
-/// use hyaline::{Collector, Pool, reclaim};
-///
-/// let pool = Pool::<String, 4>::new();
-/// let collector = Collector::<1>::new();
-/// let handle = collector.register()?;
-/// let object = pool.alloc(&handle, String::from("seven")).unwrap();
-/// // SAFETY: it was never shared, and `pool` is dropped last.
-/// unsafe { handle.retire(object, reclaim::pooled::<String>) };
-/// assert_eq!(pool.available(), 4);
-/// # Ok::<(), hyaline::SlotsExhausted>(())
-/// ```
-pub unsafe fn pooled<T>(link: *mut Link) {
-    let object = link.cast::<Linked<T>>();
-    // SAFETY: the object is in a pool that is still there, and ours (fn
-    // contract). The collector put a magazine of this call's handle into
-    // `next`; a live object has null there.
-    unsafe {
-        ptr::drop_in_place(&raw mut (*object).value);
-        let state = state_of(object);
-        if !Magazine::keep(link, state) {
-            give_back(state);
-        }
-    }
-}
-
-/// The pool has no free block. The value that was to be stored comes back.
-///
-/// ```
-/// let collector = hyaline::Collector::<1>::new();
-/// let handle = collector.register()?;
-/// let pool = hyaline::Pool::<u32, 1>::new();
-/// let first = pool.alloc(&handle, 1);
-/// let error = pool.alloc(&handle, 2).unwrap_err();
-/// assert!(error.to_string().starts_with("the pool has no free block"));
-/// # Ok::<(), hyaline::SlotsExhausted>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PoolExhausted<T> {
-    value: T,
-}
-
-impl<T> PoolExhausted<T> {
-    /// The value.
-    ///
-    /// ```
-    /// # let collector = hyaline::Collector::<1>::new();
-    /// # let handle = collector.register()?;
-    /// # let pool = hyaline::Pool::<u32, 1>::new();
-    /// # let first = pool.alloc(&handle, 1);
-    /// assert_eq!(pool.alloc(&handle, 2).unwrap_err().into_inner(), 2);
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    pub fn into_inner(self) -> T {
-        self.value
-    }
-}
-
-impl<T> fmt::Debug for PoolExhausted<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PoolExhausted").finish_non_exhaustive()
-    }
-}
-
-impl<T> fmt::Display for PoolExhausted<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the pool has no free block: each is in use, kept by another handle, held back by an open guard, or waits for an eager handle; drop guards, flush an eager handle, or make the pool larger",
-        )
-    }
-}
-
-impl<T> core::error::Error for PoolExhausted<T> {}

@@ -120,6 +120,7 @@ mod slot;
 mod snapshot;
 mod stack;
 mod stats;
+pub(crate) mod tree;
 
 use core::ptr;
 

@@ -7,6 +7,10 @@ pub(crate) use core::cell::Cell;
 pub(crate) use core::sync::atomic::Ordering;
 #[cfg(not(hyaline_loom))]
 pub use portable_atomic::AtomicPtr;
+#[cfg(not(any(hyaline_loom, target_pointer_width = "64")))]
+pub(crate) use portable_atomic::AtomicU16 as AtomicHalf;
+#[cfg(all(not(hyaline_loom), target_pointer_width = "64"))]
+pub(crate) use portable_atomic::AtomicU32 as AtomicHalf;
 #[cfg(not(hyaline_loom))]
 pub(crate) use portable_atomic::AtomicUsize;
 // On x86-64 core's fence is a locked OR below the stack pointer; that of
@@ -20,6 +24,10 @@ pub(crate) use portable_atomic::{compiler_fence, fence};
 
 #[cfg(hyaline_loom)]
 pub use loom::sync::atomic::AtomicPtr;
+#[cfg(all(hyaline_loom, not(target_pointer_width = "64")))]
+pub(crate) use loom::sync::atomic::AtomicU16 as AtomicHalf;
+#[cfg(all(hyaline_loom, target_pointer_width = "64"))]
+pub(crate) use loom::sync::atomic::AtomicU32 as AtomicHalf;
 #[cfg(hyaline_loom)]
 pub(crate) use loom::{
     cell::Cell,

@@ -1,11 +1,20 @@
-//! What a pool promises of its blocks: which one comes next, and which ones
-//! handles keep.
+//! What a pool promises of its blocks: each one is found while it is free, and
+//! is one owner's at a time.
 
 #![cfg(not(hyaline_loom))]
 
-use std::collections::BTreeSet;
+#[path = "pool/panics.rs"]
+mod panics;
 
-use hyaline::{Collector, Handle, Linked, Pool, reclaim};
+use std::{
+    array,
+    collections::BTreeMap,
+    ptr,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
+};
+
+use hyaline::{Collector, Config, Handle, Linked, Pool, Robust, Scheme, reclaim};
 
 /// Where there are no caches, handles keep nothing.
 const KEEPS: bool = cfg!(target_pointer_width = "64");
@@ -18,36 +27,216 @@ fn use_one<const K: usize>(pool: &Pool<u32, K>, handle: &Handle<'_>) -> *mut Lin
     object
 }
 
-/// The search goes on from where the last one ended, round the pool.
-#[test]
-fn blocks_are_used_in_turn() {
-    const K: usize = 5;
-    let pool = Pool::<u32, K>::new();
+/// Knuth's.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, below: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % below
+    }
+}
+
+/// Blocks are taken and freed in random order, near an empty pool, a full one
+/// and in between: an allocation is refused if all are in use and only then,
+/// and no block has two owners.
+fn random<const K: usize>() {
+    let pool = Box::<Pool<usize, K>>::default();
     assert_eq!(pool.capacity(), K);
-    let collector = Collector::<1>::new();
-    let handle = collector.register().unwrap();
-    let round = || -> Vec<_> {
-        let alloc = || {
-            let object = pool.alloc(&handle, 7).unwrap();
+    let collector = Collector::<3>::new();
+    let handles: [Handle<'_>; 2] = array::from_fn(|_| collector.register().unwrap());
+    let deferred = collector.register_deferred().unwrap();
+    let mut random = Random(K as u64);
+    let mut used = BTreeMap::new();
+    let mut order = Vec::new();
+    let turns = if cfg!(miri) {
+        3 * K + 50
+    } else {
+        20 * K + 5_000
+    };
+    // How full it is to be, of 16.
+    let mut level = 16;
+    for turn in 0..turns {
+        if random.below(K + 20) == 0 {
+            level = random.below(17);
+        }
+        let more = used.len() * 16 <= K * level;
+        if more || used.is_empty() {
+            let object = match random.below(3) {
+                2 => pool.alloc(&deferred, turn),
+                handle => pool.alloc(&handles[handle], turn),
+            };
+            assert_eq!(object.is_ok(), used.len() < K, "{} in use", used.len());
+            if let Ok(object) = object {
+                assert_eq!(object.addr() % align_of::<Linked<usize>>(), 0);
+                assert!(used.insert(object.addr(), turn).is_none(), "two owners");
+                order.push(object);
+            }
+        } else {
+            let object = order.swap_remove(random.below(order.len()));
+            // SAFETY: in use, and nobody else's.
+            assert_eq!(Some(unsafe { **object }), used.remove(&object.addr()));
+            // SAFETY: as above.
+            unsafe { pool.free(object) };
+        }
+        if turn % (K / 8 + 1) == 0 {
+            assert_eq!(pool.available(), K - used.len());
+        }
+    }
+    for object in order {
+        // SAFETY: as above.
+        unsafe { pool.free(object) };
+    }
+    assert_eq!(pool.available(), K);
+}
+
+#[test]
+fn blocks_are_found_and_have_one_owner() {
+    random::<1>();
+    random::<2>();
+    random::<15>();
+    random::<16>();
+    random::<17>();
+    random::<31>();
+    random::<32>();
+    random::<33>();
+    random::<65>();
+    if cfg!(miri) {
+        return;
+    }
+    // Around the sizes at which the tree gets a level more: 32 * 16, 32 * 256;
+    // with 16 bits 16 * 16, 16 * 256.
+    random::<256>();
+    random::<257>();
+    random::<511>();
+    random::<512>();
+    random::<513>();
+    random::<4097>();
+    random::<8192>();
+    random::<8193>();
+    random::<8225>();
+    random::<20_000>();
+}
+
+/// Threads use nearly all of a pool at a time. None is refused if fewer than
+/// all blocks can be in use, and no block has two owners.
+#[test]
+fn threads_share_a_nearly_full_pool() {
+    const K: usize = if cfg!(miri) { 70 } else { 1100 };
+    const THREADS: usize = 4;
+    const EACH: usize = K / THREADS;
+    static POOL: Pool<usize, K> = Pool::new();
+    static IN_USE: [AtomicBool; K] = [const { AtomicBool::new(false) }; K];
+    static REFUSED: AtomicUsize = AtomicUsize::new(0);
+    let rounds = if cfg!(miri) { 20 } else { 4_000 };
+    let collector = Collector::<THREADS>::new();
+    let number = |object: *mut Linked<usize>| {
+        let start = ptr::from_ref(&POOL).addr();
+        (object.addr() - start) / (size_of::<Pool<usize, K>>() / K)
+    };
+    thread::scope(|scope| {
+        for seed in 0..THREADS {
+            let collector = &collector;
+            scope.spawn(move || {
+                let handle = collector.register().unwrap();
+                let mut random = Random(seed as u64);
+                let mut own = Vec::new();
+                for _ in 0..rounds {
+                    while own.len() < EACH {
+                        let Ok(object) = POOL.alloc(&handle, seed) else {
+                            // Relaxed, and below: a count; a check of whoever
+                            // owns the block, which the pool orders.
+                            REFUSED.fetch_add(1, Ordering::Relaxed);
+                            continue;
+                        };
+                        let before = IN_USE[number(object)].swap(true, Ordering::Relaxed);
+                        assert!(!before, "two owners");
+                        own.push(object);
+                    }
+                    for _ in 0..=random.below(5) {
+                        let object: *mut Linked<usize> = own.swap_remove(random.below(own.len()));
+                        IN_USE[number(object)].store(false, Ordering::Relaxed);
+                        // SAFETY: ours, and never shared.
+                        unsafe {
+                            if random.below(2) == 0 {
+                                POOL.free(object);
+                            } else {
+                                handle.retire(object, reclaim::pooled::<usize>);
+                            }
+                        }
+                    }
+                }
+                for object in own {
+                    IN_USE[number(object)].store(false, Ordering::Relaxed);
+                    // SAFETY: as above.
+                    unsafe { POOL.free(object) };
+                }
+            });
+        }
+    });
+    assert_eq!(POOL.available(), K);
+    // Each block was in use when it was looked at, but not all at one time.
+    println!("refused {} times", REFUSED.load(Ordering::Relaxed));
+}
+
+/// A handle that sleeps keeps no block from those that are awake, whatever its
+/// role and theirs; one that has a section open keeps its own.
+fn sleepers<S: Scheme>(collector: Collector<6, S>) {
+    const K: usize = 320;
+    let pool = Box::<Pool<u32, K>>::default();
+    let kept = if KEEPS { K / 32 } else { 0 };
+    let fill = |handle: &Handle<'_, S>| {
+        let guard = handle.enter();
+        for _ in 0..2 * kept {
+            let object = pool.alloc(handle, 7).unwrap();
+            // SAFETY: never shared, and the pool outlives the collector.
+            unsafe { guard.defer_retire(object, reclaim::pooled::<u32>) };
+        }
+        drop(guard);
+        handle.flush();
+    };
+    let sleeper = collector.register().unwrap();
+    let second = collector.register().unwrap();
+    for round in 0..3 {
+        fill(&sleeper);
+        fill(&second);
+        assert_eq!(pool.available(), K - 2 * kept, "what they keep");
+        let guard = (round == 1).then(|| second.enter());
+        let missing = if guard.is_some() { kept } else { 0 };
+        let mut all = Vec::new();
+        macro_rules! take_all {
+            ($handle:expr) => {{
+                let handle = $handle;
+                for _ in 0..K - missing {
+                    all.push(pool.alloc(&handle, 7).expect("refused"));
+                }
+                assert!(pool.alloc(&handle, 7).is_err());
+                drop(handle);
+            }};
+        }
+        match round {
+            0 => take_all!(collector.register().unwrap()),
+            1 => take_all!(collector.register().unwrap()),
+            _ => take_all!(collector.register_deferred().unwrap()),
+        }
+        drop(guard);
+        for object in all {
             // SAFETY: never shared.
             unsafe { pool.free(object) };
-            object.addr()
-        };
-        (0..K).map(|_| alloc()).collect()
-    };
-    let first = round();
-    assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), K);
-    assert_eq!(round(), first);
-    // The one that is in use is passed over.
-    let taken = pool.alloc(&handle, 7).unwrap();
-    assert_eq!(taken.addr(), first[0]);
-    let next = pool.alloc(&handle, 7).unwrap();
-    assert_eq!(next.addr(), first[1]);
-    // SAFETY: never shared.
-    unsafe { pool.free(next) };
-    let others = round();
-    assert!(!others.contains(&taken.addr()));
-    assert_eq!(others.iter().collect::<BTreeSet<_>>().len(), K - 1);
+        }
+    }
+    drop((sleeper, second));
+    assert_eq!(pool.available(), K);
+}
+
+#[test]
+fn a_sleeper_keeps_no_block_from_others() {
+    sleepers(Collector::<6>::with_config(Config::new().batch::<2>()));
+    let config = Config::new().batch::<2>().era_step::<1>();
+    sleepers(Collector::<6, Robust>::with_config(config));
 }
 
 /// A handle keeps a 32nd of a pool's blocks, uses these first, and gives them
@@ -64,7 +253,13 @@ fn a_handle_keeps_blocks() {
         let first = use_one(&pool, &handle);
         assert_eq!(pool.available(), K - 1);
         for _ in 0..10 {
-            assert_eq!(use_one(&pool, &handle), first);
+            let guard = handle.enter();
+            let object = pool.alloc(&handle, 7).unwrap();
+            drop(guard);
+            assert_eq!(object, first);
+            // SAFETY: never shared, and the pool outlives the collector.
+            unsafe { handle.retire(object, reclaim::pooled::<u32>) };
+            assert_eq!(use_one(&pool, &handle), first, "nor without a section");
         }
         assert_eq!(pool.available(), K - 1);
     }

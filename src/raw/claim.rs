@@ -21,6 +21,7 @@ impl<S: Scheme> Global<S> {
         let left = !slot.retired.seems_empty() || !self.left_over.seems_empty();
         slot.room.set(if left { 1 } else { self.settings.room() });
         slot.limit.set(0);
+        slot.magazine.start(index);
         // Relaxed: drops a request to the last owner; a hint, which orders
         // nothing.
         slot.restart.store(false, Ordering::Relaxed);
@@ -44,6 +45,9 @@ impl<S: Scheme> Global<S> {
         if taken {
             slot.section.close();
             slot.draining.set(false);
+            for other in self.claimed_slots() {
+                other.magazine.unclaim_of(slot.name());
+            }
             Local { global: self, slot }.release_passive();
         }
         taken
@@ -72,7 +76,7 @@ impl<S: Scheme> Global<S> {
             // The guard may have been forgotten.
             other.section.close();
             // Before a reclaimer panics.
-            other.magazine.give_back();
+            other.magazine.reset();
             other.draining.set(false);
             // The handle may have been forgotten.
             Local {
@@ -107,7 +111,13 @@ impl<S: Scheme> Local<'_, S> {
     /// affected.
     pub(crate) fn release_passive(&self) {
         self.put_hand_back();
-        self.slot.magazine.give_back();
+        let magazine = &self.slot.magazine;
+        // If a thief has it, the blocks stay there or go back: others find
+        // them either way.
+        if magazine.claim(self.slot.name()) {
+            magazine.give_back();
+            magazine.unclaim();
+        }
         if !self.slot.section.own().is_open() {
             self.slot.claimed.release();
         }

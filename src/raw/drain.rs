@@ -8,7 +8,7 @@
 
 use core::ptr;
 
-use super::{Chain, Local, Scheme, chain};
+use super::{Chain, Local, Scheme, chain, tree::Tree};
 use crate::{Barrier, Link, Role};
 
 impl<S: Scheme> Local<'_, S> {
@@ -71,8 +71,14 @@ impl<S: Scheme> Local<'_, S> {
             return 0;
         }
         self.global.sample();
+        let claimed = slot.magazine.claim_to_keep(slot.name());
+        let magazine = if claimed {
+            slot.magazine.as_link()
+        } else {
+            ptr::null_mut()
+        };
         // Leaves over what is in the hand, also if a reclaimer panics.
-        let _done = Done(self);
+        let _done = Done(self, claimed);
         let mut reclaimed = 0;
         while reclaimed < limit {
             let Some(link) = self.pop_hand().or_else(|| self.fill_hand()) else {
@@ -81,7 +87,7 @@ impl<S: Scheme> Local<'_, S> {
             // SAFETY: no section can hold the object, and only our hand
             // contained it. It left the hand before its reclaimer runs, so it
             // is reclaimed once even after a panic.
-            unsafe { self.run(link) };
+            unsafe { self.run(link, magazine) };
             reclaimed += 1;
         }
         reclaimed
@@ -124,12 +130,12 @@ impl<S: Scheme> Local<'_, S> {
     /// # Safety
     ///
     /// The caller owns the object, no section can hold it, and its reclaimer was
-    /// not called.
-    unsafe fn run(&self, link: *mut Link) {
+    /// not called. `magazine` is null, or the slot's, which is claimed.
+    unsafe fn run(&self, link: *mut Link, magazine: *mut Link) {
         self.slot.tally.reclaim();
         // SAFETY: "the caller owns the object" (# Safety).
         let object = unsafe { &*link };
-        object.next.set(self.slot.magazine.as_link());
+        object.next.set(magazine);
         object.access.write();
         if let Some(reclaim) = object.reclaim.get() {
             // SAFETY: `retire` stored the reclaimer with this object; "no
@@ -173,24 +179,40 @@ impl<S: Scheme> Local<'_, S> {
         self.handful() - more
     }
 
-    /// The slot's magazine of blocks; null if a handle of that role may not use
-    /// it.
-    #[inline]
-    pub(crate) fn magazine_of<R: Role>(&self) -> *mut Link {
-        if self.slot.is_nested::<R>() {
-            ptr::null_mut()
-        } else {
-            self.slot.magazine.as_link()
+    /// Gives back to a pool the free blocks that handles keep, except those whose
+    /// section is open. Whether there were any.
+    pub(crate) fn gather_blocks<R: Role>(&self, pool: Tree) -> bool {
+        let mut any = false;
+        if !self.slot.reclaims::<R>() && !S::Barrier::HEAVY_IN_INTERRUPTS {
+            return any;
         }
+        for slot in self.global.claimed_slots() {
+            let open = || slot.section.look().is_open();
+            let magazine = &slot.magazine;
+            if magazine.seems_empty() || open() || !magazine.claim(self.slot.name()) {
+                continue;
+            }
+            // The heavy barrier pairs with the light one in `enter`. If the
+            // light one comes first, we see the section open; if this comes
+            // first, the owner sees that the magazine is claimed. Without it
+            // both could use it.
+            S::Barrier::heavy();
+            any |= !open() && magazine.give_back_to(pool);
+            magazine.unclaim();
+        }
+        any
     }
 }
 
 /// Ends a drain.
-struct Done<'a, 'c, S: Scheme>(&'a Local<'c, S>);
+struct Done<'a, 'c, S: Scheme>(&'a Local<'c, S>, bool);
 
 impl<S: Scheme> Drop for Done<'_, '_, S> {
     fn drop(&mut self) {
-        let Self(local) = self;
+        let Self(local, claimed) = self;
+        if *claimed {
+            local.slot.magazine.unclaim();
+        }
         local.put_hand_back();
         if !local.global.left_over.seems_empty() {
             // By a limit or a panic. From here on each retire of this handle

@@ -2,98 +2,197 @@
 //!
 //! The name is Bonwick's and Adams's (USENIX 2001), for a stock of free
 //! objects that one processor draws on without asking the others.
-
-use core::ptr;
+//!
+//! Others do not find these blocks in the pool. But who finds none there takes
+//! them out of the magazines of all slots, so that a sleeping handle keeps
+//! none from those that are awake. A magazine is used by who has *claimed* it,
+//! and nobody waits for a claim: a magazine that somebody else has is passed
+//! over. An owner that has a section open need not claim, if nobody has: the
+//! section does. Such a claim is the reader's side of `raw`'s (1). The owner
+//! stores its section, executes the light barrier, looks for a claim; a thief
+//! claims, executes the heavy barrier, looks for a section, and lets go if it
+//! is open. At least one of them sees the other.
 
 #[cfg(target_pointer_width = "64")]
 pub(crate) use kept::Magazine;
 #[cfg(not(target_pointer_width = "64"))]
 pub(crate) use none::Magazine;
 
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
-
-/// A block's state word: the pool's cursor while the block is taken; null while
-/// it is free.
-pub(crate) type State = AtomicPtr<AtomicUsize>;
-
-/// Frees a block.
-///
-/// # Safety
-///
-/// `state` is that of a taken block, which the caller owns and does not use
-/// again.
-pub(crate) unsafe fn give_back(state: *mut State) {
-    // SAFETY: the caller's: the pool is still there.
-    // Release: pairs with the Acquire in `Pool::find`.
-    unsafe { (*state).store(ptr::null_mut(), Ordering::Release) };
-}
-
 #[cfg(target_pointer_width = "64")]
 mod kept {
     use core::ptr;
 
-    use super::{State, give_back};
+    use super::super::tree::Tree;
     use crate::{
         Link,
-        sync::{AtomicUsize, Cell, Ordering, impl_init},
+        sync::{AtomicPtr, AtomicUsize, Cell, Ordering, impl_init},
     };
+
+    /// Nobody.
+    const FREE: usize = 0;
 
     /// Free blocks of one pool that a slot keeps for its next allocations.
     ///
-    /// They were reclaimed by this slot and their state still says taken, so
-    /// nobody else finds them. Owner-only, like the rest of the slot.
+    /// They were reclaimed by this slot; the pool's tree still says taken.
     pub(crate) struct Magazine {
-        /// Which pool: its cursor.
-        pool: Cell<*const AtomicUsize>,
-        /// The blocks, linked by `next`; the notes lead to the state.
-        first: Cell<*mut Link>,
-        /// How many more may be kept.
-        room: Cell<usize>,
+        /// The slot that uses it, by its address.
+        claimed: AtomicUsize,
+        /// The blocks, linked by `next`; the notes have the number. Belongs to
+        /// the claim, as the next does; others may see if it is null.
+        first: AtomicPtr<Link>,
+        /// Which pool.
+        pool: Cell<Option<Tree>>,
+        /// No more blocks than this are in it. The owner's, as all that
+        /// follows.
+        kept: Cell<usize>,
+        /// How many may be.
+        most: Cell<usize>,
+        /// The block that the owner took from a pool last.
+        near: Cell<usize>,
     }
 
     impl_init!(
         Magazine = Magazine {
-            pool: Cell::new(ptr::null()),
-            first: Cell::new(ptr::null_mut()),
-            room: Cell::new(0),
+            claimed: AtomicUsize::new(FREE),
+            first: AtomicPtr::new(ptr::null_mut()),
+            pool: Cell::new(None),
+            kept: Cell::new(0),
+            most: Cell::new(0),
+            near: Cell::new(0),
         }
     );
 
     impl Magazine {
         /// Blocks that a magazine may hold, of a pool of this size.
         pub(crate) const fn size(pool: usize) -> usize {
-            if pool / 32 < 64 { pool / 32 } else { 64 }
+            let size = pool / if cfg!(hyaline_loom) { 8 } else { 32 };
+            if size < 64 { size } else { 64 }
         }
 
-        /// What a reclaimer of pooled objects finds in the header.
+        /// What a new owner begins with: slots look for blocks some groups
+        /// apart.
+        pub(crate) fn start(&self, slot: usize) {
+            self.near.set(slot.wrapping_mul(128));
+        }
+
+        /// Near which block the owner looks for one.
+        #[inline]
+        pub(crate) fn near(&self) -> usize {
+            self.near.get()
+        }
+
+        #[inline]
+        pub(crate) fn set_near(&self, block: usize) {
+            self.near.set(block);
+        }
+
+        /// What a reclaimer of pooled objects finds in the header, if the
+        /// reclaiming slot has claimed the magazine.
         pub(crate) fn as_link(&self) -> *mut Link {
             ptr::from_ref(self).cast_mut().cast()
         }
 
-        /// A block of the pool, or null. From now on blocks of this pool are
-        /// kept.
+        /// Claims it for a slot. False if it is claimed.
         #[inline]
-        pub(crate) fn take(&self, pool: &AtomicUsize, size: usize) -> *mut Link {
-            if !ptr::eq(self.pool.get(), pool) {
-                self.switch_pool(pool, size);
+        pub(crate) fn claim(&self, by: usize) -> bool {
+            // Acquire: pairs with the Release in `unclaim`; without it the
+            // blocks are not as they were left. Relaxed on failure: nothing
+            // is used.
+            let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
+            (self.claimed)
+                .compare_exchange(FREE, by, success, failure)
+                .is_ok()
+        }
+
+        /// Claims it for the owner, who is about to reclaim, if that one uses a
+        /// pool of which blocks are kept.
+        #[inline]
+        pub(crate) fn claim_to_keep(&self, own: usize) -> bool {
+            self.most.get() != 0 && self.claim(own)
+        }
+
+        /// Ends a claim.
+        #[inline]
+        pub(crate) fn unclaim(&self) {
+            // Release: see `claim`.
+            self.claimed.store(FREE, Ordering::Release);
+        }
+
+        /// Ends the claim of a slot whose owner is dead.
+        pub(crate) fn unclaim_of(&self, by: usize) {
+            // Relaxed: what the owner did happens before this by the promise
+            // to `evict`. It has the claim, or nobody whom this concerns.
+            if self.claimed.load(Ordering::Relaxed) == by {
+                self.unclaim();
             }
-            let link = self.first.get();
-            if !link.is_null() {
-                // SAFETY: kept blocks are ours, and still linked headers.
-                self.first
-                    .set(unsafe { (*link).next.replace(ptr::null_mut()) });
-                self.room.set(self.room.get() + 1);
+        }
+
+        /// A block of the pool, or null; for the owner. From now on blocks of
+        /// this pool are kept.
+        #[inline]
+        pub(crate) fn take(
+            &self,
+            own: usize,
+            in_section: bool,
+            pool: Tree,
+            size: usize,
+        ) -> *mut Link {
+            if !self.pool.get().is_some_and(|kept| kept.is(pool)) {
+                self.switch_pool(own, pool, size);
+                return ptr::null_mut();
+            }
+            // Acquire: as in `claim`.
+            let claimed = self.claimed.load(Ordering::Acquire);
+            if claimed == FREE && in_section {
+                return self.pop();
+            }
+            self.claim_and_pop(own)
+        }
+
+        #[inline(never)]
+        fn claim_and_pop(&self, own: usize) -> *mut Link {
+            // Relaxed: what we stored ourselves, or not.
+            if self.claimed.load(Ordering::Relaxed) == own {
+                return self.pop();
+            }
+            if self.kept.get() == 0 || !self.claim(own) {
+                return ptr::null_mut();
+            }
+            let link = self.pop();
+            self.unclaim();
+            link
+        }
+
+        #[inline(always)]
+        fn pop(&self) -> *mut Link {
+            // Relaxed, as all of `first`: the claim orders it.
+            let link = self.first.load(Ordering::Relaxed);
+            if link.is_null() {
+                // A thief was here.
+                self.kept.set(0);
+            } else {
+                // SAFETY: kept blocks are the claim's, and still linked
+                // headers.
+                let following = unsafe { (*link).next.replace(ptr::null_mut()) };
+                self.first.store(following, Ordering::Relaxed);
+                self.kept.set(self.kept.get() - 1);
             }
             link
         }
 
-        /// From now on, blocks of another pool are kept.
+        /// From now on, blocks of another pool are kept. Not yet, if it is
+        /// claimed: by a thief, or while the owner reclaims.
         #[cold]
         #[inline(never)]
-        fn switch_pool(&self, pool: &AtomicUsize, size: usize) {
+        fn switch_pool(&self, own: usize, pool: Tree, size: usize) {
+            if !self.claim(own) {
+                return;
+            }
             self.give_back();
-            self.pool.set(pool);
-            self.room.set(size);
+            self.pool.set(Some(pool));
+            self.kept.set(0);
+            self.most.set(size);
+            self.unclaim();
         }
 
         /// Keeps a block whose object was dropped, if it is of the pool and
@@ -102,43 +201,72 @@ mod kept {
         ///
         /// # Safety
         ///
-        /// The block is the caller's, with this link and this state. The
-        /// header's `next` is null or a magazine of the caller's.
+        /// The block is the caller's, with this link and this number in this
+        /// pool. The header's `next` is null or a magazine of the caller's,
+        /// who has claimed it.
         #[inline]
-        pub(crate) unsafe fn keep(link: *mut Link, state: *mut State) -> bool {
+        pub(crate) unsafe fn keep(link: *mut Link, pool: Tree, number: usize) -> bool {
             // SAFETY: the header is valid and ours; `next` leads to nothing or
             // to a magazine that only we use (fn contract).
             let Some(magazine) = (unsafe { (*link).next.get().cast::<Self>().as_ref() }) else {
                 return false;
             };
-            // SAFETY: valid (fn contract). Relaxed: nobody else writes the
-            // state of a block that is taken.
-            let pool = unsafe { (*state).load(Ordering::Relaxed) };
-            if !ptr::eq(magazine.pool.get(), pool) || magazine.room.get() == 0 {
+            let kept = magazine.kept.get();
+            let is_of = magazine.pool.get().is_some_and(|kept| kept.is(pool));
+            if !is_of || kept >= magazine.most.get() {
                 return false;
             }
             // SAFETY: valid and ours; a header is plain data and still there.
             unsafe {
-                (*link).notes.set_pointer(state.cast());
-                (*link).next.set(magazine.first.get());
+                ((*link).notes).set_pointer(ptr::without_provenance_mut(number));
+                ((*link).next).set(magazine.first.load(Ordering::Relaxed));
             }
-            magazine.first.set(link);
-            magazine.room.set(magazine.room.get() - 1);
+            magazine.first.store(link, Ordering::Relaxed);
+            magazine.kept.set(kept + 1);
             true
         }
 
-        /// Gives all blocks back to their pool.
+        /// Whether there was nothing in it a moment ago.
+        pub(crate) fn seems_empty(&self) -> bool {
+            // Relaxed: a hint. A sleeping owner's block is seen by who knows
+            // that it was reclaimed.
+            self.first.load(Ordering::Relaxed).is_null()
+        }
+
+        /// Gives all blocks back to their pool; for who has it claimed, or
+        /// alone. They leave it one by one, so that no more than one is lost
+        /// with a task that dies meanwhile.
         pub(crate) fn give_back(&self) {
-            let mut link = self.first.replace(ptr::null_mut());
-            while !link.is_null() {
-                // SAFETY: kept blocks are ours; the notes lead to the state.
+            let Some(pool) = self.pool.get() else { return };
+            loop {
+                let link = self.first.load(Ordering::Relaxed);
+                if link.is_null() {
+                    return;
+                }
+                // SAFETY: kept blocks are the claim's, and were put here with
+                // their numbers in this pool, which is still there by the
+                // promise to `pooled`.
                 unsafe {
-                    let following = (*link).next.get();
-                    give_back((*link).notes.pointer().cast());
-                    link = following;
+                    self.first.store((*link).next.get(), Ordering::Relaxed);
+                    pool.put((*link).notes.pointer().addr());
                 }
             }
-            self.pool.set(ptr::null());
+        }
+
+        /// `give_back`, if they are of this pool. Whether they are.
+        pub(crate) fn give_back_to(&self, pool: Tree) -> bool {
+            let is_of = self.pool.get().is_some_and(|kept| kept.is(pool));
+            if is_of {
+                self.give_back();
+            }
+            is_of
+        }
+
+        /// As `give_back`, whoever has claimed it.
+        pub(crate) fn reset(&self) {
+            self.give_back();
+            self.pool.set(None);
+            self.unclaim();
         }
     }
 }
@@ -147,13 +275,10 @@ mod kept {
 mod none {
     use core::ptr;
 
-    use super::State;
-    use crate::{
-        Link,
-        sync::{AtomicUsize, impl_init},
-    };
+    use super::super::tree::Tree;
+    use crate::{Link, sync::impl_init};
 
-    /// No blocks: where there are no caches, a block's state is as near as a
+    /// No blocks: where there are no caches, the tree is as near as a
     /// magazine.
     pub(crate) struct Magazine;
 
@@ -164,20 +289,54 @@ mod none {
             0
         }
 
+        pub(crate) fn start(&self, _: usize) {}
+
+        #[inline(always)]
+        pub(crate) fn near(&self) -> usize {
+            0
+        }
+
+        #[inline(always)]
+        pub(crate) fn set_near(&self, _: usize) {}
+
         pub(crate) fn as_link(&self) -> *mut Link {
             ptr::null_mut()
         }
 
         #[inline(always)]
-        pub(crate) fn take(&self, _: &AtomicUsize, _: usize) -> *mut Link {
+        pub(crate) fn claim(&self, _: usize) -> bool {
+            false
+        }
+
+        #[inline(always)]
+        pub(crate) fn claim_to_keep(&self, _: usize) -> bool {
+            false
+        }
+
+        pub(crate) fn unclaim(&self) {}
+
+        pub(crate) fn unclaim_of(&self, _: usize) {}
+
+        #[inline(always)]
+        pub(crate) fn take(&self, _: usize, _: bool, _: Tree, _: usize) -> *mut Link {
             ptr::null_mut()
         }
 
         #[inline(always)]
-        pub(crate) unsafe fn keep(_: *mut Link, _: *mut State) -> bool {
+        pub(crate) unsafe fn keep(_: *mut Link, _: Tree, _: usize) -> bool {
             false
         }
 
+        pub(crate) fn seems_empty(&self) -> bool {
+            true
+        }
+
         pub(crate) fn give_back(&self) {}
+
+        pub(crate) fn give_back_to(&self, _: Tree) -> bool {
+            false
+        }
+
+        pub(crate) fn reset(&self) {}
     }
 }

@@ -65,6 +65,12 @@ unsafe impl<S: Scheme> Sync for Slot<S> {}
 unsafe impl<S: Scheme> Send for Slot<S> {}
 
 impl<S: Scheme> Slot<S> {
+    /// An identity, different from those of all other slots; not zero.
+    #[inline]
+    pub(crate) fn name(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
     /// Whether a thread waits for the end of the section.
     #[inline(always)]
     pub(super) fn is_wanted(&self) -> bool {

@@ -4,9 +4,9 @@ mod tags;
 
 use core::{fmt, marker::PhantomData, ptr};
 
-use super::{Domain, Guard, Owned, Pointer, Shared, domain::Brand, node::pooled, tag::untagged};
+use super::{Domain, Guard, Owned, Pointer, Shared, domain::Brand, tag::untagged};
 use crate::{
-    Linked, Role,
+    Linked, Role, reclaim,
     sync::{AtomicPtr, Ordering, const_fn},
 };
 
@@ -362,7 +362,7 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
             // SAFETY: unlinked and retired once (fn contract). It came from an
             // `Owned`, so it was made with a handle of this collector, is in a
             // pool that is a static, and may be dropped on any thread.
-            unsafe { self.retire_value(object, pooled::<T>) };
+            unsafe { self.retire_value(object, reclaim::pooled::<T>) };
         }
     }
 }

@@ -10,11 +10,7 @@ use core::{
     ptr,
 };
 
-use super::{
-    Domain, Full, Guard, Handle,
-    domain::Brand,
-    node::{Blank, pooled},
-};
+use super::{Domain, Full, Guard, Handle, domain::Brand, node::Blank};
 use crate::{
     Link, Linked, Pool, Role, reclaim,
     sync::{AtomicPtr, Ordering, const_fn},
@@ -225,10 +221,10 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     where
         T: Send,
     {
-        let Some(blank) = Blank::claim(&self.versions, handle) else {
+        let claimed = Blank::claim_in_section(&self.versions, handle, || handle.enter());
+        let Some((blank, guard)) = claimed else {
             return Err(Full(value));
         };
-        let guard = handle.enter();
         // AcqRel. Release: see `read`. Acquire: the old version's maker wrote
         // its header before we retire it.
         let new = self.place(blank.fill(value));
@@ -249,7 +245,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         let reclaim = if ptr::eq(old, self.first.get().cast()) {
             reclaim::in_place::<Linked<T>>
         } else {
-            pooled::<T>
+            reclaim::pooled::<T>
         };
         // SAFETY: `current` was the only way to the version (fn contract), never
         // leads to it again, and belongs to the collector of D; so it is retired

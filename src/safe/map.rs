@@ -51,7 +51,7 @@ use crate::{
 /// until no section can hold its node any more; a replacement needs one more. A
 /// call for which there is no block flushes its handle; if there is still
 /// none, it is refused as full. Blocks that open guards hold back, that are in
-/// a handle's unpublished batch, or that handles keep as spares (`CAP / 32`
+/// a handle's unpublished batch, or that handles with an open guard keep as spares (`CAP / 32`
 /// each, at most 64, on targets with caches) are missing until then. For
 /// `live` keys the robust mode needs
 /// [`Config::pool_size`](crate::Config::pool_size) blocks, counting a key more

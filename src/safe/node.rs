@@ -3,12 +3,12 @@
 use core::{
     fmt,
     marker::PhantomData,
-    mem::{self, ManuallyDrop, MaybeUninit},
+    mem::{self, MaybeUninit},
     ptr,
 };
 
 use super::{Domain, Handle};
-use crate::{Link, Linked, Pool, Role, reclaim, sync::AtomicPtr};
+use crate::{Linked, Pool, Role, pool::Vacant, raw::magazine::Magazine, sync::AtomicPtr};
 
 /// A node of a [`Stack`](super::Stack) or a [`Queue`](super::Queue): what a
 /// pool that several of them share is made of. Nobody else can make or open
@@ -35,6 +35,10 @@ impl<T> Node<T> {
     pub(super) const fn without(next: AtomicPtr<Linked<Self>>) -> Self {
         let value = MaybeUninit::uninit();
         Self { next, value }
+    }
+
+    fn blank() -> Self {
+        Self::without(AtomicPtr::new(ptr::null_mut()))
     }
 
     /// The successor of a node in which it never changes, as in a stack's.
@@ -72,44 +76,6 @@ impl<T> fmt::Debug for Node<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").finish_non_exhaustive()
     }
-}
-
-/// Gives a block back, and leaves the value in it alone.
-///
-/// # Safety
-///
-/// `object` came from a pool that is still there, is the caller's alone, and is
-/// not used again. `cache` is null, or the cache of a handle of the caller's.
-pub(super) unsafe fn give_back<T>(object: *mut Linked<T>, cache: *mut Link) {
-    let link = object.cast::<Link>();
-    // SAFETY: the caller's. `pooled` looks into `next` for a cache.
-    // `ManuallyDrop` is transparent, so that the block has the layout
-    // that `pooled` takes it to have, and nothing is dropped.
-    unsafe {
-        (*link).next.set(cache);
-        reclaim::pooled::<ManuallyDrop<T>>(link);
-    }
-}
-
-/// The reclaimer of an object in a pool: as [`reclaim::pooled`], and gives the
-/// block back also if the value's drop panics.
-///
-/// # Safety
-///
-/// As for [`reclaim::pooled`].
-pub(super) unsafe fn pooled<T>(link: *mut Link) {
-    struct GiveBack<T>(*mut Link, PhantomData<T>);
-
-    impl<T> Drop for GiveBack<T> {
-        fn drop(&mut self) {
-            // SAFETY: `pooled`'s caller's; the value is dropped already.
-            unsafe { reclaim::pooled::<ManuallyDrop<T>>(self.0) };
-        }
-    }
-
-    let _block = GiveBack::<T>(link, PhantomData);
-    // SAFETY: the caller's: the object is reclaimed, once.
-    unsafe { ptr::drop_in_place(&raw mut (*link.cast::<Linked<T>>()).value) };
 }
 
 /// Drops all that `next` takes out of a structure; what is left also if a drop
@@ -153,52 +119,74 @@ pub(super) unsafe fn touch<T>(object: *mut Linked<T>) {
 
 /// A block that is claimed and has no value yet. Dropped, it goes back.
 ///
-/// It is claimed before a section is opened: a pool that is exhausted flushes
-/// the handle, and a section of the same handle would hold back the very
-/// blocks that are looked for. And it is claimed before the value goes
-/// anywhere: the flush may run a reclaimer that panics.
+/// A pool that is exhausted is not waited for in a section: it flushes the
+/// handle, and a section of the same handle would hold back the very blocks
+/// that are looked for. But a block that the handle keeps costs less in one.
+/// And it is claimed before the value goes anywhere: the flush may run a
+/// reclaimer that panics.
 ///
 /// `B` is what the pool is made of: a `MaybeUninit` or a [`Node`], which need
 /// no drop.
 pub(super) struct Blank<'p, B> {
-    object: *mut Linked<B>,
-    /// Where it goes if it is not used: to the handle that claimed it.
-    pub(super) cache: *mut Link,
+    block: Vacant<B>,
     pool: PhantomData<&'p ()>,
 }
 
 impl<'p, B> Blank<'p, B> {
     #[inline]
-    fn with<const K: usize, D: Domain, R: Role>(
+    pub(super) fn with<const K: usize, D: Domain, R: Role>(
         pool: &'p Pool<B, K>,
         handle: &Handle<D, R>,
         empty: B,
     ) -> Option<Self> {
         let object = pool.alloc(handle, empty).ok()?;
-        let cache = handle.local().magazine_of::<R>();
         // SAFETY: from a pool that is borrowed, and ours.
-        Some(unsafe { Self::of(object, cache) })
+        Some(unsafe { Self::of(object) })
     }
 
-    /// The block of an object, which has no value any more, or whose value is
-    /// the caller's.
+    /// A block, and a section of the handle that `enter` opens.
+    #[inline]
+    pub(super) fn in_section<const K: usize, D: Domain, R: Role, G>(
+        pool: &'p Pool<B, K>,
+        handle: &Handle<D, R>,
+        empty: impl Fn() -> B,
+        enter: impl Fn() -> G,
+    ) -> Option<(Self, G)> {
+        if Magazine::size(K) > 0 {
+            let guard = enter();
+            if let Ok(object) = pool.try_alloc(handle, empty()) {
+                // SAFETY: from a pool that is borrowed, and ours.
+                return Some((unsafe { Self::of(object) }, guard));
+            }
+        }
+        let blank = Self::with(pool, handle, empty())?;
+        Some((blank, enter()))
+    }
+
+    /// The block of an object that has no value any more, or whose value is the
+    /// caller's.
     ///
     /// # Safety
     ///
-    /// As for `give_back`, at the time when the blank is dropped.
+    /// As for [`Vacant::new`].
     #[inline]
-    pub(super) unsafe fn of(object: *mut Linked<B>, cache: *mut Link) -> Self {
+    pub(super) unsafe fn of(object: *mut Linked<B>) -> Self {
         Self {
-            object,
-            cache,
+            // SAFETY: the caller's.
+            block: unsafe { Vacant::new(object, ptr::null_mut()) },
             pool: PhantomData,
         }
+    }
+
+    /// The object, which has no value.
+    pub(super) fn object(&self) -> *mut Linked<B> {
+        self.block.object
     }
 
     /// The block, which does not go back any more.
     #[inline]
     fn into_object(self) -> *mut Linked<B> {
-        let object = self.object;
+        let object = self.block.object;
         mem::forget(self);
         object
     }
@@ -210,8 +198,17 @@ impl<'p, T> Blank<'p, Node<T>> {
         pool: &'p Pool<Node<T>, K>,
         handle: &Handle<D, R>,
     ) -> Option<Self> {
-        let empty = Node::without(AtomicPtr::new(ptr::null_mut()));
-        Self::with(pool, handle, empty)
+        Self::with(pool, handle, Node::blank())
+    }
+
+    /// As `node`, and opens a section by `enter`.
+    #[inline]
+    pub(super) fn node_in_section<const K: usize, D: Domain, R: Role, G>(
+        pool: &'p Pool<Node<T>, K>,
+        handle: &Handle<D, R>,
+        enter: impl Fn() -> G,
+    ) -> Option<(Self, G)> {
+        Self::in_section(pool, handle, Node::blank, enter)
     }
 
     /// Puts a value, and hands out the node, whose `next` is null.
@@ -233,6 +230,16 @@ impl<'p, T> Blank<'p, MaybeUninit<T>> {
         Self::with(pool, handle, MaybeUninit::uninit())
     }
 
+    /// As `claim`, and opens a section by `enter`.
+    #[inline]
+    pub(super) fn claim_in_section<const K: usize, D: Domain, R: Role, G>(
+        pool: &'p Pool<MaybeUninit<T>, K>,
+        handle: &Handle<D, R>,
+        enter: impl Fn() -> G,
+    ) -> Option<(Self, G)> {
+        Self::in_section(pool, handle, MaybeUninit::uninit, enter)
+    }
+
     /// Puts a value, and hands out the object. `Linked<T>` has the layout of
     /// `Linked<MaybeUninit<T>>`, which is transparent.
     #[inline]
@@ -247,23 +254,14 @@ impl<'p, T> Blank<'p, MaybeUninit<T>> {
     ///
     /// # Safety
     ///
-    /// `object` came from `fill`, is the caller's alone, and is used no more;
-    /// `cache` is that of the block.
+    /// `object` came from `fill`, is the caller's alone, and is used no more.
     #[inline]
-    pub(super) unsafe fn empty(object: *mut Linked<T>, cache: *mut Link) -> (Self, T) {
+    pub(super) unsafe fn empty(object: *mut Linked<T>) -> (Self, T) {
         // SAFETY: the caller's: the value is read once, and the block has none
         // from here on.
         unsafe {
             let value = (&raw const (*object).value).read();
-            (Self::of(object.cast(), cache), value)
+            (Self::of(object.cast()), value)
         }
-    }
-}
-
-impl<B> Drop for Blank<'_, B> {
-    fn drop(&mut self) {
-        // SAFETY: from a pool that is borrowed, ours, and without a value, by
-        // the contract of `of`.
-        unsafe { give_back(self.object, self.cache) };
     }
 }

@@ -8,12 +8,16 @@ use core::{
     ptr::{self, NonNull},
 };
 
-use super::{Domain, Guard, Handle, domain::Brand, node, tag::untagged};
-use crate::{Link, Linked, Pool, PoolExhausted, Role, sync::AtomicPtr, sync::Ordering};
+use super::{Domain, Guard, Handle, domain::Brand, tag::untagged};
+use crate::{
+    Linked, Pool, PoolExhausted, Role,
+    pool::{Vacant, destroy},
+    sync::{AtomicPtr, Ordering},
+};
 
 /// An object in a pool, with a single owner. Dereferences to its value.
 ///
-/// Its drop drops the value and gives the block back: wait-free, in any context
+/// Its drop drops the value and gives the block back: lock-free, in any context
 /// in which the value may be dropped.
 ///
 /// ```
@@ -42,7 +46,7 @@ unsafe impl<T: Sync, D: Domain> Sync for Owned<T, D> {}
 
 impl<T, D: Domain> Owned<T, D> {
     /// Puts a value into a pool. Costs and contexts as
-    /// [`Pool::alloc`](crate::Pool::alloc): wait-free, except that an exhausted
+    /// [`Pool::alloc`](crate::Pool::alloc): lock-free, and an exhausted
     /// pool flushes the handle, which may run reclaimers.
     ///
     /// # Errors
@@ -101,7 +105,8 @@ impl<T, D: Domain> Owned<T, D> {
         self.object.as_ptr()
     }
 
-    /// The value. The block goes back to its pool. Wait-free.
+    /// The value. The block goes back to its pool. Costs and
+    /// contexts as [`Pool::free`](crate::Pool::free).
     ///
     /// ```
     /// # use hyaline::{Collector, Pool, domain, safe::{Domain, Owned}};
@@ -114,22 +119,11 @@ impl<T, D: Domain> Owned<T, D> {
     /// ```
     #[must_use]
     pub fn into_inner(self) -> T {
-        self.into_inner_by(ptr::null_mut())
-    }
-
-    /// The value. The block goes to the handle, if that keeps blocks.
-    pub(super) fn into_inner_of<R: Role>(self, handle: &Handle<D, R>) -> T {
-        self.into_inner_by(handle.local().magazine_of::<R>())
-    }
-
-    #[inline]
-    fn into_inner_by(self, cache: *mut Link) -> T {
         let object = self.into_object();
         // SAFETY: the object is ours (field), and not used again.
         unsafe {
-            let value = ptr::read(&raw const (*object).value);
-            node::give_back(object, cache);
-            value
+            let _block = Vacant::new(object, ptr::null_mut());
+            ptr::read(&raw const (*object).value)
         }
     }
 
@@ -181,13 +175,8 @@ impl<T, D: Domain> DerefMut for Owned<T, D> {
 
 impl<T, D: Domain> Drop for Owned<T, D> {
     fn drop(&mut self) {
-        let object = self.object.as_ptr();
-        // SAFETY: the object is ours and from a pool that is a static. The
-        // block goes back after the value is dropped, also if that panics.
-        unsafe {
-            let _block = node::Blank::of(object, ptr::null_mut());
-            ptr::drop_in_place(&raw mut (*object).value);
-        }
+        // SAFETY: the object is ours and from a pool that is a static.
+        unsafe { destroy(self.object.as_ptr(), ptr::null_mut()) };
     }
 }
 

@@ -57,7 +57,7 @@ use crate::{
 /// *and the next one* were popped and no section can hold its node any more:
 /// from the first pop on, one block is taken also when the queue is empty.
 /// Blocks that open guards hold back, that are in a handle's unpublished batch,
-/// or that handles keep as spares (`K / 32` each, at most 64, on targets with
+/// or that handles with an open guard keep as spares (`K / 32` each, at most 64, on targets with
 /// caches) are missing until then. For `live` values the robust mode needs
 /// [`Config::pool_size`](crate::Config::pool_size) of `live + 1` blocks. In
 /// basic mode a section that stalls holds back all nodes whose batches are
@@ -218,10 +218,10 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
     where
         T: Send,
     {
-        let Some(blank) = Blank::node(P::pool(&self.nodes), handle) else {
+        let claimed = Blank::node_in_section(P::pool(&self.nodes), handle, || handle.enter());
+        let Some((blank, guard)) = claimed else {
             return Err(Full(value));
         };
-        let guard = handle.enter();
         let new = blank.fill(value);
         // Acquire: pairs with the Release of `help`; the node's `next` is
         // there, null or not.

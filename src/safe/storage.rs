@@ -1,9 +1,9 @@
 //! Where the nodes of a structure are: in a pool of its own, or in one that it
 //! shares.
 
-use crate::{Linked, Pool};
+use crate::{Linked, Pool, pool::Vacant};
 
-use super::node::{give_back, reach};
+use super::node::reach;
 
 mod sealed {
     pub trait Sealed {}
@@ -115,7 +115,7 @@ impl<N: 'static, const K: usize> Storage<N, K> for InPool {
     }
 
     unsafe fn leave(object: *mut Linked<N>) {
-        // SAFETY: the caller's; the pool is a static. No handle's cache.
-        unsafe { give_back(object, core::ptr::null_mut()) };
+        // SAFETY: the caller's; the pool is a static.
+        drop(unsafe { Vacant::new(object, core::ptr::null_mut()) });
     }
 }

@@ -1,64 +1,158 @@
-//! The pool: a block goes from hand to hand.
+//! The pool: blocks go from hand to hand, and from a magazine to a thief. In
+//! models a handle keeps an eighth of the blocks. The models of the tree are
+//! beside it.
 
-use hyaline::{Basic, Collector, Pool};
-use loom::{
-    cell::UnsafeCell,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-};
+use hyaline::{Basic, Collector, Handle, Linked, Pool, reclaim};
+use loom::{cell::UnsafeCell, thread};
 
-use super::model;
+use super::{model, model_within};
+
+type Object = *mut Linked<()>;
+
+/// A pool and its collector, for as long as a model's threads.
+struct World<const K: usize> {
+    collector: Collector<3, Basic>,
+    pool: Pool<(), K>,
+    /// Accessed by a block's owner: loom reports two that nothing orders.
+    owned: [UnsafeCell<u32>; K],
+}
+
+impl<const K: usize> World<K> {
+    fn new() -> &'static Self {
+        Box::leak(Box::new(Self {
+            collector: Collector::new(),
+            pool: Pool::new(),
+            owned: std::array::from_fn(|_| UnsafeCell::new(0)),
+        }))
+    }
+
+    fn register(&'static self) -> Handle<'static> {
+        self.collector.register().unwrap()
+    }
+
+    /// Allocates, and uses the block.
+    fn alloc(&'static self, handle: &Handle<'_>) -> Option<Object> {
+        let object = self.pool.alloc(handle, ()).ok()?;
+        self.touch(object);
+        Some(object)
+    }
+
+    fn touch(&'static self, object: Object) {
+        let pool = std::ptr::from_ref(&self.pool).addr();
+        let block = (object.addr() - pool) / (size_of::<Pool<(), K>>() / K);
+        // SAFETY: the block is ours; loom checks it.
+        self.owned[block].with_mut(|times| unsafe { *times += 1 });
+    }
+
+    fn free(&'static self, object: Object) {
+        self.touch(object);
+        // SAFETY: it was never shared.
+        unsafe { self.pool.free(object) };
+    }
+
+    fn retire(&'static self, handle: &Handle<'_>, object: Object) {
+        self.touch(object);
+        // SAFETY: it was never shared, and the pool is dropped last.
+        unsafe { handle.retire(object, reclaim::pooled::<()>) };
+    }
+
+    /// Nobody is there any more, and `used` blocks are in use: all others can
+    /// be had.
+    fn close(&'static self, used: usize) {
+        let handle = self.register();
+        for _ in used..K {
+            assert!(self.alloc(&handle).is_some(), "a block is lost");
+        }
+        assert!(self.alloc(&handle).is_none(), "there are too many");
+        assert_eq!(self.pool.available(), 0);
+        drop(handle);
+        // SAFETY: all threads are joined.
+        drop(unsafe { Box::from_raw(std::ptr::from_ref(self).cast_mut()) });
+    }
+}
+
+/// A pointer that a thread takes along.
+struct Sent(Object);
+// SAFETY: a block is its owner's, on whatever thread.
+unsafe impl Send for Sent {}
 
 /// Two threads use the one block of a pool, never both at a time, and each
 /// sees what the other did as its owner.
 #[test]
 fn block_changes_hands() {
     model(|| {
-        let collector: &'static Collector<2, Basic> = Box::leak(Box::new(Collector::new()));
-        let pool: &'static Pool<u32, 1> = Box::leak(Box::new(Pool::new()));
-        let (one, two) = (collector.register().unwrap(), collector.register().unwrap());
-        // Accessed by the block's owner: loom reports two that nothing orders.
-        let owned = Arc::new(UnsafeCell::new(0));
-        let done = Arc::new(AtomicBool::new(false));
-        let other = {
-            let (owned, done) = (owned.clone(), done.clone());
-            thread::spawn(move || {
-                if let Ok(object) = pool.alloc(&one, 1) {
-                    // SAFETY: the block is ours; loom checks it.
-                    owned.with_mut(|times| unsafe { *times += 1 });
-                    // SAFETY: it was never shared.
-                    unsafe { pool.free(object) };
-                }
-                // Relaxed: it orders nothing.
-                done.store(true, Ordering::Relaxed);
-                one
-            })
-        };
-        let mut again = true;
-        while again {
-            // The last time is after the other's end, without synchronising.
-            // Loom would not get there by itself: it does not try an order of
-            // two threads if the later access was preceded by a load of the
-            // same thread, as here by the look at the block's state.
-            again = !done.load(Ordering::Relaxed);
-            if let Ok(object) = pool.alloc(&two, 2) {
-                // SAFETY: as above.
-                owned.with_mut(|times| unsafe { *times += 1 });
-                // SAFETY: it was never shared.
-                unsafe { pool.free(object) };
+        let world = World::<1>::new();
+        let (one, two) = (world.register(), world.register());
+        let turn = move |handle: &Handle<'_>| {
+            if let Some(object) = world.alloc(handle) {
+                world.free(object);
             }
-            thread::yield_now();
+        };
+        let other = thread::spawn(move || turn(&one));
+        turn(&two);
+        turn(&two);
+        other.join().unwrap();
+        drop(two);
+        world.close(0);
+    });
+}
+
+/// Blocks that a handle keeps go to whoever finds none, and are never used by
+/// both: the owner is in a section, and the other looks for it there.
+#[test]
+fn a_kept_block_is_found_and_used_once() {
+    model(|| {
+        const K: usize = 8;
+        let world = World::<K>::new();
+        let (owner, thief) = (world.register(), world.register());
+        // It keeps one block from here on.
+        let first = world.alloc(&owner).unwrap();
+        world.retire(&owner, first);
+        assert_eq!(world.pool.available(), K - 1);
+        for _ in 1..K {
+            assert!(world.alloc(&thief).is_some());
         }
-        let one = other.join().unwrap();
-        assert_eq!(pool.available(), 1);
-        drop((one, two));
-        // SAFETY: all threads are joined.
-        unsafe {
-            drop(Box::from_raw(std::ptr::from_ref(collector).cast_mut()));
-            drop(Box::from_raw(std::ptr::from_ref(pool).cast_mut()));
+        let other = thread::spawn(move || {
+            let guard = owner.enter();
+            let object = world.alloc(&owner);
+            drop(guard);
+            (owner, object.map(Sent))
+        });
+        let stolen = world.alloc(&thief);
+        let (owner, object) = other.join().unwrap();
+        assert!(stolen.is_none() || object.is_none(), "one block for two");
+        // Asleep, it keeps nothing from the others.
+        let left = stolen.is_none() && object.is_none();
+        assert_eq!(world.alloc(&thief).is_some(), left);
+        drop((owner, thief));
+        world.close(K);
+    });
+}
+
+/// The same with an owner outside of a section, who reclaims at the time.
+#[test]
+fn a_block_is_kept_while_a_thief_looks() {
+    model_within(2, || {
+        const K: usize = 8;
+        let world = World::<K>::new();
+        let (owner, thief) = (world.register(), world.register());
+        let first = world.alloc(&owner).unwrap();
+        for _ in 1..K {
+            assert!(world.alloc(&thief).is_some());
         }
+        let first = Sent(first);
+        let other = thread::spawn(move || {
+            let first = first;
+            world.retire(&owner, first.0);
+            let object = world.alloc(&owner);
+            (owner, object.map(Sent))
+        });
+        let stolen = world.alloc(&thief);
+        let (owner, object) = other.join().unwrap();
+        assert!(stolen.is_some() != object.is_some() || stolen.is_none());
+        let left = stolen.is_none() && object.is_none();
+        assert_eq!(world.alloc(&thief).is_some(), left);
+        drop((owner, thief));
+        world.close(K);
     });
 }

@@ -3,13 +3,10 @@
 use core::{mem::needs_drop, ptr};
 
 use super::{
-    super::{
-        Domain, Full, Guard, Handle, Ref, Refused,
-        node::{Blank, pooled},
-    },
+    super::{Domain, Full, Guard, Handle, Ref, Refused, node::Blank},
     RcuCell,
 };
-use crate::{Linked, Role, sync::Ordering};
+use crate::{Linked, Role, reclaim, sync::Ordering};
 
 impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     /// Puts a value that is made from the current one, and returns it.
@@ -41,14 +38,13 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     where
         T: Send,
     {
-        let mut blank = Blank::claim(&self.versions, handle).ok_or(Full(()))?;
-        let guard = handle.enter();
+        let claimed = Blank::claim_in_section(&self.versions, handle, || handle.enter());
+        let (mut blank, guard) = claimed.ok_or(Full(()))?;
         // Acquire: as in `read`.
         let mut current = guard.protect(&self.current, Ordering::Acquire);
         loop {
             // SAFETY: as in `read`.
             let value = make(unsafe { &(*self.version(current)).value });
-            let cache = blank.cache;
             let new = blank.fill(value);
             // SAFETY: valid and not shared: it was just filled.
             unsafe { guard.protect_own(new) };
@@ -64,13 +60,13 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
             }
             if R::RECLAIMS == Some(true) || !needs_drop::<T>() {
                 // SAFETY: it was filled above, and not published.
-                let (unused, value) = unsafe { Blank::empty(new, cache) };
+                let (unused, value) = unsafe { Blank::empty(new) };
                 blank = unused;
                 drop(value);
             } else {
                 // SAFETY: it was not published, so nobody can find it; from a
                 // pool in a static, stamped by a handle of this collector.
-                unsafe { guard.retire_value(new, pooled::<T>) };
+                unsafe { guard.retire_value(new, reclaim::pooled::<T>) };
                 blank = Blank::claim(&self.versions, handle).ok_or(Full(()))?;
             }
         }
@@ -106,21 +102,20 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     where
         T: Send,
     {
-        let Some(blank) = Blank::claim(&self.versions, handle) else {
+        let claimed = Blank::claim_in_section(&self.versions, handle, || handle.enter());
+        let Some((blank, guard)) = claimed else {
             return Err(Refused::Full(new));
         };
-        let guard = handle.enter();
         // Acquire: as in `read`.
         let seen = guard.protect(&self.current, Ordering::Acquire);
         // SAFETY: protected; no access.
         let value = unsafe { &raw const (*self.version(seen)).value };
         let lost = if ptr::eq(value, current) {
-            let cache = blank.cache;
             let new = blank.fill(new);
             match self.exchange(&guard, seen, new) {
                 Ok(()) => return Ok(()),
                 // SAFETY: it was filled above, and not published.
-                Err(_) => unsafe { Blank::empty(new, cache) }.1,
+                Err(_) => unsafe { Blank::empty(new) }.1,
             }
         } else {
             new

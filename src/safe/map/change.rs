@@ -46,12 +46,22 @@ impl<'p, K, V> Room<'p, K, V> {
         pool: &'p Pool<MapNode<K, V>, CAP>,
         handle: &Handle<D, R>,
     ) -> Option<Self> {
-        let object = pool.alloc(handle, MapNode::EMPTY).ok()?;
-        let cache = handle.local().magazine_of::<R>();
-        // SAFETY: from a pool that is borrowed, and ours.
-        let blank = unsafe { Blank::of(object, cache) };
-        let object = object.cast();
-        Some(Self { object, blank })
+        Some(Self::of(Blank::with(pool, handle, MapNode::EMPTY)?))
+    }
+
+    /// As `claim`, and opens a section by `enter`.
+    pub(super) fn claim_in_section<const CAP: usize, D: Domain, R: Role, G>(
+        pool: &'p Pool<MapNode<K, V>, CAP>,
+        handle: &Handle<D, R>,
+        enter: impl Fn() -> G,
+    ) -> Option<(Self, G)> {
+        let (blank, guard) = Blank::in_section(pool, handle, || MapNode::EMPTY, enter)?;
+        Some((Self::of(blank), guard))
+    }
+
+    fn of(blank: Blank<'p, MapNode<K, V>>) -> Self {
+        let object = blank.object().cast();
+        Self { object, blank }
     }
 
     /// Puts an entry into the block.
@@ -68,18 +78,14 @@ impl<'p, K, V> Room<'p, K, V> {
     }
 
     /// Takes the entry back, which was not published. The block is kept.
-    pub(super) fn empty<D: Domain, R: Role>(
-        entry: Owned<Entry<K, V>, D>,
-        handle: &Handle<D, R>,
-    ) -> (Self, Entry<K, V>) {
+    pub(super) fn empty<D: Domain>(entry: Owned<Entry<K, V>, D>) -> (Self, Entry<K, V>) {
         let object = entry.as_object();
         mem::forget(entry);
-        let cache = handle.local().magazine_of::<R>();
         // SAFETY: it was an `Owned`: valid and ours. The entry is read once,
         // and the block has none from here on. Its pool is a static's.
         unsafe {
             let entry = (&raw const (*object).value).read();
-            let blank = Blank::of(object.cast::<Linked<MapNode<K, V>>>(), cache);
+            let blank = Blank::of(object.cast::<Linked<MapNode<K, V>>>());
             (Self { object, blank }, entry)
         }
     }

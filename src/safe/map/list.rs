@@ -46,13 +46,9 @@
 
 use core::{borrow::Borrow, cell::Cell, fmt, mem::MaybeUninit, ptr};
 
-use super::super::{
-    Domain, Guard, Storage,
-    domain::SchemeOf,
-    node::{pooled, touch},
-};
+use super::super::{Domain, Guard, Storage, domain::SchemeOf, node::touch};
 use crate::{
-    Linked, Role, Scheme,
+    Linked, Role, Scheme, reclaim,
     sync::{AtomicPtr, Init, Ordering},
 };
 
@@ -295,7 +291,7 @@ pub(super) unsafe fn unlink<K: Send + 'static, V: Send + 'static, D: Domain, R: 
         // retired once. Nodes that were unlinked before may lead to it, and no
         // walk steps from them, see the module. It was stamped by a
         // handle of D's collector.
-        unsafe { guard.retire_value(here, pooled::<Entry<K, V>>) };
+        unsafe { guard.retire_value(here, reclaim::pooled::<Entry<K, V>>) };
     }
     unlinked.is_ok()
 }

@@ -8,12 +8,12 @@ use core::{
 };
 
 use super::{
-    super::{Domain, Full, Guard, Handle, Owned, Ref, Refused, Storage, node::pooled},
+    super::{Domain, Full, Guard, Handle, Owned, Ref, Refused, Storage},
     Map, MapNode,
     change::{NotPut, Room, Under},
     list::Entry,
 };
-use crate::Role;
+use crate::{Role, reclaim};
 
 impl<K, V, const BUCKETS: usize, const CAP: usize, D, P> Map<K, V, BUCKETS, CAP, D, P>
 where
@@ -135,20 +135,19 @@ where
         value: V,
         under: &Under<V>,
     ) -> Result<bool, Refused<(K, V)>> {
-        // Before the section, and before key and value go anywhere: see
-        // `node::Blank`.
-        let Some(room) = Room::claim(P::pool(&self.nodes), handle) else {
+        // Before key and value go anywhere: see `node::Blank`.
+        let claimed = Room::claim_in_section(P::pool(&self.nodes), handle, || handle.enter());
+        let Some((room, guard)) = claimed else {
             return Err(Refused::Full((key, value)));
         };
         let new = room.fill(key, value);
         let bucket = self.bucket(&new.key);
-        let guard = handle.enter();
         let put = bucket.put(&guard, new, under).map_err(|unput| unput.new);
         // Before key and value are on their way out: if a reclaimer panics
         // here, they are dropped and not leaked.
         drop(guard);
         put.map_err(|unused| {
-            let Entry { key, value, .. } = unused.into_inner_of(handle);
+            let Entry { key, value, .. } = unused.into_inner();
             Refused::Mismatch((key, value))
         })
     }
@@ -253,7 +252,7 @@ where
                 };
                 let found = ptr::from_ref(found);
                 if may_drop::<K, V, R>() {
-                    drop(new.into_inner_of(handle));
+                    drop(new.into_inner());
                 } else {
                     retire(&guard, new);
                 }
@@ -303,8 +302,8 @@ where
     {
         let nodes = P::pool(&self.nodes);
         let bucket = self.bucket(key);
-        let mut room = Room::claim(nodes, handle).ok_or(Full(()))?;
-        let guard = handle.enter();
+        let claimed = Room::claim_in_section(nodes, handle, || handle.enter());
+        let (mut room, guard) = claimed.ok_or(Full(()))?;
         loop {
             let Some(old) = bucket.get(&guard, key) else {
                 return Ok(None);
@@ -322,7 +321,7 @@ where
                 Err(unput) => unput.new,
             };
             if may_drop::<K, V, R>() {
-                let (kept, unused) = Room::empty(new, handle);
+                let (kept, unused) = Room::empty(new);
                 room = kept;
                 drop(unused);
             } else {
@@ -348,5 +347,5 @@ where
     forget(unused);
     // SAFETY: it was not published, so nobody can find it; from a pool in a
     // static, stamped by a handle of this collector.
-    unsafe { guard.retire_value(object, pooled::<Entry<K, V>>) };
+    unsafe { guard.retire_value(object, reclaim::pooled::<Entry<K, V>>) };
 }

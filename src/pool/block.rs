@@ -1,0 +1,145 @@
+//! A block, and how it goes back.
+
+use core::{
+    cell::UnsafeCell,
+    mem::MaybeUninit,
+    ptr::{self, NonNull},
+};
+
+use crate::{
+    Link, Linked,
+    raw::{
+        magazine::Magazine,
+        tree::{Half, Tree},
+    },
+    sync::{AtomicHalf, Cell, Init, const_fn},
+};
+
+/// A place for one object. The object comes first, so that a pointer to it is
+/// one to its block.
+#[repr(C)]
+pub(super) struct Block<T> {
+    object: UnsafeCell<MaybeUninit<Linked<T>>>,
+    /// The block's number; written when it is taken, read by who owns it.
+    pub(super) number: Cell<Half>,
+    /// A node of the tree; not this block's own.
+    node: AtomicHalf,
+}
+
+impl<T> Init for Block<T> {
+    #[cfg(not(hyaline_loom))]
+    #[allow(clippy::declare_interior_mutable_const)] // copied, never borrowed
+    const INIT: Self = block();
+    #[cfg(hyaline_loom)]
+    fn init() -> Self {
+        block()
+    }
+}
+
+const_fn! {
+    const fn block<T>() -> Block<T> {
+        Block {
+            object: UnsafeCell::new(MaybeUninit::uninit()),
+            number: Cell::new(0),
+            node: AtomicHalf::new(0),
+        }
+    }
+}
+
+/// The tree that the nodes of a pool's blocks are.
+///
+/// # Safety
+///
+/// `first` is the first block of a pool, by a pointer that may be used for all
+/// of them while the result is used.
+#[inline]
+pub(super) unsafe fn tree_of<T>(first: *mut Block<T>) -> Tree {
+    // SAFETY: `first` may be used (# Safety); a field's address is not null.
+    unsafe {
+        let node = NonNull::new_unchecked(&raw mut (*first).node);
+        Tree::new(node, size_of::<Block<T>>())
+    }
+}
+
+/// A block without a value. Dropped, it goes back: to the pool, or to the
+/// handle that keeps blocks.
+pub(crate) struct Vacant<T> {
+    pub(crate) object: *mut Linked<T>,
+    magazine: *mut Link,
+}
+
+impl<T> Vacant<T> {
+    /// # Safety
+    ///
+    /// `object` came from a pool. When the result is dropped the pool is still
+    /// there, and the block is the caller's alone and has no value that is to
+    /// be dropped. `magazine` is null or as [`Magazine::keep`] wants it.
+    #[inline]
+    pub(crate) unsafe fn new(object: *mut Linked<T>, magazine: *mut Link) -> Self {
+        Self { object, magazine }
+    }
+}
+
+impl<T> Drop for Vacant<T> {
+    #[inline]
+    fn drop(&mut self) {
+        let (link, block) = (self.object.cast::<Link>(), self.object.cast::<Block<T>>());
+        // SAFETY: the contract of `new`. The object is the first field of its
+        // block; the pointer was made from one to all blocks.
+        unsafe {
+            let number = (*block).number.get() as usize;
+            let tree = tree_of(block.sub(number));
+            (*link).next.set(self.magazine);
+            if !Magazine::keep(link, tree, number) {
+                tree.put(number);
+            }
+        }
+    }
+}
+
+/// Drops the value of an object and gives the block back, also if the value's
+/// drop panics.
+///
+/// # Safety
+///
+/// As for [`Vacant::new`], but the object has a value.
+#[inline]
+pub(crate) unsafe fn destroy<T>(object: *mut Linked<T>, magazine: *mut Link) {
+    // SAFETY: the object has a value (# Safety), which is dropped before the
+    // block goes back.
+    unsafe {
+        let _block = Vacant::new(object, magazine);
+        ptr::drop_in_place(&raw mut (*object).value);
+    }
+}
+
+/// The reclaimer of pooled objects: drops the value and gives the block back,
+/// also if the drop panics.
+///
+/// # Safety
+///
+/// The object came from [`Pool::alloc`](crate::Pool::alloc) of a `Pool<T, K>`
+/// that is neither moved nor dropped before the collector and all its handles
+/// are. The collector calls this function, or a reclaimer does that the
+/// collector called for this object, before it returns and on its thread. A
+/// reclaimer that passes the object to another context lets that context call
+/// [`Pool::free`](crate::Pool::free).
+///
+/// ```
+/// use hyaline::{Collector, Pool, reclaim};
+///
+/// let pool = Pool::<String, 4>::new();
+/// let collector = Collector::<1>::new();
+/// let handle = collector.register()?;
+/// let object = pool.alloc(&handle, String::from("seven")).unwrap();
+/// // SAFETY: it was never shared, and `pool` is dropped last.
+/// unsafe { handle.retire(object, reclaim::pooled::<String>) };
+/// assert_eq!(pool.available(), 4);
+/// # Ok::<(), hyaline::SlotsExhausted>(())
+/// ```
+pub unsafe fn pooled<T>(link: *mut Link) {
+    // SAFETY: the object is in a pool that is still there, and ours (# Safety).
+    // The collector put the magazine of this call's handle into `next`, if it
+    // is claimed, and this is within that call; a live object has null there.
+    unsafe { destroy(link.cast::<Linked<T>>(), (*link).next.get()) };
+}

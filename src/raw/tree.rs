@@ -1,0 +1,343 @@
+//! Which blocks are free: a tree of bitmaps and counts.
+//!
+//! Blocks are in groups of [`GROUP`]; a *leaf* is a group's bitmap, in which a
+//! set bit is a taken block. If there are several groups, *inner* nodes over
+//! them, with [`FANOUT`] children each, count the full leaves below. All zeros
+//! is a tree of free blocks.
+//!
+//! # A count is never too high
+//!
+//! That is what makes a refusal cheap: if the root counts all leaves, all
+//! blocks are taken. It holds at each instant, whoever is preempted:
+//!
+//! - a call that takes the last block of a leaf counts the leaf *afterwards*;
+//! - a call that frees a block of a full leaf takes the leaf off all counts
+//!   *before*. If the leaf is not full any more by then, because somebody else
+//!   freed a block, the call puts it back on.
+//!
+//! So a count is the number of full leaves, less one for each call that stands
+//! between its two steps. A count that is too low costs a look at a full leaf
+//! for each such call, and nothing else: a search that finds nothing below a
+//! node goes on behind it.
+//!
+//! The order of a leaf's exchanges is the order of its counts: a free releases
+//! what it took off, and the call that fills the leaf again acquires that
+//! before it counts. A free also acquires: if somebody else has opened the
+//! leaf, who sees this free must see the opened counts, too.
+//!
+//! There is no ABA: a bit says whether its block is taken, whatever has been
+//! in between, and all else is sums.
+//!
+//! A count has half a word, 16 bits at least. To look full it would have to be
+//! below zero by 2^16 less the number of leaves, which is at most 2^12 (2^32
+//! and 2^27 on 64-bit targets): as many calls would have to be preempted
+//! between their two steps at a time, each with a stack of its own.
+//!
+//! # Where nodes are
+//!
+//! Arrays with a length that is computed from `K` do not exist yet, so each
+//! block carries a node. The leaf of a group is at the group's first block. So
+//! handles that allocate from different groups touch different lines.
+
+use core::ptr::NonNull;
+
+use crate::sync::{AtomicHalf, Ordering};
+
+/// Half a word, for which each target has atomics.
+#[cfg(target_pointer_width = "64")]
+pub(crate) type Half = u32;
+#[cfg(not(target_pointer_width = "64"))]
+pub(crate) type Half = u16;
+
+/// The most blocks that half a word can number.
+pub(crate) const MOST: usize = Half::MAX as usize;
+
+/// Blocks in a group.
+const GROUP: usize = if cfg!(hyaline_loom) {
+    4
+} else {
+    Half::BITS as usize
+};
+/// A leaf whose blocks are all taken.
+const FULL: Half = Half::MAX >> (Half::BITS as usize - GROUP);
+/// The block that carries the number of blocks, if there are several groups;
+/// zero before a leaf is full, when nobody needs it.
+const LEN: usize = GROUP - 1;
+/// Children of an inner node: 2 to this power.
+const FANOUT: u32 = if cfg!(hyaline_loom) { 1 } else { 4 };
+
+/// The nodes of a pool's blocks.
+#[derive(Clone, Copy)]
+pub(crate) struct Tree {
+    /// The node of the first block.
+    first: NonNull<AtomicHalf>,
+    /// Bytes from there to the next.
+    stride: usize,
+}
+
+impl Tree {
+    /// # Safety
+    ///
+    /// From `first` on there are nodes at this distance, as many as blocks,
+    /// and are still there whenever the result is used. They are used as one
+    /// tree, with one `len`.
+    #[inline]
+    pub(crate) unsafe fn new(first: NonNull<AtomicHalf>, stride: usize) -> Self {
+        Self { first, stride }
+    }
+
+    /// # Safety
+    ///
+    /// There is such a block.
+    #[inline]
+    unsafe fn node(&self, block: usize) -> &AtomicHalf {
+        // SAFETY: "there is such a block" (# Safety), and the contract of `new`.
+        unsafe { self.first.byte_add(block * self.stride).as_ref() }
+    }
+
+    /// Whether both are the same pool's.
+    #[inline]
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn is(self, other: Self) -> bool {
+        self.first == other.first
+    }
+
+    /// Takes a free block; `len` is the number of blocks. `hint` is one near
+    /// which there may be free ones. `None` if all blocks were taken when they
+    /// were looked at.
+    #[inline]
+    pub(crate) fn take(self, len: usize, hint: usize) -> Option<usize> {
+        let group = if hint < len { hint } else { hint % len } / GROUP;
+        let taken = self.take_in(Shape { len }, group);
+        if taken.is_some() || len <= GROUP {
+            return taken;
+        }
+        self.search(Shape { len }, group)
+    }
+
+    /// Takes a block of a group.
+    #[inline]
+    fn take_in(self, shape: Shape, group: usize) -> Option<usize> {
+        // SAFETY: the group is there.
+        let leaf = unsafe { self.node(group * GROUP) };
+        // Relaxed: a look before the exchange.
+        let mut seen = leaf.load(Ordering::Relaxed);
+        loop {
+            let taken = seen | shape.absent(group);
+            if taken == FULL {
+                return None;
+            }
+            let bit = taken.trailing_ones();
+            // A pool of less than a group has no more than this leaf, which
+            // never looks full to `put`.
+            let new = if shape.len > GROUP { taken } else { seen } | 1 << bit;
+            let is_last = new == FULL && shape.len > GROUP;
+            if is_last {
+                self.store_len(shape);
+            }
+            // Acquire: pairs with the Release of `put`; what was done with the
+            // block happens before what we do, and what was taken off the
+            // counts comes before what we add. Release: `put` finds the length.
+            // Relaxed on failure: only looked at.
+            let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+            match leaf.compare_exchange_weak(seen, new, success, failure) {
+                Ok(_) => {
+                    if is_last {
+                        self.count(shape, group, 1);
+                    }
+                    return Some(group * GROUP + bit as usize);
+                }
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Notes the number of blocks, for calls that only have an object.
+    #[cold]
+    fn store_len(self, shape: Shape) {
+        // SAFETY: the block is there, as there are several groups. Relaxed: the
+        // exchange of the leaf releases it.
+        unsafe { self.node(LEN) }.store(shape.len as Half, Ordering::Relaxed);
+    }
+
+    /// Looks at the nodes from a group on to the end, then at all, and passes
+    /// over what is full.
+    #[cold]
+    #[inline(never)]
+    fn search(self, shape: Shape, group: usize) -> Option<usize> {
+        let top = shape.top();
+        for start in [(0, group), (top, 0)] {
+            if self.is_full(shape, top, 0) {
+                return None;
+            }
+            let (mut level, mut index) = start;
+            'walk: loop {
+                if level == 0 {
+                    if let Some(block) = self.take_in(shape, index) {
+                        return Some(block);
+                    }
+                } else if !self.is_full(shape, level, index) {
+                    level -= 1;
+                    index <<= FANOUT;
+                    continue;
+                }
+                // The next sibling, of it or of the next node above that has
+                // one.
+                loop {
+                    if level == top {
+                        break 'walk;
+                    }
+                    index += 1;
+                    if index % (1 << FANOUT) != 0 && shape.leaves_before(level, index).is_some() {
+                        break;
+                    }
+                    level += 1;
+                    index = (index - 1) >> FANOUT;
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether all leaves below an inner node are full.
+    fn is_full(self, shape: Shape, level: u32, index: usize) -> bool {
+        // SAFETY: the node is there.
+        let node = unsafe { self.node(Shape::place(level, index)) };
+        // Relaxed: a free that happens before this call happened before in all
+        // its steps, so it is seen; others may be seen later.
+        let full = node.load(Ordering::Relaxed);
+        usize::try_from(full) == Ok(shape.leaves_below(level, index))
+    }
+
+    /// Gives a block back.
+    ///
+    /// # Safety
+    ///
+    /// The block was taken and not given back.
+    #[inline]
+    pub(crate) unsafe fn put(self, block: usize) {
+        // SAFETY: the group's first block is there, as the block is.
+        let leaf = unsafe { self.node(block / GROUP * GROUP) };
+        // Acquire, and on failure below: a full leaf comes with the length.
+        let mut seen = leaf.load(Ordering::Acquire);
+        while seen != FULL {
+            // Release: pairs with the Acquire of `take_in`. Acquire: whoever
+            // opened the leaf took it off the counts before; who sees this
+            // free must not find them higher.
+            let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+            let new = seen & !bit_of(block);
+            match leaf.compare_exchange_weak(seen, new, success, failure) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+        self.open(block, leaf);
+    }
+
+    /// `put`, where the leaf is full.
+    #[cold]
+    #[inline(never)]
+    fn open(self, block: usize, leaf: &AtomicHalf) {
+        // SAFETY: the block is there: a leaf of a smaller pool is never full.
+        // Relaxed: acquired with the full leaf.
+        let len = unsafe { self.node(LEN) }.load(Ordering::Relaxed);
+        let shape = Shape { len: len as usize };
+        let group = block / GROUP;
+        self.count(shape, group, Half::MAX);
+        // Release and Acquire: as in `put`.
+        let before = leaf.fetch_and(!bit_of(block), Ordering::AcqRel);
+        if before != FULL {
+            // Somebody else has opened it.
+            self.count(shape, group, 1);
+        }
+    }
+
+    /// Adds to the counts above a leaf.
+    #[cold]
+    #[inline(never)]
+    fn count(self, shape: Shape, group: usize, by: Half) {
+        for level in 1..=shape.top() {
+            let place = Shape::place(level, group >> (level * FANOUT));
+            // SAFETY: the node is there. Relaxed: sums; the leaf's exchanges
+            // order them where the order counts.
+            unsafe { self.node(place) }.fetch_add(by, Ordering::Relaxed);
+        }
+    }
+
+    /// The number of free blocks, when it was counted.
+    pub(crate) fn free(self, len: usize) -> usize {
+        let shape = Shape { len };
+        let free = |group| {
+            // SAFETY: the group is there. Relaxed: a count of something that
+            // changes.
+            let taken = unsafe { self.node(group * GROUP) }.load(Ordering::Relaxed);
+            (!(taken | shape.absent(group)) & FULL).count_ones() as usize
+        };
+        (0..shape.leaves()).map(free).sum()
+    }
+}
+
+/// A block's bit in its leaf.
+#[inline]
+fn bit_of(block: usize) -> Half {
+    1 << (block % GROUP)
+}
+
+/// The shape of a tree. Level 0 are the leaves; node `i` of a level has the
+/// nodes from `i << FANOUT` on of the level below.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Blocks.
+    len: usize,
+}
+
+impl Shape {
+    fn leaves(self) -> usize {
+        self.len.div_ceil(GROUP)
+    }
+
+    /// The level of the root.
+    fn top(self) -> u32 {
+        let mut top = 0;
+        while self.leaves() > 1 << (top * FANOUT) {
+            top += 1;
+        }
+        top
+    }
+
+    /// How many leaves come before those of a node; `None` if there is no such
+    /// node.
+    fn leaves_before(self, level: u32, index: usize) -> Option<usize> {
+        let before = index << (level * FANOUT);
+        (before < self.leaves()).then_some(before)
+    }
+
+    fn leaves_below(self, level: u32, index: usize) -> usize {
+        let all = 1 << (level * FANOUT);
+        let left = self.leaves() - (index << (level * FANOUT));
+        if left < all { left } else { all }
+    }
+
+    /// The bits of a leaf for which there are no blocks. They count as taken.
+    #[inline]
+    fn absent(self, group: usize) -> Half {
+        match self.len - group * GROUP {
+            present @ 0..GROUP => FULL << present & FULL,
+            _ => 0,
+        }
+    }
+
+    /// The block that has a node: of a group's leaf, the first one; of an inner
+    /// node, one before the first one below it. The first group, which has no
+    /// such, has one after: it is whole if there are inner nodes.
+    fn place(level: u32, index: usize) -> usize {
+        match (level, index) {
+            (0, _) => index * GROUP,
+            (_, 0) => level as usize,
+            _ => (index << (level * FANOUT)) * GROUP - level as usize,
+        }
+    }
+}
+
+#[cfg(all(test, hyaline_loom))]
+mod models;

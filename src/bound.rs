@@ -37,9 +37,10 @@
 //! lower priority than the busiest writer. A reader that loads in one era, is
 //! preempted once and then finishes counts one, if it ends before others retire
 //! much more. One that walks a list while others publish loads in several eras.
-//! Where eras have two words (targets without 64-bit words), a section that is
-//! preempted in the few instructions in which it moves its access era holds all
-//! that is retired until it runs again; the bound does not cover it.
+//! Where eras have two words (targets without 64-bit words), the high word of a
+//! section's access era changes once in 2^30 eras. A section that is preempted
+//! between the stores of the two words holds all that is retired until it runs
+//! again; the bound does not cover it.
 //! [`SlotState::age`](crate::SlotState::age) shows how long sections take.
 //!
 //! # The most objects that can be retired and not yet reclaimed

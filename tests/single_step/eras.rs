@@ -74,3 +74,53 @@ fn an_enter_while_the_clock_passes_a_half() {
         }
     }
 }
+
+/// Does nothing: the object is its maker's.
+unsafe fn ignored(_: *mut Link) {}
+
+/// A `protect` that is preempted after `at` instructions by another task, which
+/// makes and retires objects, one at a time. Returns the pending ones, if it was
+/// that long.
+fn preempted(at: u64) -> Option<usize> {
+    let collector = Collector::<2, Robust>::with_config(CONFIG);
+    let writer = collector.register().unwrap();
+    let reader = collector.register().unwrap();
+    let mut objects: Vec<Linked<u32>> = Vec::with_capacity(300);
+    let first = objects.as_mut_ptr();
+    let pending = Cell::new(None);
+    let interrupt = || {
+        for index in 0..objects.capacity() {
+            // SAFETY: the memory is there until the collector is gone, and this
+            // object was never shared.
+            unsafe {
+                let object = first.add(index);
+                object.write(writer.link(7));
+                writer.enter().defer_retire(object, ignored);
+            }
+        }
+        pending.set(Some(collector.stats().pending()));
+        None
+    };
+    let shared = AtomicPtr::<Linked<u32>>::new(ptr::null_mut());
+    let guard = reader.enter();
+    // The next era: `protect` raises that of the section.
+    let _ = writer.stamp();
+    trap::stepped(at, &interrupt, &|| {
+        let _ = guard.protect(&shared, Ordering::Acquire);
+    });
+    drop(guard);
+    writer.collect();
+    assert_eq!(collector.stats().pending(), 0);
+    pending.get()
+}
+
+const CONFIG: Config = Config::new().batch::<1>().era_step::<1>();
+
+#[test]
+fn a_preempted_protect_keeps_the_bound() {
+    let all: Vec<usize> = (1..).map_while(preempted).collect();
+    assert!(all.len() > 10, "the protect was never preempted");
+    // Two objects in use; the section and the call are two stalls.
+    let bound = CONFIG.most_pending(2, 2, 2);
+    assert!(all.iter().all(|pending| *pending <= bound), "{all:?}");
+}

@@ -28,15 +28,17 @@
 //!    `low`, then `high`; a look reads `high`, then `low`. So any mix of the
 //!    stores of an owner, and of interrupts in the middle of its enter, is a
 //!    `low` with a `high` of the same time or earlier: in the past, as in 2.
-//! 6. *An access era that is being raised is no era.* The owner first stores
-//!    [`MOVING`] as `low`, then reads the clock, then stores `high` and `low`. A
-//!    look that sees `MOVING` takes it for the latest possible era. So does an
-//!    interrupt in between, under an open section: it finds each pointer that it
-//!    loads protected, and stores nothing. An interrupt between two sections of
-//!    its task does raise the era. The task overwrites it, and repeats that if it
-//!    finds the interrupt's `high` beside its own `low`. No section is open then,
-//!    and a look that finds one of these words happens after the interrupt's
-//!    section (era, 5).
+//! 6. *An access era that is being raised is not too old.* The owner stores
+//!    `high`, if it changes, then `low`; a look reads `low`, then `high`. An old
+//!    `low` with a new `high` is a later era. An interrupt may raise the era in
+//!    between. The owner then sets `high` back, and a look joins the interrupt's
+//!    `low` with the owner's `high`. But the owner stores `high` only if the
+//!    clock's is later than that of the era from which it started. So the result
+//!    lies in that half or a later one. The owner's last era does not, unless it
+//!    is the first of the half: `low` advances from there when `high` has been
+//!    raised (1). In the end the owner looks whether `high` still belongs to its
+//!    `low`, and otherwise raises its era again: the result could be an era in
+//!    the future.
 //!
 //! The read side executes no read-modify-write.
 //!
@@ -47,7 +49,7 @@ use super::reach::Reach;
 use crate::{
     Barrier,
     raw::section::store_release,
-    sync::{AtomicUsize, LoadStoreUsize, Ordering, compiler_fence, impl_init},
+    sync::{AtomicUsize, LoadStoreUsize, Ordering, impl_init},
 };
 
 /// Bits of the low word that are used.
@@ -57,8 +59,6 @@ const BITS: u32 = if cfg!(hyaline_narrow_era) {
     usize::BITS - 1
 };
 const MASK: usize = (1 << BITS) - 1;
-/// The low word while a slot's era is being raised.
-const MOVING: usize = MASK + 1;
 /// Eras in a half.
 const HALF: u64 = 1 << (BITS - 1);
 /// Tests start two eras before `low` wraps.
@@ -150,7 +150,7 @@ impl Clock {
     }
 }
 
-/// An era of a slot, or `MOVING` and anything.
+/// An era of a slot.
 #[derive(Clone, Copy)]
 pub struct Access {
     low: usize,
@@ -158,24 +158,23 @@ pub struct Access {
 }
 
 impl Access {
-    /// The era; `None` while it is being raised.
-    fn era(self) -> Option<u64> {
-        (self.low & MOVING == 0).then(|| join(self.low, self.high))
+    fn era(self) -> u64 {
+        join(self.low, self.high)
     }
 
-    /// Whether it is the collector's era (3), or protects anything (6).
+    /// Whether it is the collector's era (3).
     #[inline(always)]
     pub(super) fn is_current(self, clock: &Clock) -> bool {
         // Acquire: `low` is read before `high`; the other way round the era
         // could be too old (3). Relaxed: `high` comes last.
         let low = clock.low.load(Ordering::Acquire);
         let high = clock.high.load(Ordering::Relaxed);
-        self.low == low && self.high == high || self.low == MOVING
+        self.low == low && self.high == high
     }
 
     /// Whether the section holds an object of its own that was born then.
     pub(super) fn reaches(self, birth: u64) -> bool {
-        self.era().is_none_or(|era| birth <= era)
+        birth <= self.era()
     }
 }
 
@@ -213,15 +212,15 @@ impl TwoWords {
     #[inline(always)]
     fn set<B: Barrier>(&self, era: impl Fn() -> (usize, usize)) {
         loop {
-            // Release, all: pair with `look` (era, 5).
-            store_release::<B>(&self.low, MOVING);
-            // The compiler must not move the load of the clock above the
-            // store: it would set back the era of an interrupt in between.
-            compiler_fence(Ordering::SeqCst);
+            // Before the clock, so that it is not the `high` of an interrupt that
+            // saw the clock later.
+            let last = self.own().high;
             let (low, high) = era();
-            store_release::<B>(&self.high, high);
+            // Release, both: pair with `look` (era, 5).
+            if high != last {
+                store_release::<B>(&self.high, high);
+            }
             store_release::<B>(&self.low, low);
-            // Otherwise an interrupt between the two stores wrote `high`.
             if self.own().high == high {
                 return;
             }
@@ -240,7 +239,7 @@ impl TwoWords {
 
     /// The same as another thread sees it: an era not earlier than the last one
     /// that was stored before the caller's heavy barrier.
-    fn look(&self) -> Option<u64> {
+    fn look(&self) -> u64 {
         // Acquire, both: pair with the Releases in `set`. `low` comes first: a
         // new `low` with an old `high` would be too old.
         let low = self.low.load(Ordering::Acquire);
@@ -286,7 +285,7 @@ impl SlotEras {
     pub(super) fn look(&self) -> Reach {
         Reach {
             began: self.began.began(),
-            access: self.access.look().unwrap_or(u64::MAX),
+            access: self.access.look(),
         }
     }
 }

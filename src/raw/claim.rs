@@ -1,7 +1,7 @@
 //! Ownership of a slot: claimed, released, or taken from a dead owner. Also the
 //! end of all slots, when the collector is dropped.
 
-use super::{Chain, EraPolicy, Global, Local, Scheme};
+use super::{Chain, EraPolicy, Global, Local, Scheme, section::Seen};
 use crate::sync::Ordering;
 
 impl<S: Scheme> Global<S> {
@@ -85,7 +85,8 @@ impl<S: Scheme> Global<S> {
             }
             .put_hand_back();
             // SAFETY: `take` gives us the list, with the notes of `hold`.
-            let waiting = unsafe { S::Eras::join(other.inbox.take()) };
+            let (_, waiting) =
+                unsafe { S::Eras::sort(&other.eras, Seen::NONE, other.inbox.take()) };
             // SAFETY: `take` gives us the list; retired objects are valid.
             let retired = unsafe { Chain::from_list(other.retired.take()) };
             for chain in [waiting, retired].into_iter().flatten() {

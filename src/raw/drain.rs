@@ -81,38 +81,34 @@ impl<S: Scheme> Local<'_, S> {
         let _done = Done(self, claimed);
         let mut reclaimed = 0;
         while reclaimed < limit {
-            let Some(link) = self.pop_hand().or_else(|| self.fill_hand()) else {
+            let link = slot.hand.get();
+            if link.is_null() {
+                if self.fill_hand() {
+                    continue;
+                }
                 break;
-            };
-            // SAFETY: no section can hold the object, and only our hand
-            // contained it. It left the hand before its reclaimer runs, so it
-            // is reclaimed once even after a panic.
-            unsafe { self.run(link, magazine) };
+            }
+            // SAFETY: the slot's owner owns the objects in its hand, which are
+            // valid. No section can hold this one, and it leaves the hand before
+            // its reclaimer runs, so it is reclaimed once even after a panic.
+            unsafe {
+                slot.hand.set((*link).next.get());
+                self.run(link, magazine);
+            }
             reclaimed += 1;
         }
         reclaimed
     }
 
-    /// Fills the hand with objects that were left over, and pops the first.
+    /// Fills the empty hand with objects that were left over, if there are any.
     #[cold]
     #[inline(never)]
-    fn fill_hand(&self) -> Option<*mut Link> {
+    fn fill_hand(&self) -> bool {
         if self.global.left_over.seems_empty() {
-            return None;
+            return false;
         }
         self.load_hand(self.global.left_over.take());
-        self.pop_hand()
-    }
-
-    fn pop_hand(&self) -> Option<*mut Link> {
-        let link = self.slot.hand.get();
-        if link.is_null() {
-            return None;
-        }
-        // SAFETY: the slot's owner owns the objects in its hand, which are
-        // valid.
-        self.slot.hand.set(unsafe { (*link).next.get() });
-        Some(link)
+        !self.slot.hand.get().is_null()
     }
 
     /// Leaves over the objects in the hand.

@@ -104,8 +104,8 @@ pub trait EraPolicy: 'static {
         chain: Chain,
         published: Option<Self::Published>,
     ) -> (Option<Chain>, Option<Chain>);
-    /// Divides the list of an inbox in the same way, by the section that is open
-    /// now.
+    /// Divides the list of an inbox in the same way, by the section `seen`. Holds
+    /// nothing if that is not open.
     ///
     /// # Safety
     ///
@@ -116,12 +116,6 @@ pub trait EraPolicy: 'static {
         seen: Seen,
         list: *mut Link,
     ) -> (Option<Chain>, Option<Chain>);
-    /// The list of an inbox as one chain.
-    ///
-    /// # Safety
-    ///
-    /// As for [`sort`](Self::sort).
-    unsafe fn join(list: *mut Link) -> Option<Chain>;
     /// Eras since the slot's section last looked at the clock.
     fn age(clock: &Self::Clock, eras: &Self::SlotEras) -> Option<u64>;
 }
@@ -197,16 +191,6 @@ impl EraPolicy for NoEras {
             note(held, seen.number());
         }
         (held, over)
-    }
-
-    unsafe fn join(mut list: *mut Link) -> Option<Chain> {
-        let mut all = None;
-        // SAFETY: as in `sort`.
-        while let Some((_, chain, rest)) = unsafe { first_chain(list) } {
-            super::chain::add(&mut all, chain);
-            list = rest;
-        }
-        all
     }
 
     #[inline(always)]
@@ -346,18 +330,14 @@ impl EraPolicy for Eras {
         parts
     }
 
-    unsafe fn sort(eras: &SlotEras, _: Seen, list: *mut Link) -> (Option<Chain>, Option<Chain>) {
+    unsafe fn sort(eras: &SlotEras, seen: Seen, list: *mut Link) -> (Option<Chain>, Option<Chain>) {
         // SAFETY: "the caller owns" the list (# Safety).
-        let Some(chain) = (unsafe { Chain::from_list(list) }) else {
-            return (None, None);
+        let chain = match unsafe { Chain::from_list(list) } {
+            Some(chain) if seen.is_open() => chain,
+            all => return (None, all),
         };
         let reach = eras.look();
         chain.partition(&mut |link| reach.may_hold(&link.notes.lifetime()))
-    }
-
-    unsafe fn join(list: *mut Link) -> Option<Chain> {
-        // SAFETY: "the caller owns" the list (# Safety).
-        unsafe { Chain::from_list(list) }
     }
 
     fn age(clock: &Clock, eras: &SlotEras) -> Option<u64> {

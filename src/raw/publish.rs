@@ -5,6 +5,7 @@ use core::ptr;
 use super::{
     EraPolicy, Global, Local, Scheme, Slot,
     chain::{self, Chain},
+    section::Seen,
 };
 use crate::{Barrier, Link, Reclaimer, Role};
 
@@ -178,8 +179,11 @@ impl<S: Scheme> Local<'_, S> {
     ) {
         let busy = |slot: &Slot<S>| slot.section.look().depth() | slot.inbox.head();
         self.global.scan(0, busy, |index, slot| {
-            if !slot.inbox.seems_empty() {
-                let free = self.global.visit(index, slot, take);
+            // An eager owner forwards its inbox at the end of its section. Only a
+            // collect does that in a section, for what was pushed late (5).
+            let is_left = || take == Take::Own && slot.is_eager() && slot.section.look().is_open();
+            if !slot.inbox.seems_empty() && !is_left() {
+                let free = self.global.visit(index, slot, false);
                 self.reclaim(free);
             }
             if let Some(walking) = chain.take() {
@@ -194,10 +198,7 @@ impl<S: Scheme> Local<'_, S> {
     /// renumbered. Forwards the objects, and reclaims those that no other section
     /// can hold.
     pub(super) fn drain_inbox(&self) {
-        // SAFETY: `take` gives us the list, with the notes of `hold`.
-        let over = unsafe { S::Eras::join(self.slot.inbox.take()) };
-        // The owner holds none of it (4).
-        let free = over.and_then(|chain| self.global.walk(chain, self.index() + 1, None));
+        let free = self.global.visit(self.index(), self.slot, true);
         self.reclaim(free);
         self.drain_limited();
     }
@@ -300,34 +301,24 @@ impl<S: Scheme> Global<S> {
     }
 
     /// Takes what waits at a slot, and forwards what need not wait there.
-    /// Returns what no section can hold.
+    /// Returns what no section can hold. The owner holds none of what its new
+    /// section finds in the inbox (4).
     #[cold]
     #[inline(never)]
-    fn visit(&self, index: usize, slot: &Slot<S>, take: Take) -> Option<Chain> {
-        // An eager owner forwards it at the end of its section. So only a
-        // collect visits it, for what was pushed late (5).
-        let seen = slot.section.look();
-        if seen.is_open() && take == Take::Own && slot.is_eager() {
-            return None;
-        }
+    fn visit(&self, index: usize, slot: &Slot<S>, is_owner: bool) -> Option<Chain> {
         let list = slot.inbox.take();
         if list.is_null() {
             return None;
         }
         // The decisive look comes after the taking (3).
         let seen = slot.section.look();
-        let over = if seen.is_open() {
-            // SAFETY: `take` gave us the list, with the notes of `hold`.
-            let (held, over) = unsafe { S::Eras::sort(&slot.eras, seen, list) };
-            if let Some(held) = held {
-                slot.inbox.push(held);
-                slot.want(true);
-            }
-            over
-        } else {
-            // SAFETY: as above.
-            unsafe { S::Eras::join(list) }
-        };
+        let seen = if is_owner { Seen::NONE } else { seen };
+        // SAFETY: `take` gave us the list, with the notes of `hold`.
+        let (held, over) = unsafe { S::Eras::sort(&slot.eras, seen, list) };
+        if let Some(held) = held {
+            slot.inbox.push(held);
+            slot.want();
+        }
         self.walk(over?, index + 1, None)
     }
 
@@ -353,7 +344,7 @@ impl<S: Scheme> Slot<S> {
         let (held, rest) = S::Eras::hold(clock, &self.eras, seen, chain, published);
         if let Some(held) = held {
             self.inbox.push(held);
-            self.want(true);
+            self.want();
         }
         rest
     }
@@ -380,7 +371,7 @@ impl<S: Scheme> Global<S> {
             _ if !seen.is_open() => Ok(()),
             Some(number) if !seen.is(number) => Ok(()),
             _ => {
-                slot.want(true);
+                slot.want();
                 Err(seen.number())
             }
         })

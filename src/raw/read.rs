@@ -197,7 +197,7 @@ impl<S: Scheme> Global<S> {
         if own.is_open() {
             return;
         }
-        slot.want(false);
+        slot.unwant();
         slot.section.renumber::<S::Barrier>(own);
         if slot.reclaims::<R>() {
             Local { global: self, slot }.drain_inbox();
@@ -212,7 +212,7 @@ impl<S: Scheme> Global<S> {
         if own.depth() != 1 {
             return;
         }
-        slot.want(false);
+        slot.unwant();
         // The eras of a new section. A look that sees them comes after the old
         // section.
         S::Eras::enter::<S::Barrier>(&self.clock, &slot.eras);

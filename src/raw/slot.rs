@@ -79,15 +79,22 @@ impl<S: Scheme> Slot<S> {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    /// Sets the flag, for a thread that waits; or clears it, for the owner.
-    pub(super) fn want(&self, wanted: bool) {
+    /// Notes that a thread waits for the end of the section.
+    pub(super) fn want(&self) {
+        step();
+        // Relaxed, both: a hint. The line is not written needlessly.
+        if !self.wanted.load(Ordering::Relaxed) {
+            self.wanted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets it, for the owner, before the next section.
+    pub(super) fn unwant(&self) {
         step();
         // Relaxed: a hint. A thread that looks at the following section does not
-        // set the flag before the owner has cleared it: it saw that section's
-        // word (Acquire), which the owner stored (Release) after the clearing.
-        if self.wanted.load(Ordering::Relaxed) != wanted {
-            self.wanted.store(wanted, Ordering::Relaxed);
-        }
+        // set the flag before this store: it saw that section's word (Acquire),
+        // which the owner stored (Release) afterwards.
+        self.wanted.store(false, Ordering::Relaxed);
     }
 
     /// The owner word, which identifies the owner, if there is one.

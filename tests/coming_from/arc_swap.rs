@@ -7,10 +7,9 @@ use hyaline::{
     safe::{Domain, RcuCell, Refused},
 };
 
-domain!(App: Collector<16> = Collector::new());
-
 #[test]
 fn load() {
+    domain!(App: Collector<2> = Collector::new());
     static CELL: RcuCell<&str, 4, App> = RcuCell::new("first");
     let handle = App::register().unwrap();
     let guard = handle.enter();
@@ -21,6 +20,7 @@ fn load() {
 
 #[test]
 fn load_full() {
+    domain!(App: Collector<2> = Collector::new());
     static COPIED: RcuCell<u32, 4, App> = RcuCell::new(7);
     static CELL: RcuCell<Option<Arc<u32>>, 4, App> = RcuCell::new(None); // ArcSwapOption
     let handle = App::register().unwrap();
@@ -35,6 +35,7 @@ fn load_full() {
 
 #[test]
 fn swap() {
+    domain!(App: Collector<2> = Collector::new());
     static CELL: RcuCell<u32, 4, App> = RcuCell::new(1);
     let handle = App::register().unwrap();
     let old = loop {
@@ -51,6 +52,7 @@ fn swap() {
 
 #[test]
 fn rcu() {
+    domain!(App: Collector<2> = Collector::new());
     static CELL: RcuCell<Vec<u32>, 4, App> = RcuCell::new(Vec::new());
     let handle = App::register().unwrap();
     let new = CELL.update(&handle, |old| [&old[..], &[1]].concat());
@@ -59,6 +61,7 @@ fn rcu() {
 
 #[test]
 fn compare_and_swap() {
+    domain!(App: Collector<2> = Collector::new());
     static CELL: RcuCell<u32, 4, App> = RcuCell::new(1);
     let handle = App::register().unwrap();
     let guard = handle.enter();
@@ -73,6 +76,7 @@ fn compare_and_swap() {
 
 #[test]
 fn cache() {
+    domain!(App: Collector<2> = Collector::new());
     static CELL: RcuCell<u32, 4, App> = RcuCell::new(1);
     let (reader, writer) = (App::register().unwrap(), App::register().unwrap());
     let mut guard = reader.enter(); // kept; `read` is a load

@@ -10,10 +10,9 @@ use hyaline::{
     safe::{Domain, Map, Owned, Queue, RcuCell, Refused},
 };
 
-domain!(App: Collector<16> = Collector::new());
-
 #[test]
 fn spsc() {
+    domain!(App: Collector<3> = Collector::new());
     static QUEUE: Queue<u32, 8, App> = Queue::new();
     let (producer, consumer) = (App::register_deferred().unwrap(), App::register().unwrap());
     assert!(QUEUE.push(&producer, 1).is_ok());
@@ -25,6 +24,7 @@ fn spsc() {
 
 #[test]
 fn mpmc() {
+    domain!(App: Collector<3> = Collector::new());
     static QUEUE: Queue<usize, 64, App> = Queue::new();
     static SUM: AtomicUsize = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -49,6 +49,7 @@ fn mpmc() {
 
 #[test]
 fn history_buf() {
+    domain!(App: Collector<3> = Collector::new());
     static LATEST: Queue<u32, 8, App> = Queue::new();
     let handle = App::register().unwrap();
     for value in 0..20 {
@@ -63,6 +64,7 @@ fn history_buf() {
 
 #[test]
 fn index_map() {
+    domain!(App: Collector<3> = Collector::new());
     static MAP: Map<&str, u32, 8, 16, App> = Map::new();
     let handle = App::register().unwrap();
     assert_eq!(MAP.set(&handle, "one", 1), Ok(false)); // insert: whether there was one
@@ -79,6 +81,7 @@ fn index_map() {
 
 #[test]
 fn box_pool() {
+    domain!(App: Collector<3> = Collector::new());
     static POOL: Pool<[u8; 8], 2> = Pool::new();
     let handle = App::register().unwrap();
     let mut one = Owned::<_, App>::new(&POOL, &handle, [0; 8]).unwrap();
@@ -95,6 +98,7 @@ fn box_pool() {
 
 #[test]
 fn vec() {
+    domain!(App: Collector<3> = Collector::new());
     // Any value that is replaced as a whole.
     static NAMES: RcuCell<([u8; 4], usize), 4, App> = RcuCell::new(([0; 4], 0));
     let handle = App::register().unwrap();

@@ -10,10 +10,9 @@ use hyaline::{
     safe::{Domain, Full, InPool, Node, Queue, RcuCell, Stack},
 };
 
-domain!(App: Collector<16> = Collector::with_config(Config::new().batch::<1>()));
-
 #[test]
 fn put() {
+    domain!(App: Collector<2> = Collector::with_config(Config::new().batch::<1>()));
     static QUEUE: Queue<u32, 4, App> = Queue::new(); // K_MSGQ_DEFINE, xQueueCreateStatic
     let (isr, task) = (App::register_deferred().unwrap(), App::register().unwrap());
     assert!(QUEUE.push(&isr, 1).is_ok());
@@ -49,6 +48,7 @@ impl Semaphore {
 
 #[test]
 fn wait() {
+    domain!(App: Collector<2> = Collector::with_config(Config::new().batch::<1>()));
     static QUEUE: Queue<u32, 32, App> = Queue::new();
     let used = Semaphore::default();
     thread::scope(|scope| {
@@ -69,6 +69,7 @@ fn wait() {
 
 #[test]
 fn put_front() {
+    domain!(App: Collector<2> = Collector::with_config(Config::new().batch::<1>()));
     static NODES: Pool<Node<u32>, 16> = Pool::new();
     static URGENT: Queue<u32, 16, App, InPool> = Queue::in_pool(&NODES);
     static OTHERS: Queue<u32, 16, App, InPool> = Queue::in_pool(&NODES);
@@ -81,6 +82,7 @@ fn put_front() {
 
 #[test]
 fn peek() {
+    domain!(App: Collector<2> = Collector::with_config(Config::new().batch::<1>()));
     static QUEUE: Queue<u32, 8, App> = Queue::new();
     let handle = App::register().unwrap();
     for value in 0..3 {
@@ -97,6 +99,7 @@ fn peek() {
 
 #[test]
 fn overwrite() {
+    domain!(App: Collector<2> = Collector::with_config(Config::new().batch::<1>()));
     #[derive(Clone, Debug, PartialEq)]
     struct Position(i32, i32);
     static LATEST: RcuCell<Position, 4, App> = RcuCell::new(Position(0, 0)); // ZBUS_CHAN_DEFINE
@@ -111,6 +114,7 @@ fn overwrite() {
 
 #[test]
 fn stack() {
+    domain!(App: Collector<2> = Collector::with_config(Config::new().batch::<1>()));
     static FREE: Stack<&str, 8, App> = Stack::new();
     let handle = App::register().unwrap();
     for buffer in ["one", "two"] {
@@ -121,6 +125,7 @@ fn stack() {
 
 #[test]
 fn slab() {
+    domain!(App: Collector<2> = Collector::with_config(Config::new().batch::<1>()));
     static POOL: Pool<[u8; 16], 4> = Pool::new();
     let handle = App::register().unwrap();
     let block = POOL.alloc(&handle, [0; 16]).unwrap();

@@ -222,6 +222,9 @@
 //!   queues of Zephyr and FreeRTOS.
 //! - [`guide::glossary`]: the terms.
 //! - [`bound`]: how much memory robust mode needs, and why.
+//! - [`docs/architecture.md`](https://docs.rs/crate/hyaline/latest/source/docs/architecture.md):
+//!   how the code is laid out, where a retired object is, and which file decides
+//!   when a batch is published.
 //!
 #![cfg_attr(feature = "std", doc = "[`Membarrier`]: crate::Membarrier")]
 #![cfg_attr(

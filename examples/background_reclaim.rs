@@ -14,6 +14,11 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "common/args.rs"]
+mod args;
+#[path = "common/progress.rs"]
+mod progress;
+
 use std::{
     cell::Cell,
     error::Error,
@@ -21,10 +26,16 @@ use std::{
     thread,
 };
 
+use indicatif::ProgressBar;
+
 use hyaline::{
     Collector, Config, domain,
     safe::{Domain, RcuCell},
 };
+
+const ABOUT: &str = "\
+Two tasks that must not free replace a route, and a thread in the background
+frees the old ones for both, a bounded number at a time.";
 
 const WRITERS: usize = 2;
 const CHANGES: usize = 3000;
@@ -72,7 +83,7 @@ static ROUTE: RcuCell<Route, 64, Net> = RcuCell::new(Route::new(0));
 static STOP_READING: AtomicBool = AtomicBool::new(false);
 static STOP_COLLECTING: AtomicBool = AtomicBool::new(false);
 
-fn writer() -> Result<(), hyaline::SlotsExhausted> {
+fn writer(bar: &ProgressBar) -> Result<(), hyaline::SlotsExhausted> {
     let handle = Net::register_deferred()?;
     for change in 0..CHANGES {
         let mut route = Route::new(change);
@@ -81,6 +92,7 @@ fn writer() -> Result<(), hyaline::SlotsExhausted> {
             route = full.into_inner();
             thread::yield_now();
         }
+        bar.inc(1);
     }
     Ok(()) // the drop of the handle leaves the rest to the background thread
 }
@@ -117,9 +129,14 @@ fn background() -> Result<usize, hyaline::SlotsExhausted> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    args::none(ABOUT);
+    let bar = progress::bar((WRITERS * CHANGES) as u64, "changes");
     let background = thread::spawn(background);
     let reader = thread::spawn(reader);
-    let writers = [(); WRITERS].map(|()| thread::spawn(writer));
+    let writers = [(); WRITERS].map(|()| {
+        let bar = bar.clone();
+        thread::spawn(move || writer(&bar))
+    });
     for writer in writers {
         writer.join().expect("a writer ends")?;
     }
@@ -128,6 +145,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     STOP_COLLECTING.store(true, Ordering::Release);
     let most = background.join().expect("the background thread ends")?;
 
+    drop(bar);
     println!("{WRITERS} writers made {CHANGES} changes each");
     let dropped = DROPPED_IN_TASKS.load(Ordering::Relaxed);
     println!("dropped in the tasks: {dropped}");

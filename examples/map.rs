@@ -6,6 +6,11 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "common/args.rs"]
+mod args;
+#[path = "common/progress.rs"]
+mod progress;
+
 use std::{
     error::Error,
     sync::atomic::{AtomicBool, Ordering},
@@ -16,6 +21,10 @@ use hyaline::{
     Collector, Config, Robust, SlotsExhausted, domain,
     safe::{Domain, Map, Refused},
 };
+
+const ABOUT: &str = "\
+A neighbour table: two threads look up addresses while neighbours appear, move
+and disappear.";
 
 type Address = [u8; 4];
 
@@ -66,6 +75,7 @@ fn forward() -> Result<(u64, u64), SlotsExhausted> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    args::none(ABOUT);
     let handle = Router::register()?;
     for number in 0..NEIGHBOURS as u32 {
         let port = Port {
@@ -75,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         TABLE.insert(&handle, address(number), port)?;
     }
     let lookups = [thread::spawn(forward), thread::spawn(forward)];
-    for change in 1..=CHANGES {
+    for change in progress::each(1..CHANGES + 1, "changes") {
         let neighbour = address(change % NEIGHBOURS as u32);
         let name = ["eth0", "eth1", "eth2"][change as usize % 3];
         let port = Port { name, change };

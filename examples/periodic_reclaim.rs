@@ -13,12 +13,19 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "common/args.rs"]
+mod args;
+
 use std::{error::Error, num::NonZeroU16};
 
 use hyaline::{
     Collector, domain,
     safe::{Domain, RcuCell},
 };
+
+const ABOUT: &str = "\
+A control loop that frees a bounded number of retired objects in each tick,
+while a reader stays in its section for a part of the time.";
 
 const OPERATIONS: u32 = 100;
 /// Operations between two calls that reclaim.
@@ -31,6 +38,7 @@ domain!(Loop: Collector<3> = Collector::new());
 static SETPOINT: RcuCell<u32, 64, Loop> = RcuCell::new(0);
 
 fn main() -> Result<(), Box<dyn Error>> {
+    args::none(ABOUT);
     // Neither a retire nor the end of a section reclaims on these handles.
     let (task, reader) = (Loop::register_deferred()?, Loop::register_deferred()?);
     let tick = Loop::register()?;

@@ -7,16 +7,27 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "common/args.rs"]
+mod args;
+#[path = "common/progress.rs"]
+mod progress;
+
 use std::{
     error::Error,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
+use indicatif::ProgressBar;
+
 use hyaline::{
     Collector, Pool, SlotsExhausted, domain,
     safe::{Domain, InPool, Node, Queue},
 };
+
+const ABOUT: &str = "\
+Two interrupts report events, and two tasks take them: urgent ones first, from
+two queues with one pool.";
 
 const EVENTS: u32 = 50_000;
 /// One event in this many is urgent.
@@ -46,7 +57,7 @@ static OTHERS: Queue<Event, ROOM, App, InPool> = Queue::in_pool(&NODES);
 static RUNNING: AtomicUsize = AtomicUsize::new(2);
 
 /// Reports its events; returns how often there was no room.
-fn interrupt(source: usize) -> Result<u32, SlotsExhausted> {
+fn interrupt(source: usize, bar: &ProgressBar) -> Result<u32, SlotsExhausted> {
     let handle = App::register_deferred()?;
     let mut full = 0;
     for number in 0..EVENTS {
@@ -56,6 +67,7 @@ fn interrupt(source: usize) -> Result<u32, SlotsExhausted> {
             full += 1;
             thread::yield_now();
         }
+        bar.inc(1);
     }
     // Release: pairs with the Acquire in `task`; no event comes after it.
     RUNNING.fetch_sub(1, Ordering::Release);
@@ -86,7 +98,13 @@ fn task() -> Result<u32, SlotsExhausted> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let interrupts = [0, 1].map(|source| thread::spawn(move || interrupt(source)));
+    args::none(ABOUT);
+    let bar = progress::bar(2 * u64::from(EVENTS), "events");
+    let interrupts = [0, 1].map(|source| {
+        let bar = bar.clone();
+        thread::spawn(move || interrupt(source, &bar))
+    });
+    drop(bar);
     let tasks = [thread::spawn(task), thread::spawn(task)];
     for interrupt in interrupts {
         let full = interrupt.join().expect("it does not panic")?;

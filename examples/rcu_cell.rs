@@ -5,6 +5,11 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "common/args.rs"]
+mod args;
+#[path = "common/progress.rs"]
+mod progress;
+
 use std::{
     error::Error,
     sync::{
@@ -18,6 +23,10 @@ use hyaline::{
     Collector, domain,
     safe::{Domain, RcuCell},
 };
+
+const ABOUT: &str = "\
+An operator replaces a configuration while two tasks read it. No reader waits,
+and none sees half of a change.";
 
 /// The configuration of the tasks. `checksum` covers the other fields.
 #[derive(Clone, Copy)]
@@ -72,12 +81,13 @@ fn reader() -> Result<(u64, Settings), hyaline::SlotsExhausted> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    args::none(ABOUT);
     let readers = [thread::spawn(reader), thread::spawn(reader)];
 
     let operator = Tasks::register()?;
     let mut full = 0_u32;
     START.wait();
-    for change in 1..=CHANGES {
+    for change in progress::each(1..CHANGES + 1, "changes") {
         let next = |old: &Settings| Settings::new(old.version + 1, change as i32, -old.gain);
         // The cell is full while readers hold old versions.
         while SETTINGS.update(&operator, next).is_err() {

@@ -6,16 +6,26 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "common/args.rs"]
+mod args;
+#[path = "common/progress.rs"]
+mod progress;
+
 use std::{
     error::Error,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
+use indicatif::ProgressBar;
+
 use hyaline::{
     Collector, domain,
     safe::{Domain, Full, Stack},
 };
+
+const ABOUT: &str = "\
+Three tasks share four buffers; the numbers of the free ones are on a stack.";
 
 const BUFFERS: usize = 4;
 const TASKS: usize = 3;
@@ -31,10 +41,11 @@ static FREE: Stack<usize, { 64 * BUFFERS }, Tasks> = Stack::new();
 static OWNER: [AtomicUsize; BUFFERS] = [const { AtomicUsize::new(0) }; BUFFERS];
 
 /// Takes buffers and puts them back; returns how often none was free.
-fn task(number: usize) -> Result<usize, Box<dyn Error + Send + Sync>> {
+fn task(number: usize, bar: &ProgressBar) -> Result<usize, Box<dyn Error + Send + Sync>> {
     let handle = Tasks::register()?;
     let mut none = 0;
     for _ in 0..ROUNDS {
+        bar.inc(1);
         let Some(buffer) = FREE.pop(&handle) else {
             none += 1;
             thread::yield_now();
@@ -55,13 +66,19 @@ fn task(number: usize) -> Result<usize, Box<dyn Error + Send + Sync>> {
 }
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    args::none(ABOUT);
+    let bar = progress::bar((TASKS * ROUNDS) as u64, "rounds");
     let handle = Tasks::register()?;
     for buffer in 0..BUFFERS {
         FREE.push(&handle, buffer)?;
     }
     let tasks: Vec<_> = (1..=TASKS)
-        .map(|n| thread::spawn(move || task(n)))
+        .map(|n| {
+            let bar = bar.clone();
+            thread::spawn(move || task(n, &bar))
+        })
         .collect();
+    drop(bar);
     for (number, task) in tasks.into_iter().enumerate() {
         let none = task.join().expect("no buffer had two owners")?;
         println!("task {number}: {ROUNDS} rounds, {none} times no buffer was free");

@@ -6,10 +6,12 @@
 //! basic mode no object that is published from then on is reclaimed. In robust
 //! mode the reader holds back only objects that were made before it stalled.
 //!
-//! `--json` prints one line, `--plot FILE` writes an SVG, `--updates N` and
-//! `--samples N` set the length. The exit code is 1 if the robust line is not
-//! flat, if it exceeds the bound that the crate computes, or if the reader's
-//! object was harmed.
+//! `cargo run --release --example stalled_reader`; `--help` says more.
+
+#[path = "common/args.rs"]
+mod args;
+#[path = "common/progress.rs"]
+mod progress;
 
 use std::{
     fmt::Write as _,
@@ -23,7 +25,25 @@ use std::{
     thread,
 };
 
+use crate::args::Command;
 use hyaline::{AtomicPtr, Basic, Collector, Config, Fences, Link, Linked, Robust, Scheme};
+
+const USAGE: &str = "\
+What a stalled reader costs: unreclaimed objects over time, in basic and in
+robust mode.
+
+Usage: stalled_reader [OPTIONS]
+
+  --updates N   objects that are replaced in each mode, at least 1000 for each
+                sample [default: 100000]
+  --samples N   lines of the table, at least 4 [default: 20]
+  --plot FILE   write a chart, an SVG
+  --json        print one line of JSON
+  -h, --help    print this help
+
+Exit status: 0 if the robust line is flat and below the bound that the crate
+computes, and the reader's object is unharmed; 1 if not; 2 if the command line
+is invalid or the chart cannot be written.";
 
 const SLOTS: usize = 2;
 /// Objects in use at a time: those in the table, and one that is being made.
@@ -59,7 +79,7 @@ struct Run {
     intact: bool,
 }
 
-fn run<S: Scheme<Barrier = Fences>>(updates: usize, samples: usize) -> Run {
+fn run<S: Scheme<Barrier = Fences>>(updates: usize, samples: usize, title: &'static str) -> Run {
     RECLAIMED.store(0, Ordering::Relaxed); // Relaxed: only one thread runs
     let collector: Collector<SLOTS, S> = Collector::with_config(CONFIG);
     let writer = collector.register().expect("a slot for the writer");
@@ -86,7 +106,7 @@ fn run<S: Scheme<Barrier = Fences>>(updates: usize, samples: usize) -> Run {
         });
         wait_until_stalled.recv().expect("the reader stalls");
         let mut retired = 0;
-        for update in 0..updates {
+        for update in progress::each(0..updates, title) {
             let guard = writer.enter();
             // AcqRel: publishes the new object, and acquires the old one.
             let old = guard.swap(&table[update % TABLE], make(), Ordering::AcqRel);
@@ -121,7 +141,7 @@ struct Options {
     samples: usize,
 }
 
-fn options() -> Result<Options, lexopt::Error> {
+fn options(mut parser: lexopt::Parser) -> Result<Command<Options>, lexopt::Error> {
     use lexopt::prelude::*;
     let mut options = Options {
         json: false,
@@ -129,32 +149,26 @@ fn options() -> Result<Options, lexopt::Error> {
         updates: 100_000,
         samples: 20,
     };
-    let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("json") => options.json = true,
             Long("plot") => options.plot = Some(parser.value()?.string()?),
             Long("updates") => options.updates = parser.value()?.parse()?,
             Long("samples") => options.samples = parser.value()?.parse()?,
+            Short('h') | Long("help") => return Ok(Command::Help),
             other => return Err(other.unexpected()),
         }
     }
     if options.samples < 4 || options.updates / options.samples < 1000 {
         return Err("at least 4 samples, of at least 1000 updates each".into());
     }
-    Ok(options)
+    Ok(Command::Run(options))
 }
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("stalled_reader: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    let basic = run::<Basic>(options.updates, options.samples);
-    let robust = run::<Robust>(options.updates, options.samples);
+    let options = args::read(USAGE, options);
+    let basic = run::<Basic>(options.updates, options.samples, "basic");
+    let robust = run::<Robust>(options.updates, options.samples, "robust");
     if options.json {
         println!(
             r#"{{"updates":{},"basic_peak":{},"robust_peak":{},"bound":{BOUND},"basic_left":{},"robust_left":{}}}"#,

@@ -1,5 +1,6 @@
-//! The pages in `docs`: what each call guarantees, what replaces the calls of
-//! other schemes, and the glossary.
+//! The pages in `docs`: which role, scheme, barrier and size to choose, recipes,
+//! what each call guarantees, what replaces the calls of other schemes, and the
+//! glossary.
 //!
 //! Compiled for the documentation only. In the repository the links of the pages
 //! lead to docs.rs. Here each link is first defined as a path, which takes
@@ -9,10 +10,23 @@ pub mod glossary {
     #![doc = include_str!("../docs/glossary.md")]
 }
 
-/// The examples of the README are tested.
+/// The examples of the README and of `docs/fork.md` are tested.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-mod readme {}
+mod tested {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+
+    #[doc = include_str!("../docs/fork.md")]
+    mod fork {}
+}
+
+pub mod which_one {
+    #![doc = include_str!("../docs/which-one.md")]
+}
+
+pub mod cookbook {
+    #![doc = include_str!("../docs/cookbook.md")]
+}
 
 pub mod coming_from {
     //! [`AsLink`]: crate::AsLink
@@ -62,14 +76,60 @@ pub mod coming_from {
     //! [`WouldDeadlock`]: crate::WouldDeadlock
     //! [`reclaim::pooled`]: crate::reclaim::pooled
     //! [`safe::Atomic`]: crate::safe::Atomic
+    //! [`safe::Atomic::fetch_or`]: crate::safe::Atomic::fetch_or
     //! [`safe::Atomic::into_owned`]: crate::safe::Atomic::into_owned
+    //! [`safe::Atomic::load_unguarded`]: crate::safe::Atomic::load_unguarded
+    //! [`safe::Domain::COLLECTOR`]: crate::safe::Domain::COLLECTOR
     //! [`safe::Guard::retire`]: crate::safe::Guard::retire
-    //! [`safe::Handle::into_section`]: crate::safe::Handle::into_section
+    //! [`safe::Map`]: crate::safe::Map
+    //! [`safe::Map::compare_exchange`]: crate::safe::Map::compare_exchange
+    //! [`safe::Map::get`]: crate::safe::Map::get
+    //! [`safe::Map::insert`]: crate::safe::Map::insert
+    //! [`safe::Map::iter`]: crate::safe::Map::iter
+    //! [`safe::Map::len`]: crate::safe::Map::len
+    //! [`safe::Map::remove`]: crate::safe::Map::remove
+    //! [`safe::Map::remove_if`]: crate::safe::Map::remove_if
+    //! [`safe::Map::set`]: crate::safe::Map::set
     //! [`safe::Owned`]: crate::safe::Owned
+    //! [`safe::Queue`]: crate::safe::Queue
     //! [`safe::Shared`]: crate::safe::Shared
+    //! [`safe::Shared::tag`]: crate::safe::Shared::tag
+    //! [`safe::Shared::with_tag`]: crate::safe::Shared::with_tag
+    //! [`safe::Stack`]: crate::safe::Stack
     #![cfg_attr(feature = "stats", doc = "[`Stats::pending`]: crate::Stats::pending")]
     #![cfg_attr(feature = "alloc", doc = "[`reclaim::boxed`]: crate::reclaim::boxed")]
     #![doc = include_str!("../docs/coming-from.md")]
+}
+
+pub mod coming_from_containers {
+    //! [`Pool`]: crate::Pool
+    //! [`Pool::alloc`]: crate::Pool::alloc
+    //! [`Pool::free`]: crate::Pool::free
+    //! [`safe::Atomic`]: crate::safe::Atomic
+    //! [`safe::Guard::refresh`]: crate::safe::Guard::refresh
+    //! [`safe::Guard::retire`]: crate::safe::Guard::retire
+    //! [`safe::Handle`]: crate::safe::Handle
+    //! [`safe::Map::get`]: crate::safe::Map::get
+    //! [`safe::Map::get_or_insert`]: crate::safe::Map::get_or_insert
+    //! [`safe::Map::remove`]: crate::safe::Map::remove
+    //! [`safe::Map::set`]: crate::safe::Map::set
+    //! [`safe::Map::update`]: crate::safe::Map::update
+    //! [`safe::Owned`]: crate::safe::Owned
+    //! [`safe::Queue`]: crate::safe::Queue
+    //! [`safe::Queue::iter`]: crate::safe::Queue::iter
+    //! [`safe::Queue::len`]: crate::safe::Queue::len
+    //! [`safe::Queue::pop`]: crate::safe::Queue::pop
+    //! [`safe::Queue::push`]: crate::safe::Queue::push
+    //! [`safe::Queue::push_or_replace_oldest`]: crate::safe::Queue::push_or_replace_oldest
+    //! [`safe::RcuCell`]: crate::safe::RcuCell
+    //! [`safe::RcuCell::compare_exchange`]: crate::safe::RcuCell::compare_exchange
+    //! [`safe::RcuCell::new`]: crate::safe::RcuCell::new
+    //! [`safe::RcuCell::read`]: crate::safe::RcuCell::read
+    //! [`safe::RcuCell::replace`]: crate::safe::RcuCell::replace
+    //! [`safe::RcuCell::snapshot`]: crate::safe::RcuCell::snapshot
+    //! [`safe::RcuCell::update`]: crate::safe::RcuCell::update
+    //! [`safe::Stack`]: crate::safe::Stack
+    #![doc = include_str!("../docs/coming-from-containers.md")]
 }
 
 pub mod guarantees {

@@ -54,7 +54,10 @@
 //!
 //! # How to choose
 //!
-//! Four choices, in this order. The defaults are right for most programs.
+//! Four choices. The defaults are right for most programs.
+//! [Which one do I need?](guide::which_one) asks one question for each, with a
+//! worked pool size for both schemes; the [cookbook](guide::cookbook) has ten
+//! whole programs.
 //!
 //! ## Scheme
 //!
@@ -97,7 +100,8 @@
 //! - Pools, cells, queues: the objects in use at a time, and those retired and
 //!   not yet reclaimed. In `Robust`, a pool of [`Config::pool_size`] blocks never
 //!   runs out; [`bound`](bound#recipe-for-a-pool) has a recipe. In `Basic` there
-//!   is no such size, because a section may last arbitrarily long.
+//!   is no such size, because a section may last arbitrarily long; with sections
+//!   of known length there is [a formula](guide::which_one#4-size).
 //! - [`Config::batch`] and [`Config::era_step`]: smaller values keep fewer
 //!   objects waiting, larger ones cost less. The defaults are small on 32-bit
 //!   targets.
@@ -208,11 +212,19 @@
 //!
 //! # More
 //!
+//! - [`guide::which_one`]: which role, scheme, barrier and size to choose.
+//! - [`guide::cookbook`]: ten recipes, from an interrupt that sends events to a
+//!   module that is unloaded.
 //! - [`guide::guarantees`]: progress, cost and context of each call.
-//! - [`guide::coming_from`]: what replaces each call of RCU, QSBR, epochs, hazard
-//!   pointers and seize.
+//! - [`guide::coming_from`]: what replaces each call of RCU, liburcu, QSBR, epochs,
+//!   hazard pointers and seize.
+//! - [`guide::coming_from_containers`]: what replaces arc-swap, heapless, and the
+//!   queues of Zephyr and FreeRTOS.
 //! - [`guide::glossary`]: the terms.
 //! - [`bound`]: how much memory robust mode needs, and why.
+//! - [`docs/architecture.md`](https://docs.rs/crate/hyaline/latest/source/docs/architecture.md):
+//!   how the code is laid out, where a retired object is, and which file decides
+//!   when a batch is published.
 //!
 #![cfg_attr(feature = "std", doc = "[`Membarrier`]: crate::Membarrier")]
 #![cfg_attr(

@@ -1,8 +1,10 @@
-//! Performs each call of `docs/coming-from.md`, one test a row, and checks that
-//! the page names these tests and no others.
+//! Performs each call of the pages `docs/coming-from*.md`, one test a row, and
+//! checks that the pages name these tests and no others.
 
 #![cfg(not(hyaline_loom))]
 
+#[path = "coming_from/arc_swap.rs"]
+mod arc_swap;
 #[path = "coming_from/crossbeam.rs"]
 mod crossbeam;
 #[path = "coming_from/debra.rs"]
@@ -11,33 +13,46 @@ mod debra;
 mod dpdk;
 #[path = "coming_from/hazard.rs"]
 mod hazard;
+#[path = "coming_from/heapless.rs"]
+mod heapless;
 #[path = "coming_from/kernel.rs"]
 mod kernel;
 #[path = "coming_from/libqsbr.rs"]
 mod libqsbr;
 #[path = "coming_from/objects.rs"]
 mod objects;
+#[path = "coming_from/rtos.rs"]
+mod rtos;
 #[path = "coming_from/seize.rs"]
 mod seize;
 #[path = "coming_from/smr.rs"]
 mod smr;
 #[path = "coming_from/srcu.rs"]
 mod srcu;
+#[path = "coming_from/urcu.rs"]
+mod urcu;
 
 use std::collections::BTreeSet;
 
-const PAGE: &str = include_str!("../docs/coming-from.md");
+const PAGES: [&str; 2] = [
+    include_str!("../docs/coming-from.md"),
+    include_str!("../docs/coming-from-containers.md"),
+];
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 13] = [
+    ("arc_swap", include_str!("coming_from/arc_swap.rs")),
     ("crossbeam", include_str!("coming_from/crossbeam.rs")),
     ("debra", include_str!("coming_from/debra.rs")),
     ("dpdk", include_str!("coming_from/dpdk.rs")),
     ("hazard", include_str!("coming_from/hazard.rs")),
+    ("heapless", include_str!("coming_from/heapless.rs")),
     ("kernel", include_str!("coming_from/kernel.rs")),
     ("libqsbr", include_str!("coming_from/libqsbr.rs")),
+    ("rtos", include_str!("coming_from/rtos.rs")),
     ("seize", include_str!("coming_from/seize.rs")),
     ("smr", include_str!("coming_from/smr.rs")),
     ("srcu", include_str!("coming_from/srcu.rs")),
+    ("urcu", include_str!("coming_from/urcu.rs")),
 ];
 
 /// The tests of a file: the function after each `#[test]`.
@@ -51,9 +66,12 @@ fn tests_in(module: &str, source: &str) -> Vec<String> {
     names.collect()
 }
 
-/// The rows of the page: lines of a table that are no head and no rule.
+/// The rows of the pages: lines of a table that are no head and no rule.
 fn rows() -> impl Iterator<Item = Vec<&'static str>> {
-    let lines = PAGE.lines().filter(|line| line.starts_with("| "));
+    let lines = PAGES
+        .iter()
+        .flat_map(|page| page.lines())
+        .filter(|line| line.starts_with("| "));
     let cells = lines.map(|line| {
         let line = line.trim_matches('|');
         line.split('|').map(str::trim).collect::<Vec<_>>()
@@ -62,7 +80,7 @@ fn rows() -> impl Iterator<Item = Vec<&'static str>> {
 }
 
 #[test]
-fn the_page_names_the_tests() {
+fn the_pages_name_the_tests() {
     let exist: BTreeSet<String> = FILES
         .iter()
         .flat_map(|(module, source)| tests_in(module, source))

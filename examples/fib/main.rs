@@ -19,12 +19,10 @@ mod run;
 mod table;
 mod trie;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use hyaline::{Collector, Config, Pool, Robust, domain};
 
-use crate::args::Command;
 use crate::fib::{Fib, GuardedFib, LockedFib, Reclamation, SLOTS, Writer};
 use crate::options::{Options, USAGE};
 use crate::oracle::Oracle;
@@ -54,14 +52,7 @@ impl Net for Stalling {
 }
 
 fn main() -> ExitCode {
-    let options = match Options::parse(lexopt::Parser::from_env()) {
-        Ok(Command::Run(options)) => options,
-        Ok(Command::Help) => return print(USAGE.into(), 0),
-        Err(error) => {
-            eprintln!("fib: {error}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
+    let options = args::read(USAGE, Options::parse);
     let report = if options.robust {
         session::<Stalling>(&options)
     } else {
@@ -78,20 +69,10 @@ fn main() -> ExitCode {
             } else {
                 report.text()
             };
-            print(text, u8::from(!failures.is_empty()))
+            args::print(&text, u8::from(!failures.is_empty()))
         }
         Err(error) => {
             eprintln!("fib: {error}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn print(text: String, status: u8) -> ExitCode {
-    match writeln!(io::stdout(), "{text}") {
-        Ok(()) => ExitCode::from(status),
-        Err(error) => {
-            eprintln!("fib: cannot write the result: {error}");
             ExitCode::from(2)
         }
     }

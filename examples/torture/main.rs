@@ -23,7 +23,6 @@ mod rng;
 mod sections;
 mod worker;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -31,7 +30,6 @@ use std::thread;
 use hyaline::{Barrier, Basic, Collector, Config, Robust, Scheme};
 
 use crate::arena::{Arena, Counts};
-use crate::args::Command;
 use crate::objects::{BOOKS, OBJECTS, POOL};
 use crate::options::{Options, USAGE};
 use crate::rng::Rng;
@@ -52,14 +50,7 @@ unsafe impl Barrier for Absent {
 }
 
 fn main() -> ExitCode {
-    let options = match Options::parse(lexopt::Parser::from_env()) {
-        Ok(Command::Run(options)) => options,
-        Ok(Command::Help) => return print(USAGE, 0),
-        Err(error) => {
-            eprintln!("torture: {error}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
+    let options = args::read(USAGE, Options::parse);
     // Small batches and era steps: more happens.
     match (options.broken, options.robust) {
         (false, false) => {
@@ -123,7 +114,7 @@ where
     } else {
         text(&counts)
     };
-    print(&text, u8::from(violations > 0))
+    args::print(&text, u8::from(violations > 0))
 }
 
 /// All handles are released: nothing may be left anywhere.
@@ -141,16 +132,6 @@ fn check_the_end<S: Scheme>(collector: &Collector<SLOTS, S>) {
     check("pending", collector.stats().pending() as u64, 0);
     let claimed = collector.slots().filter(|slot| slot.owner.is_some());
     check("slots claimed", claimed.count() as u64, 0);
-}
-
-fn print(text: &str, status: u8) -> ExitCode {
-    match writeln!(io::stdout(), "{text}") {
-        Ok(()) => ExitCode::from(status),
-        Err(error) => {
-            eprintln!("torture: cannot write the result: {error}");
-            ExitCode::from(2)
-        }
-    }
 }
 
 fn counts(ops: u64, other: &Counts) -> [(&'static str, u64); 14] {

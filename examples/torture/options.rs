@@ -10,11 +10,11 @@ use crate::args::{self, Command};
 
 pub const USAGE: &str = "\
 Threads read, replace and retire pooled objects in random order, with nested
-guards, refreshes, flushes and limits. They register and release eager, deferred
-and per-CPU handles, send sections to other threads, and die in a section and are
-evicted. Some reclaimers panic. Readers are asked to restart. Tokens, callbacks and
-waits are checked against recorded sections. Every object carries a canary that its
-reclaimer poisons.
+guards, refreshes, flushes and limits. They register and release eager,
+deferred and per-CPU handles, send sections to other threads, and die in a
+section and are evicted. Some reclaimers panic. Readers are asked to restart.
+Tokens, callbacks and waits are checked against recorded sections. Every
+object carries a canary that its reclaimer poisons.
 
 Usage: torture [OPTIONS]
 

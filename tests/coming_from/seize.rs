@@ -6,7 +6,10 @@ use std::{
     thread,
 };
 
-use hyaline::{AtomicPtr, Basic, Collector, Config, Link, Linked, Robust, Scheme, reclaim};
+use hyaline::{
+    AtomicPtr, Basic, Collector, Config, Link, Linked, Robust, Role, Scheme, domain, reclaim,
+    safe::{self, Domain},
+};
 
 use crate::objects::{Counted, boxed, count, guards, object, retire_one};
 
@@ -187,4 +190,14 @@ fn in_place() {
     // SAFETY: never shared, and `memory` does not drop it.
     unsafe { handle.retire(place, reclaim::in_place::<Linked<Counted<'_>>>) };
     assert_eq!(count(&drops), 1);
+}
+
+#[test]
+fn guard_collector() {
+    fn slots<D: Domain<Collector = Collector<2>>, R: Role>(_: &safe::Guard<'_, D, R>) -> usize {
+        D::COLLECTOR.capacity()
+    }
+    domain!(App: Collector<2> = Collector::new());
+    let handle = App::register().unwrap();
+    assert_eq!(slots(&handle.enter()), 2);
 }

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(12 * 3600);
 
 /// The tests that Miri can run. What is left out, and why, is in
 /// `every_test_is_listed`; and the snippets in the docs.
-const TESTS: [&str; 21] = [
+const TESTS: [&str; 22] = [
     "--lib",
     "--test=collector",
     "--test=coming_from",
@@ -34,6 +34,7 @@ const TESTS: [&str; 21] = [
     "--test=safe_tags",
     "--test=safe_walk",
     "--test=total_order",
+    "--test=which_one",
 ];
 
 /// A way to run the suite.

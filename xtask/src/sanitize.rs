@@ -103,6 +103,7 @@ const SANITIZERS: [Sanitizer; 2] = [
             "small_memory",
             "tasks",
             "total_order",
+            "which_one",
         ],
     },
 ];

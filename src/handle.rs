@@ -308,10 +308,8 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
                 self.local
                     .global()
                     .retire_evicted(self.local.slot, link, reclaim);
-            } else if self.local.slot.reclaims::<R>() {
-                self.local.retire_now(link, reclaim, false);
             } else {
-                self.local.retire::<R>(link, reclaim, false);
+                self.local.retire_unused::<R>(link, reclaim);
             }
         }
     }
@@ -337,7 +335,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn flush(&self) -> usize {
-        if !self.local.slot.reclaims::<R>() || self.is_evicted() {
+        if !self.local.reclaims::<R>() || self.is_evicted() {
             return 0;
         }
         self.local.collect_limited()
@@ -355,7 +353,7 @@ impl<'c, S: Scheme> Handle<'c, S, Erased> {
     /// ```
     #[must_use]
     pub fn as_eager(&self) -> Option<&Handle<'c, S>> {
-        if self.is_evicted() || !self.local.slot.reclaims::<Erased>() {
+        if self.is_evicted() || !self.local.reclaims::<Erased>() {
             return None;
         }
         // SAFETY: with `repr(C)` the layout is the same for each role, which
@@ -442,11 +440,7 @@ impl<S: Scheme, R: Role> Drop for Handle<'_, S, R> {
         if self.is_evicted() {
             return;
         }
-        if local.slot.reclaims::<R>() {
-            local.release();
-        } else {
-            local.release_passive();
-        }
+        local.release_as::<R>();
     }
 }
 

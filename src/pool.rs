@@ -190,9 +190,8 @@ impl<T, const K: usize> Pool<T, K> {
     /// Takes a free block, with a header; null if there is none.
     #[inline]
     fn take<S: Scheme, R: Role>(&self, local: &Local<'_, S>) -> *mut Linked<T> {
-        let magazine = &local.slot.magazine;
-        let is_nested = local.slot.is_nested::<R>();
-        if !is_nested && Magazine::size(K) > 0 {
+        let magazine = local.magazine::<R>();
+        if let (Some(magazine), true) = (magazine, Magazine::size(K) > 0) {
             // SAFETY: `K` blocks that are used as one tree.
             let tree = unsafe { tree_of(self.first()) };
             let (own, open) = (local.slot.name(), local.is_open());
@@ -201,7 +200,7 @@ impl<T, const K: usize> Pool<T, K> {
                 return kept.cast();
             }
         }
-        self.take_free((!is_nested).then_some(magazine))
+        self.take_free(magazine)
     }
 
     /// Takes a block that no handle keeps.
@@ -245,7 +244,7 @@ impl<T, const K: usize> Pool<T, K> {
             // SAFETY: `K` blocks that are used as one tree.
             let tree = unsafe { tree_of(self.first()) };
             let kept = block.is_null() && Magazine::size(K) > 0;
-            if kept && local.gather_blocks::<R>(tree) {
+            if kept && local.gathers::<R>() && local.gather_blocks(tree) {
                 return self.take::<S, R>(local);
             }
             block
@@ -253,7 +252,7 @@ impl<T, const K: usize> Pool<T, K> {
         let mut block = find();
         // The limit may go to the objects of other pools.
         let limited = local.slot.limit.get() != 0;
-        let reclaims = local.slot.reclaims::<R>() && !local.is_draining();
+        let reclaims = local.reclaims::<R>() && !local.is_draining();
         // Again, if others took what was reclaimed: what they retired in turn
         // is not in use. Reclaimers that retire each time would keep an endless
         // loop going.

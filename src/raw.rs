@@ -114,6 +114,7 @@ pub(crate) mod magazine;
 mod owner;
 mod publish;
 mod read;
+mod role;
 mod scheme;
 mod section;
 mod slot;
@@ -134,7 +135,6 @@ pub use snapshot::Stats;
 use stack::Stack;
 
 use crate::{
-    Link, Role,
     config::Settings,
     sync::{AtomicUsize, Init, Ordering, const_fn, init},
 };
@@ -248,16 +248,5 @@ impl<S: Scheme> Local<'_, S> {
     /// The number of the slot.
     pub(crate) fn index(&self) -> usize {
         self.global.index_of(self.slot)
-    }
-
-    /// Stamps a new object with its birth era.
-    #[inline]
-    pub(crate) fn stamp<R: Role>(&self, link: &Link) {
-        let clock = &self.global.clock;
-        if self.slot.is_nested::<R>() {
-            S::Eras::stamp_and_tick(clock, link);
-        } else {
-            S::Eras::stamp(clock, &self.slot.local_eras, &self.global.settings, link);
-        }
     }
 }

@@ -9,7 +9,7 @@
 use core::ptr;
 
 use super::{Chain, Local, Scheme, chain, tree::Tree};
-use crate::{Barrier, Link, Role};
+use crate::{Barrier, Link};
 
 impl<S: Scheme> Local<'_, S> {
     /// The number of reclaimers that one call may run.
@@ -177,11 +177,8 @@ impl<S: Scheme> Local<'_, S> {
 
     /// Gives back to a pool the free blocks that handles keep, except those whose
     /// section is open. Whether there were any.
-    pub(crate) fn gather_blocks<R: Role>(&self, pool: Tree) -> bool {
+    pub(crate) fn gather_blocks(&self, pool: Tree) -> bool {
         let mut any = false;
-        if !self.slot.reclaims::<R>() && !S::Barrier::HEAVY_IN_INTERRUPTS {
-            return any;
-        }
         for slot in self.global.claimed_slots() {
             let open = || slot.section.look().is_open();
             let magazine = &slot.magazine;

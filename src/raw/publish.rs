@@ -7,7 +7,7 @@ use super::{
     chain::{self, Chain},
     section::Seen,
 };
-use crate::{Barrier, Link, Reclaimer, Role};
+use crate::{Barrier, Link, Reclaimer};
 
 /// Slots that are skipped together if none of them is busy. Small targets have
 /// few slots and little room for code; models have few slots.
@@ -29,35 +29,14 @@ pub(super) enum Take {
 }
 
 impl<S: Scheme> Local<'_, S> {
-    /// Retires an object that open guards of this slot may still use.
-    ///
-    /// # Safety
-    ///
-    /// As for `Guard::defer_retire`. If `plain`, the reclaimer runs no user
-    /// code.
-    #[inline]
-    pub(crate) unsafe fn retire<R: Role>(&self, link: *mut Link, reclaim: Reclaimer, plain: bool) {
-        let slot = self.slot;
-        // SAFETY: "`ptr` is valid" (`Guard::defer_retire`, # Safety); the header
-        // is the collector's.
-        let object = unsafe { &*link };
-        if S::ROBUST && slot.section.own().is_open() {
-            S::Eras::protect_own::<S::Barrier>(&self.global.clock, &slot.eras, object);
-        }
-        // SAFETY: as for this function; `object` is what `link` points to.
-        unsafe { self.global.push_retired(slot, object, link, reclaim, plain) };
-        if slot.is_nested::<R>() {
-            self.global.totals.retire();
-        } else {
-            slot.tally.retire();
-        }
-        if slot.reclaims::<R>() {
-            // `room` is never 0 here, so this is one decrement in place.
-            let room = slot.room.get().wrapping_sub(1);
-            slot.room.set(room);
-            if room == 0 {
-                self.global.publish_and_drain(slot);
-            }
+    /// Counts an object that was retired, and publishes a full batch.
+    #[inline(always)]
+    pub(super) fn fill_batch(&self) {
+        // `room` is never 0 here, so this is one decrement in place.
+        let room = self.slot.room.get().wrapping_sub(1);
+        self.slot.room.set(room);
+        if room == 0 {
+            self.global.publish_and_drain(self.slot);
         }
     }
 
@@ -211,7 +190,7 @@ impl<S: Scheme> Global<S> {
     ///
     /// As for `retire`; `object` is what `link` points to.
     #[inline]
-    unsafe fn push_retired(
+    pub(super) unsafe fn push_retired(
         &self,
         slot: &Slot<S>,
         object: &Link,

@@ -12,7 +12,7 @@ impl<S: Scheme> Local<'_, S> {
     pub(crate) fn enter<R: Role>(&self) {
         let section = &self.slot.section;
         // Whether a guard on an open section executes the light barrier, too.
-        let always = R::NESTED != Some(false) || S::Barrier::LIGHT_IS_FREE;
+        let always = Self::always_light::<R>();
         let own = self.own_if_needed(always);
         // The constants come first, or an empty branch remains.
         if (S::ROBUST || cfg!(feature = "stats")) && !own.is_open() {
@@ -199,9 +199,7 @@ impl<S: Scheme> Global<S> {
         }
         slot.unwant();
         slot.section.renumber::<S::Barrier>(own);
-        if slot.reclaims::<R>() {
-            Local { global: self, slot }.drain_inbox();
-        }
+        Local { global: self, slot }.forward_inbox::<R>();
     }
 
     /// Begins a new section under the one guard that is open.
@@ -220,9 +218,7 @@ impl<S: Scheme> Global<S> {
         // The light barrier: pairs as in `enter`. Without it a publisher that
         // saw the new number could reclaim what the new section loads.
         S::Barrier::light();
-        if slot.reclaims::<R>() {
-            Local { global: self, slot }.drain_inbox();
-        }
+        Local { global: self, slot }.forward_inbox::<R>();
     }
 
     /// `protect` in robust mode, when the era has advanced.

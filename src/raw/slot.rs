@@ -7,7 +7,7 @@ use super::{
     stats::Tally,
 };
 use crate::{
-    Link, Role,
+    Link,
     padding::Line,
     sync::{Cell, Init, LoadStoreBool, Ordering, init, step},
 };
@@ -108,18 +108,6 @@ impl<S: Scheme> Slot<S> {
     #[inline]
     pub(super) fn is_eager(&self) -> bool {
         self.claimed.is_eager()
-    }
-
-    /// Whether reclaimers may run in calls of an owner with role `R`.
-    #[inline(always)]
-    pub(crate) fn reclaims<R: Role>(&self) -> bool {
-        R::RECLAIMS.unwrap_or_else(|| self.is_eager())
-    }
-
-    /// Whether an owner with role `R` must not access the owner-only state.
-    #[inline(always)]
-    pub(crate) fn is_nested<R: Role>(&self) -> bool {
-        R::NESTED.unwrap_or_else(|| !self.is_eager())
     }
 }
 

@@ -135,10 +135,11 @@ impl Tree {
             if is_last {
                 self.store_len(shape);
             }
-            // Acquire: pairs with the Release of `put`; what was done with the
-            // block happens before what we do, and what was taken off the
-            // counts comes before what we add. Release: `put` finds the length.
-            // Relaxed on failure: only looked at.
+            // Acquire: pairs with the Release of `put` and `open`. Without it
+            // our use of the block would race with its last use, and we could
+            // add to a count before the last free has subtracted: it would be
+            // too high. Release: pairs with the Acquire of `put`, which reads
+            // the length. Relaxed on failure: only looked at.
             let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
             match leaf.compare_exchange_weak(seen, new, success, failure) {
                 Ok(_) => {
@@ -218,7 +219,8 @@ impl Tree {
     pub(crate) unsafe fn put(self, block: usize) {
         // SAFETY: the group's first block is there, as the block is.
         let leaf = unsafe { self.node(block / GROUP * GROUP) };
-        // Acquire, and on failure below: a full leaf comes with the length.
+        // Acquire, and on failure below: pairs with the Release of `take_in`.
+        // A full leaf comes with the length; without it `open` could find none.
         let mut seen = leaf.load(Ordering::Acquire);
         while seen != FULL {
             // Release: pairs with the Acquire of `take_in`. Acquire: whoever

@@ -10,6 +10,7 @@
 mod changes;
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
@@ -148,10 +149,13 @@ enum Program {
     Miri,
 }
 
-/// The models, and what is known of them: those that caught most run first.
+/// The models, and what is known of them: those that caught most run first, and
+/// of those the fastest.
 #[derive(Default)]
 struct Models {
     score: HashMap<String, u32>,
+    /// How long they took last.
+    took: HashMap<String, Duration>,
 }
 
 impl Models {
@@ -182,10 +186,12 @@ impl Models {
     ) -> Result<Option<String>, String> {
         let program = copy.build(which)?;
         let mut names = names(&program)?;
-        names.sort_by_key(|name| std::cmp::Reverse(self.score.get(name).copied().unwrap_or(0)));
+        names.sort_by_key(|name| (Reverse(self.score.get(name)), self.took.get(name)));
         for name in names {
             let mut command = Command::new(&program);
+            let start = Instant::now();
             let ran = shell::run(command.args(["--exact", &name, "--nocapture"]), LIMIT)?;
+            self.took.insert(name.clone(), start.elapsed());
             let said = |text| ran.stdout.contains(text) || ran.stderr.contains(text);
             // A wait for another thread that is tried for ever says nothing of
             // what is weakened: the other models go on.

@@ -20,7 +20,7 @@ const ELSEWHERE: [&str; 5] = [
 const LOADS: [&str; 1] = ["at_least_acquire"];
 
 /// Fences, and looks that the argument rests on: file, text, replacement, name.
-const LOOKS: [(&str, &str, &str, &str); 5] = [
+const LOOKS: [(&str, &str, &str, &str); 7] = [
     (
         "src/barrier.rs",
         "// SeqCst: pairs with `heavy`, see the trait.\n        fence(Ordering::SeqCst)",
@@ -50,6 +50,18 @@ const LOOKS: [(&str, &str, &str, &str); 5] = [
         "access.is_current(clock)",
         "true",
         "the look at the era in protect",
+    ),
+    (
+        "src/raw/drain.rs",
+        "any |= !open() && magazine",
+        "any |= magazine",
+        "a thief's look for a section",
+    ),
+    (
+        "src/raw/magazine.rs",
+        "if claimed == FREE && in_section",
+        "if in_section",
+        "an owner's look for a thief",
     ),
 ];
 

@@ -138,7 +138,7 @@ impl Tree {
             // Acquire: pairs with the Release of `put` and `open`. Without it
             // our use of the block would race with its last use, and we could
             // add to a count before the last free has subtracted: it would be
-            // too high. Release: pairs with the Acquire of `put`, which reads
+            // too high. Release: pairs with the Acquire of `open`, which reads
             // the length. Relaxed on failure: only looked at.
             let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
             match leaf.compare_exchange_weak(seen, new, success, failure) {
@@ -219,14 +219,14 @@ impl Tree {
     pub(crate) unsafe fn put(self, block: usize) {
         // SAFETY: the group's first block is there, as the block is.
         let leaf = unsafe { self.node(block / GROUP * GROUP) };
-        // Acquire, and on failure below: pairs with the Release of `take_in`.
-        // A full leaf comes with the length; without it `open` could find none.
-        let mut seen = leaf.load(Ordering::Acquire);
+        // Relaxed: a look before the exchange.
+        let mut seen = leaf.load(Ordering::Relaxed);
         while seen != FULL {
-            // Release: pairs with the Acquire of `take_in`. Acquire: whoever
-            // opened the leaf took it off the counts before; who sees this
-            // free must not find them higher.
-            let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+            // Release: pairs with the Acquire of `take_in`. Acquire: pairs with
+            // the Release of the call that opened the leaf, and took it off the
+            // counts before. A thread that sees this free must not find them
+            // higher: it would be refused. Relaxed on failure: only looked at.
+            let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
             let new = seen & !bit_of(block);
             match leaf.compare_exchange_weak(seen, new, success, failure) {
                 Ok(_) => return,
@@ -240,8 +240,11 @@ impl Tree {
     #[cold]
     #[inline(never)]
     fn open(self, block: usize, leaf: &AtomicHalf) {
+        // Acquire: pairs with the Release of `take_in`, which stored the length
+        // before it filled the leaf. Without it we could find none.
+        leaf.load(Ordering::Acquire);
         // SAFETY: the block is there: a leaf of a smaller pool is never full.
-        // Relaxed: acquired with the full leaf.
+        // Relaxed: acquired with the leaf.
         let len = unsafe { self.node(LEN) }.load(Ordering::Relaxed);
         let shape = Shape { len: len as usize };
         let group = block / GROUP;

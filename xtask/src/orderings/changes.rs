@@ -35,8 +35,17 @@ const LOOKS: [(&str, &str, &str, &str); 7] = [
     ),
     (
         "src/raw/publish.rs",
-        "(3).\n        let seen = slot.section.look();",
-        "(3).",
+        "let list = slot.inbox.take();
+        if list.is_null() {
+            return None;
+        }
+        // The decisive look comes after the taking (3).
+        let seen = slot.section.look();",
+        "let seen = slot.section.look();
+        let list = slot.inbox.take();
+        if list.is_null() {
+            return None;
+        }",
         "the look after the taking",
     ),
     (

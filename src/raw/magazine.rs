@@ -95,9 +95,9 @@ mod kept {
         /// Claims it for a slot. False if it is claimed.
         #[inline]
         pub(crate) fn claim(&self, by: usize) -> bool {
-            // Acquire: pairs with the Release in `unclaim`; without it the
-            // blocks are not as they were left. Relaxed on failure: nothing
-            // is used.
+            // Acquire: pairs with the Release in `unclaim`. Without it we could
+            // take a block that the last claim took. Relaxed on failure:
+            // nothing is used.
             let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
             (self.claimed)
                 .compare_exchange(FREE, by, success, failure)
@@ -114,14 +114,15 @@ mod kept {
         /// Ends a claim.
         #[inline]
         pub(crate) fn unclaim(&self) {
-            // Release: see `claim`.
+            // Release: pairs with the Acquire in `claim` and `take`, see there.
             self.claimed.store(FREE, Ordering::Release);
         }
 
         /// Ends the claim of a slot whose owner is dead.
         pub(crate) fn unclaim_of(&self, by: usize) {
             // Relaxed: what the owner did happens before this by the promise
-            // to `evict`. It has the claim, or nobody whom this concerns.
+            // to `evict`, so the load sees its claim. No other slot claims by
+            // this name.
             if self.claimed.load(Ordering::Relaxed) == by {
                 self.unclaim();
             }
@@ -141,7 +142,8 @@ mod kept {
                 self.switch_pool(own, pool, size);
                 return ptr::null_mut();
             }
-            // Acquire: as in `claim`.
+            // Acquire: as in `claim`, for a thief that has finished. The thief
+            // of a claim that the load misses sees our section.
             let claimed = self.claimed.load(Ordering::Acquire);
             if claimed == FREE && in_section {
                 return self.pop();
@@ -151,7 +153,7 @@ mod kept {
 
         #[inline(never)]
         fn claim_and_pop(&self, own: usize) -> *mut Link {
-            // Relaxed: what we stored ourselves, or not.
+            // Relaxed: only the owner stores `own`, and finds what it stored.
             if self.claimed.load(Ordering::Relaxed) == own {
                 return self.pop();
             }
@@ -228,8 +230,8 @@ mod kept {
 
         /// Whether there was nothing in it a moment ago.
         pub(crate) fn seems_empty(&self) -> bool {
-            // Relaxed: a hint. A sleeping owner's block is seen by who knows
-            // that it was reclaimed.
+            // Relaxed: a hint. It sees a block whose reclaim happens before
+            // this call, unless it is gone.
             self.first.load(Ordering::Relaxed).is_null()
         }
 

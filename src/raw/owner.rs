@@ -75,7 +75,7 @@ impl OwnerWord {
 
     /// Releases the slot.
     pub(super) fn release(&self) {
-        // Release: pairs with the Acquire in `claim`.
+        // Release: pairs with the Acquire in `claim`, see there.
         self.0.store(self.get() & !KIND, Ordering::Release);
     }
 }

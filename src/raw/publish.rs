@@ -335,7 +335,8 @@ impl<S: Scheme> Global<S> {
         // Pairs with the light barrier in `enter`. If that comes first,
         // `wait_at` sees the section open. If this comes first, the section sees
         // what the caller did before the grace period, and need not be waited
-        // for.
+        // for. Without it the grace period could end during a section that
+        // does not see that.
         S::Barrier::heavy();
     }
 

@@ -126,7 +126,9 @@ impl<S: Scheme> Local<'_, S> {
     /// Swaps a pointer. The old one is protected.
     #[inline]
     pub(crate) fn swap<T>(&self, src: &AtomicPtr<T>, new: *mut T, order: Ordering) -> *mut T {
-        // At least Acquire, as in `protect`, with the caller's Release.
+        // At least Acquire: see `at_least_acquire`. A Release that the caller
+        // asks for pairs with the Acquire of a load that finds `new`; without
+        // it that thread's reads race with the object's initialisation.
         let order = match order {
             Ordering::Relaxed | Ordering::Acquire => Ordering::Acquire,
             Ordering::SeqCst => Ordering::SeqCst,
@@ -242,8 +244,9 @@ impl<S: Scheme> Global<S> {
         loop {
             // Relaxed: `protect` makes it Acquire.
             let seen = local.protect(src, Ordering::Relaxed);
-            // SeqCst: not weaker than what the caller asked for. Relaxed on
-            // failure: the value is not used.
+            // SeqCst: not weaker than what the caller asked for, whose total
+            // order would lack this access. Relaxed on failure: the value is
+            // not used.
             let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
             if let Ok(old) = src.compare_exchange_weak(seen, new, success, failure) {
                 return old;
@@ -252,8 +255,10 @@ impl<S: Scheme> Global<S> {
     }
 }
 
-/// The ordering of a load that protects. With Acquire the section sees the
-/// object's contents and, in robust mode, a clock not older than its birth.
+/// The ordering of a load that protects. Acquire pairs with the Release that
+/// published the pointer: the section sees the object's contents and, in robust
+/// mode, a clock not older than its birth. Without it the reads would race with
+/// the object's initialisation, and an object born later would seem protected.
 /// SeqCst is kept for the caller's own total order.
 #[inline(always)]
 const fn at_least_acquire(order: Ordering) -> Ordering {

@@ -13,7 +13,7 @@
 //! - a call that takes the last block of a leaf counts the leaf *afterwards*;
 //! - a call that frees a block of a full leaf takes the leaf off all counts
 //!   *before*. If the leaf is not full any more by then, because somebody else
-//!   freed a block, the call puts it back on.
+//!   freed a block, the call puts it back on, and tries again.
 //!
 //! So a count is the number of full leaves, less one for each call that stands
 //! between its two steps. A count that is too low costs a look at a full leaf
@@ -23,7 +23,7 @@
 //! The order of a leaf's exchanges is the order of its counts: a free releases
 //! what it took off, and the call that fills the leaf again acquires that
 //! before it counts. A free also acquires: if somebody else has opened the
-//! leaf, who sees this free must see the opened counts, too.
+//! leaf, a thread that sees this free must see the opened counts, too.
 //!
 //! There is no ABA: a bit says whether its block is taken, whatever has been
 //! in between, and all else is sums.
@@ -135,10 +135,11 @@ impl Tree {
             if is_last {
                 self.store_len(shape);
             }
-            // Acquire: pairs with the Release of `put`; what was done with the
-            // block happens before what we do, and what was taken off the
-            // counts comes before what we add. Release: `put` finds the length.
-            // Relaxed on failure: only looked at.
+            // Acquire: pairs with the Release of `clear` and `open`. Without it
+            // our use of the block would race with its last use, and we could
+            // add to a count before the last free has subtracted: it would be
+            // too high. Release: pairs with the Acquire of `open`, which reads
+            // the length. Relaxed on failure: only looked at.
             let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
             match leaf.compare_exchange_weak(seen, new, success, failure) {
                 Ok(_) => {
@@ -218,37 +219,39 @@ impl Tree {
     pub(crate) unsafe fn put(self, block: usize) {
         // SAFETY: the group's first block is there, as the block is.
         let leaf = unsafe { self.node(block / GROUP * GROUP) };
-        // Acquire, and on failure below: a full leaf comes with the length.
-        let mut seen = leaf.load(Ordering::Acquire);
-        while seen != FULL {
-            // Release: pairs with the Acquire of `take_in`. Acquire: whoever
-            // opened the leaf took it off the counts before; who sees this
-            // free must not find them higher.
-            let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
-            let new = seen & !bit_of(block);
-            match leaf.compare_exchange_weak(seen, new, success, failure) {
-                Ok(_) => return,
-                Err(now) => seen = now,
-            }
+        if !clear(leaf, block) {
+            self.open(leaf, block);
         }
-        self.open(block, leaf);
     }
 
     /// `put`, where the leaf is full.
     #[cold]
     #[inline(never)]
-    fn open(self, block: usize, leaf: &AtomicHalf) {
+    fn open(self, leaf: &AtomicHalf, block: usize) {
+        // Acquire: pairs with the Release of `take_in`, which stored the length
+        // before it filled the leaf. Without it we could find none.
+        leaf.load(Ordering::Acquire);
         // SAFETY: the block is there: a leaf of a smaller pool is never full.
-        // Relaxed: acquired with the full leaf.
+        // Relaxed: acquired with the leaf.
         let len = unsafe { self.node(LEN) }.load(Ordering::Relaxed);
         let shape = Shape { len: len as usize };
         let group = block / GROUP;
-        self.count(shape, group, Half::MAX);
-        // Release and Acquire: as in `put`.
-        let before = leaf.fetch_and(!bit_of(block), Ordering::AcqRel);
-        if before != FULL {
+        loop {
+            self.count(shape, group, Half::MAX);
+            // Release: as in `clear`; a thread that sees the leaf open must not
+            // find it counted. No Acquire: the call that filled the leaf has
+            // acquired all that was taken off before. Relaxed on failure: only
+            // looked at.
+            let (success, failure) = (Ordering::Release, Ordering::Relaxed);
+            let new = FULL & !bit_of(block);
+            if (leaf.compare_exchange(FULL, new, success, failure)).is_ok() {
+                return;
+            }
             // Somebody else has opened it.
             self.count(shape, group, 1);
+            if clear(leaf, block) {
+                return;
+            }
         }
     }
 
@@ -281,6 +284,26 @@ impl Tree {
 #[inline]
 fn bit_of(block: usize) -> Half {
     1 << (block % GROUP)
+}
+
+/// Clears a block's bit. False if the leaf is full.
+#[inline(always)]
+fn clear(leaf: &AtomicHalf, block: usize) -> bool {
+    // Relaxed: a look before the exchange.
+    let mut seen = leaf.load(Ordering::Relaxed);
+    while seen != FULL {
+        // Release: pairs with the Acquire of `take_in`. Acquire: pairs with the
+        // Release of the call that opened the leaf, and took it off the counts
+        // before. A thread that sees this free must not find them higher: it
+        // would be refused. Relaxed on failure: only looked at.
+        let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+        let new = seen & !bit_of(block);
+        match leaf.compare_exchange_weak(seen, new, success, failure) {
+            Ok(_) => return true,
+            Err(now) => seen = now,
+        }
+    }
+    false
 }
 
 /// The shape of a tree. Level 0 are the leaves; node `i` of a level has the

@@ -2,14 +2,15 @@
 //!
 //! Each atomic ordering of the algorithm is weakened by a step, each barrier
 //! and each look that the argument rests on is taken out, one at a time in a
-//! copy of the crate, and the loom models run until one fails. Where none does,
-//! `tests/total_order.rs` runs under Miri: to loom a `SeqCst` access is an
-//! `AcqRel` one. What nothing catches is an error: it is not needed, or a model
+//! copy of the crate, and the loom models run until one fails. To loom a
+//! `SeqCst` access is an `AcqRel` one: for that step `tests/total_order.rs` runs
+//! under Miri. What nothing catches is an error: it is not needed, or a model
 //! is. [`changes`] knows what can be weakened.
 
 mod changes;
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
@@ -22,6 +23,8 @@ use crate::{nightly, shell};
 
 /// The longest that one model may take.
 const LIMIT: Duration = Duration::from_secs(120);
+/// Files that have models beside them, which run first.
+const BESIDE: [&str; 2] = ["one_word", "tree"];
 
 pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
     let (mut list, mut unchanged, mut part, mut only) = (false, true, None, None);
@@ -78,9 +81,14 @@ fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
     nightly::install(&["miri", "rust-src"])?;
     let copy = Copy::make()?;
     let mut models = Models::default();
-    let programs = [Program::Eras, Program::Narrow, Program::All];
-    for program in programs.into_iter().filter(|_| unchanged) {
-        if let Some(model) = models.run(&copy, program, false)? {
+    if unchanged {
+        let all = [
+            Program::Beside,
+            Program::Narrow,
+            Program::All,
+            Program::Miri,
+        ];
+        if let Some(model) = models.run(&copy, &all, false)? {
             return Err(format!(
                 "the models fail before anything is weakened: {model}"
             ));
@@ -90,15 +98,7 @@ fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
     for change in changes {
         let original = copy.read(&change.file)?;
         copy.write(&change.file, &change.text)?;
-        let verdict = match &change.file {
-            // The narrow clock is another file; all else is the same in both.
-            file if file.contains("two_words") => models.run(&copy, Program::Narrow, true)?,
-            file if file.contains("one_word") => match models.run(&copy, Program::Eras, true)? {
-                None => models.run(&copy, Program::All, true)?,
-                caught => caught,
-            },
-            _ => models.run(&copy, Program::All, true)?,
-        };
+        let verdict = models.run(&copy, programs(change), true)?;
         copy.write(&change.file, &original)?;
         if verdict.is_some() {
             caught += 1;
@@ -122,26 +122,63 @@ fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
     }
 }
 
+/// What can tell of a change, in the order in which it runs.
+fn programs(change: &Change) -> &'static [Program] {
+    if change.is_total_order {
+        &[Program::Miri]
+    } else if change.file.contains("two_words") {
+        // Another file in the same place; all else is the same in both.
+        &[Program::Narrow]
+    } else if BESIDE.iter().any(|part| change.file.contains(part)) {
+        &[Program::Beside, Program::All]
+    } else {
+        &[Program::All]
+    }
+}
+
 /// Models that are built together.
 #[derive(Clone, Copy, PartialEq)]
 enum Program {
     /// Those of `tests/loom`.
     All,
-    /// Those beside the eras, in one word.
-    Eras,
-    /// The same, in two words.
+    /// Those beside the code: of the eras in one word, and of the tree.
+    Beside,
+    /// The same, with the eras in two words.
     Narrow,
+    /// `tests/total_order.rs`, which is not for loom.
+    Miri,
 }
 
-/// The models, and what is known of them: those that caught most run first.
+/// The models, and what is known of them: those that caught most run first, and
+/// of those the fastest.
 #[derive(Default)]
 struct Models {
     score: HashMap<String, u32>,
+    /// How long they took last.
+    took: HashMap<String, Duration>,
 }
 
 impl Models {
-    /// The model that fails, if any.
+    /// The first model that fails, if any.
     fn run(
+        &mut self,
+        copy: &Copy,
+        programs: &[Program],
+        is_weakened: bool,
+    ) -> Result<Option<String>, String> {
+        for &program in programs {
+            let failed = match program {
+                Program::Miri => copy.miri()?,
+                _ => self.run_one(copy, program, is_weakened)?,
+            };
+            if failed.is_some() {
+                return Ok(failed);
+            }
+        }
+        Ok(None)
+    }
+
+    fn run_one(
         &mut self,
         copy: &Copy,
         which: Program,
@@ -149,10 +186,12 @@ impl Models {
     ) -> Result<Option<String>, String> {
         let program = copy.build(which)?;
         let mut names = names(&program)?;
-        names.sort_by_key(|name| std::cmp::Reverse(self.score.get(name).copied().unwrap_or(0)));
+        names.sort_by_key(|name| (Reverse(self.score.get(name)), self.took.get(name)));
         for name in names {
             let mut command = Command::new(&program);
+            let start = Instant::now();
             let ran = shell::run(command.args(["--exact", &name, "--nocapture"]), LIMIT)?;
+            self.took.insert(name.clone(), start.elapsed());
             let said = |text| ran.stdout.contains(text) || ran.stderr.contains(text);
             // A wait for another thread that is tried for ever says nothing of
             // what is weakened: the other models go on.
@@ -170,22 +209,17 @@ impl Models {
             *self.score.entry(name.clone()).or_default() += 1;
             return Ok(Some(name));
         }
-        match which {
-            Program::All => copy.miri(),
-            _ => Ok(None),
-        }
+        Ok(None)
     }
 }
 
-/// The models of a program, but for those of the layer above, which say nothing
-/// of this one, and those of each pair, which say little that others do not.
+/// The models of a program.
 fn names(program: &Path) -> Result<Vec<String>, String> {
     let mut command = Command::new(program);
     let listed = shell::run(command.args(["--list", "--format=terse"]), LIMIT)?;
     let names = listed.stdout.lines();
     let names: Vec<_> = names
         .filter_map(|line| line.strip_suffix(": test"))
-        .filter(|name| !name.starts_with("safe::") && !name.starts_with("pairs::"))
         .map(str::to_owned)
         .collect();
     if names.is_empty() || !listed.ok() {
@@ -209,6 +243,13 @@ impl Copy {
             let _ = fs::remove_dir_all(folder.join(part));
             copy_folder(&root.join(part), &folder.join(part))?;
         }
+        // The models of the layer above say nothing of this one, and those of each
+        // pair little that others do not; they take most of the time to build.
+        let models = folder.join("tests/loom/main.rs");
+        let kept = read(&models)?
+            .replace("mod pairs;\n", "")
+            .replace("mod safe;\n", "");
+        write(&models, &kept)?;
         // The members of the workspace stay behind.
         let manifest = read(&root.join("Cargo.toml"))?;
         let package = manifest.split("[workspace]").next().unwrap_or_default();
@@ -264,12 +305,13 @@ impl Copy {
         command
             .current_dir(&self.0)
             .env("RUSTFLAGS", flags)
+            .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
             .env(
                 "CARGO_TARGET_DIR",
                 self.0.join(if narrow { "narrow" } else { "loom" }),
             )
             .args(["test", "--release", "--no-run"])
-            // The clock has models of its own beside it.
+            // The clock and the tree have models of their own beside them.
             .args(match which {
                 Program::All => &["--test", "loom"][..],
                 _ => &["--lib"],

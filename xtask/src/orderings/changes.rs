@@ -5,21 +5,22 @@ use std::path::{Path, PathBuf};
 use super::{entries, read};
 
 /// What is not in the algorithm, or where loom cannot look.
-const ELSEWHERE: [&str; 4] = [
+const ELSEWHERE: [&str; 5] = [
     // The structures on top; they have models of their own.
     "src/safe/",
     // The kernel has a part in it: `tests/membarrier.rs`, `tests/membarrier_modes.rs`.
     "src/barrier/membarrier.rs",
-    // What the models of the clock do.
+    // What the models do.
     "src/raw/era/looks.rs",
     "src/raw/era/models.rs",
+    "src/raw/tree/models.rs",
 ];
 
 /// Functions whose `SeqCst` is that of a load.
 const LOADS: [&str; 1] = ["at_least_acquire"];
 
 /// Fences, and looks that the argument rests on: file, text, replacement, name.
-const LOOKS: [(&str, &str, &str, &str); 5] = [
+const LOOKS: [(&str, &str, &str, &str); 7] = [
     (
         "src/barrier.rs",
         "// SeqCst: pairs with `heavy`, see the trait.\n        fence(Ordering::SeqCst)",
@@ -34,8 +35,17 @@ const LOOKS: [(&str, &str, &str, &str); 5] = [
     ),
     (
         "src/raw/publish.rs",
-        "(3).\n        let seen = slot.section.look();",
-        "(3).",
+        "let list = slot.inbox.take();
+        if list.is_null() {
+            return None;
+        }
+        // The decisive look comes after the taking (3).
+        let seen = slot.section.look();",
+        "let seen = slot.section.look();
+        let list = slot.inbox.take();
+        if list.is_null() {
+            return None;
+        }",
         "the look after the taking",
     ),
     (
@@ -49,6 +59,18 @@ const LOOKS: [(&str, &str, &str, &str); 5] = [
         "access.is_current(clock)",
         "true",
         "the look at the era in protect",
+    ),
+    (
+        "src/raw/drain.rs",
+        "any |= !open() && magazine",
+        "any |= magazine",
+        "a thief's look for a section",
+    ),
+    (
+        "src/raw/magazine.rs",
+        "if claimed == FREE && in_section",
+        "if in_section",
+        "an owner's look for a thief",
     ),
 ];
 
@@ -64,6 +86,8 @@ pub struct Change {
     pub file: String,
     pub line: usize,
     pub what: String,
+    /// To loom both are the same: a `SeqCst` access is an `AcqRel` one.
+    pub is_total_order: bool,
     /// The whole file, changed.
     pub text: String,
 }
@@ -100,6 +124,7 @@ pub fn all_changes(root: &Path) -> Result<Vec<Change>, String> {
                 file: file.clone(),
                 line: text[..at + from.len()].lines().count(),
                 what: format!("without {what}"),
+                is_total_order: false,
                 text: text.replacen(from, to, 1),
             });
         }
@@ -120,12 +145,13 @@ fn in_text(file: &str, text: &str) -> Result<(Vec<Change>, usize), String> {
         }
         // The pattern of a match arm is not an ordering that is used.
         let pattern = code.find("=>").unwrap_or(0);
-        let mut add = |start: usize, end: usize, new: &str, what: String| {
+        let mut add = |start: usize, end: usize, new: &str, what: String, is_total_order| {
             let (start, end) = (offset + start, offset + end);
             changes.push(Change {
                 file: file.into(),
                 line: index + 1,
                 what,
+                is_total_order,
                 text: format!("{}{new}{}", &text[..start], &text[end..]),
             });
         };
@@ -145,13 +171,21 @@ fn in_text(file: &str, text: &str) -> Result<(Vec<Change>, usize), String> {
                 if start < pattern {
                     continue;
                 }
-                for weaker in weaker(name, LOADS.contains(&function)) {
-                    add(start, end, weaker, format!("{name} to {weaker}"));
+                let steps = weaker(name, LOADS.contains(&function));
+                for (step, weaker) in steps.iter().enumerate() {
+                    let what = format!("{name} to {weaker}");
+                    add(start, end, weaker, what, name == "SeqCst" && step == 0);
                 }
             }
         }
         if BARRIERS.contains(&code.trim()) {
-            add(0, line.len() - 1, "", format!("without {}", code.trim()));
+            add(
+                0,
+                line.len() - 1,
+                "",
+                format!("without {}", code.trim()),
+                false,
+            );
         } else if code.contains("light()") || code.contains("heavy()") {
             // Declarations have no caller.
             unknown |= !code.contains("fn ");

@@ -1,10 +1,99 @@
 //! An open section.
 
-use core::{fmt, marker::PhantomData};
+use core::{fmt, marker::PhantomData, mem::ManuallyDrop};
 
 use crate::{
-    AsLink, AtomicPtr, Basic, Eager, Link, Reclaimer, Role, Scheme, raw::Local, sync::Ordering,
+    AsLink, AtomicPtr, Basic, Eager, Handle, Link, Reclaimer, Role, Scheme, raw::Local,
+    sync::Ordering,
 };
+
+impl<S: Scheme, R: Role> Handle<'_, S, R> {
+    /// Opens a section. Pointers loaded through the guard stay valid until it
+    /// is dropped.
+    ///
+    /// Wait-free. Enter and drop together cost two plain stores and a
+    /// [light barrier](crate::guide::glossary#light-barrier). Guards nest, and
+    /// may be dropped in any order; the section lasts until the last guard is
+    /// dropped.
+    ///
+    /// # Panics
+    ///
+    /// If the handle has more guards, forgotten ones included, than its word
+    /// can count. In debug builds also if the handle was evicted, which is
+    /// misuse of `evict`.
+    ///
+    /// ```
+    /// use hyaline::Collector;
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let outer = handle.enter();
+    /// let inner = handle.enter();
+    /// drop(outer); // still inside
+    /// drop(inner);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn enter(&self) -> Guard<'_, S, R> {
+        debug_assert!(
+            !self.is_evicted(),
+            "the slot of this handle was evicted; register again"
+        );
+        self.local().enter::<R>();
+        Guard::new(self)
+    }
+
+    /// Closes a section whose guard was forgotten, as the drop of the guard
+    /// would. For code that enters at one place and leaves at another, as in C.
+    ///
+    /// # Safety
+    ///
+    /// A guard of this handle was forgotten in this context, and nothing else
+    /// closes the section for it. Pointers loaded through it are not used any
+    /// more.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// core::mem::forget(handle.enter());
+    /// // SAFETY: the guard was forgotten just now.
+    /// unsafe { handle.leave_unchecked() };
+    /// assert_eq!(collector.slots().next().unwrap().guards, 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub unsafe fn leave_unchecked(&self) {
+        self.local().leave_in_place::<R>();
+    }
+
+    /// Makes a guard of an open section whose own guard was forgotten. For code
+    /// that does not keep the guard, as in C.
+    ///
+    /// Wait-free; no access to memory.
+    ///
+    /// # Safety
+    ///
+    /// A guard of this handle was forgotten in this context, and the new guard
+    /// takes its place. Of all guards made for it in this way at most one is
+    /// dropped, and none if [`leave_unchecked`](Self::leave_unchecked) is
+    /// called for it. After that, pointers loaded through any of them are not
+    /// used any more. Nor are they after a `refresh` of any of them.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// core::mem::forget(handle.enter());
+    /// // SAFETY: the guard was forgotten just now.
+    /// drop(unsafe { handle.make_guard_unchecked() });
+    /// assert_eq!(collector.slots().next().unwrap().guards, 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub unsafe fn make_guard_unchecked(&self) -> Guard<'_, S, R> {
+        Guard::new(self)
+    }
+}
 
 /// An active read-side critical section of a [`Handle`](crate::Handle).
 ///
@@ -23,18 +112,49 @@ use crate::{
 /// guard keeps its slot active: the objects that the section may hold stay
 /// pending, and nothing is freed early.
 pub struct Guard<'h, S: Scheme = Basic, R: Role = Eager> {
-    local: Local<'h, S>,
+    /// A copy of the handle, which is borrowed for `'h`.
+    handle: ManuallyDrop<Handle<'h, S, R>>,
     /// Neither `Send` nor `Sync`.
-    bound: PhantomData<(R, *mut ())>,
+    bound: PhantomData<*mut ()>,
 }
 
 impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     #[inline]
-    pub(crate) fn new(local: Local<'h, S>) -> Self {
+    pub(crate) fn new(handle: &Handle<'h, S, R>) -> Self {
         Self {
-            local,
+            handle: handle.lend(),
             bound: PhantomData,
         }
+    }
+
+    #[inline(always)]
+    fn local(&self) -> &Local<'h, S> {
+        self.handle.local()
+    }
+
+    /// The handle whose section this is: to allocate, to collect, to open another
+    /// guard. Wait-free; any context.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Guard, Linked, Pool, PoolExhausted};
+    ///
+    /// /// A function that has only the guard.
+    /// fn make(
+    ///     pool: &Pool<u32, 4>,
+    ///     guard: &Guard<'_>,
+    /// ) -> Result<*mut Linked<u32>, PoolExhausted<u32>> {
+    ///     pool.alloc(guard.handle(), 7)
+    /// }
+    ///
+    /// let (collector, pool) = (Collector::<1>::new(), Pool::new());
+    /// let handle = collector.register()?;
+    /// assert!(make(&pool, &handle.enter()).is_ok());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn handle(&self) -> &Handle<'h, S, R> {
+        &self.handle
     }
 
     /// The number of the slot.
@@ -46,7 +166,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[must_use]
     pub fn slot(&self) -> usize {
-        self.local.index()
+        self.local().index()
     }
 
     /// Loads a pointer that stays valid until the guard is dropped or
@@ -87,7 +207,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     pub fn protect<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> *mut T {
-        self.local.protect(src, order)
+        self.local().protect(src, order)
     }
 
     /// Swaps a pointer and protects the old one. `order` is strengthened to at
@@ -109,7 +229,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     pub fn swap<T>(&self, src: &AtomicPtr<T>, new: *mut T, order: Ordering) -> *mut T {
-        self.local.swap(src, new, order)
+        self.local().swap(src, new, order)
     }
 
     /// Stores `new` if the pointer is `current`. On failure, the pointer found
@@ -142,7 +262,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         success: Ordering,
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
-        self.local.compare_exchange_with(failure, |failure| {
+        self.local().compare_exchange_with(failure, |failure| {
             src.compare_exchange(current, new, success, failure)
         })
     }
@@ -175,7 +295,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         success: Ordering,
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
-        self.local.compare_exchange_with(failure, |failure| {
+        self.local().compare_exchange_with(failure, |failure| {
             src.compare_exchange_weak(current, new, success, failure)
         })
     }
@@ -211,7 +331,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     pub unsafe fn defer_retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
         // SAFETY: the object is valid, unlinked and retired once (fn contract);
         // by `AsLink` a `Link` comes first.
-        unsafe { self.local.retire::<R>(ptr.cast::<Link>(), reclaim, false) };
+        unsafe { self.local().retire::<R>(ptr.cast::<Link>(), reclaim, false) };
     }
 
     /// Retires an object whose reclaimer runs no user code except the value's
@@ -227,7 +347,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         let (link, plain) = (object.cast::<Link>(), !core::mem::needs_drop::<T>());
         // SAFETY: the object is valid, unlinked and retired once, and if it is
         // plain, `reclaim` runs no user code (fn contract).
-        unsafe { self.local.retire::<R>(link, reclaim, plain) };
+        unsafe { self.local().retire::<R>(link, reclaim, plain) };
     }
 
     /// Makes the section protect an object of the caller's own: one that the
@@ -265,7 +385,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     #[inline]
     pub unsafe fn protect_own<T: AsLink + ?Sized>(&self, object: *mut T) {
         // SAFETY: valid and not shared (fn contract).
-        unsafe { self.local.protect_own(object.cast::<Link>()) };
+        unsafe { self.local().protect_own(object.cast::<Link>()) };
     }
 
     /// A quiescent point: if another call waits for the section, ends it and
@@ -290,7 +410,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     #[doc(alias = "quiescent")]
     #[inline]
     pub fn refresh(&mut self) {
-        self.local.refresh::<R>();
+        self.local().refresh::<R>();
     }
 
     /// Whether this reader was asked to end its section, by
@@ -311,14 +431,14 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     pub fn restart_requested(&self) -> bool {
-        self.local.take_restart()
+        self.local().take_restart()
     }
 }
 
 impl<S: Scheme, R: Role> Drop for Guard<'_, S, R> {
     #[inline]
     fn drop(&mut self) {
-        self.local.leave::<R>();
+        self.local().leave::<R>();
     }
 }
 

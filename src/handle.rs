@@ -1,10 +1,10 @@
 //! A claimed slot.
 
-use core::{fmt, marker::PhantomData, num::NonZeroU16};
+use core::{fmt, marker::PhantomData, mem::ManuallyDrop, num::NonZeroU16};
 
 use crate::{
-    AsLink, Basic, Eager, Erased, Guard, HandleId, Link, Linked, Reclaimer, Role, Scheme,
-    raw::Local, sync::Cell,
+    AsLink, Basic, Eager, Erased, HandleId, Link, Linked, Reclaimer, Role, Scheme, raw::Local,
+    sync::Cell,
 };
 
 /// A claimed slot, through which a task, an interrupt or a CPU uses a
@@ -54,6 +54,12 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         &self.local
     }
 
+    /// The same handle, for a guard. The original releases the slot.
+    #[inline(always)]
+    pub(crate) fn lend(&self) -> ManuallyDrop<Self> {
+        ManuallyDrop::new(Self { ..*self })
+    }
+
     /// The number of the slot, below the collector's capacity.
     ///
     /// ```
@@ -100,92 +106,6 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         self.local.slot.owner() != self.owner
     }
 
-    /// Opens a section. Pointers loaded through the guard stay valid until it
-    /// is dropped.
-    ///
-    /// Wait-free. Enter and drop together cost two plain stores and a
-    /// [light barrier](crate::guide::glossary#light-barrier). Guards nest, and
-    /// may be dropped in any order; the section lasts until the last guard is
-    /// dropped.
-    ///
-    /// # Panics
-    ///
-    /// If the handle has more guards, forgotten ones included, than its word
-    /// can count. In debug builds also if the handle was evicted, which is
-    /// misuse of `evict`.
-    ///
-    /// ```
-    /// use hyaline::Collector;
-    ///
-    /// let collector = Collector::<1>::new();
-    /// let handle = collector.register()?;
-    /// let outer = handle.enter();
-    /// let inner = handle.enter();
-    /// drop(outer); // still inside
-    /// drop(inner);
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    #[inline]
-    pub fn enter(&self) -> Guard<'_, S, R> {
-        debug_assert!(
-            !self.is_evicted(),
-            "the slot of this handle was evicted; register again"
-        );
-        self.local.enter::<R>();
-        Guard::new(self.local)
-    }
-
-    /// Closes a section whose guard was forgotten, as the drop of the guard
-    /// would. For code that enters at one place and leaves at another, as in C.
-    ///
-    /// # Safety
-    ///
-    /// A guard of this handle was forgotten in this context, and nothing else
-    /// closes the section for it. Pointers loaded through it are not used any
-    /// more.
-    ///
-    /// ```
-    /// let collector = hyaline::Collector::<1>::new();
-    /// let handle = collector.register()?;
-    /// core::mem::forget(handle.enter());
-    /// // SAFETY: the guard was forgotten just now.
-    /// unsafe { handle.leave_unchecked() };
-    /// assert_eq!(collector.slots().next().unwrap().guards, 0);
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    #[inline]
-    pub unsafe fn leave_unchecked(&self) {
-        self.local.leave_in_place::<R>();
-    }
-
-    /// Makes a guard of an open section whose own guard was forgotten. For code
-    /// that does not keep the guard, as in C.
-    ///
-    /// Wait-free; no access to memory.
-    ///
-    /// # Safety
-    ///
-    /// A guard of this handle was forgotten in this context, and the new guard
-    /// takes its place. Of all guards made for it in this way at most one is
-    /// dropped, and none if [`leave_unchecked`](Self::leave_unchecked) is
-    /// called for it. After that, pointers loaded through any of them are not
-    /// used any more. Nor are they after a `refresh` of any of them.
-    ///
-    /// ```
-    /// let collector = hyaline::Collector::<1>::new();
-    /// let handle = collector.register()?;
-    /// core::mem::forget(handle.enter());
-    /// // SAFETY: the guard was forgotten just now.
-    /// drop(unsafe { handle.make_guard_unchecked() });
-    /// assert_eq!(collector.slots().next().unwrap().guards, 0);
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    #[inline]
-    #[must_use]
-    pub unsafe fn make_guard_unchecked(&self) -> Guard<'_, S, R> {
-        Guard::new(self.local)
-    }
-
     /// Turns the handle into one whose role is known at run time.
     ///
     /// ```
@@ -196,7 +116,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// ```
     #[must_use]
     pub fn erase(self) -> Handle<'c, S, Erased> {
-        let this = core::mem::ManuallyDrop::new(self);
+        let this = ManuallyDrop::new(self);
         Handle {
             local: this.local,
             owner: this.owner,
@@ -238,7 +158,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// Gives a value a header with the current era as birth era. Wait-free.
     ///
     /// In robust mode, a section that uses the object after others could find
-    /// it must call [`Guard::protect_own`] before it shares the object.
+    /// it must call [`Guard::protect_own`](crate::Guard::protect_own) before it shares the object.
     ///
     /// The object may be shared only with users of the same collector.
     ///
@@ -263,13 +183,13 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     ///
     /// Guards of this handle do not count, unless the section of another slot
     /// holds the object first: it may then wait for them too. Use
-    /// [`Guard::defer_retire`] if one of them may still use the object. May run
+    /// [`Guard::defer_retire`](crate::Guard::defer_retire) if one of them may still use the object. May run
     /// reclaimers. Costs a
     /// [heavy barrier](crate::guide::glossary#heavy-barrier) and a look at each
     /// slot.
     ///
     /// On a deferred or per-CPU handle it does the same as
-    /// [`Guard::defer_retire`]. In a reclaimer, the call that runs the reclaimer
+    /// [`Guard::defer_retire`](crate::Guard::defer_retire). In a reclaimer, the call that runs the reclaimer
     /// reclaims the object, too: reclaimers that retire in this way each time
     /// keep that call busy without end.
     ///
@@ -284,7 +204,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// - In robust mode it was made with a handle of this collector, by
     ///   [`link`](Self::link), with a [`stamp`](Self::stamp) or by a pool, or
     ///   it has a [`Link::new`].
-    /// - In robust mode it is reached only through [`Guard::protect`] and its
+    /// - In robust mode it is reached only through [`Guard::protect`](crate::Guard::protect) and its
     ///   siblings, and once it is unlinked no pointer in it is followed, not
     ///   even through `protect`: the object that the pointer leads to may have
     ///   been unlinked and reclaimed since, and the pointer does not change.
@@ -416,7 +336,7 @@ impl<S: Scheme> Handle<'_, S> {
     /// has found a block.
     ///
     /// Any eager handle reclaims what is left over when it collects or
-    /// publishes. While anything is left over, each [`Guard::defer_retire`] on
+    /// publishes. While anything is left over, each [`Guard::defer_retire`](crate::Guard::defer_retire) on
     /// this handle publishes and reclaims up to the limit, so that it does not
     /// grow. Wait-free.
     ///

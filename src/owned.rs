@@ -122,7 +122,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     /// reclaimers.
     fn close(handle: &Handle<'c, S, R>) {
         if !handle.is_evicted() {
-            drop(Guard::<S, R>::new(*handle.local()));
+            drop(Guard::new(handle));
         }
     }
 

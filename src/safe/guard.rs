@@ -39,7 +39,7 @@ impl<D: Domain, R: Role> Handle<D, R> {
     pub(super) fn enter_for_section(&self) -> Guard<'static, D, R> {
         core::mem::forget((**self).enter());
         Guard {
-            raw: crate::Guard::new(*self.local()),
+            raw: crate::Guard::new(self),
             of: PhantomData,
         }
     }

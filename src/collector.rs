@@ -1,6 +1,7 @@
 //! The collector: a `static` array of slots.
 
 mod error;
+mod membership;
 mod view;
 
 use core::{fmt, ops::Deref};

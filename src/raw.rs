@@ -239,9 +239,9 @@ impl<S: Scheme> Clone for Local<'_, S> {
 
 impl<S: Scheme> Copy for Local<'_, S> {}
 
-impl<S: Scheme> Local<'_, S> {
+impl<'c, S: Scheme> Local<'c, S> {
     /// The collector.
-    pub(crate) fn global(&self) -> &Global<S> {
+    pub(crate) fn global(&self) -> &'c Global<S> {
         self.global
     }
 

@@ -26,20 +26,15 @@ impl<D: Domain, R: Role> Handle<D, R> {
     /// ```
     #[inline]
     pub fn enter(&self) -> Guard<'_, D, R> {
-        Guard {
-            raw: (**self).enter(),
-            of: PhantomData,
-        }
+        self.enter_for_section()
     }
-}
 
-impl<D: Domain, R: Role> Handle<D, R> {
     /// As `enter`, but without a borrow of the handle: the caller keeps the two
     /// together.
-    pub(super) fn enter_for_section(&self) -> Guard<'static, D, R> {
-        core::mem::forget((**self).enter());
+    #[inline]
+    pub(super) fn enter_for_section<'h>(&self) -> Guard<'h, D, R> {
         Guard {
-            raw: crate::Guard::new(self),
+            raw: crate::Guard::open(self),
             of: PhantomData,
         }
     }
@@ -65,12 +60,37 @@ impl<D: Domain, R: Role> Handle<D, R> {
 /// Dereferences to the [`Guard`](crate::Guard) of the collector, for what is
 /// built on raw pointers.
 pub struct Guard<'h, D: Domain, R: Role = Eager> {
-    /// Of the collector that `D` names.
-    raw: crate::Guard<'h, SchemeOf<D>, R>,
-    of: PhantomData<Brand<D>>,
+    /// Of the collector that `D` names. Its handle is borrowed for `'h`.
+    raw: crate::Guard<'static, SchemeOf<D>, R>,
+    of: PhantomData<(&'h (), Brand<D>)>,
 }
 
 impl<D: Domain, R: Role> Guard<'_, D, R> {
+    /// The handle whose section this is, for calls that take one. Wait-free; any
+    /// context.
+    ///
+    /// ```
+    /// use hyaline::{Collector, domain, safe::{Domain, Full, Guard, Queue}};
+    ///
+    /// domain!(App: Collector<2> = Collector::new());
+    /// static LOG: Queue<u32, 4, App> = Queue::new();
+    ///
+    /// /// A function that has only the guard.
+    /// fn log(event: u32, guard: &Guard<'_, App>) -> Result<(), Full<u32>> {
+    ///     LOG.push(guard.handle(), event)
+    /// }
+    ///
+    /// let handle = App::register()?;
+    /// log(7, &handle.enter())?;
+    /// assert_eq!(LOG.pop(&handle), Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn handle(&self) -> &Handle<D, R> {
+        Handle::from_ref(self.raw.handle())
+    }
+
     /// A quiescent point, as [`Guard::refresh`](crate::Guard::refresh): ends
     /// the section and begins a new one, for the price of a load when nothing
     /// waits. May run reclaimers.

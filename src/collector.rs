@@ -10,7 +10,7 @@ pub use error::{MemoryError, SlotsExhausted};
 pub use view::CollectorView;
 
 use crate::{
-    Basic, Config, Scheme,
+    Basic, Config, Fences, Robust, Scheme,
     raw::{Global, Slot},
     sync::const_fn,
 };
@@ -61,6 +61,26 @@ impl<const N: usize> Collector<N> {
     }
 }
 
+impl<const N: usize> Collector<N, Robust> {
+    const_fn! {
+        /// A collector of the scheme [`Robust`] with the default [`Config`].
+        ///
+        /// It is not called `new`, because `Collector::<8>::new()` would then be
+        /// of either scheme, and the compiler would ask which one.
+        ///
+        /// ```
+        /// use hyaline::{Collector, Robust};
+        ///
+        /// static C: Collector<8, Robust> = Collector::robust();
+        /// # assert!(C.register().is_ok());
+        /// ```
+        #[must_use]
+        pub const fn robust() -> Self {
+            Self::with_config(Config::new())
+        }
+    }
+}
+
 impl<const N: usize, S: Scheme> Collector<N, S> {
     const_fn! {
         /// A collector of any scheme.
@@ -97,9 +117,9 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     }
 }
 
-impl<const N: usize> Default for Collector<N> {
+impl<const N: usize, S: Scheme<Barrier = Fences>> Default for Collector<N, S> {
     fn default() -> Self {
-        Self::new()
+        Self::with_config(Config::new())
     }
 }
 

@@ -1,6 +1,11 @@
 //! A claimed slot.
 
-use core::{fmt, marker::PhantomData, mem::ManuallyDrop, num::NonZeroU16};
+use core::{
+    fmt,
+    marker::PhantomData,
+    mem::{ManuallyDrop, needs_drop},
+    num::NonZeroU16,
+};
 
 use crate::{
     AsLink, Basic, Eager, Erased, HandleId, Link, Linked, Reclaimer, Role, Scheme, raw::Local,
@@ -220,18 +225,39 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub unsafe fn retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
-        let link = ptr.cast::<Link>();
-        // SAFETY: `ptr` is valid, unlinked, retired once, and this thread does
-        // not use it any more (fn contract); by `AsLink` a `Link` comes first.
+        // SAFETY: as for this function; by `AsLink` a `Link` comes first.
+        unsafe { self.retire_link(ptr.cast::<Link>(), reclaim, false) };
+    }
+
+    /// Retires an object whose reclaimer runs no user code except the value's
+    /// destructor. If the value has none, contexts in which no reclaimer may run
+    /// can reclaim the object too.
+    ///
+    /// # Safety
+    ///
+    /// As for [`retire`](Self::retire), and `reclaim` runs no user code except
+    /// `T`'s destructor.
+    pub(crate) unsafe fn retire_value<T>(&self, object: *mut Linked<T>, reclaim: Reclaimer) {
+        // SAFETY: as for this function; the link comes first. If the object is
+        // plain, `reclaim` runs no user code.
+        unsafe { self.retire_link(object.cast::<Link>(), reclaim, !needs_drop::<T>()) };
+    }
+
+    /// # Safety
+    ///
+    /// As for `retire`. If `plain`, `reclaim` runs no user code.
+    unsafe fn retire_link(&self, link: *mut Link, reclaim: Reclaimer, plain: bool) {
+        // SAFETY: valid, unlinked, retired once, and this thread does not use it
+        // any more (# Safety).
         unsafe {
             if self.is_evicted() {
                 self.local
                     .global()
                     .retire_evicted(self.local.slot, link, reclaim);
             } else if self.local.slot.reclaims::<R>() {
-                self.local.retire_now(link, reclaim, false);
+                self.local.retire_now(link, reclaim, plain);
             } else {
-                self.local.retire::<R>(link, reclaim, false);
+                self.local.retire::<R>(link, reclaim, plain);
             }
         }
     }

@@ -31,6 +31,7 @@
 
 mod block;
 mod error;
+mod retire;
 
 use core::{fmt, ptr};
 
@@ -52,7 +53,7 @@ use crate::{
 /// Static storage for `K` objects of type [`Linked<T>`].
 ///
 /// ```
-/// use hyaline::{Collector, Pool, reclaim};
+/// use hyaline::{Collector, Pool};
 ///
 /// static C: Collector<2> = Collector::new();
 /// static POOL: Pool<u32, 16> = Pool::new();
@@ -61,8 +62,8 @@ use crate::{
 /// let object = POOL.alloc(&handle, 7).expect("the pool has room");
 /// // SAFETY: nobody else has it.
 /// assert_eq!(unsafe { **object }, 7);
-/// // SAFETY: it was never shared, and comes from a pool that outlives `C`.
-/// unsafe { handle.retire(object, reclaim::pooled::<u32>) };
+/// // SAFETY: it was never shared, and comes from a pool that is a static.
+/// unsafe { POOL.retire(&handle, object) };
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
 ///
@@ -123,7 +124,8 @@ impl<T, const K: usize> Pool<T, K> {
     /// [flushes](Handle::flush), which may run reclaimers, and
     /// tries again. A deferred or per-CPU handle, and a reclaimer, must not run
     /// them: they send on what waits, and give back the blocks of objects that
-    /// have no destructor, retired through the [safe layer](crate::safe). So
+    /// have no destructor, retired through a pool or the
+    /// [safe layer](crate::safe). So
     /// does a handle whose [limit](Handle::limit_reclaims) was used up by other
     /// objects. On 64-bit targets a handle keeps up to `K / 32` blocks, at most
     /// 64. The call takes them from handles without an open section.
@@ -300,9 +302,22 @@ impl<T, const K: usize> Pool<T, K> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub unsafe fn free(&self, object: *mut Linked<T>) {
+        self.assert_contains(object);
         // SAFETY: "is the caller's alone" and "came from `alloc` of this pool"
         // (# Safety). No magazine.
         unsafe { destroy(object, ptr::null_mut()) };
+    }
+
+    /// Checks in debug builds that an object is from this pool.
+    #[inline]
+    #[track_caller]
+    fn assert_contains(&self, object: *mut Linked<T>) {
+        let offset = object.addr().wrapping_sub(self.first().addr());
+        let block = size_of::<Block<T>>();
+        debug_assert!(
+            offset < K * block && offset % block == 0,
+            "the object is not from this pool; pass it to the pool that allocated it"
+        );
     }
 
     /// The number of free blocks, without those that handles keep, when it was

@@ -172,6 +172,8 @@ mod cell;
 mod domain;
 mod error;
 mod guard;
+#[cfg(feature = "critical-section")]
+mod handle_cell;
 mod map;
 mod node;
 mod pointer;
@@ -189,6 +191,8 @@ pub use cell::RcuCell;
 pub use domain::{Domain, Handle, PerCpu};
 pub use error::{Full, Refused};
 pub use guard::Guard;
+#[cfg(feature = "critical-section")]
+pub use handle_cell::{HandleCell, HandleUnavailable};
 pub use map::{Iter, Map, MapNode};
 pub use node::Node;
 pub use pointer::{Owned, Pointer, Shared};

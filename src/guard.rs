@@ -2,7 +2,7 @@
 
 mod enter;
 
-use core::{fmt, marker::PhantomData, mem::ManuallyDrop};
+use core::{fmt, marker::PhantomData, mem::ManuallyDrop, ops::Deref};
 
 use crate::{
     AsLink, AtomicPtr, Basic, Eager, Handle, Link, Reclaimer, Role, Scheme, raw::Local,
@@ -26,10 +26,9 @@ use crate::{
 /// guard keeps its slot active: the objects that the section may hold stay
 /// pending, and nothing is freed early.
 pub struct Guard<'h, S: Scheme = Basic, R: Role = Eager> {
-    /// A copy of the handle, which is borrowed for `'h`.
-    handle: ManuallyDrop<Handle<'h, S, R>>,
+    local: Local<'h, S>,
     /// Neither `Send` nor `Sync`.
-    bound: PhantomData<*mut ()>,
+    bound: PhantomData<(R, *mut ())>,
 }
 
 impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
@@ -41,25 +40,25 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
             "the slot of this handle was evicted; register again"
         );
         handle.local().enter::<R>();
-        Self::new(handle)
+        Self::new(*handle.local())
     }
 
     /// A guard of a section that is open. The caller keeps the handle for `'h`.
-    #[inline(always)]
-    pub(crate) fn new(handle: &Handle<'h, S, R>) -> Self {
+    #[inline]
+    pub(crate) fn new(local: Local<'h, S>) -> Self {
         Self {
-            handle: handle.lend(),
+            local,
             bound: PhantomData,
         }
     }
 
     #[inline(always)]
-    fn local(&self) -> &Local<'h, S> {
-        self.handle.local()
+    pub(crate) fn local(&self) -> &Local<'h, S> {
+        &self.local
     }
 
     /// The handle whose section this is: to allocate, to collect, to open another
-    /// guard. Wait-free; any context.
+    /// guard. It stays on this thread. Wait-free, one load; any context.
     ///
     /// ```
     /// use hyaline::{Collector, Guard, Linked, Pool, PoolExhausted};
@@ -69,7 +68,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     ///     pool: &Pool<u32, 4>,
     ///     guard: &Guard<'_>,
     /// ) -> Result<*mut Linked<u32>, PoolExhausted<u32>> {
-    ///     pool.alloc(guard.handle(), 7)
+    ///     pool.alloc(&guard.handle(), 7)
     /// }
     ///
     /// let (collector, pool) = (Collector::<1>::new(), Pool::new());
@@ -79,8 +78,10 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     #[must_use]
-    pub fn handle(&self) -> &Handle<'h, S, R> {
-        &self.handle
+    pub fn handle(&self) -> impl Deref<Target = Handle<'h, S, R>> {
+        // The owner of now is the handle that is borrowed: a guard of an evicted
+        // one is not used (`CollectorView::evict`, # Safety).
+        Lent::new(Handle::new(self.local))
     }
 
     /// The number of the slot.
@@ -92,7 +93,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[must_use]
     pub fn slot(&self) -> usize {
-        self.local().index()
+        self.local.index()
     }
 
     /// Loads a pointer that stays valid until the guard is dropped or
@@ -133,7 +134,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     pub fn protect<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> *mut T {
-        self.local().protect(src, order)
+        self.local.protect(src, order)
     }
 
     /// Swaps a pointer and protects the old one. `order` is strengthened to at
@@ -155,7 +156,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     pub fn swap<T>(&self, src: &AtomicPtr<T>, new: *mut T, order: Ordering) -> *mut T {
-        self.local().swap(src, new, order)
+        self.local.swap(src, new, order)
     }
 
     /// Stores `new` if the pointer is `current`. On failure, the pointer found
@@ -188,7 +189,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         success: Ordering,
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
-        self.local().compare_exchange_with(failure, |failure| {
+        self.local.compare_exchange_with(failure, |failure| {
             src.compare_exchange(current, new, success, failure)
         })
     }
@@ -221,7 +222,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         success: Ordering,
         failure: Ordering,
     ) -> Result<*mut T, *mut T> {
-        self.local().compare_exchange_with(failure, |failure| {
+        self.local.compare_exchange_with(failure, |failure| {
             src.compare_exchange_weak(current, new, success, failure)
         })
     }
@@ -257,7 +258,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     pub unsafe fn defer_retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
         // SAFETY: the object is valid, unlinked and retired once (fn contract);
         // by `AsLink` a `Link` comes first.
-        unsafe { self.local().retire::<R>(ptr.cast::<Link>(), reclaim, false) };
+        unsafe { self.local.retire::<R>(ptr.cast::<Link>(), reclaim, false) };
     }
 
     /// Retires an object whose reclaimer runs no user code except the value's
@@ -273,7 +274,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         let (link, plain) = (object.cast::<Link>(), !core::mem::needs_drop::<T>());
         // SAFETY: the object is valid, unlinked and retired once, and if it is
         // plain, `reclaim` runs no user code (fn contract).
-        unsafe { self.local().retire::<R>(link, reclaim, plain) };
+        unsafe { self.local.retire::<R>(link, reclaim, plain) };
     }
 
     /// Makes the section protect an object of the caller's own: one that the
@@ -311,7 +312,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     #[inline]
     pub unsafe fn protect_own<T: AsLink + ?Sized>(&self, object: *mut T) {
         // SAFETY: valid and not shared (fn contract).
-        unsafe { self.local().protect_own(object.cast::<Link>()) };
+        unsafe { self.local.protect_own(object.cast::<Link>()) };
     }
 
     /// A quiescent point: if another call waits for the section, ends it and
@@ -336,7 +337,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     #[doc(alias = "quiescent")]
     #[inline]
     pub fn refresh(&mut self) {
-        self.local().refresh::<R>();
+        self.local.refresh::<R>();
     }
 
     /// Whether this reader was asked to end its section, by
@@ -357,14 +358,34 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     pub fn restart_requested(&self) -> bool {
-        self.local().take_restart()
+        self.local.take_restart()
+    }
+}
+
+/// A copy of a handle, which does not release the slot. It borrows the guard that
+/// it came from, and stays on its thread: neither `Send` nor `Sync`.
+pub(crate) struct Lent<H>(ManuallyDrop<H>, PhantomData<*mut ()>);
+
+impl<H> Lent<H> {
+    #[inline]
+    pub(crate) fn new(handle: H) -> Self {
+        Self(ManuallyDrop::new(handle), PhantomData)
+    }
+}
+
+impl<H> Deref for Lent<H> {
+    type Target = H;
+
+    #[inline]
+    fn deref(&self) -> &H {
+        &self.0
     }
 }
 
 impl<S: Scheme, R: Role> Drop for Guard<'_, S, R> {
     #[inline]
     fn drop(&mut self) {
-        self.local().leave::<R>();
+        self.local.leave::<R>();
     }
 }
 

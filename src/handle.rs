@@ -59,12 +59,6 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         &self.local
     }
 
-    /// The same handle, for a guard. The original releases the slot.
-    #[inline(always)]
-    pub(crate) fn lend(&self) -> ManuallyDrop<Self> {
-        ManuallyDrop::new(Self { ..*self })
-    }
-
     /// The number of the slot, below the collector's capacity.
     ///
     /// ```

@@ -136,7 +136,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     /// reclaimers.
     fn close(handle: &Handle<'c, S, R>) {
         if !handle.is_evicted() {
-            drop(Guard::new(handle));
+            drop(Guard::<S, R>::new(*handle.local()));
         }
     }
 

@@ -47,7 +47,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[must_use]
     pub fn collector(&self) -> &'h CollectorView<S> {
-        self.handle().collector()
+        CollectorView::from_global(self.local().global())
     }
 
     /// Whether this is a section of the collector, like [`Handle::belongs_to`]. A
@@ -76,6 +76,6 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[must_use]
     pub fn belongs_to(&self, collector: &CollectorView<S>) -> bool {
-        self.handle().belongs_to(collector)
+        self.local().global().addr() == collector.global().addr()
     }
 }

@@ -81,6 +81,6 @@ impl<S: Scheme, R: Role> Handle<'_, S, R> {
     #[inline]
     #[must_use]
     pub unsafe fn make_guard_unchecked(&self) -> Guard<'_, S, R> {
-        Guard::new(self)
+        Guard::new(*self.local())
     }
 }

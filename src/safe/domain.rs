@@ -158,7 +158,6 @@ pub(super) type SchemeOf<D> = <<D as Domain>::Collector as AnyCollector>::Scheme
 /// # idle_task(&App::register()?);
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
-#[repr(transparent)] // see `from_ref`
 pub struct Handle<D: Domain, R: Role = Eager> {
     /// Of the collector that `D` names. All of this module's safety rests on it.
     raw: crate::Handle<'static, SchemeOf<D>, R>,
@@ -170,14 +169,6 @@ impl<D: Domain, R: Role> Handle<D, R> {
     pub(super) fn new(raw: crate::Handle<'static, SchemeOf<D>, R>) -> Self {
         let of = PhantomData;
         Self { raw, of }
-    }
-
-    /// `raw` is of the collector that `D` names.
-    #[inline(always)]
-    pub(super) fn from_ref<'a>(raw: &'a crate::Handle<'static, SchemeOf<D>, R>) -> &'a Self {
-        // SAFETY: `repr(transparent)`: the layout is that of `raw`, and the
-        // reference is shared either way.
-        unsafe { &*core::ptr::from_ref(raw).cast() }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     Domain, Handle,
     domain::{Brand, SchemeOf},
 };
-use crate::{Eager, Role};
+use crate::{Eager, Role, guard::Lent};
 
 impl<D: Domain, R: Role> Handle<D, R> {
     /// Opens a section: what is read under the guard stays valid until the guard
@@ -66,8 +66,8 @@ pub struct Guard<'h, D: Domain, R: Role = Eager> {
 }
 
 impl<D: Domain, R: Role> Guard<'_, D, R> {
-    /// The handle whose section this is, for calls that take one. Wait-free; any
-    /// context.
+    /// The handle whose section this is, for calls that take one. It stays on this
+    /// thread. Wait-free, one load; any context.
     ///
     /// ```
     /// use hyaline::{Collector, domain, safe::{Domain, Full, Guard, Queue}};
@@ -77,7 +77,7 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
     ///
     /// /// A function that has only the guard.
     /// fn log(event: u32, guard: &Guard<'_, App>) -> Result<(), Full<u32>> {
-    ///     LOG.push(guard.handle(), event)
+    ///     LOG.push(&guard.handle(), event)
     /// }
     ///
     /// let handle = App::register()?;
@@ -87,8 +87,9 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
     /// ```
     #[inline]
     #[must_use]
-    pub fn handle(&self) -> &Handle<D, R> {
-        Handle::from_ref(self.raw.handle())
+    pub fn handle(&self) -> impl Deref<Target = Handle<D, R>> {
+        // As in `crate::Guard::handle`.
+        Lent::new(Handle::new(crate::Handle::new(*self.raw.local())))
     }
 
     /// A quiescent point, as [`Guard::refresh`](crate::Guard::refresh): ends

@@ -39,8 +39,14 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
             !handle.is_evicted(),
             "the slot of this handle was evicted; register again"
         );
-        handle.local().enter::<R>();
-        Self::new(*handle.local())
+        Self::open_slot(*handle.local())
+    }
+
+    /// Opens a section of a slot.
+    #[inline(always)]
+    pub(crate) fn open_slot(local: Local<'h, S>) -> Self {
+        local.enter::<R>();
+        Self::new(local)
     }
 
     /// A guard of a section that is open. The caller keeps the handle for `'h`.

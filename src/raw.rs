@@ -121,6 +121,7 @@ mod snapshot;
 mod stack;
 mod stats;
 pub(crate) mod tree;
+mod unprotected;
 
 use core::ptr;
 
@@ -218,9 +219,10 @@ impl<S: Scheme> Global<S> {
         ptr::from_ref(&self.high_water).addr()
     }
 
-    /// The number of one of the slots.
+    /// The number of one of the slots. Of a slot that lies elsewhere
+    /// (`unprotected`), a number beyond them.
     fn index_of(&self, slot: &Slot<S>) -> usize {
-        let offset = ptr::from_ref(slot).addr() - self.slots.as_ptr().addr();
+        let offset = (ptr::from_ref(slot).addr()).wrapping_sub(self.slots.as_ptr().addr());
         offset / size_of::<Slot<S>>()
     }
 }

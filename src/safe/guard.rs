@@ -4,7 +4,7 @@ use core::{fmt, marker::PhantomData, ops::Deref};
 
 use super::{
     Domain, Handle,
-    domain::{Brand, SchemeOf},
+    domain::{Brand, SchemeOf, collector},
 };
 use crate::{Eager, Role, guard::Lent};
 
@@ -123,6 +123,60 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
     #[inline]
     pub fn refresh(&mut self) {
         self.raw.refresh();
+    }
+}
+
+impl<D: Domain> Guard<'_, D> {
+    /// Calls `f` with a guard that protects nothing, as
+    /// [`CollectorView::with_unprotected`](crate::CollectorView::with_unprotected):
+    /// for `Drop`, and for calls that take `&mut self`, where code that wants a guard
+    /// is used without a handle. What is retired through it is reclaimed before the
+    /// call returns.
+    ///
+    /// # Panics
+    ///
+    /// If `f` or a reclaimer does. A second panic aborts.
+    ///
+    /// # Safety
+    ///
+    /// As there. In short: until the call returns, nobody else uses or finds an
+    /// object that `f` loads or retires through the guard or its handle.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Guard, Owned, Shared}};
+    ///
+    /// domain!(App: Collector<2> = Collector::new());
+    /// static POOL: Pool<u32, 4> = Pool::new();
+    ///
+    /// struct Place(Atomic<u32, App>);
+    ///
+    /// impl Drop for Place {
+    ///     fn drop(&mut self) {
+    ///         let clear = |guard: &Guard<'_, App>| {
+    ///             let old = self.0.swap(Shared::null(), guard);
+    ///             // SAFETY: this place was the one way to it.
+    ///             unsafe { guard.retire(old) };
+    ///         };
+    ///         // SAFETY: nobody else has the place.
+    ///         unsafe { Guard::<App>::with_unprotected(clear) };
+    ///     }
+    /// }
+    ///
+    /// let seven = Owned::new(&POOL, &App::register()?, 7).unwrap();
+    /// drop(Place(Atomic::new(seven)));
+    /// assert_eq!(POOL.available(), 4);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub unsafe fn with_unprotected<T>(f: impl FnOnce(&Guard<'_, D>) -> T) -> T {
+        let open = |raw: &crate::Guard<'_, SchemeOf<D>>| {
+            // SAFETY: it is lent to `f`, and the section is there until that
+            // returns; the collector is a static.
+            let raw = crate::Guard::open_slot(unsafe { raw.local().extend() });
+            let of = PhantomData;
+            f(&Guard { raw, of })
+        };
+        // SAFETY: as for this function.
+        unsafe { collector::<D>().with_unprotected(open) }
     }
 }
 

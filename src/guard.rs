@@ -84,7 +84,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[inline]
     #[must_use]
-    pub fn handle(&self) -> impl Deref<Target = Handle<'h, S, R>> {
+    pub fn handle(&self) -> impl Deref<Target = Handle<'h, S, R>> + use<'_, 'h, S, R> {
         // The owner of now is the handle that is borrowed: a guard of an evicted
         // one is not used (`CollectorView::evict`, # Safety).
         Lent::new(Handle::new(self.local))
@@ -298,9 +298,9 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     ///
     /// ```
     /// use core::{ptr, sync::atomic::Ordering::{AcqRel, Acquire}};
-    /// use hyaline::{AtomicPtr, Collector, Config, Linked, Robust, reclaim};
+    /// use hyaline::{AtomicPtr, Collector, Linked, Robust, reclaim};
     ///
-    /// let collector = Collector::<1, Robust>::with_config(Config::new());
+    /// let collector = Collector::<1, Robust>::new();
     /// let handle = collector.register()?;
     /// let head = AtomicPtr::<Linked<u32>>::new(ptr::null_mut());
     ///

@@ -28,6 +28,9 @@ impl<S: Scheme> CollectorView<S> {
     ///   `&mut self` says so, if the structure alone leads to these objects and
     ///   what it lends does not outlive it.
     /// - `f` does not use an object that a section of its own could no longer use.
+    /// - The pointers are valid. An exclusive reference to a [`Pool`](crate::Pool)
+    ///   invalidates pointers into it, so a structure with such a call borrows its
+    ///   pool and does not contain it.
     ///
     /// ```
     /// use core::{ptr, sync::atomic::Ordering};

@@ -17,21 +17,21 @@ struct Node {
     next: *mut Linked<Node>,
 }
 
-/// A stack with its own pool, whose calls take a guard.
+/// A stack whose calls take a guard. It borrows its pool: an exclusive reference to
+/// a pool would invalidate all pointers into it.
 struct List<'c, S: Scheme> {
     collector: &'c CollectorView<S>,
     head: AtomicPtr<Linked<Node>>,
-    nodes: Pool<Node, 4>,
+    nodes: &'c Pool<Node, 4>,
 }
 
 impl<'c, S: Scheme> List<'c, S> {
-    /// In a box: the pool must not move.
-    fn boxed(collector: &'c CollectorView<S>) -> Box<Self> {
-        Box::new(Self {
+    fn new(collector: &'c CollectorView<S>, nodes: &'c Pool<Node, 4>) -> Self {
+        Self {
             collector,
             head: AtomicPtr::default(),
-            nodes: Pool::new(),
-        })
+            nodes,
+        }
     }
 
     fn push(&self, guard: &Guard<'_, S>, value: Noisy) -> bool {
@@ -56,8 +56,7 @@ impl<'c, S: Scheme> List<'c, S> {
         // SAFETY: protected.
         let next = unsafe { (**first).next };
         guard.swap(&self.head, next, AcqRel);
-        // SAFETY: unlinked by the swap; from this pool, which is there until the
-        // collector has reclaimed all (see `drop`).
+        // SAFETY: unlinked by the swap; from this pool, which is dropped last.
         unsafe { self.nodes.defer_retire(guard, first) };
         true
     }
@@ -72,16 +71,15 @@ impl<'c, S: Scheme> List<'c, S> {
 
 impl<S: Scheme> Drop for List<'_, S> {
     fn drop(&mut self) {
-        // The pool goes next: nothing may be left.
         self.alone(|list, guard| while list.pop(guard) {});
     }
 }
 
 fn a_structure<S: Scheme<Barrier = Fences>>() {
-    let collector = collector::<S>();
+    let (nodes, collector) = (Pool::new(), collector::<S>());
     let handles: [_; 4] = std::array::from_fn(|_| collector.register().unwrap());
     assert!(collector.register().is_err());
-    let mut list = List::boxed(&collector);
+    let mut list = List::new(&collector, &nodes);
     let reader = handles[0].enter();
     let (dropped, ()) = drops(|| {
         list.alone(|list, guard| {
@@ -104,6 +102,7 @@ fn a_structure<S: Scheme<Barrier = Fences>>() {
     assert_eq!(drops(|| drop((reader, late))).0, 1);
     assert_eq!(list.nodes.available(), 3);
     assert_eq!(drops(|| drop(list)).0, 1);
+    assert_eq!(nodes.available(), 4);
     let stats = collector.stats();
     assert_eq!((stats.retired, stats.pending()), (4, 0));
 }
@@ -115,8 +114,8 @@ fn a_structure_in_both_schemes() {
 }
 
 fn a_panic<S: Scheme<Barrier = Fences>>() {
-    let collector = collector::<S>();
-    let mut list = List::boxed(&collector);
+    let (nodes, collector) = (Pool::new(), collector::<S>());
+    let mut list = List::new(&collector, &nodes);
     list.alone(|list, guard| while list.push(guard, QUIET) {});
     // Of the closure: what it retired is reclaimed.
     let (dropped, caught) = drops(|| {

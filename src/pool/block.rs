@@ -114,7 +114,8 @@ pub(crate) unsafe fn destroy<T>(object: *mut Linked<T>, magazine: *mut Link) {
 }
 
 /// The reclaimer of pooled objects: drops the value and gives the block back,
-/// also if the drop panics.
+/// also if the drop panics. [`Pool::retire`](crate::Pool::retire) and
+/// [`Pool::defer_retire`](crate::Pool::defer_retire) pass it with the right type.
 ///
 /// # Safety
 ///

@@ -232,7 +232,8 @@ fn a_value_leads_back_to_its_object() {
         let object = pool.alloc(&handle, value).unwrap();
         let value = Linked::value_ptr(object);
         // SAFETY: ours.
-        assert!(ptr::eq(value, unsafe { &raw const *(&**object) }));
+        let inside: &T = unsafe { &*object };
+        assert!(ptr::eq(value, inside));
         assert!(value.is_aligned());
         // The way back may be used: it reaches the header.
         let object = Linked::from_value_ptr(value);

@@ -54,8 +54,8 @@ impl<'c, S: Scheme> List<'c, S> {
             return false;
         }
         // SAFETY: protected.
-        let next = unsafe { (**first).next };
-        guard.swap(&self.head, next, AcqRel);
+        let node: &Node = unsafe { &*first };
+        guard.swap(&self.head, node.next, AcqRel);
         // SAFETY: unlinked by the swap; from this pool, which is dropped last.
         unsafe { self.nodes.defer_retire(guard, first) };
         true

@@ -8,10 +8,11 @@ impl<S: Scheme> CollectorView<S> {
     /// take `&mut self`, where code that wants a guard is used without a handle.
     /// Cannot fail.
     ///
-    /// A load through the guard is as any other. What is retired through it is
-    /// reclaimed before the call returns, also if `f` or a reclaimer panics; objects
-    /// that were retired before, and what `f` retires through other handles, wait as
-    /// usual. Objects that are made through its handle may be shared later.
+    /// A load through the guard is as any other. What is retired through it, or
+    /// through another guard of its handle, is reclaimed before the call returns, also
+    /// if `f` or a reclaimer panics. What [`Handle::retire`](crate::Handle::retire)
+    /// retires waits for the sections that are open, as usual, and so does what was
+    /// retired before. Objects that are made through its handle may be shared later.
     ///
     /// As wait-free as `f` and the reclaimers; on the stack, one slot. Any context
     /// in which the reclaimers may run, except an NMI.

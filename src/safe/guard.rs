@@ -65,7 +65,7 @@ pub struct Guard<'h, D: Domain, R: Role = Eager> {
     of: PhantomData<(&'h (), Brand<D>)>,
 }
 
-impl<D: Domain, R: Role> Guard<'_, D, R> {
+impl<'h, D: Domain, R: Role> Guard<'h, D, R> {
     /// The handle whose section this is, for calls that take one. It stays on this
     /// thread. Wait-free, one load; any context.
     ///
@@ -87,7 +87,7 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
     /// ```
     #[inline]
     #[must_use]
-    pub fn handle(&self) -> impl Deref<Target = Handle<D, R>> {
+    pub fn handle(&self) -> impl Deref<Target = Handle<D, R>> + use<'_, 'h, D, R> {
         // As in `crate::Guard::handle`.
         Lent::new(Handle::new(crate::Handle::new(*self.raw.local())))
     }

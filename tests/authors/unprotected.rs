@@ -173,6 +173,17 @@ fn others_are_not_affected() {
     assert_eq!((dropped, pool.available()), (8, 63));
     let mut token = token;
     let eager = collector.register().unwrap();
+    // `Handle::retire` waits for sections, as ever.
+    let section = eager.enter();
+    // SAFETY: as above.
+    let (dropped, ()) = drops(|| unsafe {
+        collector.with_unprotected(|guard| {
+            let object = pool.alloc(&guard.handle(), QUIET).unwrap();
+            pool.retire(&guard.handle(), object);
+        });
+    });
+    assert_eq!(dropped, 0);
+    assert_eq!(drops(|| drop(section)).0, 1);
     assert!(token.poll(&eager));
     assert_eq!(drops(|| eager.collect()), (1, 1));
     // SAFETY: nothing is loaded.

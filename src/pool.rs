@@ -31,6 +31,7 @@
 
 mod block;
 mod error;
+mod in_place;
 mod retire;
 
 use core::{fmt, ptr};
@@ -70,6 +71,7 @@ use crate::{
 /// A pool that is dropped frees its memory, but does not drop the objects in
 /// it. A block is an object with its header and one word. There are at most
 /// 2^32 - 1 of them, 65,535 where a word has less than 64 bits.
+#[repr(transparent)] // see `in_place`
 pub struct Pool<T, const K: usize> {
     blocks: [Block<T>; K],
 }
@@ -85,6 +87,11 @@ unsafe impl<T: Send, const K: usize> Send for Pool<T, K> {}
 const FLUSHES: usize = 16;
 
 impl<T, const K: usize> Pool<T, K> {
+    const CHECK: () = {
+        assert!(K > 0, "a pool has at least one block");
+        assert!(K <= MOST, "a pool of so many blocks has to be split");
+    };
+
     const_fn! {
         /// An empty pool.
         ///
@@ -94,10 +101,7 @@ impl<T, const K: usize> Pool<T, K> {
         /// ```
         #[must_use]
         pub const fn new() -> Self {
-            const {
-                assert!(K > 0, "a pool has at least one block");
-                assert!(K <= MOST, "a pool of so many blocks has to be split");
-            }
+            const { Self::CHECK }
             Self {
                 #[cfg(not(hyaline_loom))]
                 blocks: [const { <Block<T> as Init>::INIT }; K],

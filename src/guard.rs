@@ -39,7 +39,10 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
             !handle.is_evicted(),
             "the slot of this handle was evicted; register again"
         );
-        Self::open_slot(*handle.local())
+        // Not by `open_slot`: with a copy before the enter, guards in memory cost
+        // a few instructions more.
+        handle.local().enter::<R>();
+        Self::new(*handle.local())
     }
 
     /// Opens a section of a slot.

@@ -321,7 +321,7 @@ impl fmt::Display for Busy {
 
 impl core::error::Error for Busy {}
 
-/// `synchronize` would wait for its own caller.
+/// [`Handle::synchronize`] or [`Token::wait`] would wait for its own caller.
 ///
 /// ```
 /// use hyaline::{Collector, WouldDeadlock};
@@ -338,7 +338,9 @@ pub struct WouldDeadlock;
 
 impl fmt::Display for WouldDeadlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("synchronize would wait for its own caller; drop the handle's guards first, and do not call it in a reclaimer")
+        f.write_str(
+            "the call would wait for its own caller; drop the handle's guards first, and do not wait in a reclaimer",
+        )
     }
 }
 

@@ -157,7 +157,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// Gives a value a header with the current era as birth era. Wait-free.
     ///
     /// In robust mode, a section that uses the object after others could find
-    /// it must call [`Guard::protect_own`](crate::Guard::protect_own) before it shares the object.
+    /// it must call [`Guard::protect_own`] before it shares the object.
     ///
     /// The object may be shared only with users of the same collector.
     ///
@@ -170,6 +170,8 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// assert_eq!(*seven, 7);
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
+    ///
+    /// [`Guard::protect_own`]: crate::Guard::protect_own
     #[inline]
     pub fn link<T>(&self, value: T) -> Linked<T> {
         let linked = Linked::new(value);
@@ -182,13 +184,13 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     ///
     /// Guards of this handle do not count, unless the section of another slot
     /// holds the object first: it may then wait for them too. Use
-    /// [`Guard::defer_retire`](crate::Guard::defer_retire) if one of them may still use the object. May run
+    /// [`Guard::defer_retire`] if one of them may still use the object. May run
     /// reclaimers. Costs a
     /// [heavy barrier](crate::guide::glossary#heavy-barrier) and a look at each
     /// slot.
     ///
     /// On a deferred or per-CPU handle it does the same as
-    /// [`Guard::defer_retire`](crate::Guard::defer_retire). In a reclaimer, the call that runs the reclaimer
+    /// [`Guard::defer_retire`]. In a reclaimer, the call that runs the reclaimer
     /// reclaims the object, too: reclaimers that retire in this way each time
     /// keep that call busy without end.
     ///
@@ -203,7 +205,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// - In robust mode it was made with a handle of this collector, by
     ///   [`link`](Self::link), with a [`stamp`](Self::stamp) or by a pool, or
     ///   it has a [`Link::new`].
-    /// - In robust mode it is reached only through [`Guard::protect`](crate::Guard::protect) and its
+    /// - In robust mode it is reached only through [`Guard::protect`] and its
     ///   siblings, and once it is unlinked no pointer in it is followed, not
     ///   even through `protect`: the object that the pointer leads to may have
     ///   been unlinked and reclaimed since, and the pointer does not change.
@@ -218,6 +220,9 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// unsafe { handle.retire(object, reclaim::boxed::<Linked<i32>>) };
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
+    ///
+    /// [`Guard::defer_retire`]: crate::Guard::defer_retire
+    /// [`Guard::protect`]: crate::Guard::protect
     pub unsafe fn retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
         // SAFETY: as for this function; by `AsLink` a `Link` comes first.
         unsafe { self.retire_link(ptr.cast::<Link>(), reclaim, false) };
@@ -352,11 +357,12 @@ impl<S: Scheme> Handle<'_, S> {
     /// Two calls may reclaim more. The drop of the handle has no limit. An
     /// allocation that finds no free block, once the limit is used up, also
     /// reclaims objects that run no code of the user's: those without a
-    /// destructor that the [safe layer](crate::safe) retired. It stops when it
+    /// destructor that the [safe layer](crate::safe) or
+    /// [`Pool::retire`](crate::Pool::retire) retired. It stops when it
     /// has found a block.
     ///
     /// Any eager handle reclaims what is left over when it collects or
-    /// publishes. While anything is left over, each [`Guard::defer_retire`](crate::Guard::defer_retire) on
+    /// publishes. While anything is left over, each [`Guard::defer_retire`] on
     /// this handle publishes and reclaims up to the limit, so that it does not
     /// grow. Wait-free.
     ///
@@ -368,6 +374,8 @@ impl<S: Scheme> Handle<'_, S> {
     /// handle.limit_reclaims(NonZeroU16::new(4));
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
+    ///
+    /// [`Guard::defer_retire`]: crate::Guard::defer_retire
     pub fn limit_reclaims(&self, reclaimers: Option<NonZeroU16>) {
         let limit = reclaimers.map_or(0, NonZeroU16::get);
         if !self.is_evicted() {

@@ -208,9 +208,10 @@
 //! ```
 //!
 //! There, `critical-section` makes each read-modify-write a critical section of the
-//! crate of that name; this crate's own feature does not choose it. `unsafe-assume-single-core` masks interrupts instead, which is
-//! sound on one core in privileged mode. Without a choice, portable-atomic's build
-//! fails with a message that names both.
+//! crate of that name; this crate's own feature does not choose it.
+//! `unsafe-assume-single-core` masks interrupts instead, which is sound on one core in
+//! privileged mode. Without a choice, portable-atomic's build fails with a message that
+//! names both.
 //!
 //! # More
 //!

@@ -33,7 +33,9 @@
 //! as it does; a [`Section`] is a guard that async code can keep across an
 //! `await`. All other calls take a [`Handle`] and open a section of their own,
 //! so they hold nothing back for longer than they last. A call that puts a
-//! value and shows it returns a [`Ref`], which keeps the section open.
+//! value and shows it returns a [`Ref`], which keeps the section open. An interrupt
+//! that has no place for its handle keeps it in a `HandleCell` (feature
+//! `critical-section`).
 //!
 //! # Several structures in one pool
 //!

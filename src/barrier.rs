@@ -127,10 +127,10 @@ pub unsafe trait Barrier: Copy + 'static {
 /// any number of cores. The default.
 ///
 /// ```
-/// use hyaline::{Basic, Collector, Config, Fences};
+/// use hyaline::{Basic, Collector, Fences};
 ///
 /// // The same as `Collector<2>`.
-/// static C: Collector<2, Basic<Fences>> = Collector::with_config(Config::new());
+/// static C: Collector<2, Basic<Fences>> = Collector::new();
 /// # assert!(C.register().is_ok());
 /// ```
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,6 +1,8 @@
 //! The collector: a `static` array of slots.
 
 mod error;
+mod membership;
+mod unprotected;
 mod view;
 
 use core::{fmt, ops::Deref};
@@ -9,7 +11,7 @@ pub use error::{MemoryError, SlotsExhausted};
 pub use view::CollectorView;
 
 use crate::{
-    Basic, Config, Scheme,
+    Basic, Config, Fences, Scheme,
     raw::{Global, Slot},
     sync::const_fn,
 };
@@ -45,13 +47,18 @@ pub struct Collector<const N: usize, S: Scheme = Basic> {
     global: Global<S, [Slot<S>; N]>,
 }
 
-impl<const N: usize> Collector<N> {
+impl<const N: usize, S: Scheme<Barrier = Fences>> Collector<N, S> {
     const_fn! {
-        /// A collector of the default scheme with the default [`Config`].
+        /// A collector with the default [`Config`], of the default scheme unless
+        /// another one is named.
         ///
         /// ```
-        /// static C: hyaline::Collector<8> = hyaline::Collector::new();
-        /// # assert!(C.register().is_ok());
+        /// use hyaline::{Collector, Robust};
+        ///
+        /// static BASIC: Collector<8> = Collector::new();
+        /// static ROBUST: Collector<8, Robust> = Collector::new();
+        /// # assert!(BASIC.register().is_ok());
+        /// # assert!(ROBUST.register().is_ok());
         /// ```
         #[must_use]
         pub const fn new() -> Self {
@@ -62,12 +69,12 @@ impl<const N: usize> Collector<N> {
 
 impl<const N: usize, S: Scheme> Collector<N, S> {
     const_fn! {
-        /// A collector of any scheme.
+        /// A collector of any scheme and barrier.
         ///
         /// ```
         /// use hyaline::{Collector, Config, Robust};
         ///
-        /// static C: Collector<2, Robust> = Collector::with_config(Config::new());
+        /// static C: Collector<2, Robust> = Collector::with_config(Config::new().batch::<8>());
         /// # assert!(C.register().is_ok());
         /// ```
         #[must_use]
@@ -96,7 +103,7 @@ impl<const N: usize, S: Scheme> Collector<N, S> {
     }
 }
 
-impl<const N: usize> Default for Collector<N> {
+impl<const N: usize, S: Scheme<Barrier = Fences>> Default for Collector<N, S> {
     fn default() -> Self {
         Self::new()
     }

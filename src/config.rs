@@ -7,7 +7,9 @@ use crate::{Barrier, Fences};
 /// The numbers of a [`Config`].
 ///
 /// They are stored XORed with the defaults, so that a collector with the
-/// defaults is all zeros and lies in `.bss`.
+/// defaults is all zeros and lies in `.bss`. As parameters of the scheme's type
+/// they would be no memory at all; but a collector that is made at run time would
+/// need them in memory too, so there would be two ways to read each.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     batch: usize,
@@ -39,6 +41,12 @@ impl Settings {
 
 /// How a collector works: the batch size, the era step, the barrier. All
 /// methods are `const`.
+///
+/// A static collector with the default numbers is all zeros and lies in `.bss`.
+/// With other numbers it lies in `.data`, and takes its size once more in flash:
+/// 28 bytes a slot on a 32-bit microcontroller, 48 in robust mode. Where that
+/// counts, make it [in place](crate::CollectorView::in_place), in memory without
+/// an initial value.
 ///
 /// ```
 /// use hyaline::{Collector, Config, Robust};

@@ -1,12 +1,13 @@
 //! Grace periods: wait until every section that is open now has ended.
 //!
 //! For things that are not objects: an index, a descriptor, a DMA channel, a
-//! module to be unloaded. There are three forms, as in the Linux kernel's RCU:
+//! module to be unloaded. There are four forms, as in the Linux kernel's RCU:
 //!
 //! | here | kernel | |
 //! |---|---|---|
 //! | [`Handle::synchronize`] | `synchronize_rcu` | waits |
 //! | [`Handle::start_grace_period`], [`Token::poll`] | `start_poll_synchronize_rcu`, `poll_state_synchronize_rcu` | never waits |
+//! | [`Token::wait`] | `cond_synchronize_rcu` | waits for what is left |
 //! | [`Callback::call_later`] | `call_rcu` | calls a function |
 //!
 //! A grace period is a walk along the slots. After a heavy barrier, each slot
@@ -61,14 +62,13 @@ impl Token {
     fn advance<S: Scheme>(&mut self, local: &Local<'_, S>, except: usize) -> bool {
         while let Some(seen) = local.global().wait_at(self.slot, self.section) {
             match seen {
-                Err(_) if self.slot == except => self.slot += 1,
-                Ok(()) => {
-                    self.slot += 1;
-                    self.section = None;
-                }
-                Err(section) => {
+                Err(section) if self.slot != except => {
                     self.section = Some(section);
                     return false;
+                }
+                _ => {
+                    self.slot += 1;
+                    self.section = None;
                 }
             }
         }
@@ -105,12 +105,88 @@ impl Token {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn poll<S: Scheme, R: Role>(&mut self, handle: &Handle<'_, S, R>) -> bool {
+        self.check(handle);
+        self.advance(handle.local(), usize::MAX)
+    }
+
+    /// Waits until every section that was open at the start has ended: calls
+    /// `relax` between two looks, as [`Handle::synchronize`] does. Returns at once
+    /// if that is long ago.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldDeadlock`] if the handle has an open guard, or in a reclaimer that
+    /// runs on it. The token can still be polled.
+    ///
+    /// # Panics
+    ///
+    /// If the handle belongs to another collector. If `relax` panics, as in
+    /// `synchronize`.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let mut token = handle.start_grace_period();
+    /// // ... other work meanwhile
+    /// token.wait(&handle, std::thread::yield_now)?;
+    /// assert!(token.poll(&handle));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait<S: Scheme>(
+        &mut self,
+        handle: &Handle<'_, S>,
+        mut relax: impl FnMut(),
+    ) -> Result<(), WouldDeadlock> {
+        self.check(handle);
+        let local = handle.local();
+        if local.is_open() || local.is_draining() {
+            return Err(WouldDeadlock);
+        }
+        let mut wait = Wait { token: self, local };
+        while !wait.advance() {
+            relax();
+        }
+        Ok(())
+    }
+
+    /// [`wait`](Self::wait), with a strategy of the crate `spin`.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldDeadlock`], as `wait`.
+    ///
+    /// # Panics
+    ///
+    /// If the handle belongs to another collector.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let mut token = handle.start_grace_period();
+    /// token.wait_with(&handle, spin::Spin)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "spin")]
+    pub fn wait_with<S: Scheme>(
+        &mut self,
+        handle: &Handle<'_, S>,
+        strategy: impl spin::RelaxStrategy,
+    ) -> Result<(), WouldDeadlock> {
+        self.wait(handle, relaxes(strategy))
+    }
+
+    fn check<S: Scheme, R: Role>(&self, handle: &Handle<'_, S, R>) {
         assert!(
             handle.local().global().addr() == self.of,
             "the token belongs to another collector; poll it with a handle of the collector that started it"
         );
-        self.advance(handle.local(), usize::MAX)
     }
+}
+
+/// The function of a strategy.
+#[cfg(feature = "spin")]
+fn relaxes<X: spin::RelaxStrategy>(_: X) -> fn() {
+    X::relax
 }
 
 impl<S: Scheme, R: Role> Handle<'_, S, R> {
@@ -164,32 +240,44 @@ impl<S: Scheme> Handle<'_, S, Eager> {
     /// assert!(handle.synchronize(Spin::relax).is_err());
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
-    pub fn synchronize(&self, mut relax: impl FnMut()) -> Result<(), WouldDeadlock> {
-        let local = self.local();
-        if local.is_open() || local.is_draining() {
-            return Err(WouldDeadlock);
-        }
-        let mut wait = Wait {
-            token: Token::start(local),
-            local,
-        };
-        while !wait.advance() {
-            relax();
-        }
-        Ok(())
+    pub fn synchronize(&self, relax: impl FnMut()) -> Result<(), WouldDeadlock> {
+        self.start_grace_period().wait(self, relax)
+    }
+
+    /// [`synchronize`](Self::synchronize), with a strategy of the crate `spin`.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldDeadlock`], as `synchronize`.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// assert!(handle.synchronize_with(spin::Spin).is_ok());
+    /// let guard = handle.enter();
+    /// assert!(handle.synchronize_with(spin::Spin).is_err());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[cfg(feature = "spin")]
+    pub fn synchronize_with(
+        &self,
+        strategy: impl spin::RelaxStrategy,
+    ) -> Result<(), WouldDeadlock> {
+        self.synchronize(relaxes(strategy))
     }
 }
 
 /// The wait of `synchronize`. A panic of `relax` does not shorten it: unwinding
 /// may drop what readers still use.
 struct Wait<'a, 'c, S: Scheme> {
-    token: Token,
+    token: &'a mut Token,
     local: &'a Local<'c, S>,
 }
 
 impl<S: Scheme> Wait<'_, '_, S> {
-    /// Does not wait at the caller's slot: its section was not open at the start,
-    /// and `relax` may leave one open.
+    /// Does not wait at the caller's slot: its section is not open when the wait
+    /// begins, so what was open at the start has ended, and `relax` may leave one
+    /// open.
     fn advance(&mut self) -> bool {
         self.token.advance(self.local, self.local.index())
     }
@@ -233,7 +321,7 @@ impl fmt::Display for Busy {
 
 impl core::error::Error for Busy {}
 
-/// `synchronize` would wait for its own caller.
+/// [`Handle::synchronize`] or [`Token::wait`] would wait for its own caller.
 ///
 /// ```
 /// use hyaline::{Collector, WouldDeadlock};
@@ -250,7 +338,9 @@ pub struct WouldDeadlock;
 
 impl fmt::Display for WouldDeadlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("synchronize would wait for its own caller; drop the handle's guards first, and do not call it in a reclaimer")
+        f.write_str(
+            "the call would wait for its own caller; drop the handle's guards first, and do not wait in a reclaimer",
+        )
     }
 }
 

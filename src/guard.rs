@@ -1,9 +1,12 @@
 //! An open section.
 
-use core::{fmt, marker::PhantomData};
+mod enter;
+
+use core::{fmt, marker::PhantomData, mem::ManuallyDrop, ops::Deref};
 
 use crate::{
-    AsLink, AtomicPtr, Basic, Eager, Link, Reclaimer, Role, Scheme, raw::Local, sync::Ordering,
+    AsLink, AtomicPtr, Basic, Eager, Handle, Link, Reclaimer, Role, Scheme, raw::Local,
+    sync::Ordering,
 };
 
 /// An active read-side critical section of a [`Handle`](crate::Handle).
@@ -29,12 +32,65 @@ pub struct Guard<'h, S: Scheme = Basic, R: Role = Eager> {
 }
 
 impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
+    /// Opens a section. The caller keeps the handle for `'h`.
+    #[inline(always)]
+    pub(crate) fn open(handle: &Handle<'h, S, R>) -> Self {
+        debug_assert!(
+            !handle.is_evicted(),
+            "the slot of this handle was evicted; register again"
+        );
+        // Not by `open_slot`: with a copy before the enter, guards in memory cost
+        // a few instructions more.
+        handle.local().enter::<R>();
+        Self::new(*handle.local())
+    }
+
+    /// Opens a section of a slot.
+    #[inline(always)]
+    pub(crate) fn open_slot(local: Local<'h, S>) -> Self {
+        local.enter::<R>();
+        Self::new(local)
+    }
+
+    /// A guard of a section that is open. The caller keeps the handle for `'h`.
     #[inline]
     pub(crate) fn new(local: Local<'h, S>) -> Self {
         Self {
             local,
             bound: PhantomData,
         }
+    }
+
+    #[inline(always)]
+    pub(crate) fn local(&self) -> &Local<'h, S> {
+        &self.local
+    }
+
+    /// The handle whose section this is: to allocate, to collect, to open another
+    /// guard. It stays on this thread. Wait-free, one load; any context.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Guard, Linked, Pool, PoolExhausted};
+    ///
+    /// /// A function that has only the guard.
+    /// fn make(
+    ///     pool: &Pool<u32, 4>,
+    ///     guard: &Guard<'_>,
+    /// ) -> Result<*mut Linked<u32>, PoolExhausted<u32>> {
+    ///     pool.alloc(&guard.handle(), 7)
+    /// }
+    ///
+    /// let (collector, pool) = (Collector::<1>::new(), Pool::new());
+    /// let handle = collector.register()?;
+    /// assert!(make(&pool, &handle.enter()).is_ok());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn handle(&self) -> impl Deref<Target = Handle<'h, S, R>> + use<'_, 'h, S, R> {
+        // The owner of now is the handle that is borrowed: a guard of an evicted
+        // one is not used (`CollectorView::evict`, # Safety).
+        Lent::new(Handle::new(self.local))
     }
 
     /// The number of the slot.
@@ -245,9 +301,9 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     ///
     /// ```
     /// use core::{ptr, sync::atomic::Ordering::{AcqRel, Acquire}};
-    /// use hyaline::{AtomicPtr, Collector, Config, Linked, Robust, reclaim};
+    /// use hyaline::{AtomicPtr, Collector, Linked, Robust, reclaim};
     ///
-    /// let collector = Collector::<1, Robust>::with_config(Config::new());
+    /// let collector = Collector::<1, Robust>::new();
     /// let handle = collector.register()?;
     /// let head = AtomicPtr::<Linked<u32>>::new(ptr::null_mut());
     ///
@@ -312,6 +368,26 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     #[inline]
     pub fn restart_requested(&self) -> bool {
         self.local.take_restart()
+    }
+}
+
+/// A copy of a handle, which does not release the slot. It borrows the guard that
+/// it came from, and stays on its thread: neither `Send` nor `Sync`.
+pub(crate) struct Lent<H>(ManuallyDrop<H>, PhantomData<*mut ()>);
+
+impl<H> Lent<H> {
+    #[inline]
+    pub(crate) fn new(handle: H) -> Self {
+        Self(ManuallyDrop::new(handle), PhantomData)
+    }
+}
+
+impl<H> Deref for Lent<H> {
+    type Target = H;
+
+    #[inline]
+    fn deref(&self) -> &H {
+        &self.0
     }
 }
 

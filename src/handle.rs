@@ -1,10 +1,15 @@
 //! A claimed slot.
 
-use core::{fmt, marker::PhantomData, num::NonZeroU16};
+use core::{
+    fmt,
+    marker::PhantomData,
+    mem::{ManuallyDrop, needs_drop},
+    num::NonZeroU16,
+};
 
 use crate::{
-    AsLink, Basic, Eager, Erased, Guard, HandleId, Link, Linked, Reclaimer, Role, Scheme,
-    raw::Local, sync::Cell,
+    AsLink, Basic, Eager, Erased, HandleId, Link, Linked, Reclaimer, Role, Scheme, raw::Local,
+    sync::Cell,
 };
 
 /// A claimed slot, through which a task, an interrupt or a CPU uses a
@@ -100,92 +105,6 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         self.local.slot.owner() != self.owner
     }
 
-    /// Opens a section. Pointers loaded through the guard stay valid until it
-    /// is dropped.
-    ///
-    /// Wait-free. Enter and drop together cost two plain stores and a
-    /// [light barrier](crate::guide::glossary#light-barrier). Guards nest, and
-    /// may be dropped in any order; the section lasts until the last guard is
-    /// dropped.
-    ///
-    /// # Panics
-    ///
-    /// If the handle has more guards, forgotten ones included, than its word
-    /// can count. In debug builds also if the handle was evicted, which is
-    /// misuse of `evict`.
-    ///
-    /// ```
-    /// use hyaline::Collector;
-    ///
-    /// let collector = Collector::<1>::new();
-    /// let handle = collector.register()?;
-    /// let outer = handle.enter();
-    /// let inner = handle.enter();
-    /// drop(outer); // still inside
-    /// drop(inner);
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    #[inline]
-    pub fn enter(&self) -> Guard<'_, S, R> {
-        debug_assert!(
-            !self.is_evicted(),
-            "the slot of this handle was evicted; register again"
-        );
-        self.local.enter::<R>();
-        Guard::new(self.local)
-    }
-
-    /// Closes a section whose guard was forgotten, as the drop of the guard
-    /// would. For code that enters at one place and leaves at another, as in C.
-    ///
-    /// # Safety
-    ///
-    /// A guard of this handle was forgotten in this context, and nothing else
-    /// closes the section for it. Pointers loaded through it are not used any
-    /// more.
-    ///
-    /// ```
-    /// let collector = hyaline::Collector::<1>::new();
-    /// let handle = collector.register()?;
-    /// core::mem::forget(handle.enter());
-    /// // SAFETY: the guard was forgotten just now.
-    /// unsafe { handle.leave_unchecked() };
-    /// assert_eq!(collector.slots().next().unwrap().guards, 0);
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    #[inline]
-    pub unsafe fn leave_unchecked(&self) {
-        self.local.leave_in_place::<R>();
-    }
-
-    /// Makes a guard of an open section whose own guard was forgotten. For code
-    /// that does not keep the guard, as in C.
-    ///
-    /// Wait-free; no access to memory.
-    ///
-    /// # Safety
-    ///
-    /// A guard of this handle was forgotten in this context, and the new guard
-    /// takes its place. Of all guards made for it in this way at most one is
-    /// dropped, and none if [`leave_unchecked`](Self::leave_unchecked) is
-    /// called for it. After that, pointers loaded through any of them are not
-    /// used any more. Nor are they after a `refresh` of any of them.
-    ///
-    /// ```
-    /// let collector = hyaline::Collector::<1>::new();
-    /// let handle = collector.register()?;
-    /// core::mem::forget(handle.enter());
-    /// // SAFETY: the guard was forgotten just now.
-    /// drop(unsafe { handle.make_guard_unchecked() });
-    /// assert_eq!(collector.slots().next().unwrap().guards, 0);
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    #[inline]
-    #[must_use]
-    pub unsafe fn make_guard_unchecked(&self) -> Guard<'_, S, R> {
-        Guard::new(self.local)
-    }
-
     /// Turns the handle into one whose role is known at run time.
     ///
     /// ```
@@ -196,7 +115,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// ```
     #[must_use]
     pub fn erase(self) -> Handle<'c, S, Erased> {
-        let this = core::mem::ManuallyDrop::new(self);
+        let this = ManuallyDrop::new(self);
         Handle {
             local: this.local,
             owner: this.owner,
@@ -251,6 +170,8 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// assert_eq!(*seven, 7);
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
+    ///
+    /// [`Guard::protect_own`]: crate::Guard::protect_own
     #[inline]
     pub fn link<T>(&self, value: T) -> Linked<T> {
         let linked = Linked::new(value);
@@ -299,17 +220,41 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// unsafe { handle.retire(object, reclaim::boxed::<Linked<i32>>) };
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
+    ///
+    /// [`Guard::defer_retire`]: crate::Guard::defer_retire
+    /// [`Guard::protect`]: crate::Guard::protect
     pub unsafe fn retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
-        let link = ptr.cast::<Link>();
-        // SAFETY: `ptr` is valid, unlinked, retired once, and this thread does
-        // not use it any more (fn contract); by `AsLink` a `Link` comes first.
+        // SAFETY: as for this function; by `AsLink` a `Link` comes first.
+        unsafe { self.retire_link(ptr.cast::<Link>(), reclaim, false) };
+    }
+
+    /// Retires an object whose reclaimer runs no user code except the value's
+    /// destructor. If the value has none, contexts in which no reclaimer may run
+    /// can reclaim the object too.
+    ///
+    /// # Safety
+    ///
+    /// As for [`retire`](Self::retire), and `reclaim` runs no user code except
+    /// `T`'s destructor.
+    pub(crate) unsafe fn retire_value<T>(&self, object: *mut Linked<T>, reclaim: Reclaimer) {
+        // SAFETY: as for this function; the link comes first. If the object is
+        // plain, `reclaim` runs no user code.
+        unsafe { self.retire_link(object.cast::<Link>(), reclaim, !needs_drop::<T>()) };
+    }
+
+    /// # Safety
+    ///
+    /// As for `retire`. If `plain`, `reclaim` runs no user code.
+    unsafe fn retire_link(&self, link: *mut Link, reclaim: Reclaimer, plain: bool) {
+        // SAFETY: valid, unlinked, retired once, and this thread does not use it
+        // any more (# Safety).
         unsafe {
             if self.is_evicted() {
                 self.local
                     .global()
                     .retire_evicted(self.local.slot, link, reclaim);
             } else {
-                self.local.retire_unused::<R>(link, reclaim);
+                self.local.retire_unused::<R>(link, reclaim, plain);
             }
         }
     }
@@ -410,7 +355,8 @@ impl<S: Scheme> Handle<'_, S> {
     /// Two calls may reclaim more. The drop of the handle has no limit. An
     /// allocation that finds no free block, once the limit is used up, also
     /// reclaims objects that run no code of the user's: those without a
-    /// destructor that the [safe layer](crate::safe) retired. It stops when it
+    /// destructor that the [safe layer](crate::safe) or
+    /// [`Pool::retire`](crate::Pool::retire) retired. It stops when it
     /// has found a block.
     ///
     /// Any eager handle reclaims what is left over when it collects or
@@ -426,6 +372,8 @@ impl<S: Scheme> Handle<'_, S> {
     /// handle.limit_reclaims(NonZeroU16::new(4));
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
+    ///
+    /// [`Guard::defer_retire`]: crate::Guard::defer_retire
     pub fn limit_reclaims(&self, reclaimers: Option<NonZeroU16>) {
         let limit = reclaimers.map_or(0, NonZeroU16::get);
         if !self.is_evicted() {

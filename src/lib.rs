@@ -116,7 +116,7 @@
 //!
 //! ```
 //! use core::sync::atomic::Ordering;
-//! use hyaline::{AtomicPtr, Collector, Linked, Pool, reclaim};
+//! use hyaline::{AtomicPtr, Collector, Linked, Pool};
 //!
 //! static C: Collector<8> = Collector::new(); // 8 tasks, interrupts or CPUs
 //! static POOL: Pool<[u16; 2], 16> = Pool::new();
@@ -127,8 +127,8 @@
 //! let guard = handle.enter();
 //! let old = guard.swap(&CALIBRATION, new, Ordering::AcqRel);
 //! if !old.is_null() {
-//!     // SAFETY: the swap unlinked it; it comes from a pool that is a static.
-//!     unsafe { guard.defer_retire(old, reclaim::pooled::<[u16; 2]>) };
+//!     // SAFETY: the swap unlinked it; it is from this pool, which is a static.
+//!     unsafe { POOL.defer_retire(&guard, old) };
 //! }
 //! let current = guard.protect(&CALIBRATION, Ordering::Acquire);
 //! // SAFETY: not null, and protected until the guard is dropped.
@@ -191,6 +191,8 @@
 //! | `heapless` | `reclaim::heapless_boxed`: objects in the boxes of heapless's pools |
 //! | `stats` | `Collector::stats`: objects retired, reclaimed, pending, and their peak |
 //! | `defmt` | `defmt::Format` for the public types |
+//! | `spin` | `Handle::synchronize_with`, `Token::wait_with`: waits with a `spin::RelaxStrategy` |
+//! | `critical-section` | `safe::HandleCell`: a static in which an interrupt keeps its handle |
 //!
 //! The minimum Rust version is 1.85, with the feature `heapless` 1.87, which is
 //! heapless's own minimum.
@@ -205,10 +207,11 @@
 //! portable-atomic = { version = "1", features = ["critical-section"] }
 //! ```
 //!
-//! `critical-section` makes each read-modify-write a critical section of the crate
-//! of that name. `unsafe-assume-single-core` masks interrupts instead, which is
-//! sound on one core in privileged mode. Without a choice, portable-atomic's build
-//! fails with a message that names both.
+//! There, `critical-section` makes each read-modify-write a critical section of the
+//! crate of that name; this crate's own feature does not choose it.
+//! `unsafe-assume-single-core` masks interrupts instead, which is sound on one core in
+//! privileged mode. Without a choice, portable-atomic's build fails with a message that
+//! names both.
 //!
 //! # More
 //!

@@ -2,6 +2,7 @@
 
 use core::{
     fmt,
+    mem::offset_of,
     ops::{Deref, DerefMut},
     ptr,
 };
@@ -214,6 +215,59 @@ impl<T> Linked<T> {
             link: Link::new(),
             value,
         }
+    }
+
+    /// The pointer to an object's value, for code that knows the value alone: a
+    /// C function, a DMA descriptor. Null for null. Nothing is accessed; the
+    /// result is as valid as the object, and as protected.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Linked, Pool};
+    ///
+    /// static BUFFERS: Pool<[u8; 64], 4> = Pool::new();
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let buffer = BUFFERS.alloc(&handle, [0; 64]).unwrap();
+    /// let bytes: *mut [u8; 64] = Linked::value_ptr(buffer); // given to a driver
+    /// // ... which gives it back:
+    /// let buffer = Linked::from_value_ptr(bytes);
+    /// // SAFETY: from this pool; no driver has it any more.
+    /// unsafe { BUFFERS.free(buffer) };
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    pub const fn value_ptr(object: *mut Self) -> *mut T {
+        if object.is_null() {
+            return ptr::null_mut();
+        }
+        // Not a place expression, so that a pointer that dangles may be passed.
+        object.wrapping_byte_add(offset_of!(Self, value)).cast()
+    }
+
+    /// The object with this value: the inverse of
+    /// [`value_ptr`](Self::value_ptr). Null for null. Nothing is accessed.
+    ///
+    /// The pointer must come from `value_ptr`, or the result must not be used. A
+    /// pointer that was made of a reference to the value, as `&raw mut *value`,
+    /// does not reach the header.
+    ///
+    /// ```
+    /// use core::ptr;
+    /// use hyaline::Linked;
+    ///
+    /// let mut object = hyaline::Collector::<1>::new().register()?.link(7);
+    /// let value = Linked::value_ptr(&raw mut object);
+    /// assert_eq!(Linked::from_value_ptr(value), &raw mut object);
+    /// assert!(Linked::from_value_ptr(ptr::null_mut::<u32>()).is_null());
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[must_use]
+    pub const fn from_value_ptr(value: *mut T) -> *mut Self {
+        if value.is_null() {
+            return ptr::null_mut();
+        }
+        value.wrapping_byte_sub(offset_of!(Self, value)).cast()
     }
 
     /// The value, for an object that was never shared.

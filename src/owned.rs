@@ -91,6 +91,20 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
         self.handle.local().protect(src, order)
     }
 
+    /// The handle: to allocate, to collect.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let section = collector.register()?.into_section();
+    /// assert_eq!(section.handle().collect(), 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn handle(&self) -> &Handle<'c, S, R> {
+        &self.handle
+    }
+
     /// A guard nested in the section, for all other operations. It cannot be
     /// held across an `await` of a task that moves between threads.
     ///

@@ -31,6 +31,8 @@
 
 mod block;
 mod error;
+mod in_place;
+mod retire;
 
 use core::{fmt, ptr};
 
@@ -52,7 +54,7 @@ use crate::{
 /// Static storage for `K` objects of type [`Linked<T>`].
 ///
 /// ```
-/// use hyaline::{Collector, Pool, reclaim};
+/// use hyaline::{Collector, Pool};
 ///
 /// static C: Collector<2> = Collector::new();
 /// static POOL: Pool<u32, 16> = Pool::new();
@@ -61,14 +63,15 @@ use crate::{
 /// let object = POOL.alloc(&handle, 7).expect("the pool has room");
 /// // SAFETY: nobody else has it.
 /// assert_eq!(unsafe { **object }, 7);
-/// // SAFETY: it was never shared, and comes from a pool that outlives `C`.
-/// unsafe { handle.retire(object, reclaim::pooled::<u32>) };
+/// // SAFETY: it was never shared, and comes from a pool that is a static.
+/// unsafe { POOL.retire(&handle, object) };
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
 ///
 /// A pool that is dropped frees its memory, but does not drop the objects in
 /// it. A block is an object with its header and one word. There are at most
 /// 2^32 - 1 of them, 65,535 where a word has less than 64 bits.
+#[repr(transparent)] // see `in_place`
 pub struct Pool<T, const K: usize> {
     blocks: [Block<T>; K],
 }
@@ -84,6 +87,11 @@ unsafe impl<T: Send, const K: usize> Send for Pool<T, K> {}
 const FLUSHES: usize = 16;
 
 impl<T, const K: usize> Pool<T, K> {
+    const CHECK: () = {
+        assert!(K > 0, "a pool has at least one block");
+        assert!(K <= MOST, "a pool of so many blocks has to be split");
+    };
+
     const_fn! {
         /// An empty pool.
         ///
@@ -93,10 +101,7 @@ impl<T, const K: usize> Pool<T, K> {
         /// ```
         #[must_use]
         pub const fn new() -> Self {
-            const {
-                assert!(K > 0, "a pool has at least one block");
-                assert!(K <= MOST, "a pool of so many blocks has to be split");
-            }
+            const { Self::CHECK }
             Self {
                 #[cfg(not(hyaline_loom))]
                 blocks: [const { <Block<T> as Init>::INIT }; K],
@@ -123,7 +128,8 @@ impl<T, const K: usize> Pool<T, K> {
     /// [flushes](Handle::flush), which may run reclaimers, and
     /// tries again. A deferred or per-CPU handle, and a reclaimer, must not run
     /// them: they send on what waits, and give back the blocks of objects that
-    /// have no destructor, retired through the [safe layer](crate::safe). So
+    /// have no destructor, retired through a pool or the
+    /// [safe layer](crate::safe). So
     /// does a handle whose [limit](Handle::limit_reclaims) was used up by other
     /// objects. On 64-bit targets a handle keeps up to `K / 32` blocks, at most
     /// 64. The call takes them from handles without an open section.
@@ -299,9 +305,22 @@ impl<T, const K: usize> Pool<T, K> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub unsafe fn free(&self, object: *mut Linked<T>) {
+        self.assert_contains(object);
         // SAFETY: "is the caller's alone" and "came from `alloc` of this pool"
         // (# Safety). No magazine.
         unsafe { destroy(object, ptr::null_mut()) };
+    }
+
+    /// Checks in debug builds that an object is from this pool.
+    #[inline]
+    #[track_caller]
+    fn assert_contains(&self, object: *mut Linked<T>) {
+        let offset = object.addr().wrapping_sub(self.first().addr());
+        let block = size_of::<Block<T>>();
+        debug_assert!(
+            offset < K * block && offset % block == 0,
+            "the object is not from this pool; pass it to the pool that allocated it"
+        );
     }
 
     /// The number of free blocks, without those that handles keep, when it was

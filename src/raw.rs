@@ -122,6 +122,7 @@ mod snapshot;
 mod stack;
 mod stats;
 pub(crate) mod tree;
+mod unprotected;
 
 use core::ptr;
 
@@ -218,9 +219,10 @@ impl<S: Scheme> Global<S> {
         ptr::from_ref(&self.high_water).addr()
     }
 
-    /// The number of one of the slots.
+    /// The number of one of the slots. Of a slot that lies elsewhere
+    /// (`unprotected`), a number beyond them.
     fn index_of(&self, slot: &Slot<S>) -> usize {
-        let offset = ptr::from_ref(slot).addr() - self.slots.as_ptr().addr();
+        let offset = (ptr::from_ref(slot).addr()).wrapping_sub(self.slots.as_ptr().addr());
         offset / size_of::<Slot<S>>()
     }
 }
@@ -239,9 +241,9 @@ impl<S: Scheme> Clone for Local<'_, S> {
 
 impl<S: Scheme> Copy for Local<'_, S> {}
 
-impl<S: Scheme> Local<'_, S> {
+impl<'c, S: Scheme> Local<'c, S> {
     /// The collector.
-    pub(crate) fn global(&self) -> &Global<S> {
+    pub(crate) fn global(&self) -> &'c Global<S> {
         self.global
     }
 

@@ -44,7 +44,8 @@ pub struct Eager;
 /// [`Collector::register_deferred`](crate::CollectorView::register_deferred).
 ///
 /// An allocation that finds no free block reclaims objects without a
-/// destructor that the [safe layer](crate::safe) retired.
+/// destructor that the [safe layer](crate::safe) or
+/// [`Pool::retire`](crate::Pool::retire) retired.
 ///
 /// ```
 /// use hyaline::{Basic, Collector, Deferred, Handle};

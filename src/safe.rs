@@ -33,7 +33,9 @@
 //! as it does; a [`Section`] is a guard that async code can keep across an
 //! `await`. All other calls take a [`Handle`] and open a section of their own,
 //! so they hold nothing back for longer than they last. A call that puts a
-//! value and shows it returns a [`Ref`], which keeps the section open.
+//! value and shows it returns a [`Ref`], which keeps the section open. An interrupt
+//! that has no place for its handle keeps it in a `HandleCell` (feature
+//! `critical-section`).
 //!
 //! # Several structures in one pool
 //!
@@ -172,6 +174,8 @@ mod cell;
 mod domain;
 mod error;
 mod guard;
+#[cfg(feature = "critical-section")]
+mod handle_cell;
 mod map;
 mod node;
 mod pointer;
@@ -189,6 +193,8 @@ pub use cell::RcuCell;
 pub use domain::{Domain, Handle, PerCpu};
 pub use error::{Full, Refused};
 pub use guard::Guard;
+#[cfg(feature = "critical-section")]
+pub use handle_cell::{HandleCell, HandleUnavailable};
 pub use map::{Iter, Map, MapNode};
 pub use node::Node;
 pub use pointer::{Owned, Pointer, Shared};

@@ -4,5 +4,9 @@
 
 #[test]
 fn does_not_compile() {
-    trybuild::TestCases::new().compile_fail("tests/compile_fail/*.rs");
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/compile_fail/*.rs");
+    if cfg!(feature = "critical-section") {
+        cases.compile_fail("tests/compile_fail/critical_section/*.rs");
+    }
 }

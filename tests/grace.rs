@@ -133,6 +133,76 @@ fn tokens_are_polled() {
     assert!(token.poll(&one));
 }
 
+#[test]
+fn tokens_are_waited_for() {
+    static C: Collector<3> = Collector::new();
+    let [one, two, three] = [(); 3].map(|()| C.register().unwrap());
+    let own = three.enter();
+    let mut token = three.start_grace_period();
+    // Under a guard, and with one's own section noted.
+    assert!(!token.poll(&three));
+    assert_eq!(token.wait(&three, || ()), Err(WouldDeadlock));
+    drop(own);
+
+    let mut sections = vec![one.enter(), two.enter()];
+    let mut later = three.start_grace_period();
+    assert_eq!(later.wait(&three, || drop(sections.pop())), Ok(()));
+    assert!(sections.is_empty());
+    assert_eq!(
+        token.wait(&three, || unreachable!("nothing is open")),
+        Ok(())
+    );
+    // Long over: `relax` is not called.
+    let _section = one.enter();
+    let unused = || panic!("it is over");
+    assert_eq!(token.wait(&three, unused), Ok(()));
+    assert_eq!(later.wait(&two, unused), Ok(()));
+}
+
+/// A panic does not end this wait early either.
+#[test]
+fn a_panic_in_a_wait_waits() {
+    static C: Collector<2> = Collector::new();
+    let (reader, writer) = (C.register().unwrap(), C.register().unwrap());
+    let guard = reader.enter();
+    let mut token = writer.start_grace_period();
+    let mut guard = Some(guard);
+    let relax = || {
+        guard = None;
+        resume_unwind(Box::new("on purpose"));
+    };
+    assert!(catch_unwind(AssertUnwindSafe(|| token.wait(&writer, relax))).is_err());
+    assert!(guard.is_none() && token.poll(&writer));
+}
+
+#[test]
+#[cfg(feature = "spin")]
+fn waits_take_a_strategy() {
+    use std::cell::Cell;
+
+    thread_local!(static READER: Cell<Option<hyaline::Section<'static>>> = const { Cell::new(None) });
+    static C: Collector<3> = Collector::new();
+    /// Ends the section of a reader.
+    struct Ends;
+    impl spin::RelaxStrategy for Ends {
+        fn relax() {
+            drop(READER.take().expect("one call is enough"));
+        }
+    }
+    let enter = || READER.set(Some(C.register().unwrap().into_section()));
+    let writer = C.register().unwrap();
+    assert_eq!(writer.synchronize_with(spin::Spin), Ok(()));
+    enter();
+    assert_eq!(writer.synchronize_with(Ends), Ok(()));
+    enter();
+    let mut token = writer.start_grace_period();
+    assert_eq!(token.wait_with(&writer, Ends), Ok(()));
+    assert_eq!(token.wait_with(&writer, spin::relax::Loop), Ok(()));
+    let _guard = writer.enter();
+    assert_eq!(writer.synchronize_with(spin::Spin), Err(WouldDeadlock));
+    assert_eq!(token.wait_with(&writer, spin::Spin), Err(WouldDeadlock));
+}
+
 /// The leave of a deferred handle looks at nothing: the poll sees its number.
 #[test]
 fn a_deferred_reader_is_no_obstacle() {
@@ -233,6 +303,15 @@ fn a_token_of_another_collector_is_refused() {
     static OTHER: Collector<1> = Collector::new();
     let mut token = C.register().unwrap().start_grace_period();
     token.poll(&OTHER.register().unwrap());
+}
+
+#[test]
+#[should_panic(expected = "the token belongs to another collector")]
+fn a_wait_of_another_collector_is_refused() {
+    static C: Collector<1> = Collector::new();
+    static OTHER: Collector<1> = Collector::new();
+    let mut token = C.register().unwrap().start_grace_period();
+    let _ = token.wait(&OTHER.register().unwrap(), || ());
 }
 
 /// A section that `relax` leaves open on the caller's own handle was not open

@@ -94,6 +94,22 @@ fn pool_exhausted() {
     unsafe { pool.free(object) };
 }
 
+/// A handle with an open guard keeps blocks, where there are caches.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn pool_exhausted_by_what_a_handle_keeps() {
+    let (pool, collector) = (Pool::<u32, 64>::new(), Collector::<2>::new());
+    let (keeper, other) = (collector.register().unwrap(), collector.register().unwrap());
+    let objects: Vec<_> = (0..64).map(|n| pool.alloc(&keeper, n).unwrap()).collect();
+    // SAFETY: from this pool, which is dropped last; never shared.
+    unsafe { pool.retire(&keeper, objects[0]) };
+    let guard = keeper.enter();
+    let error = pool.alloc(&other, 64).unwrap_err();
+    says(&error, "kept by a handle with one", "drop guards");
+    drop(guard);
+    pool.alloc(&other, 64).unwrap();
+}
+
 domain!(App: Collector<3> = Collector::new());
 
 #[test]

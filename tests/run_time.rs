@@ -14,7 +14,7 @@ use std::{
 };
 
 use hyaline::{
-    AtomicPtr, Basic, Collector, CollectorView, Config, Linked, MemoryError, Robust, Scheme,
+    AtomicPtr, Basic, Collector, CollectorView, Config, Linked, MemoryError, Pool, Robust, Scheme,
     reclaim,
 };
 
@@ -233,6 +233,59 @@ fn a_small_stack_is_enough() {
         Ok::<_, MemoryError>(collector.capacity())
     });
     assert_eq!(made.unwrap().join().unwrap(), Ok(slots));
+}
+
+/// In memory where nothing is zero: each block is found, and once.
+#[test]
+fn pools_in_place() {
+    #[repr(align(64))]
+    struct Aligned;
+
+    fn all<T: Default, const K: usize>(pool: &Pool<T, K>) {
+        let collector = Collector::<1>::new();
+        let handle = collector.register().unwrap();
+        let mut objects: Vec<_> = (0..K)
+            .map(|_| pool.alloc(&handle, T::default()).unwrap())
+            .collect();
+        assert!(pool.alloc(&handle, T::default()).is_err());
+        objects.sort();
+        objects.dedup();
+        assert_eq!(objects.len(), K);
+        for object in objects {
+            // SAFETY: from this pool; never shared.
+            unsafe { pool.free(object) };
+        }
+        assert_eq!(pool.available(), K);
+    }
+    fn one<T: Default, const K: usize>() {
+        let mut memory = Box::new(MaybeUninit::<Pool<T, K>>::uninit());
+        // SAFETY: the bytes of the box.
+        unsafe { memory.as_mut_ptr().write_bytes(0xaa, 1) };
+        all(Pool::in_place(&mut memory));
+        all(&*Pool::<T, K>::boxed().unwrap());
+    }
+    impl Default for Aligned {
+        fn default() -> Self {
+            Self
+        }
+    }
+    one::<u32, 1>();
+    one::<(), 33>();
+    one::<Aligned, 16>();
+    one::<Box<u32>, 40>();
+}
+
+/// A pool of 4 MiB, objects of 64 KiB, on 16 KiB of stack.
+#[test]
+fn a_small_stack_is_enough_for_a_pool() {
+    let small = thread::Builder::new().stack_size(16 << 10);
+    let made = small.spawn(|| {
+        let pool = Pool::<[u8; 64 << 10], 64>::boxed().unwrap();
+        pool.available()
+    });
+    assert_eq!(made.unwrap().join().unwrap(), 64);
+    #[cfg(all(target_pointer_width = "64", not(miri)))]
+    assert!(Pool::<[u8; (1 << 41) - (1 << 20)], 64>::boxed().is_none());
 }
 
 /// A failed allocation is a value.

@@ -58,6 +58,7 @@ const TABLE: &[(&str, If, If)] = &[
     ("safe::Guard<['h+], [D=], [R]>", If::Never, If::Never),
     ("safe::PerCpu<[D=]>", If::Always, If::Always),
     ("safe::Section<[D=], [R]>", If::Always, If::Never),
+    ("safe::HandleCell<[D=]>", If::Always, If::Always),
     ("safe::RcuCell<[T=], 4, [D=]>", If::Both, If::Both),
     ("safe::Stack<[T=], 4, [D=]>", If::Send, If::Send),
     ("safe::Stack<[T=], 4, [D=], safe::InPool>", If::Send, If::Send),
@@ -294,7 +295,7 @@ fn check(name: &str, cases: &Cases) {
     fs::create_dir_all(krate.join("src")).unwrap();
     let manifest = format!(
         "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
-         [dependencies]\nhyaline = {{ path = {root:?} }}\n[workspace]\n"
+         [dependencies]\nhyaline = {{ path = {root:?}, features = [\"critical-section\"] }}\n[workspace]\n"
     );
     fs::write(krate.join("Cargo.toml"), manifest).unwrap();
     // The versions that are there, so that nothing is downloaded.

@@ -4,8 +4,10 @@
 
 use std::ptr;
 
+#[cfg(feature = "critical-section")]
+use hyaline::safe::HandleCell;
 use hyaline::{
-    Collector, Pool, domain,
+    Collector, Config, Pool, Robust, domain,
     safe::{Atomic, Map, Queue, RcuCell, Stack},
 };
 
@@ -31,6 +33,24 @@ fn structures_lie_in_bss() {
     assert!(in_bss(&STACK) && in_bss(&MAP));
     assert!(in_bss(&POOL) && in_bss(&ATOMIC));
     assert!(!in_bss(&MARKED));
+}
+
+#[test]
+fn collectors_lie_in_bss() {
+    static BASIC: Collector<64> = Collector::new();
+    static ROBUST: Collector<64, Robust> = Collector::new();
+    static DEFAULTS: Collector<64> = Collector::with_config(Config::new());
+    // The page of `Config` says so: its numbers are not zero.
+    static OWN: Collector<64> = Collector::with_config(Config::new().batch::<8>());
+    assert!(in_bss(&BASIC) && in_bss(&ROBUST) && in_bss(&DEFAULTS));
+    assert!(!in_bss(&OWN));
+}
+
+#[test]
+#[cfg(feature = "critical-section")]
+fn handle_cells_lie_in_bss() {
+    static CELL: HandleCell<D> = HandleCell::new();
+    assert!(in_bss(&CELL));
 }
 
 #[test]

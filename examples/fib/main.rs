@@ -21,7 +21,7 @@ mod trie;
 
 use std::process::ExitCode;
 
-use hyaline::{Collector, Config, Pool, Robust, domain};
+use hyaline::{Collector, Pool, Robust, domain};
 
 use crate::fib::{Fib, GuardedFib, LockedFib, Reclamation, SLOTS, Writer};
 use crate::options::{Options, USAGE};
@@ -35,7 +35,7 @@ use crate::trie::{NODES, Net, Node, node_bytes};
 const RESERVE: usize = NODES / 6;
 
 domain!(Basic: Collector<SLOTS> = Collector::new());
-domain!(Stalling: Collector<SLOTS, Robust> = Collector::with_config(Config::new()));
+domain!(Stalling: Collector<SLOTS, Robust> = Collector::new());
 
 impl Net for Basic {
     fn pool() -> &'static Pool<Node<Self>, NODES> {

@@ -46,6 +46,22 @@ const_fn! {
     }
 }
 
+impl<T> Block<T> {
+    /// Makes a free block in place, without one on the stack.
+    ///
+    /// # Safety
+    ///
+    /// The memory is valid for writes, and nothing else accesses it.
+    pub(super) unsafe fn init(this: *mut Self) {
+        // SAFETY: valid for writes (# Safety). The object is uninitialised in a
+        // free block.
+        unsafe {
+            (&raw mut (*this).number).write(Cell::new(0));
+            (&raw mut (*this).node).write(AtomicHalf::new(0));
+        }
+    }
+}
+
 /// The tree that the nodes of a pool's blocks are.
 ///
 /// # Safety
@@ -114,7 +130,8 @@ pub(crate) unsafe fn destroy<T>(object: *mut Linked<T>, magazine: *mut Link) {
 }
 
 /// The reclaimer of pooled objects: drops the value and gives the block back,
-/// also if the drop panics.
+/// also if the drop panics. [`Pool::retire`](crate::Pool::retire) and
+/// [`Pool::defer_retire`](crate::Pool::defer_retire) pass it with the right type.
 ///
 /// # Safety
 ///

@@ -127,7 +127,7 @@ impl<S: Scheme> Local<'_, S> {
     ///
     /// The caller owns the object, no section can hold it, and its reclaimer was
     /// not called. `magazine` is null, or the slot's, which is claimed.
-    unsafe fn run(&self, link: *mut Link, magazine: *mut Link) {
+    pub(super) unsafe fn run(&self, link: *mut Link, magazine: *mut Link) {
         self.slot.tally.reclaim();
         // SAFETY: "the caller owns the object" (# Safety).
         let object = unsafe { &*link };

@@ -79,13 +79,18 @@ impl<S: Scheme> Local<'_, S> {
     /// # Safety
     ///
     /// As for `retire_now`.
-    pub(crate) unsafe fn retire_unused<R: Role>(&self, link: *mut Link, reclaim: Reclaimer) {
+    pub(crate) unsafe fn retire_unused<R: Role>(
+        &self,
+        link: *mut Link,
+        reclaim: Reclaimer,
+        plain: bool,
+    ) {
         // SAFETY: as for this function, which asks for more than `retire`.
         unsafe {
             if self.reclaims::<R>() {
-                self.retire_now(link, reclaim, false);
+                self.retire_now(link, reclaim, plain);
             } else {
-                self.retire::<R>(link, reclaim, false);
+                self.retire::<R>(link, reclaim, plain);
             }
         }
     }

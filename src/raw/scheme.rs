@@ -46,9 +46,9 @@ pub struct Basic<B: Barrier = Fences>(PhantomData<B>);
 /// before it stalled, so memory is bounded: see [`bound`](crate::bound).
 ///
 /// ```
-/// use hyaline::{Collector, Config, Robust};
+/// use hyaline::{Collector, Robust};
 ///
-/// static C: Collector<4, Robust> = Collector::with_config(Config::new());
+/// static C: Collector<4, Robust> = Collector::new();
 /// # assert!(C.register().is_ok());
 /// ```
 #[derive(Debug)]

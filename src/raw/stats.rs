@@ -88,6 +88,14 @@ mod enabled {
             self.reclaimed.fetch_add(1, Relaxed);
         }
 
+        /// Takes over the counts of a slot that is none of the collector's.
+        pub(crate) fn add(&self, tally: &Tally) {
+            // Relaxed: as above.
+            self.retired.fetch_add(tally.retired.load(Relaxed), Relaxed);
+            self.reclaimed
+                .fetch_add(tally.reclaimed.load(Relaxed), Relaxed);
+        }
+
         /// A chain is about to be published.
         pub(crate) fn publish(&self) {
             self.published.fetch_add(1, Relaxed);
@@ -148,6 +156,8 @@ mod disabled {
         pub(crate) fn retire(&self) {}
         #[inline(always)]
         pub(crate) fn reclaim(&self) {}
+        #[inline(always)]
+        pub(crate) fn add(&self, _: &Tally) {}
         #[inline(always)]
         pub(crate) fn publish(&self) {}
         #[inline(always)]

@@ -1,6 +1,6 @@
 //! A collector of any size and scheme, as a domain names it.
 
-use crate::{Collector, Deferred, Scheme, SlotsExhausted};
+use crate::{Collector, CollectorView, Scheme};
 
 mod sealed {
     pub trait Sealed {}
@@ -21,14 +21,7 @@ pub trait AnyCollector: sealed::Sealed + Sync + 'static {
     /// The collector's scheme.
     type Scheme: Scheme;
     #[doc(hidden)]
-    fn claim(&'static self) -> Result<crate::Handle<'static, Self::Scheme>, SlotsExhausted>;
-    #[doc(hidden)]
-    fn claim_deferred(
-        &'static self,
-    ) -> Result<crate::Handle<'static, Self::Scheme, Deferred>, SlotsExhausted>;
-    #[doc(hidden)]
-    fn claim_per_cpu(&'static self)
-    -> Result<crate::PerCpu<'static, Self::Scheme>, SlotsExhausted>;
+    fn view(&'static self) -> &'static CollectorView<Self::Scheme>;
 }
 
 impl<const N: usize, S: Scheme> sealed::Sealed for Collector<N, S> {}
@@ -39,17 +32,7 @@ where
 {
     type Scheme = S;
 
-    fn claim(&'static self) -> Result<crate::Handle<'static, S>, SlotsExhausted> {
-        self.register()
-    }
-
-    fn claim_deferred(
-        &'static self,
-    ) -> Result<crate::Handle<'static, S, Deferred>, SlotsExhausted> {
-        self.register_deferred()
-    }
-
-    fn claim_per_cpu(&'static self) -> Result<crate::PerCpu<'static, S>, SlotsExhausted> {
-        self.register_per_cpu()
+    fn view(&'static self) -> &'static CollectorView<S> {
+        self
     }
 }

@@ -3,7 +3,7 @@
 use core::{fmt, marker::PhantomData, ops::Deref};
 
 use super::AnyCollector;
-use crate::{Deferred, Eager, HandleId, Nested, Role, SlotsExhausted};
+use crate::{CollectorView, Deferred, Eager, HandleId, Nested, Role, SlotsExhausted};
 
 /// A type that names one collector: its users, and what they share.
 ///
@@ -68,7 +68,7 @@ pub trait Domain: Sized + 'static {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     fn register() -> Result<Handle<Self, Eager>, SlotsExhausted> {
-        Ok(Handle::new(collector::<Self>().claim()?))
+        Ok(Handle::new(collector::<Self>().register()?))
     }
 
     /// Claims a slot for a context in which no reclaimer may run, so that no
@@ -90,7 +90,7 @@ pub trait Domain: Sized + 'static {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     fn register_deferred() -> Result<Handle<Self, Deferred>, SlotsExhausted> {
-        Ok(Handle::new(collector::<Self>().claim_deferred()?))
+        Ok(Handle::new(collector::<Self>().register_deferred()?))
     }
 
     /// Claims a slot for a CPU, which a task and the interrupts that preempt
@@ -116,16 +116,16 @@ pub trait Domain: Sized + 'static {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn register_per_cpu() -> Result<PerCpu<Self>, SlotsExhausted> {
-        Ok(PerCpu::new(collector::<Self>().claim_per_cpu()?))
+        Ok(PerCpu::new(collector::<Self>().register_per_cpu()?))
     }
 }
 
 /// The collector of a domain.
-fn collector<D: Domain>() -> &'static D::Collector {
+pub(super) fn collector<D: Domain>() -> &'static CollectorView<SchemeOf<D>> {
     #[cfg(not(hyaline_loom))]
-    return D::COLLECTOR;
+    return D::COLLECTOR.view();
     #[cfg(hyaline_loom)]
-    D::collector()
+    D::collector().view()
 }
 
 /// The mark of a type that belongs to a domain. It contains no `D`, and is

@@ -4,9 +4,9 @@ use core::{fmt, marker::PhantomData, ops::Deref};
 
 use super::{
     Domain, Handle,
-    domain::{Brand, SchemeOf},
+    domain::{Brand, SchemeOf, collector},
 };
-use crate::{Eager, Role};
+use crate::{Eager, Role, guard::Lent};
 
 impl<D: Domain, R: Role> Handle<D, R> {
     /// Opens a section: what is read under the guard stays valid until the guard
@@ -26,20 +26,15 @@ impl<D: Domain, R: Role> Handle<D, R> {
     /// ```
     #[inline]
     pub fn enter(&self) -> Guard<'_, D, R> {
-        Guard {
-            raw: (**self).enter(),
-            of: PhantomData,
-        }
+        self.enter_for_section()
     }
-}
 
-impl<D: Domain, R: Role> Handle<D, R> {
     /// As `enter`, but without a borrow of the handle: the caller keeps the two
     /// together.
-    pub(super) fn enter_for_section(&self) -> Guard<'static, D, R> {
-        core::mem::forget((**self).enter());
+    #[inline]
+    pub(super) fn enter_for_section<'h>(&self) -> Guard<'h, D, R> {
         Guard {
-            raw: crate::Guard::new(*self.local()),
+            raw: crate::Guard::open(self),
             of: PhantomData,
         }
     }
@@ -65,12 +60,38 @@ impl<D: Domain, R: Role> Handle<D, R> {
 /// Dereferences to the [`Guard`](crate::Guard) of the collector, for what is
 /// built on raw pointers.
 pub struct Guard<'h, D: Domain, R: Role = Eager> {
-    /// Of the collector that `D` names.
-    raw: crate::Guard<'h, SchemeOf<D>, R>,
-    of: PhantomData<Brand<D>>,
+    /// Of the collector that `D` names. Its handle is borrowed for `'h`.
+    raw: crate::Guard<'static, SchemeOf<D>, R>,
+    of: PhantomData<(&'h (), Brand<D>)>,
 }
 
-impl<D: Domain, R: Role> Guard<'_, D, R> {
+impl<'h, D: Domain, R: Role> Guard<'h, D, R> {
+    /// The handle whose section this is, for calls that take one. It stays on this
+    /// thread. Wait-free, one load; any context.
+    ///
+    /// ```
+    /// use hyaline::{Collector, domain, safe::{Domain, Full, Guard, Queue}};
+    ///
+    /// domain!(App: Collector<2> = Collector::new());
+    /// static LOG: Queue<u32, 4, App> = Queue::new();
+    ///
+    /// /// A function that has only the guard.
+    /// fn log(event: u32, guard: &Guard<'_, App>) -> Result<(), Full<u32>> {
+    ///     LOG.push(&guard.handle(), event)
+    /// }
+    ///
+    /// let handle = App::register()?;
+    /// log(7, &handle.enter())?;
+    /// assert_eq!(LOG.pop(&handle), Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn handle(&self) -> impl Deref<Target = Handle<D, R>> + use<'_, 'h, D, R> {
+        // As in `crate::Guard::handle`.
+        Lent::new(Handle::new(crate::Handle::new(*self.raw.local())))
+    }
+
     /// A quiescent point, as [`Guard::refresh`](crate::Guard::refresh): ends
     /// the section and begins a new one, for the price of a load when nothing
     /// waits. May run reclaimers.
@@ -102,6 +123,60 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
     #[inline]
     pub fn refresh(&mut self) {
         self.raw.refresh();
+    }
+}
+
+impl<D: Domain> Guard<'_, D> {
+    /// Calls `f` with a guard that protects nothing, as
+    /// [`CollectorView::with_unprotected`](crate::CollectorView::with_unprotected):
+    /// for `Drop`, and for calls that take `&mut self`, where code that wants a guard
+    /// is used without a handle. What is retired through it is reclaimed before the
+    /// call returns.
+    ///
+    /// # Panics
+    ///
+    /// If `f` or a reclaimer does. A second panic aborts.
+    ///
+    /// # Safety
+    ///
+    /// As there. In short: until the call returns, nobody else uses or finds an
+    /// object that `f` loads or retires through the guard or its handle.
+    ///
+    /// ```
+    /// use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Guard, Owned, Shared}};
+    ///
+    /// domain!(App: Collector<2> = Collector::new());
+    /// static POOL: Pool<u32, 4> = Pool::new();
+    ///
+    /// struct Place(Atomic<u32, App>);
+    ///
+    /// impl Drop for Place {
+    ///     fn drop(&mut self) {
+    ///         let clear = |guard: &Guard<'_, App>| {
+    ///             let old = self.0.swap(Shared::null(), guard);
+    ///             // SAFETY: this place was the one way to it.
+    ///             unsafe { guard.retire(old) };
+    ///         };
+    ///         // SAFETY: nobody else has the place.
+    ///         unsafe { Guard::<App>::with_unprotected(clear) };
+    ///     }
+    /// }
+    ///
+    /// let seven = Owned::new(&POOL, &App::register()?, 7).unwrap();
+    /// drop(Place(Atomic::new(seven)));
+    /// assert_eq!(POOL.available(), 4);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    pub unsafe fn with_unprotected<T>(f: impl FnOnce(&Guard<'_, D>) -> T) -> T {
+        let open = |raw: &crate::Guard<'_, SchemeOf<D>>| {
+            // SAFETY: it is lent to `f`, and the section is there until that
+            // returns; the collector is a static.
+            let raw = crate::Guard::open_slot(unsafe { raw.local().extend() });
+            let of = PhantomData;
+            f(&Guard { raw, of })
+        };
+        // SAFETY: as for this function.
+        unsafe { collector::<D>().with_unprotected(open) }
     }
 }
 

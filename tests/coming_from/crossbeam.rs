@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyaline::{
     Callback, Collector, Pool, domain,
-    safe::{Atomic, Domain, Owned, Shared},
+    safe::{Atomic, Domain, Guard, Owned, Shared},
 };
 
 use crate::objects::{boxed, count, guards, object, retire_one};
@@ -140,6 +140,15 @@ fn unprotected() {
     let owned = unsafe { place.into_owned() };
     assert_eq!(owned.unwrap().into_inner(), 7);
     assert_eq!(POOL.available(), 1);
+
+    let place = Atomic::new(Owned::<_, App>::new(&POOL, &handle, 7).unwrap());
+    let clear = |guard: &Guard<'_, App>| {
+        // SAFETY: the place was the one way to it.
+        unsafe { guard.retire(place.swap(Shared::null(), guard)) };
+    };
+    // SAFETY: nobody else has the place.
+    unsafe { Guard::<App>::with_unprotected(clear) };
+    assert_eq!(POOL.available(), 1); // at once
 }
 
 #[test]

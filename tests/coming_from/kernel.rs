@@ -232,11 +232,12 @@ fn cond_synchronize_rcu() {
     let mut section = Some(reader.enter());
     let mut cookie = writer.start_grace_period();
     let mut waits = 0;
-    while !cookie.poll(&writer) {
-        waits += 1; // the relax of this test: the reader leaves
+    let relax = || {
+        waits += 1; // the reader leaves
         ENDED.store(true, Ordering::Relaxed);
         drop(section.take());
-    }
+    };
+    cookie.wait(&writer, relax).unwrap();
     assert!(ENDED.load(Ordering::Relaxed));
     assert_eq!(waits, 1);
 }

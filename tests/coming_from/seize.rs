@@ -24,6 +24,30 @@ fn collector_new() {
 }
 
 #[test]
+fn guard_belongs_to() {
+    let (collector, other) = (Collector::<1>::new(), Collector::<1>::new());
+    let handle = collector.register().unwrap();
+    let guard = handle.enter();
+    assert!(ptr::eq(guard.collector(), &raw const *collector));
+    assert!(guard.belongs_to(&collector) && !guard.belongs_to(&other));
+}
+
+#[test]
+fn unprotected() {
+    let drops = AtomicUsize::new(0);
+    let collector = Collector::<1>::new();
+    let shared = AtomicPtr::new(object(&collector.register().unwrap(), &drops));
+    let clear = |guard: &hyaline::Guard<'_>| {
+        let old = guard.swap(&shared, ptr::null_mut(), Ordering::AcqRel);
+        // SAFETY: unlinked by the swap.
+        unsafe { guard.defer_retire(old, boxed()) };
+    };
+    // SAFETY: nobody else has it.
+    unsafe { collector.with_unprotected(clear) };
+    assert_eq!(count(&drops), 1);
+}
+
+#[test]
 fn epoch_frequency() {
     /// What is pending after 100 replacements beside a stalled reader.
     fn pending<S: Scheme<Barrier = hyaline::Fences>>() -> usize {

@@ -8,7 +8,7 @@ use hyaline::{
     PerCpu, Role, Scheme, Section, Token, WouldDeadlock,
 };
 
-use super::object::{Body, Object, Pools, RECLAIM, called, calm};
+use super::object::{Body, Home, Object, Pools, RECLAIM, born, called, calm};
 
 pub type Cells = [AtomicPtr<Object>; 3];
 
@@ -22,6 +22,8 @@ pub trait Registry {
     /// Whether it had this owner. The interpreter does nothing more with it
     /// than a stale handle may.
     fn evict(&self, id: HandleId) -> bool;
+    /// Makes an object under an unprotected guard; retires it there, or returns it.
+    fn unprotected(&self, body: Body, retire: bool) -> Option<*mut Object>;
     /// Objects and callbacks that were retired and are not reclaimed.
     fn pending(&self) -> usize;
 }
@@ -129,6 +131,22 @@ impl<S: Scheme> Registry for On<S> {
         // SAFETY: one thread; its guards are forgotten, as is a section, and
         // its handle is not used but in ways in which a stale one may be.
         unsafe { self.collector.evict(id) }.is_ok()
+    }
+
+    fn unprotected(&self, body: Body, retire: bool) -> Option<*mut Object> {
+        let id = body.id;
+        let make = |guard: &Guard<'_, S>| {
+            let object = Box::into_raw(Box::new(guard.handle().link(body)));
+            born(object, id, Home::Box);
+            if retire {
+                // SAFETY: nobody else ever saw it.
+                unsafe { guard.defer_retire(object, RECLAIM) };
+            }
+            object
+        };
+        // SAFETY: the guard loads nothing, and the object is new.
+        let made = calm(|| unsafe { self.collector.with_unprotected(make) });
+        made.filter(|_| !retire)
     }
 
     fn pending(&self) -> usize {

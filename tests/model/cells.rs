@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 
 use super::{
-    object::{self, Body, Home, NONE, Object, SIZES},
+    object::{self, Body, Event, Home, NONE, Object, SIZES},
     ops::New,
     oracle::Call,
     world::World,
@@ -54,6 +54,20 @@ impl World {
                 self.oracle.freed(id);
                 None
             }
+        }
+    }
+
+    /// What is retired without a slot is reclaimed at once, and nothing else.
+    pub fn unprotected(&mut self, retire: bool) {
+        let id = self.oracle.born();
+        let made = self.registry.unprotected(Body::new(id), retire);
+        self.oracle.made();
+        let events = object::take_events();
+        object::take_panicked();
+        match (made, events.as_slice()) {
+            (Some(object), []) => self.kept.push(object),
+            (None, [Event::Reclaimed(reclaimed)]) if *reclaimed == id => self.oracle.freed(id),
+            (_, events) => panic!("object {id} was made or reclaimed, but there is {events:?}"),
         }
     }
 

@@ -28,6 +28,10 @@ pub enum Op {
     Evict(usize),
     /// Uses, and drops, a handle that was evicted.
     Stale(New),
+    /// Makes an object without a slot; retires it there, or keeps it.
+    Unprotected {
+        retire: bool,
+    },
     /// Something with the handle of a slot.
     On(usize, Step),
 }
@@ -203,6 +207,7 @@ const TABLE: &[(usize, Make)] = &[
     (2, |a| Op::Close(a.number)),
     (2, |a| Op::Churn(a.number)),
     (3, |a| Op::Panic(a.number % 4)),
+    (3, |a| Op::Unprotected { retire: a.number % 2 == 0 }),
     (6, |a| a.on(Step::ReplaceByOwn { guard: a.guard, cell: a.number, new: a.new })),
 ];
 

@@ -73,6 +73,7 @@ impl World {
             Op::Panic(reclaimers) => object::panic_in(reclaimers),
             Op::Evict(number) => self.evict(number),
             Op::Stale(new) => self.use_stale(new),
+            Op::Unprotected { retire } => self.unprotected(retire),
             Op::On(slot, step) => {
                 let there = self.slots();
                 if !there.is_empty() {

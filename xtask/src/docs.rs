@@ -10,7 +10,7 @@ use crate::{nightly, shell, shell::root};
 
 const LIMIT: Duration = Duration::from_secs(600);
 /// What docs.rs builds with, as far as a host can.
-const FEATURES: &str = "std,heapless,stats";
+const FEATURES: &str = "std,heapless,stats,spin,critical-section";
 
 pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
     if let Some(argument) = parser.next().map_err(|error| error.to_string())? {

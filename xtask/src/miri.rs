@@ -12,14 +12,16 @@ const LIMIT: Duration = Duration::from_secs(12 * 3600);
 
 /// The tests that Miri can run. What is left out, and why, is in
 /// `every_test_is_listed`; and the snippets in the docs.
-const TESTS: [&str; 22] = [
+const TESTS: [&str; 24] = [
     "--lib",
+    "--test=authors",
     "--test=collector",
     "--test=coming_from",
     "--test=control",
     "--test=faults",
     "--test=grace",
     "--test=guarantees",
+    "--test=handle_cell",
     "--test=messages",
     "--test=model",
     "--test=pool",

@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(1200);
 
 /// The name without features is what a plain `cargo test` does. What is built for
 /// the first is mostly of use for the second.
-const FEATURES: &[&str] = &["", "std,heapless,stats"];
+const FEATURES: &[&str] = &["", "std,heapless,stats,spin,critical-section"];
 
 pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
     if let Some(argument) = parser.next().map_err(|error| error.to_string())? {

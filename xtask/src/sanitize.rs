@@ -58,6 +58,7 @@ const SANITIZERS: [Sanitizer; 2] = [
             "control",
             "faults",
             "grace",
+            "handle_cell",
             "membarrier",
             "safe",
             "safe_deferred",
@@ -75,6 +76,7 @@ const SANITIZERS: [Sanitizer; 2] = [
         name: "address",
         options: ("ASAN_OPTIONS", "detect_leaks=1:allocator_may_return_null=1"),
         tests: &[
+            "authors",
             "bound",
             "collector",
             "coming_from",
@@ -83,6 +85,7 @@ const SANITIZERS: [Sanitizer; 2] = [
             "fork",
             "grace",
             "guarantees",
+            "handle_cell",
             "membarrier",
             "messages",
             "model",

@@ -1,0 +1,86 @@
+//! How a handle opens and closes sections.
+
+use crate::{Guard, Handle, Role, Scheme};
+
+impl<S: Scheme, R: Role> Handle<'_, S, R> {
+    /// Opens a section. Pointers loaded through the guard stay valid until it
+    /// is dropped.
+    ///
+    /// Wait-free. Enter and drop together cost two plain stores and a
+    /// [light barrier](crate::guide::glossary#light-barrier). Guards nest, and
+    /// may be dropped in any order; the section lasts until the last guard is
+    /// dropped.
+    ///
+    /// # Panics
+    ///
+    /// If the handle has more guards, forgotten ones included, than its word
+    /// can count. In debug builds also if the handle was evicted, which is
+    /// misuse of `evict`.
+    ///
+    /// ```
+    /// use hyaline::Collector;
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let outer = handle.enter();
+    /// let inner = handle.enter();
+    /// drop(outer); // still inside
+    /// drop(inner);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn enter(&self) -> Guard<'_, S, R> {
+        Guard::open(self)
+    }
+
+    /// Closes a section whose guard was forgotten, as the drop of the guard
+    /// would. For code that enters at one place and leaves at another, as in C.
+    ///
+    /// # Safety
+    ///
+    /// A guard of this handle was forgotten in this context, and nothing else
+    /// closes the section for it. Pointers loaded through it are not used any
+    /// more.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// core::mem::forget(handle.enter());
+    /// // SAFETY: the guard was forgotten just now.
+    /// unsafe { handle.leave_unchecked() };
+    /// assert_eq!(collector.slots().next().unwrap().guards, 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub unsafe fn leave_unchecked(&self) {
+        self.local().leave_in_place::<R>();
+    }
+
+    /// Makes a guard of an open section whose own guard was forgotten. For code
+    /// that does not keep the guard, as in C.
+    ///
+    /// Wait-free; no access to memory.
+    ///
+    /// # Safety
+    ///
+    /// A guard of this handle was forgotten in this context, and the new guard
+    /// takes its place. Of all guards made for it in this way at most one is
+    /// dropped, and none if [`leave_unchecked`](Self::leave_unchecked) is
+    /// called for it. After that, pointers loaded through any of them are not
+    /// used any more. Nor are they after a `refresh` of any of them.
+    ///
+    /// ```
+    /// let collector = hyaline::Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// core::mem::forget(handle.enter());
+    /// // SAFETY: the guard was forgotten just now.
+    /// drop(unsafe { handle.make_guard_unchecked() });
+    /// assert_eq!(collector.slots().next().unwrap().guards, 0);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub unsafe fn make_guard_unchecked(&self) -> Guard<'_, S, R> {
+        Guard::new(*self.local())
+    }
+}

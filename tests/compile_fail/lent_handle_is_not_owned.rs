@@ -1,0 +1,7 @@
+fn main() {
+    let collector = hyaline::Collector::<1>::new();
+    let handle = collector.register().unwrap();
+    let guard = handle.enter();
+    let lent = guard.handle();
+    let _section = lent.into_section();
+}

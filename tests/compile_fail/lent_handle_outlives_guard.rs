@@ -1,0 +1,8 @@
+fn main() {
+    let collector = hyaline::Collector::<1>::new();
+    let handle = collector.register().unwrap();
+    let guard = handle.enter();
+    let lent = guard.handle();
+    drop(guard);
+    drop(lent.enter());
+}

@@ -1,10 +1,10 @@
 //! Stack, queue, map and cell are linearizable: small histories are recorded
-//! while threads run, and a sequential order that explains them is looked for
-//! (Wing and Gong 1993, with memory of what was tried, Lowe 2017).
+//! while threads run, and a search looks for a sequential order that explains
+//! them (Wing and Gong 1993, with a memory of tried states, Lowe 2017).
 //!
-//! A call is stamped before it begins and after it returned. An order is
-//! right if a call that returned before another began comes before it, and if
-//! each call answers what the sequential structure answers.
+//! A call is stamped before it begins and after it returned. An order is valid
+//! if a call that returned before another began comes before it, and if each
+//! call returns what the sequential structure returns.
 
 #![cfg(not(hyaline_loom))]
 
@@ -44,7 +44,7 @@ struct Event<M: Model> {
     answer: M::Answer,
 }
 
-/// Whether there is an order that explains a history.
+/// Whether an order explains the history.
 fn is_linearizable<M: Model>(start: &M, history: &[Event<M>]) -> bool {
     fn search<M: Model>(
         model: &M,
@@ -84,12 +84,12 @@ impl Random {
     }
 }
 
-/// Records histories and checks them. The structure goes on from one to the
-/// next; `settle` brings it and the model to the same state.
+/// Records histories and checks them. One history continues with the structure
+/// of the previous one; `restart` brings it and the model to the same state.
 fn check<M: Model, D: Domain>(
     choose: impl Fn(&mut Random, u64) -> M::Call + Sync,
     run: impl Fn(&Handle<D>, M::Call) -> M::Answer + Sync,
-    settle: impl Fn(&Handle<D>) -> M,
+    restart: impl Fn(&Handle<D>) -> M,
 ) {
     let (choose, run) = (&choose, &run);
     let clock = &AtomicUsize::new(0);
@@ -126,7 +126,7 @@ fn check<M: Model, D: Domain>(
         }
         let handle = D::register().unwrap();
         for seed in 1..=SEEDS {
-            let start = settle(&handle);
+            let start = restart(&handle);
             gate.wait();
             gate.wait();
             let mut history: Vec<_> = (results.iter())
@@ -144,7 +144,7 @@ fn check<M: Model, D: Domain>(
     });
 }
 
-/// Of stack and queue: put a value or take one.
+/// A call on a stack or a queue: puts a value or takes one.
 #[derive(Clone, Copy, Debug)]
 enum Move {
     Put(u64),
@@ -192,7 +192,7 @@ impl Model for QueueModel {
     }
 }
 
-/// Of the map: what to do with a key.
+/// A call on a map, with a key.
 #[derive(Clone, Copy, Debug)]
 enum Keyed {
     Get(u64),
@@ -216,7 +216,7 @@ struct MapModel(BTreeMap<u64, u64>);
 
 impl Model for MapModel {
     type Call = Keyed;
-    /// What was found; 1 or 0 for yes and no.
+    /// What was found; 1 for yes, 0 for no.
     type Answer = Option<u64>;
     fn apply(&mut self, call: Keyed) -> Option<u64> {
         let map = &mut self.0;
@@ -262,7 +262,7 @@ fn choose_keyed(random: &mut Random, unique: u64) -> Keyed {
     }
 }
 
-/// Of the cell: read it, replace it, or double it and add one.
+/// A call on a cell: reads it, replaces it, or doubles it and adds one.
 #[derive(Clone, Copy, Debug)]
 enum Version {
     Read,
@@ -394,8 +394,8 @@ schemes! {
     }
 }
 
-/// The checker itself refuses what it must: a value from nowhere, and one that
-/// comes too late.
+/// The checker itself refuses what it must: a value that was never put, and one
+/// that comes too late.
 #[test]
 fn the_checker_refuses() {
     let event = |began, returned, call, answer| Event::<QueueModel> {

@@ -1,6 +1,6 @@
 //! User code that calls back: `Drop`, `Hash`, `Eq`, `Ord` and closures use the
 //! same structures through the same handle, at random and several levels deep,
-//! and panic now and then. References stay good, nothing leaks, and nothing is
+//! and panic now and then. References stay valid, nothing leaks, and nothing is
 //! dropped twice.
 
 #![cfg(not(hyaline_loom))]
@@ -22,12 +22,12 @@ use hyaline::{
 const SEEDS: u32 = if cfg!(miri) { 1 } else { 8 };
 const STEPS: u32 = if cfg!(miri) { 40 } else { 1_500 };
 
-/// A number that is in use is below it.
+/// All numbers in use are below it.
 const MOST: u32 = 1_000;
 
 thread_local! {
     static LIVE: Cell<i32> = const { Cell::new(0) };
-    /// How many calls are left in this step, and how deep they are.
+    /// How many calls remain in this step, and how deep they are.
     static BUDGET: Cell<u32> = const { Cell::new(0) };
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     static PANICS: Cell<bool> = const { Cell::new(false) };
@@ -50,7 +50,7 @@ fn perhaps_panic() {
     );
 }
 
-/// One level deeper, if there is anything left to spend.
+/// One level deeper, if calls remain.
 struct Level;
 
 impl Level {
@@ -87,8 +87,8 @@ macro_rules! suite {
 
             thread_local!(static HANDLE: Handle<D> = D::register().unwrap());
 
-            /// In a box, so that tools see when it is used after its drop. The
-            /// first of the cell is none, and is not counted.
+            /// In a box, so that tools detect a use after the drop. The first
+            /// value of the cell has no number, and is not counted.
             struct Value(Option<Box<u32>>);
 
             impl Value {
@@ -191,7 +191,7 @@ macro_rules! suite {
                         });
                     }
                     10 => {
-                        // The slots may be taken, by levels above.
+                        // Outer levels may have taken the slots.
                         if let Ok(own) = D::register() {
                             drop(CELL.replace(&own, Value::new(number)));
                             drop(QUEUE.pop(&own));
@@ -290,7 +290,7 @@ macro_rules! suite {
                 }
             }
 
-            /// Takes all out, and counts.
+            /// Takes everything out, and counts.
             fn clear() {
                 HANDLE.with(|handle| {
                     while STACK.pop(handle).is_some() {}

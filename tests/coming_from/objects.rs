@@ -29,7 +29,7 @@ pub fn count(drops: &AtomicUsize) -> usize {
     drops.load(Ordering::SeqCst)
 }
 
-/// Retires a new object that nobody else ever saw; it still has to wait.
+/// Retires a new object that was never shared; it still has to wait.
 pub fn retire_one<S: Scheme, R: Role>(
     handle: &Handle<'_, S, R>,
     guard: &Guard<'_, S, R>,
@@ -39,7 +39,7 @@ pub fn retire_one<S: Scheme, R: Role>(
     unsafe { guard.defer_retire(object(handle, drops), boxed()) };
 }
 
-/// The guards that are open in a slot.
+/// The number of guards that are open in a slot.
 pub fn guards<const N: usize, S: Scheme>(collector: &Collector<N, S>, slot: usize) -> usize {
     collector.slots().nth(slot).expect("a slot").guards
 }

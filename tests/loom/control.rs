@@ -1,4 +1,5 @@
-//! Eviction, and quiescent points that leave the reclaiming to others.
+//! Eviction, and quiescent points of handles that leave the reclaiming to
+//! others.
 
 use std::{mem, ptr::null_mut};
 
@@ -9,12 +10,12 @@ use super::*;
 
 /// A task reads, retires an object of its own, and dies in its section. It is
 /// evicted while a writer retires what it read. Task and supervisor are one
-/// thread: loom does not try an order in which a thread would have to wait for
-/// another first.
+/// thread: loom does not explore an order in which one thread would first have
+/// to wait for another.
 fn death_against_publish<S: Scheme<Barrier = Fences>>() {
     model(|| {
         let life = Arc::new(());
-        // No batch is full: a publish by the dying would order all of it.
+        // No batch is full: a publish by the dying task would order everything.
         let stage = Stage::<2, S>::new(Config::new());
         let writer = stage.register();
         replace(&stage.first, object(&writer, &life));
@@ -49,7 +50,7 @@ fn death_against_publish_robust() {
     death_against_publish::<Robust>();
 }
 
-/// The slot of a dead task is evicted and claimed again, with what was in it.
+/// The slot of a dead task is evicted and claimed again, with its contents.
 #[test]
 fn an_evicted_slot_changes_hands() {
     model(|| {
@@ -77,7 +78,7 @@ fn an_evicted_slot_changes_hands() {
 }
 
 /// A guard of a deferred handle is kept, with a quiescent point between two
-/// reads; a task retires what it read, and reclaims it.
+/// reads. A task retires what it read, and reclaims it.
 #[test]
 fn a_quiescent_point_passes_on() {
     model(|| {

@@ -1,4 +1,4 @@
-//! Step 7: eras. An era step of one moves the clock with each object. With
+//! Step 7: eras. An era step of one advances the clock with each object. With
 //! `--cfg hyaline_narrow_era` the clock's low word wraps within these models.
 
 use std::ptr::null_mut;
@@ -10,8 +10,8 @@ use super::*;
 
 const CONFIG: Config = Config::new().batch::<1>().era_step::<1>();
 
-/// The object is made after the reader entered: the reader must publish the
-/// new era before it uses the object.
+/// The object is made after the reader entered: the reader must publish the new
+/// era before it uses the object.
 #[test]
 fn protect_against_publish() {
     model(|| {
@@ -60,7 +60,8 @@ fn era_moves_between_two_protects() {
     });
 }
 
-/// What a failed exchange brings is protected too, whatever its caller asks for.
+/// What a failed exchange returns is protected too, whatever ordering its
+/// caller asks for.
 fn exchange_brings(failure: Ordering, is_weak: bool) {
     model(move || {
         let life = Arc::new(());
@@ -96,8 +97,8 @@ fn exchange_brings_a_younger_object() {
     }
 }
 
-/// What a swap brings is protected also from a thread that finds it gone, and
-/// retires it.
+/// What a swap returns is protected also from a thread that finds it unlinked
+/// and retires it.
 #[test]
 fn swap_brings_a_younger_object() {
     model(|| {
@@ -127,7 +128,8 @@ fn swap_brings_a_younger_object() {
     });
 }
 
-/// A swap that has looked, and came too late once, publishes what it swaps in.
+/// A swap that validated the era, and was too late once, publishes what it
+/// swaps in.
 #[test]
 fn a_late_swap_publishes() {
     model(|| {
@@ -160,8 +162,8 @@ fn a_late_swap_publishes() {
         let old = guard.swap(&stage.first, null_mut(), Ordering::Acquire);
         let mut again = true;
         while again {
-            // The last time is after the swap, without synchronising. Loom
-            // would not get there by itself, see `pool`.
+            // The last attempt follows the swap, without synchronising. Loom
+            // would not reach it by itself, see `pool`.
             again = !done.load(Ordering::Relaxed);
             look(guard.protect(&stage.first, Ordering::Acquire));
             thread::yield_now();
@@ -181,8 +183,8 @@ fn a_late_swap_publishes() {
     });
 }
 
-/// A swap that brings an object which was taken out and put back acquires the
-/// last put, also if it has looked before that and came too late once.
+/// A swap that returns an object which was taken out and put back acquires the
+/// last put, also if it validated the era before that and was too late once.
 #[test]
 fn swap_acquires_what_came_back() {
     model(|| {
@@ -191,7 +193,7 @@ fn swap_acquires_what_came_back() {
         let (swapper, writer) = (stage.register(), stage.register());
         let ours = object(&writer, &life);
         replace(&stage.first, ours);
-        // Written by who has taken the object out.
+        // Written by the thread that took the object out.
         let written = Arc::new(UnsafeCell::new(0));
         let swapping = {
             let written = written.clone();
@@ -199,7 +201,7 @@ fn swap_acquires_what_came_back() {
                 let guard = swapper.enter();
                 let taken = guard.swap(&stage.first, null_mut(), Ordering::Acquire);
                 if !taken.is_null() {
-                    // SAFETY: nobody else has the object; loom checks it.
+                    // SAFETY: the object is exclusively ours; loom checks it.
                     written.with(|times| unsafe { assert!(*times <= 2) });
                 }
                 drop(guard);
@@ -210,7 +212,7 @@ fn swap_acquires_what_came_back() {
             if replace(&stage.first, null_mut()).is_null() {
                 break;
             }
-            // SAFETY: nobody else has the object; loom checks it.
+            // SAFETY: the object is exclusively ours; loom checks it.
             written.with_mut(|times| unsafe { *times += 1 });
             replace(&stage.first, ours);
         }
@@ -223,7 +225,8 @@ fn swap_acquires_what_came_back() {
     });
 }
 
-/// Two threads make objects and move the clock, one of which the reader finds.
+/// Two threads make objects and advance the clock; the reader finds one of
+/// these objects.
 #[test]
 fn two_makers() {
     model(|| {

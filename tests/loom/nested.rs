@@ -1,9 +1,9 @@
-//! Nested contexts: the owner of a per-CPU slot is interrupted before every
-//! access that the contexts share, by everything that an interrupt may do,
-//! against a retirer, a reader and a collector in another thread.
+//! Nested contexts: before every access that the contexts share, the owner of a
+//! per-CPU slot is interrupted by everything that an interrupt may do, against
+//! a retirer, a reader and a collector in another thread.
 //!
-//! For each place there is a model of its own. The search ends at the first
-//! place that no execution reaches.
+//! Each place has its own model. The search ends at the first place that no
+//! execution reaches.
 
 use std::{
     ptr::null_mut,
@@ -15,8 +15,7 @@ use loom::{sync::Arc, thread};
 
 use super::*;
 
-/// Threads that may be interrupted by another one, so often; more with
-/// `LOOM_MAX_PREEMPTIONS`.
+/// Preemptions in one execution; more with `LOOM_MAX_PREEMPTIONS`.
 const PREEMPTIONS: usize = 1;
 
 /// What the contexts of a model share.
@@ -29,25 +28,25 @@ struct World<S: Scheme> {
 // SAFETY: the handle of the CPU is used by one thread; loom checks the rest.
 unsafe impl<S: Scheme> Sync for World<S> {}
 
-/// What a context of the CPU does.
+/// An operation of a context of the CPU.
 type Context<S> = fn(&World<S>, &Handle<'static, S, Nested>);
-/// What another thread does.
+/// An operation of another thread.
 type Other<S> = fn(&World<S>, &Handle<'static, S>);
 
-/// Uses an object, perhaps after an interrupt.
+/// Uses an object; an interrupt may come first.
 fn uses(object: *mut Object) {
     interrupt::step();
     look(object);
 }
 
-/// Looks at both cells, in one section.
+/// Reads both cells, in one section.
 fn reads<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let guard = handle.enter();
     uses(guard.protect(&world.stage.first, Ordering::Acquire));
     uses(guard.protect(&world.stage.second, Ordering::Acquire));
 }
 
-/// Takes what the first cell leads to, uses it, and retires it.
+/// Takes the object of the first cell, uses it, and retires it.
 fn swaps<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let guard = handle.enter();
     let old = guard.swap(&world.stage.first, null_mut(), Ordering::AcqRel);
@@ -59,7 +58,7 @@ fn swaps<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static,
     }
 }
 
-/// Finds something else in the first cell than it expects, and looks at it.
+/// Fails an exchange on the first cell, and reads what it finds there.
 fn exchanges<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let guard = handle.enter();
     let (null, dangling) = (null_mut(), std::ptr::dangling_mut::<Object>());
@@ -68,7 +67,7 @@ fn exchanges<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'sta
     uses(exchanged.unwrap_err());
 }
 
-/// Retires an object of its own, younger than its section, and looks on.
+/// Retires its own object, younger than its section, and keeps reading.
 fn retires<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let guard = handle.enter();
     let own = object_of(handle, &world.life);
@@ -79,7 +78,7 @@ fn retires<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'stati
     uses(own);
 }
 
-/// Looks, renumbers its section if somebody waits, and looks again.
+/// Reads, renumbers its section if something waits for it, and reads again.
 fn refreshes<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let mut guard = handle.enter();
     uses(guard.protect(&world.stage.first, Ordering::Acquire));
@@ -94,7 +93,7 @@ fn nests<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static,
     uses(guard.protect(&world.stage.first, Ordering::Acquire));
 }
 
-/// Unlinks and retires what both cells lead to, young objects last.
+/// Unlinks and retires the objects of both cells, young ones last.
 fn retirer<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S>) {
     for cell in [&world.stage.first, &world.stage.second] {
         let old = replace(cell, null_mut());
@@ -126,7 +125,7 @@ fn collector<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'sta
     handle.collect();
 }
 
-/// Waits for a grace period, for an object of which it is the only user.
+/// Waits for a grace period, for an object that only it uses.
 fn poller<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S>) {
     let old = replace(&world.stage.first, null_mut());
     if !old.is_null() {
@@ -141,7 +140,7 @@ fn poller<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static
 }
 
 /// One model: `task` is interrupted by `irq` before its access number `at`.
-/// Whether an execution came that far.
+/// Returns whether an execution reached that access.
 fn interrupted<S: Scheme<Barrier = Fences>>(
     at: usize,
     task: Context<S>,
@@ -228,7 +227,7 @@ macro_rules! sweeps {
     };
 }
 
-/// What another thread does meanwhile.
+/// The operations of another thread.
 fn others<S: Scheme<Barrier = Fences>>() -> [Other<S>; 4] {
     [retirer, replacer, collector, poller]
 }

@@ -1,4 +1,4 @@
-//! Registering and releasing slots against publish, and limbo.
+//! Registering and releasing slots against publish, and leftovers.
 
 use std::ptr::null_mut;
 
@@ -7,7 +7,7 @@ use loom::{sync::Arc, thread};
 
 use super::*;
 
-/// A reader registers, reads and goes, while a writer retires and goes.
+/// A reader registers, reads and releases, while a writer retires and releases.
 #[test]
 fn register_and_release_against_publish() {
     model(|| {
@@ -28,7 +28,7 @@ fn register_and_release_against_publish() {
 }
 
 /// Two handles with something pending are released at the same time: each may
-/// leave what it has to the other, and one of them must notice.
+/// leave its work to the other, and one of them must notice.
 #[test]
 fn two_releases() {
     model(|| {
@@ -108,7 +108,8 @@ fn retired_objects_change_hands() {
     });
 }
 
-/// The same from a deferred handle, which hands over whatever it retires.
+/// The same with a deferred handle, which hands over everything that it
+/// retires.
 #[test]
 fn deferred_handle_hands_over() {
     model(|| {

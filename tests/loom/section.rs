@@ -7,8 +7,8 @@ use loom::{sync::Arc, thread};
 
 use super::*;
 
-/// Steps 1 and 2. The reader sees the object or not; the writer sees the
-/// reader or not.
+/// Steps 1 and 2. The reader sees the object or not; the writer sees the reader
+/// or not.
 fn enter_against_retire<S: Scheme<Barrier = Fences>>() {
     model(|| {
         let life = Arc::new(());
@@ -38,8 +38,8 @@ fn enter_against_retire_robust() {
     enter_against_retire::<Robust>();
 }
 
-/// Steps 1, 2 and 6, through a batch: the writer is in a section itself, so
-/// the batch counts two slots.
+/// Steps 1, 2 and 6, through a batch: the writer is in a section itself, so the
+/// batch counts two slots.
 fn enter_against_publish<S: Scheme<Barrier = Fences>>() {
     model(|| {
         let life = Arc::new(());
@@ -101,7 +101,7 @@ fn refresh_against_publish() {
     });
 }
 
-/// Step 6: two writers publish to one reader, who drops both references.
+/// Step 6: two writers publish to one reader, which drops both references.
 #[test]
 fn two_writers() {
     model(|| {
@@ -131,7 +131,7 @@ fn two_writers() {
     });
 }
 
-/// Whatever the caller asks for, what `protect` returns can be read.
+/// Whatever ordering the caller asks for, what `protect` returns can be read.
 #[test]
 fn protect_acquires() {
     for order in [Ordering::Relaxed, Ordering::SeqCst] {
@@ -155,9 +155,9 @@ fn protect_acquires() {
     }
 }
 
-/// A swap whose caller asks for nothing still makes the old object readable,
-/// and publishes the new one with the caller's Release; `publishing` is at
-/// least that.
+/// A swap whose caller asks for no ordering still makes the old object
+/// readable, and publishes the new one with the Release that the caller asks
+/// for; `publishing` is at least that.
 fn swap_acquires<S: Scheme<Barrier = Fences>>(publishing: Ordering, order: Ordering) {
     model(move || {
         let life = Arc::new(());

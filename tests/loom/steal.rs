@@ -86,7 +86,7 @@ fn thief_puts_it_back() {
     });
 }
 
-/// A thief puts a chain back while its owner leaves for good. Both handles are
+/// A thief puts a chain back while the owner is released. Both handles are
 /// released in their threads: one of them must find the chain.
 #[test]
 fn owner_goes_while_the_thief_has_it() {
@@ -108,8 +108,8 @@ fn owner_goes_while_the_thief_has_it() {
     });
 }
 
-/// A thief that saw the slot before its owner entered must look again: what it
-/// took was pushed since.
+/// A thief that saw the slot before its owner entered must check it again: what
+/// it took was pushed since.
 #[test]
 fn thief_looks_again() {
     model_within(1, || {
@@ -134,7 +134,7 @@ fn thief_looks_again() {
     });
 }
 
-/// When both have flushed after their sections, nothing is left, though
+/// When both have flushed after their sections, nothing is left, although
 /// neither handle is released.
 #[test]
 fn two_flushes() {
@@ -157,8 +157,8 @@ fn two_flushes() {
     });
 }
 
-/// What is more than a handful is left over, for anyone: whoever takes it sees
-/// the objects as the first one left them.
+/// What exceeds a limit is left over for any handle: the thread that takes it
+/// sees the objects as the first one left them.
 #[test]
 fn what_is_left_over_changes_hands() {
     model(|| {

@@ -34,7 +34,7 @@ fn main() -> ! {
     semihosting::process::exit(0)
 }
 
-/// The default handler loops for ever, which looks like a hang from outside.
+/// The default handler loops forever, which looks like a hang from outside.
 #[unsafe(export_name = "ExceptionHandler")]
 fn exception(_: &riscv_rt::TrapFrame) -> ! {
     semihosting::println!(

@@ -1,4 +1,4 @@
-//! Instructions of each operation, read off the performance monitor under
+//! Instructions of each operation, read from the performance monitor under
 //! `-icount shift=0`.
 
 #![no_std]
@@ -22,8 +22,8 @@ impl Counter for Virt {
     #[inline(always)]
     fn read() -> u32 {
         let count: u64;
-        // SAFETY: reads an event counter. It may not be moved across what is counted,
-        // so it is not declared free of side effects.
+        // SAFETY: reads an event counter. It must not be moved across what is
+        // counted, so it is not declared free of side effects.
         unsafe { asm!("mrs {}, pmevcntr0_el0", out(reg) count) };
         count as u32
     }

@@ -1,4 +1,4 @@
-//! Instructions of each operation, read off SysTick under `-icount shift=10`.
+//! Instructions of each operation, read from SysTick under `-icount shift=10`.
 
 #![no_std]
 #![no_main]

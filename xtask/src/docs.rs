@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Dura
 use crate::{nightly, shell, shell::root};
 
 const LIMIT: Duration = Duration::from_secs(600);
-/// What docs.rs builds with, as far as a host can.
+/// The features that docs.rs builds with, as far as a host can.
 const FEATURES: &str = "std,heapless,stats";
 
 pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
@@ -64,7 +64,7 @@ fn succeed(command: &mut Command) -> Result<(), String> {
 /// The pages of the repository and their texts.
 fn pages() -> Result<BTreeMap<String, String>, String> {
     let mut list = Command::new("git");
-    // Those that are not committed yet, too.
+    // Including those that are not committed yet.
     list.current_dir(root()).args([
         "ls-files",
         "--cached",
@@ -76,7 +76,7 @@ fn pages() -> Result<BTreeMap<String, String>, String> {
     if !output.ok() {
         return Err(format!("git: {}\n{}", output.reason(), output.tail(5)));
     }
-    // Parts of `docs/performance.md`, with links as that page has them.
+    // Parts of `docs/performance.md`, with links relative to that page.
     let is_page = |path: &&str| !path.starts_with("bench/src/");
     let read = |path: &str| match fs::read_to_string(root().join(path)) {
         Ok(text) => Ok((path.to_string(), text)),

@@ -1,9 +1,9 @@
-//! `cargo xtask litmus`: the pairs that the safety argument rests on, in the
-//! instructions that the compiler emits, under the memory models of the
-//! AArch64 and RISC-V architectures.
+//! `cargo xtask litmus`: the pairs on which the safety argument rests, in the
+//! instructions that the compiler emits, under the memory models of the AArch64
+//! and RISC-V architectures.
 //!
 //! A file of `models/litmus` whose name ends with the architecture must never
-//! have the outcome that it describes; the others are the same with something
+//! have the outcome that it describes. The others are the same with something
 //! left out, named after it, and must show it. Files with `-c11` are in the
 //! language's own terms (`rc11.cat`), and about a data race.
 

@@ -3,7 +3,7 @@
 /// A firmware and the machine that runs it.
 pub struct Machine {
     pub name: &'static str,
-    /// What is special about it, for `--list`.
+    /// What distinguishes it, for `--list`.
     pub about: &'static str,
     pub package: &'static str,
     pub bin: &'static str,
@@ -16,8 +16,8 @@ pub struct Machine {
     pub pass: Pass,
 }
 
-/// What a good run looks like, beyond exit code 0. A crash can end with exit code 0
-/// too: a triple fault on x86-64 is a shutdown.
+/// The criterion of a good run, beyond exit code 0. A crash can end with exit
+/// code 0 too: a triple fault on x86-64 is a shutdown.
 pub enum Pass {
     /// The last line is that of the self-test.
     SelfTest,

@@ -1,11 +1,11 @@
 //! `cargo xtask orderings`: is every ordering and every barrier needed?
 //!
-//! Each atomic ordering of the algorithm is weakened by a step, each barrier
-//! and each look that the argument rests on is taken out, one at a time in a
-//! copy of the crate, and the loom models run until one fails. Where none does,
-//! `tests/total_order.rs` runs under Miri: to loom a `SeqCst` access is an
-//! `AcqRel` one. What nothing catches is an error: it is not needed, or a model
-//! is. [`changes`] knows what can be weakened.
+//! Each atomic ordering of the algorithm is weakened by a step, and each
+//! barrier and each check that the argument rests on is removed, one at a time
+//! in a copy of the crate. The loom models run until one fails. If none does,
+//! `tests/total_order.rs` runs under Miri, because loom treats a `SeqCst`
+//! access as `AcqRel`. What nothing catches is an error: either it is not
+//! needed, or a model is missing. [`changes`] lists what can be weakened.
 
 mod changes;
 
@@ -29,7 +29,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
         use lexopt::prelude::*;
         match argument {
             Long("list") => list = true,
-            // For those who have just seen that the models pass.
+            // For when the models are known to pass.
             Long("skip-unchanged") => unchanged = false,
             // K/M: every M-th weakening, from the K-th on.
             Long("part") => {
@@ -71,8 +71,8 @@ fn parse_part(text: &str) -> Result<(usize, usize), String> {
     }
 }
 
-/// Runs the models over each change and prints a line for it; before that over
-/// the source as it is, if asked.
+/// Runs the models over each change and prints a line for it. If requested,
+/// runs them over the unchanged source first.
 fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
     let start = Instant::now();
     nightly::install(&["miri", "rust-src"])?;
@@ -91,7 +91,8 @@ fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
         let original = copy.read(&change.file)?;
         copy.write(&change.file, &change.text)?;
         let verdict = match &change.file {
-            // The narrow clock is another file; all else is the same in both.
+            // The narrow clock is another file; everything else is the same in
+            // both.
             file if file.contains("two_words") => models.run(&copy, Program::Narrow, true)?,
             file if file.contains("one_word") => match models.run(&copy, Program::Eras, true)? {
                 None => models.run(&copy, Program::All, true)?,
@@ -118,7 +119,7 @@ fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
     if survived == 0 {
         Ok(())
     } else {
-        Err("weaken for good what is not needed, or write the model that says why it is".into())
+        Err("weaken permanently what is not needed, or write the model that shows why it is".into())
     }
 }
 
@@ -127,13 +128,13 @@ fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
 enum Program {
     /// Those of `tests/loom`.
     All,
-    /// Those beside the eras, in one word.
+    /// The unit models of the eras, in one word.
     Eras,
     /// The same, in two words.
     Narrow,
 }
 
-/// The models, and what is known of them: those that caught most run first.
+/// The models, and their history: those that caught most run first.
 #[derive(Default)]
 struct Models {
     score: HashMap<String, u32>,
@@ -154,8 +155,8 @@ impl Models {
             let mut command = Command::new(&program);
             let ran = shell::run(command.args(["--exact", &name, "--nocapture"]), LIMIT)?;
             let said = |text| ran.stdout.contains(text) || ran.stderr.contains(text);
-            // A wait for another thread that is tried for ever says nothing of
-            // what is weakened: the other models go on.
+            // An endless wait for another thread says nothing about the
+            // weakening: the other models continue.
             let endless = ran.timed_out || said("exceeded maximum number of branches");
             if endless && is_weakened {
                 println!("{name} did not end");
@@ -177,8 +178,8 @@ impl Models {
     }
 }
 
-/// The models of a program, but for those of the layer above, which say nothing
-/// of this one, and those of each pair, which say little that others do not.
+/// The models of a program, except those of the layer above, which say nothing
+/// about this one, and those of each pair, which add little to the others.
 fn names(program: &Path) -> Result<Vec<String>, String> {
     let mut command = Command::new(program);
     let listed = shell::run(command.args(["--list", "--format=terse"]), LIMIT)?;
@@ -209,7 +210,7 @@ impl Copy {
             let _ = fs::remove_dir_all(folder.join(part));
             copy_folder(&root.join(part), &folder.join(part))?;
         }
-        // The members of the workspace stay behind.
+        // The members of the workspace are not copied.
         let manifest = read(&root.join("Cargo.toml"))?;
         let package = manifest.split("[workspace]").next().unwrap_or_default();
         let package: String = package
@@ -235,7 +236,7 @@ impl Copy {
         write(&self.0.join(file), text)
     }
 
-    /// What loom cannot say: the test that fails under Miri, if it does.
+    /// What loom cannot check: the test that fails under Miri, if it does.
     fn miri(&self) -> Result<Option<String>, String> {
         let mut command = nightly::cargo("miri");
         command
@@ -269,7 +270,7 @@ impl Copy {
                 self.0.join(if narrow { "narrow" } else { "loom" }),
             )
             .args(["test", "--release", "--no-run"])
-            // The clock has models of its own beside it.
+            // The clock has its own unit models.
             .args(match which {
                 Program::All => &["--test", "loom"][..],
                 _ => &["--lib"],
@@ -302,7 +303,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// What is in a folder, in order.
+/// The contents of a folder, in order.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let read = fs::read_dir(folder).and_then(|read| read.collect::<Result<Vec<_>, _>>());
     let read = read.map_err(|error| format!("{}: {error}", folder.display()))?;

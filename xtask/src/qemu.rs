@@ -12,13 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Far more than any machine needs: a hang is what this is for.
+/// Far more than any machine needs: it ends a hang.
 const LIMIT: Duration = Duration::from_secs(120);
 
 pub enum Outcome {
     Passed,
     Failed(String),
-    /// Something that the machine needs cannot be had.
+    /// Something that the machine needs cannot be installed.
     Missing(String),
 }
 
@@ -105,7 +105,7 @@ impl Tally {
             println!("skipped: {}", self.skipped.join(", "));
         }
         println!("{} passed, {} failed", self.passed, self.failed);
-        // What failed stands above.
+        // The failures are printed above.
         if self.failed == 0 {
             Ok(())
         } else {
@@ -114,7 +114,7 @@ impl Tally {
     }
 }
 
-/// Provides what a machine needs, builds its firmware and boots it.
+/// Installs what a machine needs, builds its firmware and boots it.
 fn boot(machine: &Machine, verbose: bool) -> Result<Outcome, String> {
     let provided = provide::target(machine.target)
         .and_then(|()| provide::program(machine.emulator, &[]))

@@ -16,7 +16,7 @@ struct Arch {
     target: &'static str,
     linker: &'static str,
     emulator: &'static str,
-    /// Where the C library of the processor lies.
+    /// The location of the processor's C library.
     sysroot: &'static str,
     library: &'static str,
 }
@@ -46,7 +46,7 @@ const ARCHES: &[Arch] = &[
         sysroot: "/usr/arm-linux-gnueabihf",
         library: "libc6-dev-armhf-cross",
     },
-    // The other order of bytes, on 64 bits and on 32.
+    // Big-endian, with 64 bits and with 32.
     Arch {
         name: "s390x",
         target: "s390x-unknown-linux-gnu",
@@ -73,9 +73,9 @@ const ARCHES: &[Arch] = &[
     },
 ];
 
-/// The library's own tests, those of the interface and of grace periods, and the
-/// self-test with threads for cores. The others look at the host's compiler or examples;
-/// `bound` has no threads, and takes minutes here.
+/// The library's own tests, those of the interface and of grace periods, and
+/// the self-test with threads as cores. The others depend on the host's
+/// compiler or examples; `bound` has no threads, and takes minutes here.
 const TESTS: &[&str] = &[
     "--lib",
     "--test",

@@ -1,4 +1,5 @@
-//! `cargo xtask stack`: the stack that each call needs, compared with the kept figures.
+//! `cargo xtask stack`: the stack that each call needs, compared with the
+//! recorded figures.
 
 use crate::{
     provide,
@@ -59,13 +60,13 @@ fn measure() -> Result<String, String> {
     }
 }
 
-/// Any change fails: less is good news, but to be kept as well.
+/// Any change fails: less is good news, and has to be recorded as well.
 fn judge(kept: &str, actual: &str) -> Result<(), String> {
     if kept == actual {
         return Ok(());
     }
     Err(format!(
-        "the stack of some calls is not what was kept\n{}    cargo xtask stack --accept",
+        "the stack use of some calls differs from the recorded figures\n{}    cargo xtask stack --accept",
         diff(kept, actual)
     ))
 }

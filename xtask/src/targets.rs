@@ -1,6 +1,6 @@
 //! `cargo xtask targets`: builds the library, with code for each part of it
-//! (`targets/probe`), for processors of every kind that portable-atomic serves. What
-//! ran, and where, is in `docs/targets.md`.
+//! (`targets/probe`), for processors of every kind that portable-atomic
+//! supports. What ran where is in `docs/targets.md`.
 
 mod list;
 
@@ -51,13 +51,14 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
             Ok(how) => judge(row, &build(row, how, &folder)?),
         };
         tally.note(&row.name(), outcome, start.elapsed());
-        // With a core for each target it is too much to keep. It may not be there.
+        // A core library for each target would take too much space. It may not
+        // exist.
         let _ = fs::remove_dir_all(folder.join(row.target));
     }
     tally.close()
 }
 
-/// Gets what builds a row; returns how it is built.
+/// Installs what builds a row; returns how it is built.
 fn provide(row: &Row) -> Result<How, String> {
     if let How::Rustup = row.how {
         match provide::target(row.target) {
@@ -129,12 +130,12 @@ fn description(target: &str, layout: &str, folder: &Path) -> Result<PathBuf, Str
     Ok(path)
 }
 
-/// A row that is known to fail must fail as it is known to.
+/// A row that is known to fail must fail in the known way.
 fn judge(row: &Row, output: &shell::Output) -> Outcome {
     match (row.fails, output.ok()) {
         ("", true) => Outcome::Passed,
         ("", false) => Outcome::Failed(format!("{}\n{}", output.reason(), output.tail(30))),
-        (_, true) => Outcome::Failed("builds by now: change xtask/src/targets/list.rs".into()),
+        (_, true) => Outcome::Failed("builds now: change xtask/src/targets/list.rs".into()),
         (text, false) if output.stderr.contains(text) => Outcome::Passed,
         (text, false) => Outcome::Failed(format!(
             "does not say {text:?}: {}\n{}",

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::{entries, read};
 
-/// What is not in the algorithm, or where loom cannot look.
+/// Files that are not part of the algorithm, or that loom cannot check.
 const ELSEWHERE: [&str; 4] = [
-    // The structures on top; they have models of their own.
+    // The structures on top; they have their own models.
     "src/safe/",
-    // The kernel has a part in it: `tests/membarrier.rs`, `tests/membarrier_modes.rs`.
+    // The kernel takes part in it: `tests/membarrier.rs`,
+    // `tests/membarrier_modes.rs`.
     "src/barrier/membarrier.rs",
-    // What the models of the clock do.
+    // The models of the clock themselves.
     "src/raw/era/looks.rs",
     "src/raw/era/models.rs",
 ];
@@ -18,7 +19,8 @@ const ELSEWHERE: [&str; 4] = [
 /// Functions whose `SeqCst` is that of a load.
 const LOADS: [&str; 1] = ["at_least_acquire"];
 
-/// Fences, and looks that the argument rests on: file, text, replacement, name.
+/// Fences, and loads on which the argument rests: file, text, replacement,
+/// name.
 const LOOKS: [(&str, &str, &str, &str); 5] = [
     (
         "src/barrier.rs",
@@ -36,19 +38,19 @@ const LOOKS: [(&str, &str, &str, &str); 5] = [
         "src/raw/publish.rs",
         "(3).\n        let seen = slot.section.look();",
         "(3).",
-        "the look after the taking",
+        "the load after the take",
     ),
     (
         "src/raw/publish.rs",
         "if !self.global.is_stranded() {",
         "if true {",
-        "the last look of a collect",
+        "the last check of a collect",
     ),
     (
         "src/raw/era.rs",
         "access.is_current(clock)",
         "true",
-        "the look at the era in protect",
+        "the check of the era in protect",
     ),
 ];
 
@@ -68,8 +70,7 @@ pub struct Change {
     pub text: String,
 }
 
-/// Every weakening there is. An ordering, a barrier or a fence that is not known
-/// is an error.
+/// Every possible weakening. An unknown ordering, barrier or fence is an error.
 pub fn all_changes(root: &Path) -> Result<Vec<Change>, String> {
     let mut files = Vec::new();
     files_below(&root.join("src"), &mut files)?;
@@ -108,7 +109,8 @@ pub fn all_changes(root: &Path) -> Result<Vec<Change>, String> {
     Ok(changes)
 }
 
-/// The weakenings of a file's orderings and barriers; and how many fences it has.
+/// The weakenings of a file's orderings and barriers; and how many fences it
+/// has.
 fn in_text(file: &str, text: &str) -> Result<(Vec<Change>, usize), String> {
     let (mut changes, mut fences) = (Vec::new(), 0);
     let (mut offset, mut function) = (0, "");
@@ -118,7 +120,7 @@ fn in_text(file: &str, text: &str) -> Result<(Vec<Change>, usize), String> {
             let end = rest.find(['(', '<']).unwrap_or(0);
             function = &rest[..end];
         }
-        // The pattern of a match arm is not an ordering that is used.
+        // The pattern of a match arm is not a use of an ordering.
         let pattern = code.find("=>").unwrap_or(0);
         let mut add = |start: usize, end: usize, new: &str, what: String| {
             let (start, end) = (offset + start, offset + end);
@@ -129,7 +131,7 @@ fn in_text(file: &str, text: &str) -> Result<(Vec<Change>, usize), String> {
                 text: format!("{}{new}{}", &text[..start], &text[end..]),
             });
         };
-        // Fences are among `LOOKS`; those for the compiler are nothing to loom.
+        // Fences are among `LOOKS`; loom ignores those for the compiler.
         let names: &[&str] = if code.contains("fence(") {
             fences += usize::from(!code.contains("compiler_fence(") && !code.contains("fn "));
             &[]
@@ -165,7 +167,7 @@ fn in_text(file: &str, text: &str) -> Result<(Vec<Change>, usize), String> {
     Ok((changes, fences))
 }
 
-/// Where a name stands in a line of code, not in another one.
+/// The positions of a name in a line of code, as a whole word.
 fn positions(code: &str, name: &str) -> Vec<usize> {
     let boundary =
         |byte: Option<&u8>| byte.is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'_');
@@ -179,9 +181,9 @@ fn positions(code: &str, name: &str) -> Vec<usize> {
         .collect()
 }
 
-/// A step down from an ordering. What is weaker than a step allows all that the
-/// step does, and need not be tried; but for `SeqCst`, whose first step loom does
-/// not see.
+/// A step down from an ordering. What is weaker than a step allows everything
+/// that the step does, and need not be tried; except for `SeqCst`, whose first
+/// step loom does not see.
 fn weaker(name: &str, is_load: bool) -> &'static [&'static str] {
     match (name, is_load) {
         ("AcqRel", _) => &["Acquire", "Release"],

@@ -19,7 +19,7 @@ domain!(pub Fenced: Collector<16> = Collector::new());
 domain!(pub Sturdy: Collector<16, Robust> = Collector::with_config(ROBUST));
 domain!(pub Lone: Collector<16, Basic<SingleCore>> = Collector::with_config(SINGLE));
 
-/// What the tables call them.
+/// Their names in the tables.
 pub trait Named: Domain {
     const CELL: &'static str;
 }
@@ -40,7 +40,7 @@ fn register<D: Domain>() -> Handle<D> {
     D::register().expect("a slot for each thread")
 }
 
-/// Values live until the process ends, as they have to be static.
+/// Values live until the process ends, because they have to be static.
 fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }

@@ -1,5 +1,5 @@
-//! crossbeam-epoch, with a handle of the thread's own and with the global
-//! collector that its documentation begins with.
+//! crossbeam-epoch, with a handle for each thread and with the global collector
+//! that its documentation begins with.
 
 use core::{mem::transmute, sync::atomic::Ordering::*};
 
@@ -62,13 +62,14 @@ impl<const OWN: bool> Scheme for Crossbeam<OWN> {
 
     #[inline(always)]
     unsafe fn deref<'a, T: Object>(ptr: Self::Ptr<T>) -> &'a T {
-        // SAFETY: the caller's.
+        // SAFETY: not null, and protected or owned (`# Safety`).
         unsafe { ptr.deref() }
     }
 
     #[inline(always)]
     fn protect<T: Object>(guard: &Guard, _: usize, cell: &Atomic<T>) -> Self::Ptr<T> {
-        // SAFETY: the lifetime is the caller's to keep, see the trait.
+        // SAFETY: only the lifetime changes; the users of a pointer ensure it,
+        // see the trait.
         unsafe { transmute(cell.load(Acquire, guard)) }
     }
 
@@ -108,13 +109,13 @@ impl<const OWN: bool> Scheme for Crossbeam<OWN> {
 
     #[inline(always)]
     unsafe fn free<T: Object>(_: &Guard, ptr: Self::Ptr<T>) {
-        // SAFETY: the caller's.
+        // SAFETY: exclusively owned, and from `alloc` (`# Safety`).
         drop(unsafe { ptr.into_owned() });
     }
 
     #[inline(always)]
     unsafe fn retire<T: Object>(guard: &Guard, ptr: Self::Ptr<T>) {
-        // SAFETY: the caller's.
+        // SAFETY: unlinked, and from `alloc` (`# Safety`).
         unsafe { guard.defer_destroy(ptr) };
     }
 

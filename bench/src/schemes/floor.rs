@@ -1,8 +1,7 @@
-//! The floor: two plain stores and the loads between them. It protects
-//! nothing and runs in rows with one thread only; what it retires it reuses
-//! at once. With a barrier after the first store it shows what barriers cost,
-//! and with what a leave has to find out it is the least that the protocol can
-//! cost.
+//! The floor: two plain stores and the loads between them. It protects nothing
+//! and runs only in rows with one thread; what it retires it reuses at once.
+//! With a barrier after the first store it shows the cost of barriers. With the
+//! check that a leave has to make it is the least that the protocol can cost.
 
 use core::{
     cell::Cell,
@@ -31,10 +30,10 @@ pub trait Raise: 'static {
     }
 }
 
-/// A plain store, held by the compiler alone.
+/// A plain store, ordered by the compiler only.
 pub struct Nothing;
-/// A count, as guards nest, and a look at whether something came in: what the
-/// protocol's own shape costs where barriers are free.
+/// A count, because guards nest, and a check for waiting objects: the cost of
+/// the protocol where barriers are free.
 pub struct Count;
 /// `fence(SeqCst)` of the core library.
 pub struct Fence;
@@ -73,7 +72,7 @@ impl Raise for Count {
     }
 }
 
-/// Never called: nobody sends anything.
+/// Never called: no chain waits.
 #[cold]
 #[inline(never)]
 fn empty(inbox: &AtomicUsize) {
@@ -178,7 +177,7 @@ impl<B: Raise> Scheme for Bare<B> {
 
     #[inline(always)]
     unsafe fn deref<'a, T: Object>(ptr: *mut T) -> &'a T {
-        // SAFETY: the caller's.
+        // SAFETY: not null, and protected or owned (`# Safety`).
         unsafe { &*ptr }
     }
 
@@ -225,7 +224,7 @@ impl<B: Raise> Scheme for Bare<B> {
 
     #[inline(always)]
     unsafe fn free<T: Object>(_: &Open<'_, T, B>, ptr: *mut T) {
-        // SAFETY: the caller's.
+        // SAFETY: exclusively owned, and from `alloc` (`# Safety`).
         drop(unsafe { Box::from_raw(ptr) });
     }
 
@@ -235,7 +234,7 @@ impl<B: Raise> Scheme for Bare<B> {
         unsafe { ptr.drop_in_place() };
         let before = open.0.spare.replace(ptr);
         if !before.is_null() {
-            // SAFETY: it was left here, dropped; its memory is a box's.
+            // SAFETY: it was left here, dropped; its memory is from a box.
             drop(unsafe { Box::from_raw(before.cast::<MaybeUninit<T>>()) });
         }
     }

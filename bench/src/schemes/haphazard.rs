@@ -1,5 +1,5 @@
-//! haphazard: hazard pointers, kept by the thread or taken anew for each
-//! section.
+//! haphazard: hazard pointers that the thread keeps, or that each section
+//! acquires anew.
 
 use core::{
     cell::{Cell, UnsafeCell},
@@ -34,7 +34,7 @@ impl<const KEEP: bool> Open<'_, KEEP> {
     #[inline(always)]
     fn hazard<R>(&self, index: usize, f: impl FnOnce(&mut HazardPointer<'static>) -> R) -> R {
         let hazards = if KEEP { self.hazards } else { &self.own };
-        // SAFETY: one thread has it, and `f` does not come back here.
+        // SAFETY: one thread has it, and `f` does not call back here.
         let hazards = unsafe { &mut *hazards.get() };
         if self.used.get() <= index {
             self.used.set(index + 1);
@@ -47,7 +47,7 @@ impl<const KEEP: bool> Open<'_, KEEP> {
         f(&mut hazards[index])
     }
 
-    /// Any pointer that the hazard pointer does not protect from others.
+    /// Any pointer that the hazard pointer does not protect.
     #[inline(always)]
     fn protect_untagged<T>(&self, index: usize, cell: &AtomicPtr<T>, seen: *mut T) -> *mut T {
         let mut seen = seen;
@@ -117,7 +117,7 @@ impl<const KEEP: bool> Scheme for Haphazard<KEEP> {
 
     #[inline(always)]
     unsafe fn deref<'a, T: Object>(ptr: *mut T) -> &'a T {
-        // SAFETY: the caller's.
+        // SAFETY: not null, and protected or owned (`# Safety`).
         unsafe { &*ptr }
     }
 
@@ -181,13 +181,13 @@ impl<const KEEP: bool> Scheme for Haphazard<KEEP> {
 
     #[inline(always)]
     unsafe fn free<T: Object>(_: &Open<'_, KEEP>, ptr: *mut T) {
-        // SAFETY: the caller's.
+        // SAFETY: exclusively owned, and from `alloc` (`# Safety`).
         drop(unsafe { Box::from_raw(ptr) });
     }
 
     #[inline(always)]
     unsafe fn retire<T: Object>(_: &Open<'_, KEEP>, ptr: *mut T) {
-        // SAFETY: the caller's.
+        // SAFETY: unlinked, and from `alloc` (`# Safety`).
         unsafe { Domain::<Global>::global().retire_ptr::<T, Box<T>>(ptr) };
     }
 

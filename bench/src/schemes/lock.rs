@@ -1,4 +1,4 @@
-//! `spin::RwLock` around everything: what there is without reclamation.
+//! `spin::RwLock` around everything: the alternative to reclamation.
 
 use core::cell::UnsafeCell;
 
@@ -58,7 +58,7 @@ impl Scheme for Lock {
 
     #[inline(always)]
     unsafe fn deref<'a, T: Object>(ptr: *mut T) -> &'a T {
-        // SAFETY: the caller's.
+        // SAFETY: not null, and protected or owned (`# Safety`).
         unsafe { &*ptr }
     }
 
@@ -105,13 +105,14 @@ impl Scheme for Lock {
 
     #[inline(always)]
     unsafe fn free<T: Object>(_: &Open<'_>, ptr: *mut T) {
-        // SAFETY: the caller's.
+        // SAFETY: exclusively owned, and from `alloc` (`# Safety`).
         drop(unsafe { Box::from_raw(ptr) });
     }
 
     #[inline(always)]
     unsafe fn retire<T: Object>(_: &Open<'_>, ptr: *mut T) {
-        // SAFETY: the caller's. The lock is held for writing, so nobody reads.
+        // SAFETY: unlinked, and from `alloc` (`# Safety`). The lock is held for
+        // writing, so no thread reads.
         drop(unsafe { Box::from_raw(ptr) });
     }
 }

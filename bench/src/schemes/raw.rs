@@ -1,5 +1,5 @@
-//! The half of a scheme that works on plain pointers: shared by those whose
-//! own atomic type is the one of the standard library, or like it.
+//! The part of a scheme that works on plain pointers: shared by schemes whose
+//! atomic type is that of the standard library, or similar.
 
 /// Implements the pointer functions of a scheme whose `Ptr` is a raw pointer to an
 /// object with an alignment of at least two.

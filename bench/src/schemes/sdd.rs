@@ -1,4 +1,4 @@
-//! sdd, with its raw pointers, which it calls the fastest.
+//! sdd, with its raw pointers, which it documents as its fastest.
 
 use core::{mem::transmute, sync::atomic::Ordering::*};
 
@@ -54,13 +54,14 @@ impl Scheme for Sdd {
 
     #[inline(always)]
     unsafe fn deref<'a, T: Object>(ptr: Self::Ptr<T>) -> &'a T {
-        // SAFETY: the caller's.
+        // SAFETY: not null, and protected or owned (`# Safety`).
         unsafe { ptr.into_ptr().as_ref_unchecked().unwrap_unchecked() }
     }
 
     #[inline(always)]
     fn protect<T: Object>(guard: &Guard, _: usize, cell: &AtomicRaw<T>) -> Self::Ptr<T> {
-        // SAFETY: the lifetime is the caller's to keep, see the trait.
+        // SAFETY: only the lifetime changes; the users of a pointer ensure it,
+        // see the trait.
         unsafe { transmute(cell.load(Acquire, guard)) }
     }
 
@@ -98,7 +99,7 @@ impl Scheme for Sdd {
 
     #[inline(always)]
     unsafe fn free<T: Object>(_: &Guard, ptr: Self::Ptr<T>) {
-        // SAFETY: the caller's.
+        // SAFETY: exclusively owned, and from `alloc` (`# Safety`).
         unsafe {
             if let Some(owned) = Owned::from_raw(ptr) {
                 owned.drop_in_place();
@@ -108,7 +109,7 @@ impl Scheme for Sdd {
 
     #[inline(always)]
     unsafe fn retire<T: Object>(_: &Guard, ptr: Self::Ptr<T>) {
-        // SAFETY: the caller's. Dropped, it is retired.
+        // SAFETY: unlinked, and from `alloc` (`# Safety`). Its drop retires it.
         drop(unsafe { Owned::from_raw(ptr) });
     }
 

@@ -39,7 +39,7 @@ impl Scheme for Seize {
 
     #[inline(always)]
     unsafe fn deref<'a, T: Object>(ptr: *mut T) -> &'a T {
-        // SAFETY: the caller's.
+        // SAFETY: not null, and protected or owned (`# Safety`).
         unsafe { &*ptr }
     }
 
@@ -82,13 +82,13 @@ impl Scheme for Seize {
 
     #[inline(always)]
     unsafe fn free<T: Object>(_: &LocalGuard<'_>, ptr: *mut T) {
-        // SAFETY: the caller's.
+        // SAFETY: exclusively owned, and from `alloc` (`# Safety`).
         drop(unsafe { Box::from_raw(ptr) });
     }
 
     #[inline(always)]
     unsafe fn retire<T: Object>(guard: &LocalGuard<'_>, ptr: *mut T) {
-        // SAFETY: the caller's.
+        // SAFETY: unlinked, and from `alloc` (`# Safety`).
         unsafe { guard.defer_retire(ptr, reclaim::boxed::<T>) };
     }
 

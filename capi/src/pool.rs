@@ -1,9 +1,8 @@
 //! Pools of blocks whose size and number are known at run time.
 //!
-//! A block is a state word, right before the object; so the object alone leads
-//! to it. To allocate is to claim a free block's state with a compare-and-swap,
-//! to give it back is one store: as in the Rust library's pools, whose text
-//! says why there is no list.
+//! A block is a state word, directly before the object, so the object alone
+//! leads to it. An allocation claims a free block's state with a
+//! compare-and-swap, and a free is one store.
 
 use core::{
     ffi::{c_int, c_void},
@@ -28,12 +27,12 @@ pub struct Pool {
     /// Where the next search begins.
     cursor: AtomicUsize,
     memory: *mut u8,
-    /// From one block to the next.
+    /// The distance from one block to the next.
     stride: usize,
     blocks: usize,
 }
 
-/// Bytes from one block to the next; nothing if that is too much.
+/// Bytes from one block to the next; `None` if that is too large.
 fn stride(block: usize) -> Option<usize> {
     block.checked_add(ALIGN)?.checked_next_multiple_of(ALIGN)
 }
@@ -49,26 +48,26 @@ unsafe fn state_of(object: *mut u8) -> &'static State {
 }
 
 impl Pool {
-    /// The objects, one after the other, from one on and round.
+    /// The objects, one after another, starting at `start` and wrapping around.
     fn objects(&self, first: usize) -> impl Iterator<Item = *mut u8> {
         let order = (first..self.blocks).chain(0..first);
         order.map(|index| self.memory.wrapping_add(index * self.stride + ALIGN))
     }
 
-    /// Claims a free block; null if it met none on a whole round.
+    /// Claims a free block; null if a whole round found none.
     fn find(&self) -> *mut u8 {
         // Relaxed, and below: a hint for where to begin.
         let start = self.cursor.load(Ordering::Relaxed) % self.blocks.max(1);
         for (index, object) in self.objects(start).enumerate() {
-            // SAFETY: an object of ours.
+            // SAFETY: an object of this pool.
             let state = unsafe { state_of(object) };
-            // Relaxed: a look before the exchange.
+            // Relaxed: a check before the exchange.
             if !state.load(Ordering::Relaxed).is_null() {
                 continue;
             }
-            // Acquire: pairs with the Release in `hyaline_pool_free`; what was
-            // done with the block happens before what we do. Relaxed on
-            // failure: it is somebody else's.
+            // Acquire: pairs with the Release in `hyaline_pool_free`; the
+            // block's previous use happens before ours. Relaxed on failure:
+            // another thread has claimed it.
             let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
             let claim = state.compare_exchange(ptr::null_mut(), taken(), success, failure);
             if claim.is_ok() {
@@ -80,21 +79,22 @@ impl Pool {
         ptr::null_mut()
     }
 
-    /// A block with a header; null if there is none, also after a flush.
+    /// A block with a header; null if none is free even after a flush.
     pub(crate) fn alloc<S: Scheme>(&self, handle: &Handle<S>) -> *mut c_void {
         let mut object = self.find();
         if object.is_null() && handle.0.flush() > 0 {
             object = self.find();
         }
         if !object.is_null() {
-            // SAFETY: the block is ours, and an object begins with its link.
+            // SAFETY: the block is exclusively ours, and an object begins with
+            // its link.
             unsafe { object.cast::<Link>().write(handle.0.stamp()) };
         }
         object.cast()
     }
 }
 
-/// Bytes for a pool; 0 if there is no such size.
+/// Bytes for a pool; 0 if that is too large.
 #[unsafe(no_mangle)]
 pub extern "C" fn hyaline_pool_size(block: usize, blocks: usize) -> usize {
     let size = stride(block).and_then(|stride| stride.checked_mul(blocks));
@@ -131,8 +131,9 @@ pub unsafe extern "C" fn hyaline_pool_init(
         blocks,
     };
     for object in made.objects(0) {
-        // SAFETY: in the memory, which is as large as `size` and the caller's;
-        // the state word lies before the object.
+        // SAFETY: inside the memory, which has at least `size` bytes and is
+        // exclusively ours (the header's contract); the state word lies before
+        // the object.
         unsafe {
             let state = object.sub(size_of::<State>()).cast::<State>();
             state.write(State::new(ptr::null_mut()));
@@ -143,7 +144,7 @@ pub unsafe extern "C" fn hyaline_pool_init(
     OK
 }
 
-/// Gives a block back.
+/// Frees a block.
 ///
 /// # Safety
 ///
@@ -162,11 +163,12 @@ pub unsafe extern "C" fn hyaline_pool_free(object: *mut c_void) {
 /// As the header says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hyaline_pool_reclaim(link: *mut Link) {
-    // SAFETY: an object of a pool that nobody can hold (the header's contract).
+    // SAFETY: an object of a pool that no section can hold (the header's
+    // contract).
     unsafe { hyaline_pool_free(link.cast()) };
 }
 
-/// Free blocks.
+/// The number of free blocks.
 ///
 /// # Safety
 ///
@@ -176,9 +178,9 @@ pub unsafe extern "C" fn hyaline_pool_available(pool: *const Pool) -> usize {
     // SAFETY: valid (the header's contract).
     let pool = unsafe { &*pool };
     let free = |object: &*mut u8| {
-        // SAFETY: an object of the pool's.
+        // SAFETY: an object of the pool.
         let state = unsafe { state_of(*object) };
-        // Relaxed: a count of something that changes.
+        // Relaxed: a count that may change at any time.
         state.load(Ordering::Relaxed).is_null()
     };
     pool.objects(0).filter(free).count()

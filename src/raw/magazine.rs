@@ -104,8 +104,8 @@ mod kept {
                 .is_ok()
         }
 
-        /// Claims it for the owner, who is about to reclaim, if that one uses a
-        /// pool of which blocks are kept.
+        /// Claims it for the owner, which is about to reclaim, if the owner keeps
+        /// blocks of a pool.
         #[inline]
         pub(crate) fn claim_to_keep(&self, own: usize) -> bool {
             self.most.get() != 0 && self.claim(own)
@@ -201,9 +201,9 @@ mod kept {
         ///
         /// # Safety
         ///
-        /// The block is the caller's, with this link and this number in this
-        /// pool. The header's `next` is null or a magazine of the caller's,
-        /// who has claimed it.
+        /// The block is exclusively owned, with this link and this number in this
+        /// pool. The header's `next` is null or a magazine that this call has
+        /// claimed.
         #[inline]
         pub(crate) unsafe fn keep(link: *mut Link, pool: Tree, number: usize) -> bool {
             // SAFETY: the header is valid and ours; `next` leads to nothing or
@@ -233,9 +233,9 @@ mod kept {
             self.first.load(Ordering::Relaxed).is_null()
         }
 
-        /// Gives all blocks back to their pool; for who has it claimed, or
-        /// alone. They leave it one by one, so that no more than one is lost
-        /// with a task that dies meanwhile.
+        /// Gives all blocks back to their pool. The magazine is claimed, or owned
+        /// exclusively. The blocks leave it one by one, so that a task that dies
+        /// meanwhile loses at most one.
         pub(crate) fn give_back(&self) {
             let Some(pool) = self.pool.get() else { return };
             loop {
@@ -262,7 +262,7 @@ mod kept {
             is_of
         }
 
-        /// As `give_back`, whoever has claimed it.
+        /// As `give_back`, no matter who has claimed it.
         pub(crate) fn reset(&self) {
             self.give_back();
             self.pool.set(None);

@@ -48,7 +48,7 @@ impl<S: Scheme> Local<'_, S> {
     #[inline(always)]
     pub(crate) fn leave<R: Role>(&self) {
         self.slot.section.leave::<S::Barrier>();
-        // A push that this look misses is delayed (5).
+        // A push that this check misses is delayed (5).
         if self.slot.is_wanted() {
             self.global.section_over::<R>(self.slot);
         }
@@ -126,7 +126,7 @@ impl<S: Scheme> Local<'_, S> {
     /// Swaps a pointer. The old one is protected.
     #[inline]
     pub(crate) fn swap<T>(&self, src: &AtomicPtr<T>, new: *mut T, order: Ordering) -> *mut T {
-        // At least Acquire, as in `protect`, with the caller's Release.
+        // At least Acquire, as in `protect`, with the Release that was asked for.
         let order = match order {
             Ordering::Relaxed | Ordering::Acquire => Ordering::Acquire,
             Ordering::SeqCst => Ordering::SeqCst,
@@ -258,7 +258,7 @@ impl<S: Scheme> Global<S> {
 
 /// The ordering of a load that protects. With Acquire the section sees the
 /// object's contents and, in robust mode, a clock not older than its birth.
-/// SeqCst is kept for the caller's own total order.
+/// SeqCst is kept: it orders the caller's own accesses.
 #[inline(always)]
 const fn at_least_acquire(order: Ordering) -> Ordering {
     match order {

@@ -8,22 +8,22 @@
 //! # A count is never too high
 //!
 //! That is what makes a refusal cheap: if the root counts all leaves, all
-//! blocks are taken. It holds at each instant, whoever is preempted:
+//! blocks are taken. It holds at each instant, whichever call is preempted:
 //!
 //! - a call that takes the last block of a leaf counts the leaf *afterwards*;
 //! - a call that frees a block of a full leaf takes the leaf off all counts
-//!   *before*. If the leaf is not full any more by then, because somebody else
+//!   *before*. If the leaf is not full any more by then, because another call
 //!   freed a block, the call puts it back on.
 //!
 //! So a count is the number of full leaves, less one for each call that stands
-//! between its two steps. A count that is too low costs a look at a full leaf
+//! between its two steps. A count that is too low costs a load of a full leaf
 //! for each such call, and nothing else: a search that finds nothing below a
-//! node goes on behind it.
+//! node continues behind it.
 //!
 //! The order of a leaf's exchanges is the order of its counts: a free releases
 //! what it took off, and the call that fills the leaf again acquires that
-//! before it counts. A free also acquires: if somebody else has opened the
-//! leaf, who sees this free must see the opened counts, too.
+//! before it counts. A free also acquires: if another call has opened the
+//! leaf, a thread that sees this free must see the opened counts, too.
 //!
 //! There is no ABA: a bit says whether its block is taken, whatever has been
 //! in between, and all else is sums.
@@ -120,7 +120,7 @@ impl Tree {
     fn take_in(self, shape: Shape, group: usize) -> Option<usize> {
         // SAFETY: the group is there.
         let leaf = unsafe { self.node(group * GROUP) };
-        // Relaxed: a look before the exchange.
+        // Relaxed: a check before the exchange.
         let mut seen = leaf.load(Ordering::Relaxed);
         loop {
             let taken = seen | shape.absent(group);
@@ -128,7 +128,7 @@ impl Tree {
                 return None;
             }
             let bit = taken.trailing_ones();
-            // A pool of less than a group has no more than this leaf, which
+            // A pool smaller than a group has only this leaf, which
             // never looks full to `put`.
             let new = if shape.len > GROUP { taken } else { seen } | 1 << bit;
             let is_last = new == FULL && shape.len > GROUP;
@@ -221,9 +221,9 @@ impl Tree {
         // Acquire, and on failure below: a full leaf comes with the length.
         let mut seen = leaf.load(Ordering::Acquire);
         while seen != FULL {
-            // Release: pairs with the Acquire of `take_in`. Acquire: whoever
-            // opened the leaf took it off the counts before; who sees this
-            // free must not find them higher.
+            // Release: pairs with the Acquire of `take_in`. Acquire: the call
+            // that opened the leaf took it off the counts before; a thread that
+            // sees this free must not find them higher.
             let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
             let new = seen & !bit_of(block);
             match leaf.compare_exchange_weak(seen, new, success, failure) {

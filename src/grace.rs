@@ -188,8 +188,8 @@ struct Wait<'a, 'c, S: Scheme> {
 }
 
 impl<S: Scheme> Wait<'_, '_, S> {
-    /// Does not wait at this handle's own slot: its section was not open at the start,
-    /// and `relax` may leave one open.
+    /// Does not wait at this handle's own slot: its section was not open at the
+    /// start, and `relax` may leave one open.
     fn advance(&mut self) -> bool {
         self.token.advance(self.local, self.local.index())
     }

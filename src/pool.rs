@@ -8,17 +8,17 @@
 //! Handles that allocate from a pool of 32 or more blocks keep a few of the
 //! blocks that they reclaimed (on targets with caches), and use these first.
 //! Within a section that takes no read-modify-write, and no line that others
-//! write to. A handle that finds no block in the pool takes those that others keep: see
-//! `raw::magazine`. (An allocation that others may take a block from at any
-//! time costs one read-modify-write or fence at least: Attiya et al., *Laws of
-//! order*, POPL 2011. Here it is that of `enter`.)
+//! write to. A handle that finds no block in the pool takes those that others
+//! keep: see `raw::magazine`. (An allocation that others may take a block from
+//! at any time costs one read-modify-write or fence at least: Attiya et al.,
+//! *Laws of order*, POPL 2011. Here it is that of `enter`.)
 //!
 //! # Rejected designs
 //!
 //! - *A free list whose pop is protected by the collector* needs a section in
 //!   every `alloc`. In robust mode it is wrong unless the section covers all
-//!   eras: a popper that stalls with head `A` in hand is older than the era in
-//!   which `A` is born when somebody else pops it, so the publisher of `A`
+//!   eras: a popper that stalls with head `A` loaded is older than the era in
+//!   which `A` is born when another thread pops it, so the publisher of `A`
 //!   skips the popper, and `A` comes back to the list meanwhile.
 //! - *A counter beside the head of a free list* wraps: after 43 s at 10 ns a
 //!   pop, with 32 bits; a task of low priority is preempted for longer.

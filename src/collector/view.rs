@@ -18,8 +18,8 @@ use crate::{
 /// Every [`Collector`](crate::Collector) dereferences to one, as an array
 /// does to a slice. Where the number of slots is known only at boot, such as
 /// the number of CPUs, a view is made [in place](Self::in_place) in memory
-/// that the caller provides, or `boxed` with feature `alloc`. Neither needs stack in
-/// proportion to the number of slots.
+/// that the caller provides, or `boxed` with feature `alloc`. Neither needs
+/// stack in proportion to the number of slots.
 ///
 /// ```
 /// use core::mem::MaybeUninit;

@@ -20,7 +20,7 @@ use crate::{
 #[repr(C)]
 pub(super) struct Block<T> {
     object: UnsafeCell<MaybeUninit<Linked<T>>>,
-    /// The block's number; written when it is taken, read by who owns it.
+    /// The block's number; written when it is taken, read by its owner.
     pub(super) number: Cell<Half>,
     /// A node of the tree; not this block's own.
     node: AtomicHalf,

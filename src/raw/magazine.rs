@@ -3,15 +3,16 @@
 //! The name is Bonwick's and Adams's (USENIX 2001), for a stock of free
 //! objects that one processor draws on without asking the others.
 //!
-//! Others do not find these blocks in the pool. But who finds none there takes
-//! them out of the magazines of all slots, so that a sleeping handle keeps
-//! none from those that are awake. A magazine is used by who has *claimed* it,
-//! and nobody waits for a claim: a magazine that somebody else has is passed
-//! over. An owner that has a section open need not claim, if nobody has: the
-//! section does. Such a claim is the reader's side of `raw`'s (1). The owner
-//! stores its section, executes the light barrier, looks for a claim; a thief
-//! claims, executes the heavy barrier, looks for a section, and lets go if it
-//! is open. At least one of them sees the other.
+//! Others do not find these blocks in the pool. But an allocation that finds
+//! none there takes them out of the magazines of all slots, so that a sleeping
+//! handle keeps none from those that are awake. Only the slot that has
+//! *claimed* a magazine uses it, and no call waits for a claim: a magazine that
+//! another slot has claimed is skipped. An owner that has a section open need
+//! not claim it, if no other slot has: its section is the claim. Such a claim
+//! is the reader's side of `raw`'s (1). The owner stores its section, executes
+//! the light barrier, checks for a claim; a thief claims, executes the heavy
+//! barrier, checks for a section, and ends its claim if it is open. At least
+//! one of them sees the other.
 
 #[cfg(target_pointer_width = "64")]
 pub(crate) use kept::Magazine;
@@ -28,7 +29,7 @@ mod kept {
         sync::{AtomicPtr, AtomicUsize, Cell, Ordering, impl_init},
     };
 
-    /// Nobody.
+    /// Not claimed.
     const FREE: usize = 0;
 
     /// Free blocks of one pool that a slot keeps for its next allocations.
@@ -121,7 +122,7 @@ mod kept {
         /// Ends the claim of a slot whose owner is dead.
         pub(crate) fn unclaim_of(&self, by: usize) {
             // Relaxed: what the owner did happens before this by the promise
-            // to `evict`. It has the claim, or nobody whom this concerns.
+            // to `evict`. Only a claim of that slot is ended.
             if self.claimed.load(Ordering::Relaxed) == by {
                 self.unclaim();
             }
@@ -228,8 +229,8 @@ mod kept {
 
         /// Whether there was nothing in it a moment ago.
         pub(crate) fn seems_empty(&self) -> bool {
-            // Relaxed: a hint. A sleeping owner's block is seen by who knows
-            // that it was reclaimed.
+            // Relaxed: a hint. A thread that knows that the block of a
+            // sleeping owner was reclaimed sees it.
             self.first.load(Ordering::Relaxed).is_null()
         }
 

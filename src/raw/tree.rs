@@ -247,7 +247,7 @@ impl Tree {
         // Release and Acquire: as in `put`.
         let before = leaf.fetch_and(!bit_of(block), Ordering::AcqRel);
         if before != FULL {
-            // Somebody else has opened it.
+            // Another call has opened it.
             self.count(shape, group, 1);
         }
     }

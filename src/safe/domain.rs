@@ -7,7 +7,7 @@ use crate::{Deferred, Eager, HandleId, Nested, Role, SlotsExhausted};
 
 /// A type that names one collector: its users, and what they share.
 ///
-/// The macro [`domain!`](crate::domain) makes one. By hand it is
+/// The macro [`domain!`](crate::domain) makes one. Without it:
 ///
 /// ```
 /// use hyaline::{Collector, safe::Domain};

@@ -1,8 +1,10 @@
 //! `cargo xtask docs`: builds the documentation without a warning, and checks
-//! that no page has a dead link and every public item has an example.
+//! that no page has a dead link, every public item has an example, and no
+//! phrase to be avoided occurs in the sources and pages.
 
 mod examples;
 mod links;
+mod phrases;
 
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Duration};
 
@@ -24,10 +26,12 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
         .args(["doc", "--quiet", "--no-deps", "--features", FEATURES])
         .env("RUSTDOCFLAGS", "-D warnings");
     succeed(&mut build)?;
-    let pages = pages()?;
+    let texts = texts()?;
+    let pages = pages(&texts);
     let html = |path: &str| fs::read_to_string(target.join("doc").join(path)).ok();
     let exists = |path: &str| root().join(path).exists();
     let mut complaints = links::dead(&pages, &exists, &html);
+    complaints.extend(phrases::found(&texts)?);
 
     nightly::install(&[])?;
     let folder = target.join("json");
@@ -47,8 +51,11 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
         return Err(complaints.join("\n"));
     }
     println!(
-        "{} pages without a dead link, {items} items with an example",
-        pages.len()
+        "{} pages without a dead link, {items} items with an example, \
+         {} files without a phrase of {}",
+        pages.len(),
+        texts.len(),
+        phrases::PAGE
     );
     Ok(())
 }
@@ -61,8 +68,8 @@ fn succeed(command: &mut Command) -> Result<(), String> {
     }
 }
 
-/// The pages of the repository and their texts.
-fn pages() -> Result<BTreeMap<String, String>, String> {
+/// The sources and pages of the repository and their texts.
+fn texts() -> Result<BTreeMap<String, String>, String> {
     let mut list = Command::new("git");
     // Including those that are not committed yet.
     list.current_dir(root()).args([
@@ -70,17 +77,34 @@ fn pages() -> Result<BTreeMap<String, String>, String> {
         "--cached",
         "--others",
         "--exclude-standard",
+        "*.c",
+        "*.h",
+        "*.litmus",
         "*.md",
+        "*.pml",
+        "*.rs",
+        "*.toml",
+        "*.x",
+        ".ci/run",
     ]);
     let output = shell::run(&mut list, LIMIT)?;
     if !output.ok() {
         return Err(format!("git: {}\n{}", output.reason(), output.tail(5)));
     }
-    // Parts of `docs/performance.md`, with links relative to that page.
-    let is_page = |path: &&str| !path.starts_with("bench/src/");
     let read = |path: &str| match fs::read_to_string(root().join(path)) {
         Ok(text) => Ok((path.to_string(), text)),
         Err(error) => Err(format!("{path}: {error}")),
     };
-    output.stdout.lines().filter(is_page).map(read).collect()
+    let is_there = |path: &&str| root().join(path).exists();
+    output.stdout.lines().filter(is_there).map(read).collect()
+}
+
+/// The pages among the texts.
+fn pages(texts: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    // Parts of `docs/performance.md`, with links relative to that page.
+    let is_page = |path: &str| path.ends_with(".md") && !path.starts_with("bench/src/");
+    let pages = texts.iter().filter(|(path, _)| is_page(path));
+    pages
+        .map(|(path, text)| (path.clone(), text.clone()))
+        .collect()
 }

@@ -3,8 +3,8 @@
 //!
 //! A node is removed in two steps. The *mark*, the lowest bit of its `next`,
 //! takes it out of the set and freezes its successor. Then the link that leads
-//! to it is swung past it, and the thread that does that retires it. A walk that meets
-//! a marked node unlinks it before it continues.
+//! to it is swung past it, and the thread that does that retires it. A walk
+//! that meets a marked node unlinks it before it continues.
 //!
 //! To *replace* is to mark a node with a new successor: the node that takes its
 //! place, with the same key. One exchange removes the one and inserts the

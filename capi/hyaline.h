@@ -164,14 +164,15 @@ void *hyaline_load(const struct hyaline_atomic *place);
    meanwhile. Any context. */
 void hyaline_store(struct hyaline_atomic *place, void *object);
 
-/* Bytes of memory for a pool; 0 if that is too large. */
+/* Bytes of memory for a pool; 0 if that is too large. There are at most 2^32 - 1
+   blocks, or 65535 on targets with fewer than 64 bits. */
 size_t hyaline_pool_size(size_t block, size_t blocks);
 /* Makes a pool in memory that is aligned to 16 bytes. An object begins with
    its link, is aligned to 16 bytes, and has block bytes in total.
    HYALINE_BAD_MEMORY, HYALINE_BAD_ARGUMENT if there is no room for a link. */
 int hyaline_pool_init(struct hyaline_pool *pool, void *memory, size_t bytes, size_t block, size_t blocks);
 /* Frees a block that was never shared, or that nothing else can reach.
-   As Pool::free: wait-free; irq yes, NMI yes, masked yes; reclaimers no. */
+   As Pool::free: lock-free; irq yes, NMI CAS, masked yes; reclaimers no. */
 void hyaline_pool_free(void *object);
 /* The same, as the reclaimer of objects from pools. */
 void hyaline_pool_reclaim(struct hyaline_link *link);
@@ -382,7 +383,7 @@ int HYALINE_(call_later)(const struct HYALINE_(handle) *handle, struct hyaline_c
 
 /* Allocates a block, with a stamped link; the bytes after the link are
    unchanged. Null if none is free even after a flush.
-   As Pool::alloc: wait-free; irq yes, NMI CAS, masked yes; reclaimers no.
+   As Pool::alloc: lock-free; irq yes, NMI CAS, masked yes; reclaimers no.
    As Pool::alloc, none is: lock-free; irq may, NMI deferred: CAS, masked may; reclaimers k, and plain objects; deferred: only plain objects. */
 void *HYALINE_(pool_alloc)(const struct HYALINE_(handle) *handle, struct hyaline_pool *pool);
 

@@ -31,7 +31,20 @@ mod kinds;
 mod pool;
 #[cfg(test)]
 mod signature;
+/// The pools' tree, which the Rust library does not export.
+#[allow(dead_code)] // which uses more of it
+#[path = "../../src/raw/tree.rs"]
+mod tree;
 mod types;
+
+/// What the tree uses of the module of this name in the Rust library.
+mod sync {
+    #[cfg(not(target_pointer_width = "64"))]
+    pub(crate) use core::sync::atomic::AtomicU16 as AtomicHalf;
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) use core::sync::atomic::AtomicU32 as AtomicHalf;
+    pub(crate) use core::sync::atomic::Ordering;
+}
 
 pub use kinds::*;
 pub use {common::*, pool::*, types::*};

@@ -340,4 +340,5 @@ impl Shape {
 }
 
 #[cfg(all(test, hyaline_loom))]
+#[path = "tree/models.rs"] // `capi` has this file under another path
 mod models;

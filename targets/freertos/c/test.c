@@ -10,8 +10,7 @@ void say(const char *kind, const char *what, uint32_t number);
 _Noreturn void finish(void);
 /* Starts or stops the interrupts, each of which calls strike. */
 void timer(bool run);
-/* Config::pool_size with this config. The pool is small, because an allocation
-   that finds no free block checks every block. */
+/* Config::pool_size with this config: a small pool. */
 static const struct hyaline_config config = { .batch = 2, .era_step = 2 };
 size_t robust_pool_size(size_t slots, size_t stalls, size_t live);
 

@@ -15,20 +15,18 @@ const CONFIG: Config = Config::new().batch::<1>().era_step::<1>();
 #[test]
 fn protect_against_publish() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<2, Robust>::new(CONFIG);
         let (reader, writer) = (stage.register(), stage.register());
-        replace(&stage.first, object(&writer, &life));
+        replace(&stage.first, stage.object(&writer));
         let reading = thread::spawn(move || {
             read(&reader, &stage.first);
             reader
         });
-        let old = replace(&stage.first, object(&writer, &life));
+        let old = replace(&stage.first, stage.object(&writer));
         retire(&writer, old);
         retire(&writer, replace(&stage.first, null_mut()));
         drop(reading.join().unwrap());
         drop(writer);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }
@@ -38,10 +36,9 @@ fn protect_against_publish() {
 #[test]
 fn era_moves_between_two_protects() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<2, Robust>::new(CONFIG);
         let (reader, writer) = (stage.register(), stage.register());
-        replace(&stage.first, object(&writer, &life));
+        replace(&stage.first, stage.object(&writer));
         let reading = thread::spawn(move || {
             let guard = reader.enter();
             let first = guard.protect(&stage.first, Ordering::Acquire);
@@ -50,12 +47,11 @@ fn era_moves_between_two_protects() {
             drop(guard);
             reader
         });
-        replace(&stage.second, object(&writer, &life));
+        replace(&stage.second, stage.object(&writer));
         retire(&writer, replace(&stage.first, null_mut()));
         retire(&writer, replace(&stage.second, null_mut()));
         drop(reading.join().unwrap());
         drop(writer);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }
@@ -64,7 +60,6 @@ fn era_moves_between_two_protects() {
 /// caller asks for.
 fn exchange_brings(failure: Ordering, is_weak: bool) {
     model(move || {
-        let life = Arc::new(());
         let stage = Stage::<2, Robust>::new(CONFIG);
         let (reader, writer) = (stage.register(), stage.register());
         let reading = thread::spawn(move || {
@@ -80,11 +75,10 @@ fn exchange_brings(failure: Ordering, is_weak: bool) {
             drop(guard);
             reader
         });
-        replace(&stage.first, object(&writer, &life));
+        replace(&stage.first, stage.object(&writer));
         retire(&writer, replace(&stage.first, null_mut()));
         drop(reading.join().unwrap());
         drop(writer);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }
@@ -102,7 +96,6 @@ fn exchange_brings_a_younger_object() {
 #[test]
 fn swap_brings_a_younger_object() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<2, Robust>::new(CONFIG);
         let (swapper, writer) = (stage.register(), stage.register());
         let swapping = thread::spawn(move || {
@@ -111,7 +104,7 @@ fn swap_brings_a_younger_object() {
             drop(guard);
             swapper
         });
-        let new = object(&writer, &life);
+        let new = stage.object(&writer);
         replace(&stage.first, new);
         let gone = stage.first.load(Ordering::Acquire).is_null();
         if gone {
@@ -123,7 +116,6 @@ fn swap_brings_a_younger_object() {
             retire(&writer, new);
         }
         drop(writer);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }
@@ -133,15 +125,14 @@ fn swap_brings_a_younger_object() {
 #[test]
 fn a_late_swap_publishes() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<2, Robust>::new(CONFIG);
         let (swapper, other) = (stage.register(), stage.register());
-        replace(&stage.first, object(&other, &life));
+        replace(&stage.first, stage.object(&other));
         let done = Arc::new(AtomicBool::new(false));
         let swapping = {
-            let (life, done) = (life.clone(), done.clone());
+            let done = done.clone();
             thread::spawn(move || {
-                let new = object(&swapper, &life);
+                let new = stage.object(&swapper);
                 let guard = swapper.enter();
                 // From here on the swapper has no barrier that would publish.
                 // SAFETY: not shared yet.
@@ -178,7 +169,6 @@ fn a_late_swap_publishes() {
             retire(&other, rest);
         }
         drop(other);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }
@@ -188,10 +178,9 @@ fn a_late_swap_publishes() {
 #[test]
 fn swap_acquires_what_came_back() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<2, Robust>::new(CONFIG);
         let (swapper, writer) = (stage.register(), stage.register());
-        let ours = object(&writer, &life);
+        let ours = stage.object(&writer);
         replace(&stage.first, ours);
         // Written by the thread that took the object out.
         let written = Arc::new(UnsafeCell::new(0));
@@ -220,7 +209,6 @@ fn swap_acquires_what_came_back() {
         replace(&stage.first, null_mut());
         retire(&writer, ours);
         drop(writer);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }
@@ -230,27 +218,22 @@ fn swap_acquires_what_came_back() {
 #[test]
 fn two_makers() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<3, Robust>::new(CONFIG);
         let (reader, one, two) = (stage.register(), stage.register(), stage.register());
-        let making = {
-            let life = life.clone();
-            thread::spawn(move || {
-                replace(&stage.first, object(&one, &life));
-                retire(&one, replace(&stage.first, null_mut()));
-                one
-            })
-        };
+        let making = thread::spawn(move || {
+            replace(&stage.first, stage.object(&one));
+            retire(&one, replace(&stage.first, null_mut()));
+            one
+        });
         let reading = thread::spawn(move || {
             read(&reader, &stage.first);
             reader
         });
-        let other = object(&two, &life);
+        let other = stage.object(&two);
         retire(&two, other);
         drop(making.join().unwrap());
         drop(reading.join().unwrap());
         drop(two);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }

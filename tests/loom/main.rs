@@ -60,23 +60,6 @@ struct Canary {
 
 type Object = Linked<Canary>;
 
-/// A new object; the model's `life` counts those that are not reclaimed.
-fn object<S: Scheme>(handle: &Handle<'_, S>, life: &Arc<()>) -> *mut Object {
-    object_of(handle, life)
-}
-
-/// The same, for a handle of any role.
-fn object_of<S: Scheme, R: Role>(handle: &Handle<'_, S, R>, life: &Arc<()>) -> *mut Object {
-    let object = handle.link(Canary {
-        value: UnsafeCell::new(0),
-        life: UnsafeCell::new(Some(life.clone())),
-    });
-    // Here and not above, so that loom knows of a write that readers must see.
-    // SAFETY: the object is not shared yet.
-    object.value.with_mut(|value| unsafe { *value = ALIVE });
-    Box::into_raw(Box::new(object))
-}
-
 /// The reclaimer. It keeps the memory, so that a failing model reports what it
 /// saw and does not crash.
 unsafe fn reclaim(link: *mut Link) {
@@ -116,6 +99,8 @@ struct Stage<const N: usize, S: Scheme> {
     collector: Collector<N, S>,
     first: AtomicPtr<Object>,
     second: AtomicPtr<Object>,
+    /// Counts the objects that are not reclaimed.
+    life: Arc<()>,
 }
 
 impl<const N: usize, S: Scheme<Barrier = Fences>> Stage<N, S> {
@@ -124,6 +109,7 @@ impl<const N: usize, S: Scheme<Barrier = Fences>> Stage<N, S> {
             collector: Collector::with_config(config),
             first: AtomicPtr::new(std::ptr::null_mut()),
             second: AtomicPtr::new(std::ptr::null_mut()),
+            life: Arc::new(()),
         }))
     }
 
@@ -131,8 +117,27 @@ impl<const N: usize, S: Scheme<Barrier = Fences>> Stage<N, S> {
         self.collector.register().unwrap()
     }
 
-    /// Drops the collector, when all threads are joined.
+    /// A new object.
+    fn object<R: Role>(&self, handle: &Handle<'_, S, R>) -> *mut Object {
+        let object = handle.link(Canary {
+            value: UnsafeCell::new(0),
+            life: UnsafeCell::new(Some(self.life.clone())),
+        });
+        // Here and not above, so that loom knows of a write that readers must
+        // see.
+        // SAFETY: the object is not shared yet.
+        object.value.with_mut(|value| unsafe { *value = ALIVE });
+        Box::into_raw(Box::new(object))
+    }
+
+    fn nothing_is_left(&self) {
+        assert_eq!(Arc::strong_count(&self.life), 1, "nothing is left pending");
+    }
+
+    /// Drops the collector, when all threads are joined and all handles dropped:
+    /// everything that was retired is reclaimed.
     fn close(&'static self) {
+        self.nothing_is_left();
         // SAFETY: it was leaked by `new`, and all handles are dropped.
         drop(unsafe { Box::from_raw(std::ptr::from_ref(self).cast_mut()) });
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use hyaline::{Basic, Config, Nested, PerCpu, Robust, interrupt};
-use loom::{sync::Arc, thread};
+use loom::thread;
 
 use super::*;
 
@@ -22,7 +22,6 @@ const PREEMPTIONS: usize = 1;
 struct World<S: Scheme> {
     stage: &'static Stage<3, S>,
     cpu: PerCpu<'static, S>,
-    life: Arc<()>,
 }
 
 // SAFETY: the handle of the CPU is used by one thread; loom checks the rest.
@@ -70,7 +69,7 @@ fn exchanges<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'sta
 /// Retires its own object, younger than its section, and keeps reading.
 fn retires<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let guard = handle.enter();
-    let own = object_of(handle, &world.life);
+    let own = world.stage.object(handle);
     // SAFETY: it was never shared.
     unsafe { guard.defer_retire(own, reclaim) };
     uses(own);
@@ -105,7 +104,7 @@ fn retirer<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'stati
 
 /// Publishes a younger object in the first cell, and retires it again.
 fn replacer<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S>) {
-    let old = replace(&world.stage.first, object(handle, &world.life));
+    let old = replace(&world.stage.first, world.stage.object(handle));
     if !old.is_null() {
         retire(handle, old);
     }
@@ -153,15 +152,13 @@ fn interrupted<S: Scheme<Barrier = Fences>>(
     builder.preemption_bound.get_or_insert(PREEMPTIONS);
     builder.check(move || {
         let stage = Stage::<3, S>::new(Config::new().batch::<64>().era_step::<1>());
-        let life = Arc::new(());
         let setup = stage.register();
-        replace(&stage.first, object(&setup, &life));
-        replace(&stage.second, object(&setup, &life));
+        replace(&stage.first, stage.object(&setup));
+        replace(&stage.second, stage.object(&setup));
         drop(setup);
         let world: &'static World<S> = Box::leak(Box::new(World {
             stage,
             cpu: stage.collector.register_per_cpu().unwrap(),
-            life,
         }));
         let handle = stage.register();
         let running = thread::spawn(move || {
@@ -178,11 +175,7 @@ fn interrupted<S: Scheme<Barrier = Fences>>(
         // One call of one handle, when no section is open, leaves nothing.
         retirer(world, &handle);
         handle.collect();
-        assert_eq!(
-            Arc::strong_count(&world.life),
-            1,
-            "something is left pending"
-        );
+        stage.nothing_is_left();
         drop(handle);
         // SAFETY: leaked above, and the thread is gone.
         drop(unsafe { Box::from_raw(std::ptr::from_ref(world).cast_mut()) });

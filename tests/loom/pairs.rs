@@ -9,7 +9,7 @@
 use std::{mem, num::NonZeroU16, ptr::null_mut};
 
 use hyaline::{Basic, Callback, Config, Deferred, Eager, Nested, Pool, Robust, Role, reclaim};
-use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::AtomicUsize, thread};
+use loom::{cell::UnsafeCell, sync::atomic::AtomicUsize, thread};
 
 use super::*;
 
@@ -20,8 +20,6 @@ const PREEMPTIONS: [usize; 2] = [1, 1];
 /// What the threads of a model share.
 struct World<S: Scheme> {
     stage: &'static Stage<3, S>,
-    /// For `Canary`s.
-    life: Arc<()>,
     /// 1 while `thing` can be found. It is not an object: grace periods protect
     /// it.
     found: AtomicUsize,
@@ -39,11 +37,9 @@ type Operation<S> = fn(&World<S>);
 impl<S: Scheme<Barrier = Fences>> World<S> {
     fn new() -> &'static Self {
         let stage = Stage::new(Config::new().batch::<1>().era_step::<1>());
-        let life = Arc::new(());
-        replace(&stage.first, object(&stage.register(), &life));
+        replace(&stage.first, stage.object(&stage.register()));
         Box::leak(Box::new(Self {
             stage,
-            life,
             found: AtomicUsize::new(1),
             thing: UnsafeCell::new(ALIVE),
             callback: Box::leak(Box::new(Callback::new())),
@@ -88,7 +84,7 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
         let handle = self.stage.register();
         self.retire(&handle);
         handle.flush();
-        assert_eq!(Arc::strong_count(&self.life), 1, "nothing is left pending");
+        self.stage.nothing_is_left();
         let pooled = self.pooled.swap(null_mut(), Ordering::Relaxed);
         if !pooled.is_null() {
             // SAFETY: the threads are gone.
@@ -192,7 +188,7 @@ fn section<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
 fn swap<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
     R::with(world, |handle| {
         let guard = handle.enter();
-        let new = object_of(handle, &world.life);
+        let new = world.stage.object(handle);
         let old = guard.swap(&world.stage.first, new, Ordering::AcqRel);
         defer_and_look(&guard, old);
     });
@@ -216,7 +212,7 @@ fn exchange<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
 fn retire_own<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
     R::with(world, |handle| {
         let guard = handle.enter();
-        defer_and_look(&guard, object_of(handle, &world.life));
+        defer_and_look(&guard, world.stage.object(handle));
         world.look(&guard);
     });
 }

@@ -3,22 +3,12 @@
 #![no_std]
 #![no_main]
 
-use core::{
-    arch::{asm, naked_asm},
-    fmt,
-};
-use selftest::Board;
+use core::arch::{asm, naked_asm};
 
 const CORES: usize = 2;
 const PSCI_CPU_ON: u32 = 0x8400_0003;
 
-struct Virt;
-
-impl Board for Virt {
-    fn print(&self, line: fmt::Arguments<'_>) {
-        semihosting::println!("{line}");
-    }
-}
+selftest::semihosted!(Virt);
 
 unsafe extern "C" {
     fn _start();

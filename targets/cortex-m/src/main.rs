@@ -5,16 +5,9 @@
 
 mod timer;
 
-use core::fmt;
-use selftest::{Board, Preempt};
+use selftest::Preempt;
 
-struct CortexM;
-
-impl Board for CortexM {
-    fn print(&self, line: fmt::Arguments<'_>) {
-        semihosting::println!("{line}");
-    }
-}
+selftest::semihosted!(CortexM);
 
 impl Preempt for CortexM {
     fn interrupt_after(&self, instructions: u32) {

@@ -5,16 +5,9 @@
 
 mod timer;
 
-use core::fmt;
-use selftest::{Board, Preempt};
+use selftest::Preempt;
 
-struct Virt;
-
-impl Board for Virt {
-    fn print(&self, line: fmt::Arguments<'_>) {
-        semihosting::println!("{line}");
-    }
-}
+selftest::semihosted!(Virt);
 
 impl Preempt for Virt {
     fn interrupt_after(&self, instructions: u32) {

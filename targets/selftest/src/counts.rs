@@ -10,7 +10,9 @@ pub trait Counter {
     fn read() -> u32;
 
     /// Instructions between two readings.
-    fn instructions(from: u32, to: u32) -> u32;
+    fn instructions(from: u32, to: u32) -> u32 {
+        to.wrapping_sub(from)
+    }
 }
 
 /// Prints a line for each operation of each scheme.

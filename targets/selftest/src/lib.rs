@@ -47,6 +47,21 @@ pub trait Board: Sync {
     }
 }
 
+/// Declares a board that prints over semihosting, with the firmware's own crate of
+/// this name.
+#[macro_export]
+macro_rules! semihosted {
+    ($board:ident) => {
+        struct $board;
+
+        impl $crate::Board for $board {
+            fn print(&self, line: core::fmt::Arguments<'_>) {
+                semihosting::println!("{line}");
+            }
+        }
+    };
+}
+
 /// A one-shot timer whose interrupt calls [`interrupt`].
 pub trait Preempt: Board {
     /// Fires the interrupt after about this many instructions.

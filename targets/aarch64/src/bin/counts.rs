@@ -7,16 +7,10 @@
 // For its page table and exception vectors.
 use aarch64 as _;
 use aarch64_rt::entry;
-use core::{arch::asm, fmt};
-use selftest::{Board, counts::Counter};
+use core::arch::asm;
+use selftest::counts::Counter;
 
-struct Virt;
-
-impl Board for Virt {
-    fn print(&self, line: fmt::Arguments<'_>) {
-        semihosting::println!("{line}");
-    }
-}
+selftest::semihosted!(Virt);
 
 impl Counter for Virt {
     #[inline(always)]
@@ -26,10 +20,6 @@ impl Counter for Virt {
         // counted, so it is not declared free of side effects.
         unsafe { asm!("mrs {}, pmevcntr0_el0", out(reg) count) };
         count as u32
-    }
-
-    fn instructions(from: u32, to: u32) -> u32 {
-        to.wrapping_sub(from)
     }
 }
 

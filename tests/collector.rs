@@ -3,6 +3,8 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[path = "common/counted.rs"]
+mod counted;
 #[path = "collector/reclaimers.rs"]
 mod reclaimers;
 
@@ -16,33 +18,11 @@ use std::{
     thread,
 };
 
+use counted::{Counted, Object, boxed, count, object};
 use hyaline::{
     AsLink, AtomicPtr, Basic, Collector, Config, Guard, Handle, Link, Linked, Membarrier, Pool,
     Robust, Scheme, SlotsExhausted, reclaim,
 };
-
-/// An object that counts its drops.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-type Object<'a> = Linked<Counted<'a>>;
-
-fn object<'a, S: Scheme>(handle: &Handle<'_, S>, drops: &'a AtomicUsize) -> *mut Object<'a> {
-    Box::into_raw(Box::new(handle.link(Counted(drops))))
-}
-
-fn boxed() -> hyaline::Reclaimer {
-    reclaim::boxed::<Object<'_>>
-}
-
-fn count(drops: &AtomicUsize) -> usize {
-    drops.load(Ordering::SeqCst)
-}
 
 /// Runs a test in both schemes, with batches of one and of five.
 macro_rules! schemes {

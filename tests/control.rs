@@ -3,42 +3,18 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[path = "common/counted.rs"]
+mod counted;
 use std::{
     mem, ptr,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
+use counted::{Object, boxed, count, object};
 use hyaline::{
-    AtomicPtr, Basic, Collector, Config, Handle, Linked, NotTheOwner, Pool, Robust, Role, Scheme,
-    reclaim,
+    AtomicPtr, Basic, Collector, Config, Handle, NotTheOwner, Pool, Robust, Role, Scheme,
 };
-
-/// An object that counts its drops.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-type Object<'a> = Linked<Counted<'a>>;
-
-fn object<'a, S: Scheme, R: Role>(
-    handle: &Handle<'_, S, R>,
-    drops: &'a AtomicUsize,
-) -> *mut Object<'a> {
-    Box::into_raw(Box::new(handle.link(Counted(drops))))
-}
-
-fn boxed() -> hyaline::Reclaimer {
-    reclaim::boxed::<Object<'_>>
-}
-
-fn count(drops: &AtomicUsize) -> usize {
-    drops.load(Ordering::SeqCst)
-}
 
 /// Reads an object.
 ///

@@ -3,28 +3,19 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[path = "common/counted.rs"]
+mod counted;
+
 use std::{
     fs, mem, panic, ptr,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
+use counted::{Counted, count};
 use hyaline::{
     AsLink, Basic, Collector, Config, Handle, Link, Linked, Pool, Robust, Role, Scheme, reclaim,
 };
-
-/// An object that counts its drops.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-fn count(drops: &AtomicUsize) -> usize {
-    drops.load(Ordering::SeqCst)
-}
 
 /// Makes a value an object and retires it under a guard.
 fn retire_one<T, S: Scheme, R: Role>(handle: &Handle<'_, S, R>, value: T) {

@@ -3,6 +3,9 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[path = "common/random.rs"]
+mod random;
+
 #[path = "pool/panics.rs"]
 mod panics;
 
@@ -15,6 +18,7 @@ use std::{
 };
 
 use hyaline::{Collector, Config, Handle, Linked, Pool, Robust, Scheme, reclaim};
+use random::Random;
 
 /// Without magazines handles keep nothing.
 const KEEPS: bool = cfg!(target_pointer_width = "64");
@@ -25,19 +29,6 @@ fn use_one<const K: usize>(pool: &Pool<u32, K>, handle: &Handle<'_>) -> *mut Lin
     // SAFETY: never shared, and the pool outlives the collector.
     unsafe { handle.retire(object, reclaim::pooled::<u32>) };
     object
-}
-
-/// Knuth's MMIX generator.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, below: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % below
-    }
 }
 
 /// Blocks are taken and freed in random order, near an empty pool, a full one

@@ -3,6 +3,9 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[path = "common/counted.rs"]
+mod counted;
+
 use std::{
     alloc::{Layout, alloc, dealloc},
     mem::MaybeUninit,
@@ -13,21 +16,10 @@ use std::{
     thread,
 };
 
+use counted::{Counted, Object};
 use hyaline::{
-    AtomicPtr, Basic, Collector, CollectorView, Config, Linked, MemoryError, Robust, Scheme,
-    reclaim,
+    AtomicPtr, Basic, Collector, CollectorView, Config, MemoryError, Robust, Scheme, reclaim,
 };
-
-/// An object that counts its drops.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-type Object<'a> = Linked<Counted<'a>>;
 
 /// Memory that was used before: nothing in it is zero.
 struct Memory {

@@ -3,52 +3,27 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[macro_use]
+#[path = "common/safe.rs"]
+mod common;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
     thread,
 };
 
+use common::Counted;
 use hyaline::{
     Collector, Config, Pool, Robust, domain,
     safe::{Atomic, Domain, Owned, RcuCell, Refused, Shared},
 };
 
-/// Counts its drops.
-#[derive(Debug)]
-struct Counted(u32, &'static AtomicUsize);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.1.fetch_add(1, SeqCst);
-    }
-}
-
 /// Rounds of a test with threads.
-const ROUNDS: u32 = if cfg!(miri) { 30 } else { 20_000 };
-
-/// Runs each test in both schemes. Each has its own domain `D`.
-macro_rules! schemes {
-    ($($name:ident $body:block)*) => {
-        mod basic {
-            use super::*;
-            $(#[test] fn $name() {
-                domain!(D: Collector<4> = Collector::new());
-                $body
-            })*
-        }
-        mod robust {
-            use super::*;
-            $(#[test] fn $name() {
-                domain!(D: Collector<4, Robust> =
-                    Collector::with_config(Config::new().batch::<4>().era_step::<1>()));
-                $body
-            })*
-        }
-    };
-}
+const ROUNDS: usize = if cfg!(miri) { 30 } else { 20_000 };
 
 schemes! {
+    <4, 4>
     an_owned_object_goes_back_to_its_pool {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         static POOL: Pool<Counted, 1> = Pool::new();
@@ -269,13 +244,13 @@ schemes! {
 
     no_update_is_lost {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
-        static CELL: RcuCell<(Counted, u32), 64, D> = RcuCell::new((Counted(0, &DROPS), 0));
+        static CELL: RcuCell<(Counted, usize), 64, D> = RcuCell::new((Counted(0, &DROPS), 0));
         thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
                     let handle = D::register().unwrap();
                     for _ in 0..ROUNDS {
-                        let next = |old: &(Counted, u32)| (Counted(old.0.0 + 1, &DROPS), old.1 + 1);
+                        let next = |old: &(Counted, usize)| (Counted(old.0.0 + 1, &DROPS), old.1 + 1);
                         while CELL.update(&handle, next).is_err() {
                             thread::yield_now();
                         }
@@ -297,6 +272,6 @@ schemes! {
         assert_eq!(CELL.read(&handle.enter()).1, 2 * ROUNDS);
         handle.flush();
         // The values that lost an exchange were dropped, too.
-        assert!(DROPS.load(SeqCst) >= 2 * ROUNDS as usize);
+        assert!(DROPS.load(SeqCst) >= 2 * ROUNDS);
     }
 }

@@ -4,6 +4,9 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[path = "common/random.rs"]
+mod random;
+
 use std::{
     cell::Cell,
     hash::{Hash, Hasher},
@@ -16,24 +19,23 @@ use hyaline::{
     Collector, Config, Pool, Robust, Role, domain,
     safe::{Atomic, Domain, Handle, Map, Owned, Queue, RcuCell, Stack},
 };
+use random::Random;
 
 const STEPS: u32 = if cfg!(miri) { 200 } else { 4_000 };
 
 thread_local! {
     /// Drops on this thread.
     static DROPS: Cell<u32> = const { Cell::new(0) };
-    static SEED: Cell<u32> = const { Cell::new(1) };
+    static RANDOM: Cell<Random> = const { Cell::new(Random(1)) };
     /// Lets the other thread perform a step, and waits for it.
     static OTHER: Cell<Option<fn()>> = const { Cell::new(None) };
 }
 
 fn random(below: u32) -> u32 {
-    let mut x = SEED.get();
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    SEED.set(x);
-    x % below
+    let mut random = RANDOM.get();
+    let number = random.below(below as usize);
+    RANDOM.set(random);
+    number as u32
 }
 
 /// User code: the other thread may overtake it.

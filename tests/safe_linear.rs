@@ -8,6 +8,12 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[macro_use]
+#[path = "common/safe.rs"]
+mod common;
+#[path = "common/random.rs"]
+mod random;
+
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     fmt::Debug,
@@ -23,6 +29,7 @@ use hyaline::{
     Collector, Config, Robust, domain,
     safe::{Domain, Handle, Map, Queue, RcuCell, Refused, Stack},
 };
+use random::Random;
 
 const THREADS: usize = 3;
 const CALLS: usize = 4;
@@ -70,18 +77,6 @@ fn is_linearizable<M: Model>(start: &M, history: &[Event<M>]) -> bool {
         })
     }
     search(start, 0, history, &mut HashSet::new())
-}
-
-/// Pseudo-random numbers (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
 }
 
 /// Records histories and checks them. One history continues with the structure
@@ -248,7 +243,7 @@ impl Model for MapModel {
 }
 
 fn choose_keyed(random: &mut Random, unique: u64) -> Keyed {
-    let key = random.below(3);
+    let key = random.below(3) as u64;
     match random.below(9) {
         0 => Keyed::Get(key),
         5 => Keyed::RemoveOdd(key),
@@ -289,27 +284,8 @@ impl Model for CellModel {
     }
 }
 
-macro_rules! schemes {
-    ($($name:ident $body:block)*) => {
-        mod basic {
-            use super::*;
-            $(#[test] fn $name() {
-                domain!(D: Collector<4> = Collector::new());
-                $body
-            })*
-        }
-        mod robust {
-            use super::*;
-            $(#[test] fn $name() {
-                domain!(D: Collector<4, Robust> =
-                    Collector::with_config(Config::new().batch::<1>().era_step::<1>()));
-                $body
-            })*
-        }
-    };
-}
-
 schemes! {
+    <4, 1>
     stack {
         static STACK: Stack<u64, 256, D> = Stack::new();
         check::<StackModel, D>(

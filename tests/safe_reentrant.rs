@@ -6,6 +6,9 @@
 #![cfg(not(hyaline_loom))]
 #![forbid(unsafe_code)]
 
+#[path = "common/random.rs"]
+mod random;
+
 use std::{
     cell::Cell,
     cmp,
@@ -18,6 +21,7 @@ use hyaline::{
     Basic, Collector, Config, Robust, domain,
     safe::{Domain, Handle, Map, Queue, RcuCell, Stack},
 };
+use random::Random;
 
 const SEEDS: u32 = if cfg!(miri) { 1 } else { 8 };
 const STEPS: u32 = if cfg!(miri) { 40 } else { 1_500 };
@@ -31,16 +35,14 @@ thread_local! {
     static BUDGET: Cell<u32> = const { Cell::new(0) };
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     static PANICS: Cell<bool> = const { Cell::new(false) };
-    static SEED: Cell<u32> = const { Cell::new(1) };
+    static RANDOM: Cell<Random> = const { Cell::new(Random(1)) };
 }
 
 fn random(below: u32) -> u32 {
-    let mut x = SEED.get();
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    SEED.set(x);
-    (x >> 8) % below
+    let mut random = RANDOM.get();
+    let number = random.below(below as usize);
+    RANDOM.set(random);
+    number as u32
 }
 
 fn perhaps_panic() {
@@ -316,7 +318,7 @@ macro_rules! suite {
             fn user_code_calls_back() {
                 let mut caught = 0;
                 for (panics, seed) in [false, true].iter().flat_map(|&p| (1..=SEEDS).map(move |s| (p, s))) {
-                    SEED.set(seed.wrapping_mul(0x9e37_79b9) | 1);
+                    RANDOM.set(Random(seed.into()));
                     PANICS.set(panics);
                     for _ in 0..STEPS {
                         BUDGET.set(40);

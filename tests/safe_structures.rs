@@ -3,6 +3,10 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[macro_use]
+#[path = "common/safe.rs"]
+mod common;
+
 use std::{
     cmp::Ordering as Order,
     collections::BTreeMap,
@@ -11,44 +15,14 @@ use std::{
     thread,
 };
 
+use common::Counted;
 use hyaline::{
     Collector, Config, Robust, domain,
     safe::{Domain, Map, Queue, Refused, Stack},
 };
 
-/// Counts its drops.
-#[derive(Debug)]
-struct Counted(usize, &'static AtomicUsize);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.1.fetch_add(1, SeqCst);
-    }
-}
-
 /// Values that each thread of a torture test sends.
 const VALUES: usize = if cfg!(miri) { 40 } else { 30_000 };
-
-/// Runs each test in both schemes. Each has its own domain `D`.
-macro_rules! schemes {
-    ($($name:ident $body:block)*) => {
-        mod basic {
-            use super::*;
-            $(#[test] fn $name() {
-                domain!(D: Collector<6> = Collector::new());
-                $body
-            })*
-        }
-        mod robust {
-            use super::*;
-            $(#[test] fn $name() {
-                domain!(D: Collector<6, Robust> =
-                    Collector::with_config(Config::new().batch::<4>().era_step::<1>()));
-                $body
-            })*
-        }
-    };
-}
 
 #[path = "safe_structures/calls.rs"]
 mod calls;
@@ -111,6 +85,7 @@ fn assert_complete(seen: &[Vec<usize>; 2]) {
 }
 
 schemes! {
+    <6, 4>
     a_stack_is_last_in_first_out {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         let (stack, free) = leak(Stack::<Counted, 4, D>::new());

@@ -23,6 +23,8 @@
     not(any(hyaline_loom, miri))
 ))]
 
+#[path = "common/random.rs"]
+mod random;
 #[path = "single_step/trap.rs"]
 mod trap;
 
@@ -40,6 +42,7 @@ use std::{
 };
 
 use hyaline::{Collector, Config, Robust, Stats, Token, domain, safe::Domain};
+use random::Random;
 
 const fn config() -> Config {
     Config::new().batch::<1>().era_step::<1>()
@@ -93,7 +96,7 @@ struct Sweep<W: 'static> {
     world: &'static W,
     name: &'static str,
     runs: Cell<u64>,
-    random: Cell<u64>,
+    random: Cell<Random>,
     failed: Cell<u64>,
 }
 
@@ -129,11 +132,10 @@ impl<W: World> Sweep<W> {
     }
 
     fn random(&self, below: u64) -> u64 {
-        // Knuth's MMIX generator.
-        let next = self.random.get().wrapping_mul(6_364_136_223_846_793_005);
-        self.random
-            .set(next.wrapping_add(1_442_695_040_888_963_407));
-        (self.random.get() >> 33) % below.max(1)
+        let mut random = self.random.get();
+        let number = random.below(below.max(1) as usize);
+        self.random.set(random);
+        number as u64
     }
 
     fn any(&self, of: &'static [Context<W>]) -> &'static Context<W> {
@@ -204,7 +206,7 @@ fn sweep<W: World>(world: &'static W, name: &'static str) {
         world,
         name,
         runs: Cell::new(0),
-        random: Cell::new(1),
+        random: Cell::new(Random(1)),
         failed: Cell::new(0),
     };
     // Seconds for each operation, or everything.

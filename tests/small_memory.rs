@@ -5,6 +5,9 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[path = "common/random.rs"]
+mod random;
+
 use std::{
     mem,
     num::NonZeroU16,
@@ -21,29 +24,13 @@ use hyaline::{
     Collector, Deferred, Eager, HandleId, Nested, Robust, Role, domain,
     safe::{Domain, Guard, Handle, Queue, RcuCell, Stack},
 };
+use random::Random;
 
 domain!(BasicApp: Collector<8> = Collector::new());
 domain!(RobustApp: Collector<8, Robust> = Collector::with_config(hyaline::Config::new()));
 domain!(BasicThreads: Collector<8> = Collector::new());
 domain!(RobustThreads: Collector<8, Robust> = Collector::with_config(hyaline::Config::new()));
 domain!(App: Collector<8> = Collector::new());
-
-/// Knuth's MMIX generator.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, below: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % below
-    }
-
-    fn one_in(&mut self, so_many: usize) -> bool {
-        self.below(so_many) == 0
-    }
-}
 
 /// A handle of any role, with its open guards.
 struct Owner<D: Domain, R: Role> {
@@ -365,7 +352,7 @@ impl<D: Domain> Game<D> {
     fn go<R: Role>(&mut self, owner: Owner<D, R>) {
         let slot = owner.handle.slot();
         // One at a time, so that there are slots.
-        let forget = self.forgotten.is_empty() && self.random.one_in(2);
+        let forget = self.forgotten.is_empty() && self.random.below(2) == 0;
         self.log
             .push(format!("slot {slot} goes, forgotten: {forget}"));
         self.open.retain(|section| section.slot != slot);

@@ -1,33 +1,12 @@
 //! Objects that count their drops.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "../common/counted.rs"]
+mod counted;
 
-use hyaline::{Collector, Guard, Handle, Linked, Reclaimer, Role, Scheme, reclaim};
+use std::sync::atomic::AtomicUsize;
 
-pub struct Counted<'a>(pub &'a AtomicUsize);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-pub type Object<'a> = Linked<Counted<'a>>;
-
-pub fn object<'a, S: Scheme, R: Role>(
-    handle: &Handle<'_, S, R>,
-    drops: &'a AtomicUsize,
-) -> *mut Object<'a> {
-    Box::into_raw(Box::new(handle.link(Counted(drops))))
-}
-
-pub fn boxed() -> Reclaimer {
-    reclaim::boxed::<Object<'_>>
-}
-
-pub fn count(drops: &AtomicUsize) -> usize {
-    drops.load(Ordering::SeqCst)
-}
+pub use counted::{Counted, Object, boxed, count, object};
+use hyaline::{Collector, Guard, Handle, Role, Scheme};
 
 /// Retires a new object that was never shared; it still has to wait.
 pub fn retire_one<S: Scheme, R: Role>(

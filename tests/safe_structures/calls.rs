@@ -55,6 +55,7 @@ impl Hash for Liar {
 }
 
 schemes! {
+    <6, 4>
     keys_are_looked_for_as_what_they_borrow {
         static MAP: Map<String, u32, 2, 8, D> = Map::new();
         let handle = D::register().unwrap();

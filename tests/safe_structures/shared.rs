@@ -13,6 +13,7 @@ use hyaline::{
 use super::{Counted, VALUES, assert_complete, leak, send};
 
 schemes! {
+    <6, 4>
     each_gives_the_value_back_if_another_has_all_blocks {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         static NODES: Pool<Node<Counted>, 3> = Pool::new();

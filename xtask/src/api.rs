@@ -2,10 +2,9 @@
 //! a review sees each change. From rustdoc's JSON, of nightly.
 
 use crate::{
-    nightly,
+    arguments, nightly,
     shell::{self, root},
 };
-use lexopt::Arg;
 use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(1200);
@@ -21,15 +20,8 @@ const LEFT_OUT: &[&str] = &[
     "UnwindSafe for",
 ];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let (mut accept, mut allow_missing) = (false, false);
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("accept") => accept = true,
-            Arg::Long("allow-missing") => allow_missing = true,
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let [accept, allow_missing] = arguments::flags(parser, ["accept", "allow-missing"])?;
     nightly::install(&[])?;
     let now = match list(document()?) {
         Ok(list) => list,

@@ -9,10 +9,8 @@ use std::{
     time::Duration,
 };
 
-use lexopt::Arg;
-
 use crate::{
-    nightly, provide,
+    arguments, nightly, provide,
     shell::{self, Output},
 };
 
@@ -64,14 +62,8 @@ const BARE: [Bare; 3] = [
     },
 ];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let mut sanitizers = true;
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("no-sanitizers") => sanitizers = false,
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let [no_sanitizers] = arguments::flags(parser, ["no-sanitizers"])?;
     provide::program("gcc", &["libc6-dev"])?;
     provide::program("valgrind", &[])?;
     let folder = target_folder().join("capi-check");
@@ -86,7 +78,7 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
     println!("programs");
     first_use(&folder)?;
     programs(&folder)?;
-    if sanitizers {
+    if !no_sanitizers {
         for sanitizer in ["address", "thread"] {
             println!("{sanitizer} sanitizer");
             sanitized(&folder, sanitizer)?;

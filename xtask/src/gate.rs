@@ -2,8 +2,7 @@
 //! callgrind, compared with the recorded ones. Unlike times they repeat, so a
 //! change can be refused because of them.
 
-use crate::{compare, provide, shell};
-use lexopt::Arg;
+use crate::{arguments, compare, provide, shell};
 use std::{collections::HashMap, env::consts::ARCH, fs, process::Command, time::Duration};
 
 /// How much a count may grow: 2 percent. Another linker arranges code
@@ -12,14 +11,8 @@ const MORE: f64 = 1.02;
 /// The most that one slot may cost a publish that scans it.
 const SLOT: f64 = 2.0;
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let mut accept = false;
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("accept") => accept = true,
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let [accept] = arguments::flags(parser, ["accept"])?;
     provide::program("valgrind", &[])?;
     // Built first, so that the limit below is for the counting alone.
     let built = compare::build("build")

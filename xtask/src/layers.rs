@@ -13,21 +13,15 @@ use std::{
     path::Path,
 };
 
-use crate::shell::root;
+use crate::{arguments, shell::root};
 use imports::{Import, Sources};
 
 const PAGE: &str = "docs/architecture.md";
 /// The table begins with the first row after this.
 const MARK: &str = "<!-- read by `cargo xtask layers` -->";
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let mut list = false;
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            lexopt::Arg::Long("list") => list = true,
-            _ => return Err(argument.unexpected().to_string()),
-        }
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let [list] = arguments::flags(parser, ["list"])?;
     let page = fs::read_to_string(root().join(PAGE)).map_err(|error| format!("{PAGE}: {error}"))?;
     let mut sources = Sources::new();
     load(&root().join("src"), "", &mut sources)?;

@@ -16,14 +16,8 @@ herd7 is missing; Debian has no package of it. Its release 7.57 builds from
 source with Debian's ocaml-nox, ocaml-dune, menhir, libmenhir-ocaml-dev and
 libzarith-ocaml-dev, or with `opam install herdtools7`.";
 
-pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
-    let mut allow_missing = false;
-    while let Some(argument) = arguments.next().map_err(|e| e.to_string())? {
-        match argument {
-            lexopt::Arg::Long("allow-missing") => allow_missing = true,
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+pub fn run(arguments: lexopt::Parser) -> Result<(), String> {
+    let [allow_missing] = crate::arguments::flags(arguments, ["allow-missing"])?;
     if !shell::exists("herd7") {
         if allow_missing {
             println!("skipped: {MISSING}");

@@ -4,7 +4,7 @@
 //! allows. Also the tests and examples of the archive.
 
 use crate::{
-    nightly, package, provide,
+    arguments, nightly, package, provide,
     shell::{self, root},
 };
 use std::{fs, path::Path, process::Command, time::Duration};
@@ -15,10 +15,8 @@ const LIMIT: Duration = Duration::from_secs(1200);
 /// do.
 const NEWER: &[(&str, &str)] = &[("heapless", "1.87")];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    if let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        return Err(argument.unexpected().to_string());
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    arguments::flags(parser, [])?;
     let manifest = root().join("Cargo.toml");
     let manifest = fs::read_to_string(manifest).map_err(|error| error.to_string())?;
     let oldest = rust_version(&manifest).ok_or("Cargo.toml has no rust-version")?;

@@ -3,7 +3,7 @@
 //! distributions do.
 
 use crate::{
-    provide,
+    arguments, provide,
     shell::{self, cargo, root},
 };
 use std::{
@@ -20,10 +20,8 @@ const LIMIT: Duration = Duration::from_secs(1200);
 /// reuses most of the first.
 const FEATURES: &[&str] = &["", "std,heapless,stats"];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    if let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        return Err(argument.unexpected().to_string());
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    arguments::flags(parser, [])?;
     publish()?;
     unpacked(test)
 }

@@ -1,11 +1,10 @@
 //! `cargo xtask qemu-user`: the hosted tests on other processors, with real threads.
 
 use crate::{
-    provide,
+    arguments, provide,
     qemu::{Outcome, Tally},
     shell::{self, cargo, root},
 };
-use lexopt::Arg;
 use std::time::{Duration, Instant};
 
 /// Emulated threads are slow, and the first run builds the test dependencies.
@@ -86,29 +85,12 @@ const TESTS: &[&str] = &[
     "selftest",
 ];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let mut allow_missing = false;
-    let mut names = Vec::new();
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("allow-missing") => allow_missing = true,
-            Arg::Value(name) => names.push(name.to_string_lossy().into_owned()),
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
-    if let Some(name) = names
-        .iter()
-        .find(|name| ARCHES.iter().all(|a| a.name != **name))
-    {
-        let known: Vec<&str> = ARCHES.iter().map(|arch| arch.name).collect();
-        return Err(format!(
-            "no architecture is called {name}: {}",
-            known.join(", ")
-        ));
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let known = ARCHES.iter().map(|arch| arch.name);
+    let ([allow_missing], names) = arguments::flags_and_names(parser, ["allow-missing"], known)?;
     let mut tally = Tally::new(allow_missing);
     for arch in ARCHES {
-        if names.is_empty() || names.iter().any(|name| name == arch.name) {
+        if names.choose(arch.name) {
             let start = Instant::now();
             let outcome = test(arch).unwrap_or_else(Outcome::Failed);
             tally.note(arch.name, outcome, start.elapsed());

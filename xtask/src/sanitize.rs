@@ -108,23 +108,14 @@ const SANITIZERS: [Sanitizer; 2] = [
     },
 ];
 
-pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
-    let mut wanted = Vec::new();
-    while let Some(argument) = arguments.next().map_err(|e| e.to_string())? {
-        match argument {
-            lexopt::Arg::Value(name) => wanted.push(name.to_string_lossy().into_owned()),
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
-    let is_one = |name: &&String| SANITIZERS.iter().all(|one| one.name != **name);
-    if let Some(name) = wanted.iter().find(is_one) {
-        return Err(format!("no sanitizer is called {name}: thread, address"));
-    }
+pub fn run(arguments: lexopt::Parser) -> Result<(), String> {
+    let known = SANITIZERS.iter().map(|one| one.name);
+    let ([], wanted) = crate::arguments::flags_and_names(arguments, [], known)?;
     nightly::install(&["rust-src"])?;
     let target = host()?;
     let (mut passed, mut failed) = (0, 0);
     for sanitizer in &SANITIZERS {
-        if !wanted.is_empty() && wanted.iter().all(|name| name != sanitizer.name) {
+        if !wanted.choose(sanitizer.name) {
             continue;
         }
         let torture = ["run", "--example"];

@@ -2,7 +2,7 @@
 //! neither masks interrupts nor uses exclusive accesses.
 
 use crate::{
-    provide,
+    arguments, provide,
     shell::{self, Build},
 };
 use std::{
@@ -74,10 +74,8 @@ const FORBIDDEN: &[&str] = &[
     "csrrc", "csrc",
 ];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    if let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        return Err(argument.unexpected().to_string());
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    arguments::flags(parser, [])?;
     provide::llvm_tools()?;
     println!("| target | scheme | .text z | .text s | bytes a slot | a collector | header |");
     println!("|---|---|---|---|---|---|---|");

@@ -360,14 +360,8 @@ const VARIANTS: &[Variant] = &[
     ),
 ];
 
-pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
-    let mut all = false;
-    while let Some(argument) = arguments.next().map_err(|e| e.to_string())? {
-        match argument {
-            lexopt::Arg::Long("all") => all = true,
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+pub fn run(arguments: lexopt::Parser) -> Result<(), String> {
+    let [all] = crate::arguments::flags(arguments, ["all"])?;
     provide::program("spin", &["gcc", "libc6-dev"])?;
     provide::program("gcc", &["libc6-dev"])?;
     let (mut passed, mut failed) = (0, 0);

@@ -2,11 +2,10 @@
 //! recorded figures.
 
 use crate::{
-    provide,
+    arguments, provide,
     qemu::diff,
     shell::{self, Build},
 };
-use lexopt::Arg;
 use std::{fs, process::Command, time::Duration};
 
 const TARGET: &str = "thumbv7em-none-eabihf";
@@ -15,14 +14,8 @@ const BOARD: &[&str] = &["-M", "mps2-an386"];
 /// In `targets/expected`.
 const KEPT: &str = "stack-thumbv7em.txt";
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let mut accept = false;
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("accept") => accept = true,
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let [accept] = arguments::flags(parser, ["accept"])?;
     let table = measure()?;
     print!("{table}");
     let path = shell::targets().join("expected").join(KEPT);

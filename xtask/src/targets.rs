@@ -5,11 +5,10 @@
 mod list;
 
 use crate::{
-    nightly, provide,
+    arguments, nightly, provide,
     qemu::{Outcome, Tally},
     shell::{self, cargo, root},
 };
-use lexopt::Arg;
 use list::{How, Row, TARGETS};
 use std::{
     fs,
@@ -20,25 +19,13 @@ use std::{
 
 const LIMIT: Duration = Duration::from_secs(600);
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let (mut quick, mut allow_missing, mut names) = (false, false, Vec::new());
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("quick") => quick = true,
-            Arg::Long("allow-missing") => allow_missing = true,
-            Arg::Value(name) => names.push(name.to_string_lossy().into_owned()),
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
-    if let Some(name) = names
-        .iter()
-        .find(|name| TARGETS.iter().all(|row| row.target != **name))
-    {
-        return Err(format!("no target {name} in xtask/src/targets/list.rs"));
-    }
-    let chosen = |row: &&Row| match names.as_slice() {
-        [] => !quick || row.quick,
-        names => names.iter().any(|name| name == row.target),
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let known = TARGETS.iter().map(|row| row.target);
+    let ([quick, allow_missing], names) =
+        arguments::flags_and_names(parser, ["quick", "allow-missing"], known)?;
+    let chosen = |row: &&Row| match names.is_empty() {
+        true => !quick || row.quick,
+        false => names.choose(row.target),
     };
     let folder = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root().join("target"), PathBuf::from)

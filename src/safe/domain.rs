@@ -255,7 +255,7 @@ impl<D: Domain> PerCpu<D> {
         self.handle.slot()
     }
 
-    /// Names the handle, as [`Handle::id`](crate::Handle::id). Wait-free, any
+    /// Identifies the handle, as [`Handle::id`](crate::Handle::id). Wait-free, any
     /// context, any CPU.
     ///
     /// ```

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use hyaline::{AtomicPtr, Basic, Collector, Config, Robust};
 
-use crate::runner::{Run, timed};
+use crate::{
+    runner::{Run, timed},
+    schemes::floor::empty,
+};
 
 fn each(mut work: impl FnMut() + 'static) -> Run {
     Box::new(move |n| -> Duration {
@@ -84,11 +87,4 @@ pub fn load_and_look() -> Run {
             empty(inbox);
         }
     })
-}
-
-/// Never called: no chain waits.
-#[cold]
-#[inline(never)]
-fn empty(inbox: &AtomicUsize) {
-    inbox.store(0, Relaxed);
 }

@@ -10,7 +10,7 @@ use core::{
     sync::atomic::{AtomicPtr, AtomicUsize, Ordering::*, compiler_fence, fence},
 };
 
-use super::raw::plain_pointers;
+use super::raw::{plain_accesses, plain_atomics, plain_pointers};
 use crate::scheme::{Object, Scheme};
 
 /// The floor with a way to enter.
@@ -75,7 +75,7 @@ impl Raise for Count {
 /// Never called: no chain waits.
 #[cold]
 #[inline(never)]
-fn empty(inbox: &AtomicUsize) {
+pub fn empty(inbox: &AtomicUsize) {
     inbox.store(0, Relaxed);
 }
 
@@ -88,35 +88,31 @@ impl Raise for Fence {
     }
 }
 
-impl Raise for LockTop {
-    const NAME: &'static str = "lock or [rsp]";
-    #[inline(always)]
-    fn raise(flag: &AtomicUsize) {
-        flag.store(1, Relaxed);
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: ORs zero into our own stack.
-        unsafe {
-            core::arch::asm!("lock or dword ptr [rsp], 0", options(nostack));
+/// A store, and a locked OR of zero.
+macro_rules! locked {
+    ($kind:ident, $name:literal, $or:literal) => {
+        impl Raise for $kind {
+            const NAME: &'static str = $name;
+            #[inline(always)]
+            fn raise(flag: &AtomicUsize) {
+                flag.store(1, Relaxed);
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: ORs zero into our own stack or red zone.
+                unsafe {
+                    core::arch::asm!($or, options(nostack));
+                }
+                #[cfg(not(target_arch = "x86_64"))]
+                fence(SeqCst);
+            }
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        fence(SeqCst);
-    }
+    };
 }
-
-impl Raise for LockBelow {
-    const NAME: &'static str = "lock or [rsp - 8]";
-    #[inline(always)]
-    fn raise(flag: &AtomicUsize) {
-        flag.store(1, Relaxed);
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: ORs zero into our own red zone.
-        unsafe {
-            core::arch::asm!("lock or dword ptr [rsp - 8], 0", options(nostack));
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        fence(SeqCst);
-    }
-}
+locked!(LockTop, "lock or [rsp]", "lock or dword ptr [rsp], 0");
+locked!(
+    LockBelow,
+    "lock or [rsp - 8]",
+    "lock or dword ptr [rsp - 8], 0"
+);
 
 impl Raise for Exchange {
     const NAME: &'static str = "xchg of the flag";
@@ -151,6 +147,8 @@ impl<B: Raise> Scheme for Bare<B> {
     type Ptr<T: Object> = *mut T;
 
     plain_pointers!();
+    plain_atomics!();
+    plain_accesses!();
 
     fn domain<T: Object>() -> Box<()> {
         Box::new(())
@@ -171,44 +169,8 @@ impl<B: Raise> Scheme for Bare<B> {
     }
 
     #[inline(always)]
-    fn cell<T: Object>(ptr: *mut T) -> AtomicPtr<T> {
-        AtomicPtr::new(ptr)
-    }
-
-    #[inline(always)]
-    unsafe fn deref<'a, T: Object>(ptr: *mut T) -> &'a T {
-        // SAFETY: not null, and protected or owned (`# Safety`).
-        unsafe { &*ptr }
-    }
-
-    #[inline(always)]
     fn protect<T: Object>(_: &Open<'_, T, B>, _: usize, cell: &AtomicPtr<T>) -> *mut T {
         cell.load(Acquire)
-    }
-
-    #[inline(always)]
-    fn peek<T: Object>(_: &Open<'_, T, B>, cell: &AtomicPtr<T>) -> *mut T {
-        cell.load(Acquire)
-    }
-
-    #[inline(always)]
-    fn store<T: Object>(cell: &AtomicPtr<T>, new: *mut T) {
-        cell.store(new, Relaxed);
-    }
-
-    #[inline(always)]
-    fn swap<T: Object>(_: &Open<'_, T, B>, cell: &AtomicPtr<T>, new: *mut T) -> *mut T {
-        cell.swap(new, AcqRel)
-    }
-
-    #[inline(always)]
-    fn exchange<T: Object>(
-        _: &Open<'_, T, B>,
-        cell: &AtomicPtr<T>,
-        current: *mut T,
-        new: *mut T,
-    ) -> bool {
-        cell.compare_exchange(current, new, AcqRel, Relaxed).is_ok()
     }
 
     #[inline(always)]

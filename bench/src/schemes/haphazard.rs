@@ -8,7 +8,7 @@ use core::{
 
 use haphazard::{Domain, Global, HazardPointer};
 
-use super::raw::plain_pointers;
+use super::raw::{boxes, plain_accesses, plain_atomics, plain_pointers};
 use crate::scheme::{Object, Scheme};
 
 /// With hazard pointers that the thread keeps, or else new ones each time.
@@ -86,6 +86,9 @@ impl<const KEEP: bool> Scheme for Haphazard<KEEP> {
     type Ptr<T: Object> = *mut T;
 
     plain_pointers!();
+    plain_atomics!();
+    plain_accesses!();
+    boxes!();
 
     fn domain<T: Object>() -> Box<()> {
         Box::new(())
@@ -108,17 +111,6 @@ impl<const KEEP: bool> Scheme for Haphazard<KEEP> {
             pointers: local.pointers,
             used: Cell::new(0),
         }
-    }
-
-    #[inline(always)]
-    fn cell<T: Object>(ptr: *mut T) -> AtomicPtr<T> {
-        AtomicPtr::new(ptr)
-    }
-
-    #[inline(always)]
-    unsafe fn deref<'a, T: Object>(ptr: *mut T) -> &'a T {
-        // SAFETY: not null, and protected or owned (`# Safety`).
-        unsafe { &*ptr }
     }
 
     #[inline(always)]
@@ -147,42 +139,6 @@ impl<const KEEP: bool> Scheme for Haphazard<KEEP> {
         // SAFETY: one thread has it; the loop over them is not running.
         let hazards = unsafe { &mut *hazards.get() };
         hazards.swap(from, to);
-    }
-
-    #[inline(always)]
-    fn peek<T: Object>(_: &Open<'_, KEEP>, cell: &AtomicPtr<T>) -> *mut T {
-        cell.load(Acquire)
-    }
-
-    #[inline(always)]
-    fn store<T: Object>(cell: &AtomicPtr<T>, new: *mut T) {
-        cell.store(new, Relaxed);
-    }
-
-    #[inline(always)]
-    fn swap<T: Object>(_: &Open<'_, KEEP>, cell: &AtomicPtr<T>, new: *mut T) -> *mut T {
-        cell.swap(new, AcqRel)
-    }
-
-    #[inline(always)]
-    fn exchange<T: Object>(
-        _: &Open<'_, KEEP>,
-        cell: &AtomicPtr<T>,
-        current: *mut T,
-        new: *mut T,
-    ) -> bool {
-        cell.compare_exchange(current, new, AcqRel, Relaxed).is_ok()
-    }
-
-    #[inline(always)]
-    fn alloc<T: Object>(_: &Open<'_, KEEP>, value: T) -> Option<*mut T> {
-        Some(Box::into_raw(Box::new(value)))
-    }
-
-    #[inline(always)]
-    unsafe fn free<T: Object>(_: &Open<'_, KEEP>, ptr: *mut T) {
-        // SAFETY: exclusively owned, and from `alloc` (`# Safety`).
-        drop(unsafe { Box::from_raw(ptr) });
     }
 
     #[inline(always)]

@@ -7,7 +7,7 @@ use hyaline::{
     SingleCore, reclaim,
 };
 
-use super::raw::plain_pointers;
+use super::raw::{plain_atomics, plain_pointers};
 use crate::scheme::{Object, Scheme};
 
 /// The slots of each collector: as on a small server.
@@ -91,6 +91,7 @@ impl<S: Variant, const POOL: bool> Scheme for Hyaline<S, POOL> {
     type Ptr<T: Object> = *mut Linked<T>;
 
     plain_pointers!();
+    plain_atomics!();
 
     fn domain<T: Object>() -> Box<Self::Domain<T>> {
         Box::new(Domain {
@@ -115,17 +116,6 @@ impl<S: Variant, const POOL: bool> Scheme for Hyaline<S, POOL> {
     }
 
     #[inline(always)]
-    fn cell<T: Object>(ptr: Self::Ptr<T>) -> Self::Cell<T> {
-        AtomicPtr::new(ptr)
-    }
-
-    #[inline(always)]
-    unsafe fn deref<'a, T: Object>(ptr: Self::Ptr<T>) -> &'a T {
-        // SAFETY: not null, and protected or owned (`# Safety`).
-        unsafe { &*ptr }
-    }
-
-    #[inline(always)]
     fn protect<T: Object>(
         open: &Self::Guard<'_, T>,
         _: usize,
@@ -137,11 +127,6 @@ impl<S: Variant, const POOL: bool> Scheme for Hyaline<S, POOL> {
     #[inline(always)]
     fn peek<T: Object>(_: &Self::Guard<'_, T>, cell: &Self::Cell<T>) -> Self::Ptr<T> {
         cell.load(Acquire)
-    }
-
-    #[inline(always)]
-    fn store<T: Object>(cell: &Self::Cell<T>, new: Self::Ptr<T>) {
-        cell.store(new, Relaxed);
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use core::cell::UnsafeCell;
 
 use spin::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::raw::plain_pointers;
+use super::raw::{boxes, plain_pointers};
 use crate::scheme::{Object, Scheme};
 
 pub struct Lock;
@@ -32,6 +32,7 @@ impl Scheme for Lock {
     type Ptr<T: Object> = *mut T;
 
     plain_pointers!();
+    boxes!();
 
     fn domain<T: Object>() -> Box<RwLock<()>> {
         Box::default()
@@ -96,17 +97,6 @@ impl Scheme for Lock {
             Self::store(cell, new);
         }
         same
-    }
-
-    #[inline(always)]
-    fn alloc<T: Object>(_: &Open<'_>, value: T) -> Option<*mut T> {
-        Some(Box::into_raw(Box::new(value)))
-    }
-
-    #[inline(always)]
-    unsafe fn free<T: Object>(_: &Open<'_>, ptr: *mut T) {
-        // SAFETY: exclusively owned, and from `alloc` (`# Safety`).
-        drop(unsafe { Box::from_raw(ptr) });
     }
 
     #[inline(always)]

@@ -4,6 +4,7 @@ use core::{mem::transmute, sync::atomic::Ordering::*};
 
 use sdd::{AtomicRaw, Guard, Owned, RawPtr, Tag};
 
+use super::raw::guarded_accesses;
 use crate::scheme::{Object, Scheme};
 
 pub struct Sdd;
@@ -21,6 +22,8 @@ impl Scheme for Sdd {
     }
 
     fn local<T: Object>((): &(), _: usize) {}
+
+    guarded_accesses!();
 
     #[inline(always)]
     fn enter<T: Object>((): &()) -> Guard {
@@ -56,40 +59,6 @@ impl Scheme for Sdd {
     unsafe fn deref<'a, T: Object>(ptr: Self::Ptr<T>) -> &'a T {
         // SAFETY: not null, and protected or owned (`# Safety`).
         unsafe { ptr.into_ptr().as_ref_unchecked().unwrap_unchecked() }
-    }
-
-    #[inline(always)]
-    fn protect<T: Object>(guard: &Guard, _: usize, cell: &AtomicRaw<T>) -> Self::Ptr<T> {
-        // SAFETY: only the lifetime changes; the users of a pointer ensure it,
-        // see the trait.
-        unsafe { transmute(cell.load(Acquire, guard)) }
-    }
-
-    #[inline(always)]
-    fn peek<T: Object>(guard: &Guard, cell: &AtomicRaw<T>) -> Self::Ptr<T> {
-        Self::protect(guard, 0, cell)
-    }
-
-    #[inline(always)]
-    fn store<T: Object>(cell: &AtomicRaw<T>, new: Self::Ptr<T>) {
-        cell.store(new, Relaxed);
-    }
-
-    #[inline(always)]
-    fn swap<T: Object>(guard: &Guard, cell: &AtomicRaw<T>, new: Self::Ptr<T>) -> Self::Ptr<T> {
-        // SAFETY: as in `protect`.
-        unsafe { transmute(cell.swap(new, AcqRel, guard)) }
-    }
-
-    #[inline(always)]
-    fn exchange<T: Object>(
-        guard: &Guard,
-        cell: &AtomicRaw<T>,
-        current: Self::Ptr<T>,
-        new: Self::Ptr<T>,
-    ) -> bool {
-        cell.compare_exchange(current, new, AcqRel, Relaxed, guard)
-            .is_ok()
     }
 
     #[inline(always)]

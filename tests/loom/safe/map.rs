@@ -2,11 +2,39 @@
 
 use super::*;
 
+type Tracks<D> = Map<Tracked, u32, 1, 4, D>;
+
+/// A thread that looks up the second of two keys.
+fn walk<D: Domain>(
+    map: &'static Tracks<D>,
+    handle: Handle<D>,
+    life: &Arc<()>,
+) -> thread::JoinHandle<Handle<D>> {
+    let goal = Tracked::new(2, life);
+    thread::spawn(move || {
+        let guard = handle.enter();
+        let seen = map.get(&guard, &goal).copied();
+        assert!(seen.is_none_or(|number| number == 2));
+        drop(guard);
+        handle
+    })
+}
+
+/// Removes both keys.
+fn remove_both<D: Domain>(map: &'static Tracks<D>, handle: Handle<D>, life: &Arc<()>) {
+    for key in 1..=2 {
+        let goal = Tracked::new(key, life);
+        assert_eq!(map.remove(&handle.enter(), &goal), Some(&key));
+        // Not in one batch with the other: the old one holds back the new one.
+        handle.flush();
+    }
+}
+
 schemes! {
     // A traversal meets the removal of its current node, and of the next one.
     map_get_against_removes<2, 1> {
         let life = Arc::new(());
-        let map = Leaked::new(Map::<Tracked, u32, 1, 4, D>::new());
+        let map = Leaked::new(Tracks::<D>::new());
         let shared = map.0;
         let (one, two) = (D::register().unwrap(), D::register().unwrap());
         let guard = two.enter(); // older than the nodes, in eras
@@ -14,22 +42,8 @@ schemes! {
             assert!(shared.insert(&one, Tracked::new(key, &life), key).is_ok());
         }
         drop(guard);
-        let goal = Tracked::new(2, &life);
-        let walking = thread::spawn(move || {
-            let guard = two.enter();
-            let seen = shared.get(&guard, &goal).copied();
-            assert!(seen.is_none_or(|number| number == 2));
-            drop(guard);
-            two
-        });
-        for key in 1..=2 {
-            let goal = Tracked::new(key, &life);
-            assert_eq!(shared.remove(&one.enter(), &goal), Some(&key));
-            // Not in one batch with the other: the old one holds back the new
-            // one.
-            one.flush();
-        }
-        drop(one);
+        let walking = walk(shared, two, &life);
+        remove_both(shared, one, &life);
         join([walking]);
         assert_eq!(alive(&life), 0);
         map.close();
@@ -39,27 +53,13 @@ schemes! {
     // one by one.
     map_get_against_set_and_removes<2, 1> {
         let life = Arc::new(());
-        let map = Leaked::new(Map::<Tracked, u32, 1, 4, D>::new());
+        let map = Leaked::new(Tracks::<D>::new());
         let shared = map.0;
         let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.insert(&one, Tracked::new(1, &life), 1).is_ok());
-        let goal = Tracked::new(2, &life);
-        let walking = thread::spawn(move || {
-            let guard = two.enter();
-            let seen = shared.get(&guard, &goal).copied();
-            assert!(seen.is_none_or(|number| number == 2));
-            drop(guard);
-            two
-        });
+        let walking = walk(shared, two, &life);
         assert!(shared.insert(&one, Tracked::new(2, &life), 2).is_ok());
-        for key in 1..=2 {
-            let goal = Tracked::new(key, &life);
-            assert_eq!(shared.remove(&one.enter(), &goal), Some(&key));
-            // Not in one batch with the other: the old one holds back the new
-            // one.
-            one.flush();
-        }
-        drop(one);
+        remove_both(shared, one, &life);
         join([walking]);
         assert_eq!(alive(&life), 0);
         map.close();

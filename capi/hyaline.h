@@ -271,8 +271,8 @@ int HYALINE_(register_per_cpu)(const struct HYALINE_(collector) *collector, stru
 void HYALINE_(unregister)(struct HYALINE_(handle) *handle);
 
 /* Takes a slot from a dead task: it was stopped outside the calls of this
-   library (except enter, the loads and exchanges of shared pointers, leave of a
-   deferred or per-CPU handle, and reclaimers), and never uses what it loaded.
+   library (except enter, protect and its siblings, leave of a deferred or
+   per-CPU handle, and reclaimers), and never uses what it loaded.
    The id is that of a handle of this collector. Afterwards only these calls may
    use the handle: unregister, flush, collect, limit_reclaims and is_evicted,
    which do nothing, and retire, which leaves the object to other handles. Not in

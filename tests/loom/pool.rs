@@ -99,8 +99,8 @@ fn block_changes_hands() {
 }
 
 /// A handle that finds no block takes one that another handle keeps, and the
-/// two never use the same block: the owner is in a section, and the thief
-/// inspects its magazine there.
+/// two never use the same block: the owner is in a section, and the thief checks
+/// for it.
 #[test]
 fn a_kept_block_is_found_and_used_once() {
     model(|| {

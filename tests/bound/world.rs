@@ -424,7 +424,7 @@ impl<const N: usize> World<N> {
         result
     }
 
-    /// None of the first `count` deferred objects is left over.
+    /// None of the first `deferred` such objects is left over.
     fn clear_first(&self, deferred: usize) {
         self.cleared.set(self.cleared.get().max(deferred));
     }

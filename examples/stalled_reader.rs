@@ -101,7 +101,7 @@ fn run<S: Scheme<Barrier = Fences>>(updates: usize, samples: usize, title: &'sta
             let object = guard.protect(&table[0], Ordering::Acquire);
             stalled.send(()).expect("the writer waits");
             let _ = wait_to_go_on.recv();
-            // SAFETY: protected while the guard lives.
+            // SAFETY: protected while the guard is open.
             unsafe { &*object }.load(Ordering::Relaxed) == ALIVE // Relaxed: see `reclaim`
         });
         wait_until_stalled.recv().expect("the reader stalls");
@@ -192,7 +192,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What must hold.
+/// Checks what must hold.
 fn judge(basic: &Run, robust: &Run) -> Result<(), String> {
     if !(basic.intact && robust.intact) {
         return Err("the stalled reader's object was reclaimed".into());
@@ -210,7 +210,7 @@ fn judge(basic: &Run, robust: &Run) -> Result<(), String> {
         return Err("robust mode: the line rises".into());
     }
     if basic.left + robust.left > 0 {
-        return Err("objects are left after the reader came back".into());
+        return Err("objects are left after the reader resumed".into());
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
 /*
- * The write side: walk, visit, sweep, publish, collect, drain, and drain_inbox, for
- * hyaline.pml. The names are those of src/raw. A step that touches what others
- * see is one atomic step, with what only its task sees before and after; a
- * loop of compare-and-swap is one step, as a failed try changes nothing.
+ * The write side: walk, visit, sweep, publish, collect, drain, and drain_inbox,
+ * for hyaline.pml. The names are those of src/raw. An access to shared state is
+ * one atomic step, together with the local steps before and after it. A
+ * compare-and-swap loop is one step, because a failed attempt changes nothing.
  */
 
-/* Reclaims what is in the hand; at once, which is the worst time. */
+/* Reclaims what is in the hand, at once: the worst time. */
 inline run_reclaimers(set) {
   o = 1;
   do
@@ -61,7 +61,7 @@ inline drain_hand() {
   od
 }
 
-/* Release: who takes it sees what its pusher stored; see `take`. */
+/* Release: a take sees what the pusher stored; see `take`. */
 inline push(word, set) {
   assert(!(word & set));
   for (k : 1 .. N) {
@@ -73,7 +73,7 @@ inline push(word, set) {
   word = word | set; k = 0
 }
 
-/* Acquire: empties the buffers of those who pushed, but not one's own. */
+/* Acquire: empties the buffers of the pushers, except the taker's own. */
 inline take(word, into) {
   d_step {
     into = word; word = 0;
@@ -87,7 +87,7 @@ inline take(word, into) {
   }
 }
 
-/* What nobody can hold any more. */
+/* Takes over what no section can hold any more. */
 inline reclaim(set) {
   if
   :: set != 0 && IS_EAGER(me) -> hand = hand | set; set = 0
@@ -96,7 +96,7 @@ inline reclaim(set) {
   fi
 }
 
-/* A load, and a store if it is needed. Sections from here on are later ones. */
+/* A load, and a store if needed. Sections from here on are later ones. */
 inline want(slot) {
   if
   :: wanted[slot]
@@ -116,8 +116,8 @@ inline want(slot) {
 }
 
 /*
- * A look at a section, with what else of the slot tells what it may hold.
- * Three loads in robust mode, the first of which finds it open.
+ * Loads a section and, in robust mode, the eras that tell what it may hold:
+ * then there are three loads, the first of which finds it open.
  */
 inline look(slot) {
   atomic {
@@ -138,20 +138,20 @@ inline look(slot) {
 #endif
 }
 
-/* Whether the section that was seen open may hold an object that came. */
+/* Whether the section that was seen open may hold a new object. */
 #ifdef ROBUST
 #define MAY_HOLD(object) (since <= retired_in[object] && birth[object] <= until)
 #else
 #define MAY_HOLD(object) true
 #endif
-/* And one that waits for it. */
+/* Whether it may hold an object that waits for it. */
 #ifdef ROBUST
 #define HOLDS(object) MAY_HOLD(object)
 #else
 #define HOLDS(object) (note[object] == NUMBER(seen))
 #endif
 
-/* Divides a set into what is held, with a note, and the rest, in `set`. */
+/* Divides `set`: what is held goes to `held`, with a note; the rest stays. */
 inline divide(set, is_held, is_new) {
   held = 0;
   for (o : 1 .. N) {
@@ -227,7 +227,7 @@ inline pass(slot, set) {
   d_step { forget_look(); held = 0 }
 }
 
-/* Along the slots, from one on, but for `but`. */
+/* Walks along the slots from `from` on, except `but`. */
 inline walk(set, from, but) {
   i = from;
   do
@@ -242,7 +242,7 @@ inline walk(set, from, but) {
   i = 0
 }
 
-/* Takes what waits at a slot, and sends on what need not wait there. */
+/* Takes what waits at a slot, and forwards what need not wait there. */
 inline visit(slot, all) {
   atomic { seen = LOOK(slot) };
   if
@@ -251,7 +251,7 @@ inline visit(slot, all) {
     take(inbox[slot], over);
     if
     :: over != 0 ->
-      /* The decisive look (3). */
+      /* The decisive load of the section (3). */
 #ifndef LOOK_FIRST
       look(slot);
 #endif
@@ -283,7 +283,7 @@ inline visit(slot, all) {
   seen = 0
 }
 
-/* Along all slots, with a chain that is published now. */
+/* Visits all slots, with a chain that is being published. */
 inline sweep(all) {
   do
   :: j < N ->
@@ -339,9 +339,9 @@ inline advance(all) {
   if
   :: chain != 0 ->
 #ifdef RETIRED_EARLY
-    note_retired(chain); HEAVY
+    note_retired(chain); HEAVY_BARRIER
 #else
-    HEAVY; note_retired(chain)
+    HEAVY_BARRIER; note_retired(chain)
 #endif
   :: else
   fi;

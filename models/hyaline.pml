@@ -1,55 +1,54 @@
 /*
- * The algorithm of src/raw.rs for the model checker Spin: a second opinion,
- * by another tool than loom and from another text than the Rust sources.
+ * The algorithm of src/raw.rs for the model checker Spin: an independent check
+ * with another tool than loom and from another text than the Rust sources.
  * `cargo xtask spin` runs it; the numbers in brackets are those of src/raw.rs.
  *
- * WHAT IS IN IT. Three slots and their tasks, and a sweeper, who has no
- * sections. What a task does, and how often, is its program (TASK0 to TASK3):
- * it reads in a section, with a quiescent point or without; unlinks its object
- * and retires it in a section, with a publish or without one; retires it at
- * once; waits for a grace period and then reclaims the object itself;
- * collects; sends on what others wait for, as a context in which no reclaimer
- * runs; dies in its section, is evicted and has a new owner. Sections have
- * numbers, counted up when somebody wants it; chains walk, and wait in the
- * inbox of the first slot that is open. Slots of EAGER drop what waited for
- * their sections, the others leave it to others. With -DNESTED the first
- * slot's contexts nest: an interrupt comes between any two steps of its task.
- * -DROBUST adds eras, -DLIMIT that a call runs one reclaimer and leaves the
- * rest over.
+ * SCOPE. Three slots and their tasks, and a sweeper without sections. What a
+ * task does, and how often, is its program (TASK0 to TASK3): it reads in a
+ * section, with a quiescent point or without; unlinks its object and retires it
+ * in a section, with a publish or without one; retires it at once; waits for a
+ * grace period and then reclaims the object itself; collects; forwards what
+ * waits at slots, as a context in which no reclaimer runs; dies in its section,
+ * is evicted and has a new owner. Sections have numbers, incremented on demand.
+ * Chains walk, and wait in the inbox of the first slot that is open. Slots of
+ * EAGER reclaim what waited for their sections, the others leave it to others.
+ * With -DNESTED the first slot's contexts nest: an interrupt comes between any
+ * two steps of its task. -DROBUST adds eras. With -DLIMIT a call runs one
+ * reclaimer and leaves the rest over.
  *
- * MEMORY. Promela is sequentially consistent. What the argument turns on is
- * store buffering, so each core has a store buffer of one entry, emptied at
- * any time by `memory`: its plain stores (sections, eras, the unlinking) may
+ * MEMORY. Promela is sequentially consistent. The argument is about store
+ * buffering, so each core has a store buffer of one entry, which `memory`
+ * empties at any time: its plain stores (sections, eras, the unlinking) may
  * become visible after its later loads, and two to one word at once. Another
- * store and a barrier of its own empty it first. A read-modify-write does not:
- * it is seen at once, and who takes what was pushed (Acquire) empties the
- * buffer of who pushed it (Release). With -DASYM, LIGHT does nothing and HEAVY
- * empties all buffers, one after the other (membarrier, an interrupt to all
- * cores). Loads out of order are not in it: loom and the litmus tests have
- * those. The flag `wanted` is stored without a buffer.
+ * store and the core's own barriers empty it first. A read-modify-write does
+ * not: it is visible at once, and a take (Acquire) empties the buffer of the
+ * core that pushed what is taken (Release). With -DASYM the light barrier does
+ * nothing and the heavy barrier empties all buffers, one after another
+ * (membarrier, an interrupt to all cores). Loads out of order are not modelled:
+ * loom and the litmus tests check those. The flag `wanted` has no buffer.
  *
  * A stack, an inbox, a hand is a set of objects: the links in the headers are
- * touched by who has them, alone. A chain's note is kept for each object.
+ * accessed only by the task that has them. Each object has its chain's note.
  *
- * WHAT IS CHECKED. No object is reclaimed that a section holds (`holds` is set
- * with the load, cleared with the store of a leave); none is reclaimed twice,
- * none is in two words. When all tasks are done, and one collect has begun
- * after that, every object is reclaimed and every stack, inbox and hand is
- * empty; with -DEACH, when all have collected after their last section, at the
- * same time. With -DBOUND, a chain or a token waits at a slot for at most so
- * many sections that began after the call that left it there had returned. No run gets stuck (Spin's
- * invalid end states).
+ * PROPERTIES. No object is reclaimed that a section holds (`holds` is set with
+ * the load, cleared with the store of a leave); none is reclaimed twice, none
+ * is in two words. When all tasks are done, and one collect has begun after
+ * that, every object is reclaimed and every stack, inbox and hand is empty;
+ * with -DEACH, when all have collected after their last section, at the same
+ * time. With -DBOUND=n, a chain or a token waits at a slot for at most n
+ * sections that began after the call that left it there had returned. No run
+ * gets stuck (Spin's invalid end states).
  *
- * BOUNDS. Each search is full: no bit state hashing, no depth cut off, which
- * xtask reads in Spin's report. The programs are in xtask. One object for each
- * slot, which is not used again after its reclaim. Numbers are of five bits,
- * with -DWRAP of one.
+ * BOUNDS. Each search is exhaustive, without bitstate hashing and without a
+ * depth limit: xtask checks Spin's report for it. The programs are in xtask.
+ * One object for each slot, which is not used again after its reclaim. Numbers
+ * have five bits, with -DWRAP one.
  *
- * NOT IN IT: the clock in two words, `high_water`, hints that pass over eight slots,
- * panics, handles that are registered and released (but for the death), a
- * reclaimer that retires, pools.
+ * NOT MODELLED: the clock in two words, `high_water`, hints that skip eight
+ * slots, panics, handles that are registered and released (except for the
+ * death), a reclaimer that retires, pools.
  *
- * MUTATIONS, each found by Spin: the macros that xtask lists with an error.
+ * MUTATIONS: the macros that xtask lists with an error. Spin finds each.
  */
 
 #ifndef TASK0                   /* programs: READ + 16 * (COLLECT + 16 * 0) */
@@ -77,7 +76,7 @@
 #define SCAVENGE 8              /* of a context in which no reclaimer runs */
 #define DIE 9                   /* a section that ends in an eviction */
 #define TICK 10                 /* the next era begins */
-#define PUBLISH 11              /* what others left, too */
+#define PUBLISH 11              /* also what others left */
 #define TWICE 12                /* a section that finds two objects */
 #define IN_SECTION (step <= PUSH || step == REFRESH || step == DIE || step == TWICE)
 #define CLOSE 14                /* one collect, when the others are done */
@@ -86,11 +85,11 @@
 #define EAGER 7
 #endif
 #define IS_EAGER(slot) ((EAGER | 8) & (1 << (slot)))
-#ifndef PLACES                  /* where readers look, as bits */
+#ifndef PLACES                  /* the roots that readers load, as bits */
 #define PLACES 1
 #endif
 
-#define N 3                     /* slots; tasks but for the sweeper; objects */
+#define N 3                     /* slots; tasks without the sweeper; objects */
 #define BIT(object) (1 << ((object) - 1))
 
 /* The section word. */
@@ -106,7 +105,7 @@
 #define RETIRED 1
 #define RECLAIMED 2
 byte state[N + 1];
-byte by[N + 1];                 /* who pushed it */
+byte by[N + 1];                 /* the task that pushed it */
 #ifndef ROBUST
 byte note[N + 1];               /* the number of the section it waits for */
 #endif
@@ -117,7 +116,7 @@ byte inbox[N];
 byte retired[N + 1];
 bit wanted[N];
 byte left_over;
-/* A place where objects are found; task i alone stores to root i. */
+/* Where objects are found; only task i stores to root i. */
 byte root[N];
 
 /* Store buffers: where (0: empty) and what. */
@@ -128,9 +127,9 @@ byte root[N];
 byte where[N + 1];
 byte what[N + 1];
 
-/* What a context holds: those of the tasks and of the interrupt. */
+/* What each context holds: the tasks and the interrupt. */
 byte holds[N + 1];
-byte done;                      /* tasks at their end */
+byte done;                      /* tasks that have ended */
 #ifdef NESTED
 bit interrupted;
 #define ALL 5
@@ -150,7 +149,7 @@ byte retired_in[N + 1];
 #endif
 #ifdef BOUND
 byte session[N];                /* sections so far */
-byte shown[N];                  /* those that others see */
+byte shown[N];                  /* those that are visible to others */
 byte later[N + 1];              /* those that an object waited for, and that began
                                    after the call that left it there was over */
 byte waits_for[N + 1];          /* the last of them */
@@ -184,23 +183,23 @@ inline put(address, value) {
 
 inline store(address, value) { d_step { put(address, value) } }
 
-/* Loads: one's own stores are seen first. */
+/* Loads: a core sees its own stores first. */
 #define LOOK(slot) (where[me] == SECTION(slot) -> what[me] : section[slot])
 #define FOUND(place) (where[me] == ROOT(place) -> what[me] : root[place])
 
 #ifdef ASYM
-#define LIGHT skip
+#define LIGHT_BARRIER skip
 #define DRAIN d_step { drain(me) }; d_step { drain(0) }; d_step { drain(1) }; d_step { drain(2) }
 #else
-#define LIGHT d_step { drain(me) }
+#define LIGHT_BARRIER d_step { drain(me) }
 #define DRAIN d_step { drain(me) }
 #endif
 
-/* HEAVY of a publish, of a token; of the end of a collect. */
+/* The heavy barriers of a publish and of a token; of the end of a collect. */
 #ifdef NO_HEAVY
-#define HEAVY skip
+#define HEAVY_BARRIER skip
 #else
-#define HEAVY DRAIN
+#define HEAVY_BARRIER DRAIN
 #endif
 #ifdef NO_LAST_HEAVY
 #define LAST_HEAVY skip
@@ -251,16 +250,16 @@ inline enter(is_irq) {
 #ifdef NO_NESTED_LIGHT
   if
   :: is_irq && DEPTH(own) != 0
-  :: else -> LIGHT
+  :: else -> LIGHT_BARRIER
   fi;
 #else
-  LIGHT;
+  LIGHT_BARRIER;
 #endif
 #endif
   own = 0
 }
 
-/* Release: the store comes after all that the section did (2). */
+/* Release: the store comes after everything that the section did (2). */
 inline leave(context) {
 #ifdef LEAVE_UNORDERED
   TOGETHER { own = LOOK(me); store(SECTION(me), own - 1) };
@@ -311,7 +310,7 @@ inline refresh(context) {
 #endif
       };
 #ifndef NO_REFRESH_LIGHT
-      LIGHT;
+      LIGHT_BARRIER;
 #endif
       if
       :: IS_EAGER(me) -> drain_inbox()
@@ -333,7 +332,7 @@ inline raise() {
   TOGETHER { now = clock; store(ACCESS(me), now) };
   now = 0;
 #ifndef NO_RAISE_LIGHT
-  LIGHT
+  LIGHT_BARRIER
 #endif
 #endif
 }
@@ -402,7 +401,7 @@ inline make() {
 
 /* Makes the section hold what it retires. */
 inline protect_own() {
-#if defined(ROBUST) && !defined(NO_COVER)
+#if defined(ROBUST) && !defined(NO_OWN_RAISE)
   if
   :: IS_ACCESS < birth[mine] -> raise()
   :: else
@@ -422,18 +421,18 @@ inline unlink_and_push() {
 inline unlink_and_retire_now() {
   make();
   d_step { state[mine] = RETIRED; put(ROOT(me), 0); over = BIT(mine); mine = 0 };
-  HEAVY;
+  HEAVY_BARRIER;
   note_retired(over);
   walk(over, 0, me);
   reclaim(over);
   drain_hand()
 }
 
-/* A grace period, for an object of which the caller is the only user. */
+/* A grace period, for an object that only its task unlinks. */
 inline wait_for_grace() {
   make();
   d_step { state[mine] = RETIRED; put(ROOT(me), 0) };
-  HEAVY;
+  HEAVY_BARRIER;
   do
   :: j < N ->
     atomic {
@@ -469,8 +468,8 @@ inline wait_for_grace() {
 }
 
 /*
- * The task stops for good, which also empties its store buffer; the evictor
- * has the buffer of the sweeper. The rest of this task is the new owner.
+ * The task stops permanently, which also empties its store buffer. The evictor
+ * uses the sweeper's buffer. The rest of this task is the new owner.
  */
 inline die() {
   d_step {
@@ -606,7 +605,7 @@ proctype irq(int program) {
 }
 #endif
 
-/* Empties a buffer, at any time. */
+/* Empties a buffer at any time. */
 proctype memory() {
 end:
   do

@@ -67,7 +67,7 @@ use crate::sync::{Ordering, compiler_fence, fence};
 /// struct Ipi;
 ///
 /// // SAFETY: the interrupt makes every other core execute a full fence at
-/// // some point between the caller's stores and the return of `heavy`.
+/// // some point between the stores before the call and the return of `heavy`.
 /// unsafe impl Barrier for Ipi {
 ///     fn light() {
 ///         compiler_fence(Ordering::SeqCst);
@@ -118,7 +118,7 @@ pub unsafe trait Barrier: Copy + 'static {
     /// The light barrier, between a reader's store of its section and its first
     /// load of a pointer.
     fn light();
-    /// The heavy barrier, between a reclaimer's unlinking and its look at the
+    /// The heavy barrier, between a reclaimer's unlinking and its check of the
     /// sections.
     fn heavy();
 }

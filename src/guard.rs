@@ -242,8 +242,8 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     ///
     /// Costs a few stores and a push onto the slot's stack. On an eager handle,
     /// a full batch also costs a
-    /// [heavy barrier](crate::guide::glossary#heavy-barrier) and a look at each
-    /// slot, and reclaimers may run.
+    /// [heavy barrier](crate::guide::glossary#heavy-barrier) and a scan of all
+    /// slots, and reclaimers may run.
     ///
     /// # Safety
     ///
@@ -286,9 +286,8 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         unsafe { self.local.retire::<R>(link, reclaim, plain) };
     }
 
-    /// Makes the section protect an object of the caller's own: one that the
-    /// caller made and is about to share, and will use after others could have
-    /// found and retired it.
+    /// Makes the section protect an object that the caller made and is about to
+    /// share, and will use after others could have found and retired it.
     ///
     /// In robust mode a section protects what it loaded through the guard. An
     /// object that the caller made was not loaded, and may be younger than

@@ -186,8 +186,8 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// holds the object first: it may then wait for them too. Use
     /// [`Guard::defer_retire`] if one of them may still use the object. May run
     /// reclaimers. Costs a
-    /// [heavy barrier](crate::guide::glossary#heavy-barrier) and a look at each
-    /// slot.
+    /// [heavy barrier](crate::guide::glossary#heavy-barrier) and a scan of all
+    /// slots.
     ///
     /// On a deferred or per-CPU handle it does the same as
     /// [`Guard::defer_retire`]. In a reclaimer, the call that runs the reclaimer
@@ -316,7 +316,7 @@ impl<S: Scheme> Handle<'_, S> {
     /// Only objects that another call is about to publish or reclaim are left
     /// out.
     ///
-    /// Costs a heavy barrier and a look at each slot. Inside a reclaimer it
+    /// Costs a heavy barrier and a scan of all slots. Inside a reclaimer it
     /// reclaims nothing and returns 0.
     ///
     /// ```

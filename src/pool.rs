@@ -8,26 +8,26 @@
 //! Handles that allocate from a pool of 32 or more blocks keep a few of the
 //! blocks that they reclaimed (on targets with caches), and use these first.
 //! Within a section that takes no read-modify-write, and no line that others
-//! write to. Who finds no block in the pool takes those that others keep: see
-//! `raw::magazine`. (An allocation that others may take a block from at any
-//! time costs one read-modify-write or fence at least: Attiya et al., *Laws of
-//! order*, POPL 2011. Here it is that of `enter`.)
+//! write to. A handle that finds no block in the pool takes those that others
+//! keep: see `raw::magazine`. (An allocation that others may take a block from
+//! at any time costs one read-modify-write or fence at least: Attiya et al.,
+//! *Laws of order*, POPL 2011. Here it is that of `enter`.)
 //!
 //! # Rejected designs
 //!
 //! - *A free list whose pop is protected by the collector* needs a section in
 //!   every `alloc`. In robust mode it is wrong unless the section covers all
-//!   eras: a popper that stalls with head `A` in hand is older than the era in
-//!   which `A` is born when somebody else pops it, so the publisher of `A`
-//!   skips the popper, and `A` comes back to the list under its eyes.
+//!   eras: a popper that stalls with head `A` loaded is older than the era in
+//!   which `A` is born when another thread pops it, so the publisher of `A`
+//!   skips the popper, and `A` comes back to the list meanwhile.
 //! - *A counter beside the head of a free list* wraps: after 43 s at 10 ns a
 //!   pop, with 32 bits; a task of low priority is preempted for longer.
-//! - *A free list that is taken whole*: until it is put back, whoever preempts
-//!   the taker finds no block at all.
+//! - *A free list that is taken whole*: until it is put back, a context that
+//!   preempts the taker finds no block at all.
 //! - *The tree alone*, without magazines: 10 ns more for each allocation with
 //!   its free, of 19, and lines that move between cores.
-//! - *A state word in each block*, null while it is free: to give back is a
-//!   store, and to find out that nothing is free is to look at each block.
+//! - *A state word in each block*, null while it is free: a free is a
+//!   store, but an allocation that finds no block has checked each one.
 
 mod block;
 mod error;
@@ -76,9 +76,9 @@ pub struct Pool<T, const K: usize> {
     blocks: [Block<T>; K],
 }
 
-// SAFETY: a block is used by who took it. Objects are made and
-// dropped on any thread, so they must be `Send`; sharing them is up to those
-// who dereference the pointers.
+// SAFETY: only the call that took a block uses it. Objects are made and
+// dropped on any thread, so they must be `Send`; sharing them is up to the
+// code that dereferences the pointers.
 unsafe impl<T: Send, const K: usize> Sync for Pool<T, K> {}
 // SAFETY: as above.
 unsafe impl<T: Send, const K: usize> Send for Pool<T, K> {}
@@ -121,8 +121,8 @@ impl<T, const K: usize> Pool<T, K> {
         K
     }
 
-    /// Stores a value, with its header and the birth era of now. The object is
-    /// the caller's, until it is published.
+    /// Stores a value, with its header and the birth era of now. The caller
+    /// owns the object until it publishes it.
     ///
     /// Lock-free, and O(log `K`) also if no block is free. Then an eager handle
     /// [flushes](Handle::flush), which may run reclaimers, and
@@ -290,7 +290,7 @@ impl<T, const K: usize> Pool<T, K> {
     ///
     /// # Safety
     ///
-    /// `object` came from `alloc` of this pool, is the caller's alone, and is
+    /// `object` came from `alloc` of this pool, is exclusively owned, and is
     /// not used again.
     ///
     /// ```

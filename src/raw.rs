@@ -34,18 +34,18 @@
 //!
 //! 1. **enter and publish.** The reader stores its section, executes the light
 //!    barrier, loads pointers; the publisher takes what was unlinked, executes
-//!    the heavy barrier, looks at sections. At least one of them sees the
-//!    other: either the look finds the section open, or the reader does not
+//!    the heavy barrier, checks the sections. At least one of them sees the
+//!    other: either the check finds the section open, or the reader does not
 //!    find the object.
 //! 2. **A section seen over.** `leave` and the next `enter` store the word
-//!    with Release, and a look loads it with Acquire. So all accesses of a
+//!    with Release, and a check loads it with Acquire. So all accesses of a
 //!    section happen before a reclaim by the thread that saw it over.
 //! 3. **One slot after the other, one barrier.** The sections that may hold a
 //!    chain are those that were open at its heavy barrier. When the walk comes
-//!    to a slot it looks at it after that barrier: taking an inbox (Acquire)
+//!    to a slot it checks it after that barrier: taking an inbox (Acquire)
 //!    is ordered after the pushes into it (Release), and so after the heavy
-//!    barriers of all that it holds. A look clears the slot permanently (1, 2)
-//!    if it finds no section, or another one than the look that left the chain
+//!    barriers of all that it holds. A check clears the slot permanently (1, 2)
+//!    if it finds no section, or another one than the check that left the chain
 //!    there, or one that cannot hold it by its eras.
 //! 4. **The owner and its inbox.** A slot that takes its own inbox when it has
 //!    no section open, or has just renumbered it, holds no pointers.
@@ -67,8 +67,8 @@
 //! for the flag, too early.
 //!
 //! Nothing else is waited for. A retirer that sleeps has its objects on a
-//! stack that a collect takes. A reader that is inside at every look has
-//! incremented its number since the last one, because that look set its flag.
+//! stack that a collect takes. A reader that is inside at every check has
+//! incremented its number since the last one, because that check set its flag.
 //! Numbers repeat, which delays: see [`section`].
 //!
 //! # Where retired objects are
@@ -94,7 +94,7 @@
 //!   batch, which made the bound larger by the batch's length; and each
 //!   object's path depends on a count in another object's header.
 //! - *Polling only*, as in epoch schemes, with the chains in one list: nothing
-//!   to do at the end of a section, but each publish looks at everything that
+//!   to do at the end of a section, but each publish checks everything that
 //!   a stalled reader holds.
 //! - *An owner's batch of plain stores*, behind a word by which others claim
 //!   it: saves the compare-and-swap of a retire and costs a protocol of four
@@ -208,7 +208,7 @@ impl<S: Scheme> Global<S> {
     fn claimed_slots(&self) -> &[Slot<S>] {
         // Relaxed: `register` raises it before the slot's first section, and
         // so before that section's light barrier. The argument of (1) holds
-        // for this word too: either a look after the heavy barrier covers the
+        // for this word too: either a check after the heavy barrier includes the
         // slot, or its section does not find the object.
         let end = self.high_water.load(Ordering::Relaxed);
         self.slots.get(..end).unwrap_or(&self.slots)

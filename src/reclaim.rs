@@ -67,7 +67,7 @@ where
     drop(unsafe { heapless::pool::boxed::Box::<P>::from_raw(object) });
 }
 
-/// Drops the object in place. The memory stays the caller's: a `static`, or an
+/// Drops the object in place. The memory is not freed: it is a `static`, or an
 /// arena that is freed as a whole.
 ///
 /// # Safety

@@ -1,5 +1,6 @@
 //! The bound of robust mode: a search over all operations and roles for the
-//! schedule with the most pending objects, and the ways that once led past it.
+//! schedule with the most pending objects, and the schedules that once exceeded
+//! it.
 
 #![cfg(not(hyaline_loom))]
 
@@ -33,8 +34,9 @@ const DEFERRED: &[Op] = &[Op::Make, Op::Retire, Op::RetireNew, Op::Enter, Op::Le
 #[rustfmt::skip]
 const SAME_ERA: &[Op] = &[Op::Make, Op::Retire, Op::RetireNew, Op::Enter, Op::Leave, Op::Collect, Op::Register];
 
-/// With so many stalls and objects in use, of a collector of `N` slots with batches of `B` and an
-/// era step of `E`. Returns how near to the bound it comes.
+/// Searches a collector of `N` slots with batches of `B` and an era step of
+/// `E`, with the given numbers of stalls and live objects. Returns the ratio of
+/// the peak to the bound.
 fn search<const N: usize, const B: usize, const E: usize>(
     name: &'static str,
     stalls: usize,
@@ -74,20 +76,21 @@ fn search<const N: usize, const B: usize, const E: usize>(
     );
     assert!(
         found.peak <= found.bound,
-        "{name}: passes the bound, see the schedule above"
+        "{name}: exceeds the bound, see the schedule above"
     );
     ratio
 }
 
-/// Each kind of schedule has a configuration for which the search passes one
-/// half of the bound: it is not larger than it must be by more than that.
+/// For each kind of schedule there is a configuration in which the search
+/// reaches more than half of the bound. So the bound is at most twice as large
+/// as necessary.
 macro_rules! searches {
     ($($test:ident: $ops:ident, [$(<$n:literal, $b:literal, $e:literal> $stalls:literal $live:literal),*];)*) => {$(
         #[test]
         fn $test() {
             let ratios = [$(search::<$n, $b, $e>(stringify!($test), $stalls, $live, $ops)),*];
             let closest = ratios.into_iter().fold(0.0, f64::max);
-            assert!(cfg!(miri) || closest > 0.5, "the bound is idle: {closest}");
+            assert!(cfg!(miri) || closest > 0.5, "the bound is too loose: {closest}");
         }
     )*};
 }
@@ -102,8 +105,8 @@ searches! {
     all_operations: ANY, [<1, 2, 2> 1 4, <2, 2, 1> 0 3, <4, 1, 1> 0 8, <3, 2, 2> 2 6, <4, 4, 4> 3 8, <2, 64, 64> 1 8];
 }
 
-/// The formula of the page, with numbers that tell each term from the others;
-/// and what the page says of the defaults.
+/// The page's formula, with numbers that tell its terms apart, and the page's
+/// claims about the defaults.
 #[test]
 fn the_formulas() {
     let small = Config::new().batch::<5>().era_step::<3>();
@@ -113,14 +116,14 @@ fn the_formulas() {
     assert_eq!(small.most_pending(usize::MAX, 1, 0), usize::MAX);
     assert_eq!(small.most_pending(1, usize::MAX, 1), usize::MAX);
     assert_eq!(small.pool_size(1, 1, usize::MAX), usize::MAX);
-    // What is in use, and what handles keep: a 32nd of the pool, at most 64
-    // blocks, where there are caches.
+    // Live objects, and the blocks that handles keep: a 32nd of the pool, at
+    // most 64 blocks, where there are magazines.
     let one = Config::new().batch::<1>().era_step::<1>();
     let keep = usize::from(cfg!(target_has_atomic = "64"));
     assert_eq!(one.most_pending(1, 0, 10), 13);
     assert_eq!(one.pool_size(1, 0, 10), 23);
     assert_eq!(one.pool_size(1, 0, 30), 63 + 2 * keep);
-    // The blocks that are kept make the pool larger, so that more are kept.
+    // The kept blocks make the pool larger, so that more are kept.
     assert_eq!(one.pool_size(4, 0, 58), 128 + 16 * keep);
     assert_eq!(one.pool_size(1, 0, 10_000), 20_003 + 64 * keep);
     if usize::BITS == 64 {
@@ -132,7 +135,8 @@ fn the_formulas() {
 }
 
 /// More sections stall than the pool was sized for: nothing is reclaimed early,
-/// `alloc` says that there is no block, and all comes back with the readers.
+/// `alloc` reports that no block is free, and all blocks return with the
+/// readers.
 #[test]
 fn more_stalls_than_the_pool_was_sized_for() {
     use hyaline::{Pool, reclaim::pooled};
@@ -154,7 +158,7 @@ fn more_stalls_than_the_pool_was_sized_for() {
     let mut held = Vec::new();
     let mut exhausted = false;
     for reader in &readers {
-        // Each stalls with the object that is there now in each cell.
+        // Each stalls with the current object of each cell.
         let guard = reader.enter();
         held.extend(
             cells
@@ -175,11 +179,11 @@ fn more_stalls_than_the_pool_was_sized_for() {
     }
     for object in held {
         // SAFETY: protected by guards that were forgotten.
-        assert_eq!(unsafe { **object }, 0x600d, "reclaimed while it was held");
+        assert_eq!(unsafe { **object }, 0x600d, "reclaimed while held");
     }
     assert!(exhausted, "the pool is too large for this test");
     drop((readers, writer));
     drop(collector);
-    // Those in the cells were not retired.
+    // The objects in the cells were not retired.
     assert_eq!(pool.available(), BLOCKS - TABLE);
 }

@@ -3,6 +3,8 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[path = "common/counted.rs"]
+mod counted;
 #[path = "collector/reclaimers.rs"]
 mod reclaimers;
 
@@ -16,33 +18,11 @@ use std::{
     thread,
 };
 
+use counted::{Counted, Object, boxed, count, object};
 use hyaline::{
     AsLink, AtomicPtr, Basic, Collector, Config, Guard, Handle, Link, Linked, Membarrier, Pool,
     Robust, Scheme, SlotsExhausted, reclaim,
 };
-
-/// An object that counts its drops.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-type Object<'a> = Linked<Counted<'a>>;
-
-fn object<'a, S: Scheme>(handle: &Handle<'_, S>, drops: &'a AtomicUsize) -> *mut Object<'a> {
-    Box::into_raw(Box::new(handle.link(Counted(drops))))
-}
-
-fn boxed() -> hyaline::Reclaimer {
-    reclaim::boxed::<Object<'_>>
-}
-
-fn count(drops: &AtomicUsize) -> usize {
-    drops.load(Ordering::SeqCst)
-}
 
 /// Runs a test in both schemes, with batches of one and of five.
 macro_rules! schemes {
@@ -174,11 +154,11 @@ schemes! {
         }
         writer.flush();
         drop(guard);
-        // In robust mode the reader may hold none of them: all are gone then.
+        // In robust mode the reader can hold none of them: all are gone then.
         assert_eq!(count(&drops), 100, "reclaimed by the reader's leave");
     }
 
-    // One object, three active slots: it waits for one after the other, in
+    // One object, three active slots: it waits for one after another, in
     // whichever order they leave, and the last leave reclaims it.
     an_object_walks_from_section_to_section<4>(collector) {
         let drops = AtomicUsize::new(0);
@@ -198,8 +178,8 @@ schemes! {
         }
     }
 
-    // Sections whose owners leave the work to others: one collect of anyone
-    // does it for all of them.
+    // Sections whose owners leave the work to others: one collect of any handle
+    // reclaims for all.
     what_passive_sections_held_is_anyones<4>(collector) {
         let drops = AtomicUsize::new(0);
         let readers: Vec<_> = (0..3).map(|_| collector.register_deferred().unwrap()).collect();
@@ -209,7 +189,7 @@ schemes! {
         // SAFETY: never shared.
         unsafe { task.retire(lone, boxed()) };
         drop(guards);
-        assert_eq!(count(&drops), 0, "not in their contexts");
+        assert_eq!(count(&drops), 0, "not in their calls");
         assert_eq!(task.collect(), 1);
         assert_eq!(count(&drops), 1);
     }
@@ -243,7 +223,7 @@ schemes! {
                 unsafe { writer.retire(ptr, boxed()) };
             }
         }
-        assert_eq!(count(&drops), 0, "the forgotten guard pins them");
+        assert_eq!(count(&drops), 0, "the forgotten guard holds them");
         drop(collector);
         assert_eq!(count(&drops), 7);
     }
@@ -296,7 +276,7 @@ schemes! {
         drop(unsafe { Box::from_raw(shared.into_inner()) });
     }
 
-    // It leaves alone what was retired under a guard and is not published.
+    // It does not touch what was retired under a guard and is not published.
     a_retire_at_once_is_of_one_object<2>(collector) {
         let drops = AtomicUsize::new(0);
         let handle = collector.register().unwrap();
@@ -341,18 +321,18 @@ schemes! {
             };
             assert_eq!(weak(second, ptr::null_mut()), Err(first));
             assert_eq!(strong(second, ptr::null_mut()), Err(first));
-            // A weak one may fail for no reason.
+            // A weak exchange may fail spuriously.
             while weak(first, second) != Ok(first) {}
             assert_eq!(strong(second, first), Ok(second));
         }
-        // SAFETY: nobody else has them.
+        // SAFETY: no other reference to them exists.
         unsafe {
             guard.defer_retire(first, boxed());
             guard.defer_retire(second, boxed());
         }
     }
 
-    // Also if it is younger than the section, and somebody else retires it.
+    // Also if it is younger than the section, and another handle retires it.
     a_swap_and_an_exchange_protect_what_they_bring<2>(collector) {
         let drops = AtomicUsize::new(0);
         let (reader, writer) = (collector.register().unwrap(), collector.register().unwrap());
@@ -384,7 +364,7 @@ schemes! {
     }
 
     recursive_retire<1>(collector) {
-        // Each node, reclaimed, retires its successor through the handle.
+        // Each node, when reclaimed, retires its successor through the handle.
         struct Node<'h, S: Scheme> {
             next: Cell<*mut Linked<Node<'h, S>>>,
             handle: *const Handle<'h, S>,
@@ -417,7 +397,7 @@ schemes! {
     }
 }
 
-/// Under a guard of one collector another one is of no matter.
+/// An open guard of one collector does not affect another collector.
 #[test]
 fn two_schemes_in_one_program() {
     let drops = AtomicUsize::new(0);
@@ -430,7 +410,7 @@ fn two_schemes_in_one_program() {
     assert_eq!(count(&drops), 1);
 }
 
-/// A link of one's own, with a reclaimer of one's own.
+/// A type with its own link and reclaimer.
 #[test]
 fn embedded_link() {
     #[repr(C)]

@@ -93,7 +93,7 @@ fn the_pages_name_the_tests() {
         assert!(theirs.starts_with('`'), "{row:?} names no call");
         assert!(!here.is_empty(), "{row:?} says nothing");
         if test == "none" {
-            // No counterpart: the row says why.
+            // Without a counterpart the row gives the reason.
             assert!(here.starts_with("no counterpart: "), "{row:?}");
             continue;
         }

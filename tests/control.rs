@@ -1,52 +1,28 @@
 //! Control: eviction, restart requests, per-CPU handles, quiescent points of
-//! those that do not reclaim, and what a watcher sees. In both schemes.
+//! handles that do not reclaim, and what a supervisor sees. In both schemes.
 
 #![cfg(not(hyaline_loom))]
 
+#[path = "common/counted.rs"]
+mod counted;
 use std::{
     mem, ptr,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
+use counted::{Object, boxed, count, object};
 use hyaline::{
-    AtomicPtr, Basic, Collector, Config, Handle, Linked, NotTheOwner, Pool, Robust, Role, Scheme,
-    reclaim,
+    AtomicPtr, Basic, Collector, Config, Handle, NotTheOwner, Pool, Robust, Role, Scheme,
 };
-
-/// An object that counts its drops.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-type Object<'a> = Linked<Counted<'a>>;
-
-fn object<'a, S: Scheme, R: Role>(
-    handle: &Handle<'_, S, R>,
-    drops: &'a AtomicUsize,
-) -> *mut Object<'a> {
-    Box::into_raw(Box::new(handle.link(Counted(drops))))
-}
-
-fn boxed() -> hyaline::Reclaimer {
-    reclaim::boxed::<Object<'_>>
-}
-
-fn count(drops: &AtomicUsize) -> usize {
-    drops.load(Ordering::SeqCst)
-}
 
 /// Reads an object.
 ///
 /// # Safety
 ///
-/// It is protected.
+/// The object is protected.
 unsafe fn look(object: *mut Object<'_>) {
-    // SAFETY: the caller's.
+    // SAFETY: the object is protected (`# Safety`).
     count(unsafe { &*object }.0);
 }
 
@@ -79,7 +55,7 @@ macro_rules! schemes {
 
 schemes! {
     // A task dies in its section, with retired objects of its own and others
-    // that wait for it. All of them are reclaimed by the next flush.
+    // that wait for it. The next flush reclaims all of them.
     an_evicted_slot_gives_everything_up<2>(collector) {
         let drops = AtomicUsize::new(0);
         let id = thread::scope(|scope| {
@@ -99,7 +75,8 @@ schemes! {
         let handle = collector.register().unwrap();
         retire_one(&handle, &drops);
         handle.flush();
-        // Robust: the section is older than the last object, which goes.
+        // Robust: the section is older than the last object, which is
+        // reclaimed.
         assert!(count(&drops) <= 1, "a section holds them back");
         // SAFETY: the thread has ended, its guard and handle are forgotten.
         unsafe { collector.evict(id) }.unwrap();
@@ -171,7 +148,7 @@ schemes! {
         assert!(!section.restart_requested(), "once");
     }
 
-    // Released, claimed by another: an old id does no harm.
+    // Released, claimed by another: an old id has no effect.
     an_id_is_of_one_owner<1>(collector) {
         let old = collector.register().unwrap().id();
         let handle = collector.register().unwrap();
@@ -182,7 +159,7 @@ schemes! {
         assert!(collector.register().is_err());
     }
 
-    // A reclaimer is where the task dies: its object is lost, no other is.
+    // A task dies in a reclaimer: the reclaimer's object is lost, and no other.
     death_in_a_reclaimer_loses_one_object<2>(collector) {
         unsafe fn dies(_: *mut hyaline::Link) {
             panic!("the task is killed here");
@@ -209,7 +186,8 @@ schemes! {
         unsafe { collector.evict(id) }.unwrap();
         collector.register().unwrap().flush();
         assert_eq!(count(&drops), 2);
-        // SAFETY: its reclaimer did not free it, and nobody has it.
+        // SAFETY: its reclaimer did not free it, and no other reference to it
+        // exists.
         drop(unsafe { Box::from_raw(ptr::from_mut(lost)) });
     }
 
@@ -222,7 +200,7 @@ schemes! {
         assert!(collector.request_restart(reader.slot()));
         assert!(guard.restart_requested());
         assert!(!guard.restart_requested(), "once");
-        // One that nobody polled does not reach the next owner.
+        // A request that was not polled does not reach the next owner.
         assert!(collector.request_restart(reader.slot()));
         drop(guard);
         drop(reader);
@@ -230,8 +208,8 @@ schemes! {
         assert!(!next.enter().restart_requested());
     }
 
-    // A long-lived guard of a deferred handle: what its quiescent points let
-    // go is reclaimed by the others, nothing in its own context.
+    // A long-lived guard of a deferred handle: what its quiescent points
+    // release is reclaimed by the others, nothing in its own context.
     a_deferred_quiescent_point_passes_on<2>(collector) {
         let drops = AtomicUsize::new(0);
         let deferred = collector.register_deferred().unwrap();
@@ -255,8 +233,8 @@ schemes! {
         drop(online);
     }
 
-    // Interrupts are calls in the middle of the task's section here; the
-    // boards fire real ones at each instruction.
+    // Here interrupts are calls in the middle of the task's section; the boards
+    // fire real ones at each instruction.
     per_cpu_handles_nest<2>(collector) {
         let drops = AtomicUsize::new(0);
         let pool = Pool::<u32, 8>::new();
@@ -280,13 +258,13 @@ schemes! {
         idle.flush();
         let mut guard = task.enter();
         let seen = guard.protect(&shared, Ordering::Acquire);
-        assert_eq!(count(&drops), 1, "of before the section");
+        assert_eq!(count(&drops), 1, "from before the section");
         interrupt();
         interrupt();
         idle.flush();
         // SAFETY: the guard is open.
         unsafe { look(seen) };
-        assert!(count(&drops) <= 2, "the task's section goes on");
+        assert!(count(&drops) <= 2, "the task's section is still open");
         guard.refresh();
         idle.flush();
         drop(guard);
@@ -294,7 +272,7 @@ schemes! {
         idle.flush();
         assert_eq!(count(&drops), 3);
         drop(cpu);
-        // SAFETY: nobody has it.
+        // SAFETY: no other reference to it exists.
         unsafe { idle.retire(shared.into_inner(), boxed()) };
         assert_eq!(count(&drops), 4);
         assert_eq!(pool.available(), 8);
@@ -355,7 +333,7 @@ schemes! {
         task.flush();
         let stats = collector.stats();
         assert_eq!((stats.retired, stats.reclaimed, stats.pending()), (30, 30, 0));
-        // At least what one handle had; at most all.
+        // At least what one handle had, at most everything.
         assert!((1..=30).contains(&stats.peak), "{stats:?}");
     }
 }
@@ -366,13 +344,13 @@ schemes! {
 fn an_enter_of_a_stale_handle_is_caught() {
     let collector = Collector::<1>::new();
     let stale = collector.register().unwrap();
-    // SAFETY: no guard is open; what follows is the misuse.
+    // SAFETY: no guard is open. What follows is the misuse.
     unsafe { collector.evict(stale.id()) }.unwrap();
     drop(stale.enter());
 }
 
-/// In robust mode a stalled section holds back what was there before, and
-/// nothing that was made later, whoever made and retired it.
+/// In robust mode a stalled section holds back what existed before it, and
+/// nothing that was made later, no matter which handle made and retired it.
 #[test]
 fn a_stalled_section_holds_back_no_younger_object() {
     let collector = Collector::<4, Robust>::with_config(Config::new().batch::<1>().era_step::<1>());
@@ -402,7 +380,7 @@ fn a_stalled_section_holds_back_no_younger_object() {
     assert_eq!(count(&drops), 4);
 }
 
-/// A task is stopped in a reclaimer, for good, and evicted. What it was about
+/// A task is stopped in a reclaimer permanently, and evicted. What it was about
 /// to reclaim is not lost, and the slot's next owner can reclaim.
 #[test]
 #[cfg_attr(miri, ignore = "leaves a thread behind")]
@@ -435,8 +413,8 @@ fn death_in_the_middle_of_a_reclaimer() {
     while STOPPED.load(Ordering::SeqCst) == 0 {
         thread::yield_now();
     }
-    assert!(count(&DROPS) < 6, "it was in the middle");
-    // SAFETY: the thread does nothing any more.
+    assert!(count(&DROPS) < 6, "it was stopped half-way");
+    // SAFETY: the thread never runs again.
     unsafe { C.evict(id) }.unwrap();
     let next = C.register().unwrap();
     assert_eq!(C.stats().pending(), 6 - count(&DROPS));
@@ -444,7 +422,8 @@ fn death_in_the_middle_of_a_reclaimer() {
     assert_eq!((count(&DROPS), C.stats().pending()), (6, 0));
 }
 
-/// The peak is what was pending, to the object, when one thread does it all.
+/// The peak equals the exact number of pending objects when one thread does
+/// everything.
 #[test]
 fn the_peak_is_the_peak() {
     let collector = Collector::<2>::new();
@@ -462,8 +441,8 @@ fn the_peak_is_the_peak() {
     assert_eq!(collector.stats().peak, 100);
 }
 
-/// Threads that die in their sections, and a supervisor that evicts them, with
-/// readers and writers all the while.
+/// Threads that die in their sections, and a supervisor that evicts them, while
+/// readers and writers are running.
 #[test]
 fn deaths_under_load() {
     const ROUNDS: usize = if cfg!(miri) { 5 } else { 500 };
@@ -509,7 +488,7 @@ fn deaths_under_load() {
         }
     });
     let handle = collector.register().unwrap();
-    // SAFETY: nobody else is there.
+    // SAFETY: all other threads have ended.
     unsafe { handle.retire(shared.into_inner(), boxed()) };
     handle.flush();
     assert_eq!(count(&drops), count(&made));

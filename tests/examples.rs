@@ -1,4 +1,4 @@
-//! Runs the examples as a user does: what they print, and what they say to bad
+//! Runs the examples as a user does: their output, and their messages on bad
 //! input.
 
 #![cfg(not(any(hyaline_loom, miri)))]
@@ -239,24 +239,24 @@ fn torture_finds_nothing() {
     }
 }
 
-/// What a missing barrier lets through is some ten instructions wide; the
-/// unoptimised code between the reader's store and its load is wider than a
-/// store buffer, and so is its own barrier.
+/// The window that a missing barrier opens is about ten instructions wide.
+/// Unoptimised code between the reader's store and its load is wider than a
+/// store buffer, and so is itself a barrier.
 #[test]
 #[cfg_attr(
     debug_assertions,
     ignore = "needs optimised examples: cargo test --release"
 )]
 fn torture_catches_a_broken_barrier() {
-    // On one core there is nothing to catch.
+    // On one core there is nothing to detect.
     if thread::available_parallelism().map_or(1, usize::from) < 2 {
         return;
     }
-    // Mostly within a second; more on a machine that is busy.
+    // Usually within a second; longer on a busy machine.
     let output = run("torture", &["--broken", "--seconds", "60", "--json"]);
     assert_status(&output, 1);
     assert!(numbers(&output)["violations"] > 0.0);
-    // A reader notices, or one who waited for the readers.
+    // Either a reader notices, or a thread that waited for the readers.
     let found = ["is protected, but", "is over"];
     let said = stderr(&output);
     assert!(found.iter().any(|what| said.contains(what)), "{said}");

@@ -1,7 +1,10 @@
-//! Bad inputs and faults, beside those that other files try: the table is in
-//! `SAFETY.md`, and the last test here checks that table.
+//! Bad inputs and faults that no other file tests. The table is in `SAFETY.md`,
+//! and the last test here checks it.
 
 #![cfg(not(hyaline_loom))]
+
+#[path = "common/counted.rs"]
+mod counted;
 
 use std::{
     fs, mem, panic, ptr,
@@ -9,22 +12,10 @@ use std::{
     thread,
 };
 
+use counted::{Counted, count};
 use hyaline::{
     AsLink, Basic, Collector, Config, Handle, Link, Linked, Pool, Robust, Role, Scheme, reclaim,
 };
-
-/// An object that counts its drops.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-fn count(drops: &AtomicUsize) -> usize {
-    drops.load(Ordering::SeqCst)
-}
 
 /// Makes a value an object and retires it under a guard.
 fn retire_one<T, S: Scheme, R: Role>(handle: &Handle<'_, S, R>, value: T) {
@@ -51,7 +42,7 @@ macro_rules! schemes {
 }
 
 schemes! {
-    // One thread, two slots: each is a reader of its own.
+    // One thread, two slots: each is an independent reader.
     a_thread_may_register_twice<2>(collector) {
         let drops = AtomicUsize::new(0);
         let (one, two) = (collector.register().unwrap(), collector.register().unwrap());
@@ -68,8 +59,8 @@ schemes! {
         assert_eq!(count(&drops), 1);
     }
 
-    // Its slot is pinned until it is evicted. The others retire, and what it may
-    // hold stays.
+    // Its slot is pinned until it is evicted. The others continue to retire,
+    // and what the slot may hold stays.
     a_forgotten_guard_pins_and_no_more<3>(collector) {
         let (drops, held) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (forgetful, other) = (collector.register().unwrap(), collector.register().unwrap());
@@ -128,7 +119,7 @@ schemes! {
             retire_one(&handle, Page([1; 4096], Counted(&drops)));
             let page = pool.alloc(&handle, Page([7; 4096], Counted(&drops)));
             let page = page.unwrap_or_else(|_| unreachable!());
-            // SAFETY: the object is ours.
+            // SAFETY: the object is exclusively ours.
             let value: &Page<'_> = unsafe { &*page };
             assert_eq!(ptr::from_ref(value).addr() % 4096, 0);
             assert_eq!((value.0[0], value.0[4095], count(value.1.0)), (7, 7, 0));
@@ -153,14 +144,14 @@ schemes! {
         // SAFETY: `repr(C)`, and the link comes first.
         unsafe impl AsLink for Packet {}
         unsafe fn reclaim(link: *mut Link) {
-            // SAFETY: packets alone are retired with this reclaimer.
+            // SAFETY: only packets are retired with this reclaimer.
             let packet = unsafe {
                 let len = (*link.cast::<Packet<[u8; 0]>>()).len;
                 let packet = ptr::slice_from_raw_parts_mut(link.cast::<u8>(), len);
                 Box::from_raw(packet as *mut Packet)
             };
             assert!(packet.bytes.iter().all(|byte| *byte == 7));
-            // SAFETY: the counter is the test's.
+            // SAFETY: the counter belongs to the test and outlives the packet.
             unsafe { &*packet.drops }.fetch_add(packet.bytes.len(), Ordering::SeqCst);
         }
         let drops = AtomicUsize::new(0);
@@ -192,10 +183,10 @@ schemes! {
         assert_eq!(count(&drops), 10);
     }
 
-    // Each object waits for one after the other of all the slots.
+    // Each object waits for one slot after another.
     a_thousand_slots<1024>(collector) {
         let drops = AtomicUsize::new(0);
-        // Miri is slow; it does with a part.
+        // Miri is slow and runs only a part.
         let claimed = if cfg!(miri) { 12 } else { 1024 };
         let handles: Vec<_> = (0..claimed).map(|_| collector.register().unwrap()).collect();
         assert_eq!(collector.register().is_err(), claimed == 1024);
@@ -210,7 +201,7 @@ schemes! {
         assert_eq!(count(&drops), claimed.min(64));
     }
 
-    // Wherever it is among idle ones, which are passed over in runs.
+    // At any position among idle slots, which are skipped in chunks.
     a_single_reader_is_seen<21>(collector) {
         let drops = AtomicUsize::new(0);
         let handles: Vec<_> = (0..20).map(|_| collector.register().unwrap()).collect();
@@ -229,9 +220,9 @@ schemes! {
         }
     }
 
-    // Forgotten ones count. The slot stays pinned, the others go on.
+    // Forgotten guards count. The slot stays pinned, the others continue.
     too_many_guards_are_a_panic<2>(collector) {
-        // In 64 bits they cannot be counted to the end.
+        // A 64-bit counter cannot be filled.
         const MOST: usize = if cfg!(all(miri, target_pointer_width = "64")) { 100 } else { 65_535 };
         let forgetful = collector.register().unwrap();
         (0..MOST).for_each(|_| mem::forget(forgetful.enter()));
@@ -244,8 +235,8 @@ schemes! {
         assert_eq!(collector.register().unwrap().slot(), forgetful.slot());
     }
 
-    // Objects wait for a section that never ends, others are not published:
-    // a deferred handle retired them, and nobody has collected since.
+    // Objects wait for a section that never ends. Others are not published: a
+    // deferred handle retired them, and nobody has collected since.
     the_collector_goes_while_objects_wait<4>(collector) {
         let drops = AtomicUsize::new(0);
         let holding = collector.register().unwrap();
@@ -267,8 +258,8 @@ schemes! {
         assert_eq!(count(&drops), 100);
     }
 
-    // A thread panics in its section; its guard and handle are dropped as it
-    // unwinds, and nothing stays.
+    // A thread panics in its section. Unwinding drops its guard and handle, and
+    // nothing remains.
     a_panic_in_a_section<2>(collector) {
         let drops = AtomicUsize::new(0);
         let result = thread::scope(|scope| {
@@ -324,8 +315,8 @@ fn safety_md_is_complete() {
     assert!(tests > 15, "the search for tests found {tests}");
 }
 
-/// The public unsafe items of a file, as the page calls them: functions of a
-/// type, functions of a trait, functions that are no method, and traits.
+/// The public unsafe items of a file, named as on the page: methods of a type,
+/// methods of a trait, free functions, and traits.
 fn unsafe_items(path: &str, text: &str) -> Vec<String> {
     let layer = if path.contains("src/safe/") {
         "safe::"
@@ -344,7 +335,7 @@ fn unsafe_items(path: &str, text: &str) -> Vec<String> {
         } else if let Some(rest) = line.strip_prefix("pub trait ") {
             block = Some((name(rest), true));
         } else if line.starts_with("impl") {
-            // The type comes after the parameters and the trait.
+            // The type follows the parameters and the trait.
             let mut depth = 0;
             let outside = line
                 .trim_start_matches("impl")

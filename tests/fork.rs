@@ -1,4 +1,5 @@
-//! A process with threads forks: the recipe of `docs/fork.md`, in real children.
+//! A multi-threaded process forks: the recipe of `docs/fork.md`, in real
+//! children.
 
 #![cfg(all(unix, not(any(hyaline_loom, miri))))]
 
@@ -23,8 +24,8 @@ unsafe extern "C" {
     fn waitpid(process: c_int, status: *mut c_int, options: c_int) -> c_int;
 }
 
-/// Threads hold it shared around the calls that the recipe lists; the thread that
-/// forks holds it exclusively.
+/// Threads hold it shared around the calls that the recipe lists. The thread
+/// that forks holds it exclusively.
 static GATE: RwLock<()> = RwLock::new(());
 
 /// The recipe, which a child calls first. Evicts all handles but its own, and
@@ -43,11 +44,11 @@ unsafe fn keep_only<const N: usize, S: Scheme>(c: &Collector<N, S>, mine: &[Hand
     others.filter(|id| unsafe { c.evict(*id) }.is_ok()).count()
 }
 
-/// Runs the body in a child; returns what it returned, false if it panicked.
+/// Runs the body in a child and returns its result, or false if it panicked.
 fn in_child(body: impl FnOnce() -> bool) -> bool {
     let held = GATE.write().unwrap();
     let child = fork();
-    drop(held); // in both
+    drop(held); // in both processes
     if child == 0 {
         alarm(60);
         let ended = catch_unwind(AssertUnwindSafe(body));
@@ -55,7 +56,7 @@ fn in_child(body: impl FnOnce() -> bool) -> bool {
     }
     assert!(child > 0);
     let mut status = 0;
-    // SAFETY: a number to write to.
+    // SAFETY: the pointer leads to an integer that the call may write.
     assert_eq!(unsafe { waitpid(child, &raw mut status, 0) }, child);
     status == 0
 }
@@ -71,8 +72,8 @@ fn retire<S: Scheme, R: Role>(handle: &Handle<'_, S, R>, objects: usize) {
 
 const OBJECTS: usize = 10_000;
 
-/// The parent: a reader in its section, a thread with a batch that it has not
-/// published, and the thread that forks, which has a handle, too.
+/// The parent: a reader in its section, a thread with an unpublished batch, and
+/// the forking thread, which has a handle, too.
 fn suite<S: Scheme>(
     c: &'static Collector<4, S>,
     shared: &'static AtomicPtr<Linked<usize>>,
@@ -85,14 +86,14 @@ fn suite<S: Scheme>(
     shared.store(Box::into_raw(Box::new(mine.link(7))), Ordering::Release);
     thread::scope(|scope| {
         let told = inside.clone();
-        // Deferred: its guards may be dropped at any time, also in a fork.
+        // Deferred: its guards may be dropped at any time, also during a fork.
         scope.spawn(move || {
             let handle = c.register_deferred().unwrap();
             let guard = handle.enter();
             let object = guard.protect(shared, Ordering::Acquire);
             told.send(()).unwrap();
             let _ = reader_waits.recv();
-            // SAFETY: protected, in the parent, whatever a child did.
+            // SAFETY: protected in the parent, independently of the child.
             assert_eq!(unsafe { **object }, 7);
         });
         scope.spawn(move || {
@@ -118,14 +119,15 @@ fn suite<S: Scheme>(
             assert_eq!(c.stats().retired, retired + OBJECTS);
             c.stats().pending() < OBJECTS / 10
         });
-        // What the recipe is for. In robust mode the reader that is not there
-        // holds a bounded number of objects.
+        // The purpose of the recipe. In robust mode the reader that does not
+        // exist here holds a bounded number of objects.
         assert_eq!(without, bounded);
 
         let child = in_child(|| {
-            // SAFETY: `in_child` forks with the gate shut, and this is first.
+            // SAFETY: `in_child` forks with the gate held exclusively, and this
+            // is the child's first call.
             assert_eq!(unsafe { keep_only(c, &[mine.id()]) }, 2);
-            // The batch of the other thread came back, too.
+            // The batch of the other thread was reclaimed, too.
             retire(&mine, OBJECTS);
             mine.flush();
             mine.collect();
@@ -141,19 +143,19 @@ fn suite<S: Scheme>(
             mine.collect();
             assert_eq!(c.stats().pending(), 0);
             assert_eq!(c.slots().filter(|state| state.owner.is_some()).count(), 1);
-            // SAFETY: nobody else is there.
+            // SAFETY: the child has no other thread.
             assert_eq!(unsafe { **shared.load(Ordering::Acquire) }, 7);
             true
         });
         assert!(child);
         drop((leave, end));
     });
-    // The parent saw none of it.
+    // The parent is unaffected.
     mine.flush();
     mine.collect();
     assert_eq!(c.stats().pending(), 0);
     let object = shared.swap(ptr::null_mut(), Ordering::AcqRel);
-    // SAFETY: nobody else is there, and it came from a `Box`.
+    // SAFETY: all other threads have ended, and it came from a `Box`.
     drop(unsafe { Box::from_raw(object) });
 }
 

@@ -97,7 +97,7 @@ fn a_panic_does_not_end_the_wait_early() {
         let mut leave = Some(leave);
         let relax = || {
             drop(leave.take());
-            // Without the panic's message, which takes its time.
+            // Without the panic's message, which would take time.
             resume_unwind(Box::new("on purpose"));
         };
         assert!(catch_unwind(AssertUnwindSafe(|| handle.synchronize(relax))).is_err());
@@ -114,7 +114,7 @@ fn tokens_are_polled() {
     assert!(!token.poll(&three));
     drop(first);
     assert!(!token.poll(&three));
-    // Billions of sections later it would be the same: nothing is counted.
+    // Nothing is counted, so billions of sections later the result is the same.
     for _ in 0..if cfg!(miri) { 10 } else { 100_000 } {
         one.enter();
     }
@@ -123,7 +123,7 @@ fn tokens_are_polled() {
     assert!(token.poll(&three));
     assert!(token.poll(&three), "it stays so");
 
-    // A token is plain data: a copy goes its own way.
+    // A token is plain data: a copy is independent.
     let guard = one.enter();
     let mut token = three.start_grace_period();
     let mut copy = token;
@@ -233,7 +233,7 @@ fn one_s_own_section_counts() {
 
 #[test]
 fn callbacks_are_called_once_and_may_use_the_collector() {
-    // The function registers while it is called from a release: a slot each time.
+    // The function registers while a release calls it: a slot each time.
     static C: Collector<8> = Collector::new();
     static CALLBACK: Callback = Callback::new();
     static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -283,7 +283,8 @@ fn a_section_moves_between_threads() {
     thread::scope(|scope| {
         scope.spawn(move || {
             let sent = sent;
-            // SAFETY: protected by the section, which came along.
+            // SAFETY: protected by the section, which moved here with the
+            // pointer.
             assert_eq!(unsafe { **sent.0 }, 7);
             let mut section = section;
             drop(section.guard());
@@ -295,7 +296,7 @@ fn a_section_moves_between_threads() {
     writer.flush();
 }
 
-/// A token knows its collector.
+/// A token belongs to one collector.
 #[test]
 #[should_panic(expected = "the token belongs to another collector")]
 fn a_token_of_another_collector_is_refused() {
@@ -334,8 +335,8 @@ fn synchronize_does_not_wait_for_its_own_relax() {
     assert_eq!((done, turns), (Ok(()), 2));
 }
 
-/// A callback that uses itself again runs once in each flush, with the
-/// smallest batch, too.
+/// A callback that is registered again from its own call runs once in each
+/// flush, with the smallest batch, too.
 #[test]
 fn a_periodic_callback_ends_each_flush() {
     use std::cell::Cell;
@@ -347,7 +348,7 @@ fn a_periodic_callback_ends_each_flush() {
     fn run(_: usize) {
         assert!(RUNS.fetch_add(1, Ordering::Relaxed) < 100);
         let Some(handle) = HANDLE.get() else {
-            return; // at the end
+            return; // the last call
         };
         PERIODIC.call_later(handle, run, 0).unwrap();
         handle.flush();
@@ -364,12 +365,12 @@ fn a_periodic_callback_ends_each_flush() {
     }
     assert!(RUNS.load(Ordering::Relaxed) >= 9);
     HANDLE.set(None);
-    // SAFETY: made above, and nobody uses it any more.
+    // SAFETY: made above, and not used any more.
     drop(unsafe { Box::from_raw(owned) });
 }
 
-/// Robust mode waits for one later section at most, of a reader that is inside
-/// whenever somebody looks.
+/// Robust mode waits for at most one later section of a reader that is inside
+/// at every scan.
 #[test]
 fn one_later_section_is_waited_for() {
     let collector = Collector::<2, Robust>::with_config(Config::new());
@@ -393,7 +394,8 @@ fn one_later_section_is_waited_for() {
     assert_eq!(writer.collect(), 1);
 }
 
-/// What a starved allocation of a handle with a limit finds is left for all.
+/// What a starved allocation of a handle with a limit finds is left for all
+/// handles.
 #[test]
 fn a_limited_allocation_keeps_nothing_in_hand() {
     use hyaline::{Handle, Pool};
@@ -403,9 +405,9 @@ fn a_limited_allocation_keeps_nothing_in_hand() {
     static POOL: Pool<u32, 1> = Pool::new();
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static HANDLE: Cell<Option<&'static Handle<'static>>> = const { Cell::new(None) });
-    /// Counts itself, and the first retires one more.
+    /// Counts itself, and the first one retires another.
     unsafe fn again(link: *mut hyaline::Link) {
-        // SAFETY: boxed, each.
+        // SAFETY: each is boxed.
         drop(unsafe { Box::from_raw(hyaline::Link::cast::<Linked<u32>>(link)) });
         if RUNS.fetch_add(1, Ordering::Relaxed) == 0 {
             let handle = HANDLE.get().unwrap();
@@ -430,6 +432,6 @@ fn a_limited_allocation_keeps_nothing_in_hand() {
     other.collect();
     assert_eq!(RUNS.load(Ordering::Relaxed), 2);
     HANDLE.set(None);
-    // SAFETY: made above, and nobody uses it any more.
+    // SAFETY: made above, and not used any more.
     drop(unsafe { Box::from_raw(owned) });
 }

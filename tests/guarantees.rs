@@ -1,5 +1,5 @@
-//! What `docs/guarantees.md` promises and no other test looks at; and that all
-//! that it names exists.
+//! What `docs/guarantees.md` promises and no other test checks, and that
+//! everything it names exists.
 
 #![cfg(not(hyaline_loom))]
 
@@ -62,7 +62,7 @@ fn quiet<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Memory for good, that Miri does not take for lost.
+/// Leaks memory in a way that Miri accepts.
 fn leak<T: Sync>(value: T) -> &'static T {
     static KEPT: Mutex<Vec<&'static (dyn Any + Sync)>> = Mutex::new(Vec::new());
     let value = Box::leak(Box::new(value));
@@ -70,7 +70,7 @@ fn leak<T: Sync>(value: T) -> &'static T {
     value
 }
 
-/// A callback that uses its memory again, until it has been called often.
+/// A callback that is registered again from its own call, up to a limit.
 #[test]
 fn a_callback_calls_itself_again() {
     const CALLS: usize = 1000;
@@ -92,8 +92,8 @@ fn a_callback_calls_itself_again() {
     assert_eq!(RECLAIMED.get(), CALLS);
 }
 
-/// A reclaimer that registers and flushes runs others on the slot that it got:
-/// calls nest, one for each slot and no deeper.
+/// A reclaimer that registers and flushes runs others on its new slot: calls
+/// nest, at most one for each slot.
 #[test]
 fn nesting_is_bounded_by_the_slots() {
     static C: Collector<4> = Collector::with_config(Config::new().batch::<1>());
@@ -123,8 +123,8 @@ fn nesting_is_bounded_by_the_slots() {
     assert!((1..=4).contains(&DEPTH.get().1), "{:?}", DEPTH.get());
 }
 
-/// An object that a section made and shares is younger than all that it
-/// loaded; protected, it stays when another handle finds and retires it.
+/// An object that a section made and shared is younger than all that it loaded.
+/// Once protected, it stays when another handle finds and retires it.
 #[test]
 fn an_own_object_is_protected() {
     let config = Config::new().batch::<1>().era_step::<1>();
@@ -137,13 +137,13 @@ fn an_own_object_is_protected() {
             // SAFETY: valid, and not shared yet.
             unsafe { guard.protect_own(own) };
         }
-        // The other one found it, unlinked it and retires it.
-        // SAFETY: once, and nobody else has it.
+        // The other handle found it, unlinked it and retires it.
+        // SAFETY: retired once, and no other reference to it exists.
         let (reclaimers, ()) = runs(|| unsafe { other.retire(own, counted) });
         assert_eq!(
             reclaimers,
             usize::from(!protect),
-            "the control shows that it can be gone"
+            "the control: it can be gone"
         );
         if protect {
             // SAFETY: protected.
@@ -167,7 +167,7 @@ fn an_id_that_cannot_be_is_refused() {
 #[derive(Clone, Copy)]
 struct Counting;
 
-// SAFETY: those of `Fences`.
+// SAFETY: the barriers are those of `Fences`.
 unsafe impl Barrier for Counting {
     fn light() {
         BARRIERS.set((BARRIERS.get().0 + 1, BARRIERS.get().1));
@@ -179,7 +179,7 @@ unsafe impl Barrier for Counting {
     }
 }
 
-/// Light and heavy barriers of each call, when nothing else is to be done.
+/// The light and heavy barriers of each call, when there is no other work.
 #[test]
 fn barriers_of_each_call() {
     let config = Config::new().batch::<4>().barrier(Counting);
@@ -238,7 +238,7 @@ fn barriers_of_each_call() {
     assert_eq!(task.collect(), 9);
 }
 
-/// Sections whose guards were forgotten, as C has them.
+/// Sections whose guards were forgotten, as C's are.
 #[test]
 fn sections_without_guards() {
     fn run<S: Scheme, R: Role>(handle: &Handle<'_, S, R>, reader: &Handle<'_, S>, reclaims: bool) {
@@ -250,13 +250,13 @@ fn sections_without_guards() {
         let guard = core::mem::ManuallyDrop::new(unsafe { handle.make_guard_unchecked() });
         let shared = AtomicPtr::new(object(handle));
         assert!(!guard.protect(&shared, Ordering::Acquire).is_null());
-        // SAFETY: never shared; nobody else has it.
+        // SAFETY: never shared; no other reference to it exists.
         unsafe { guard.defer_retire(shared.into_inner(), counted) };
         // SAFETY: the first of the two.
         quiet(|| unsafe { handle.leave_unchecked() });
         assert_eq!(quiet(|| reader.flush()), 0);
-        // SAFETY: the second. Nothing waits for this section but what waits
-        // for the reader first, or last.
+        // SAFETY: the second. What waits for this section waits for the reader
+        // first, or last.
         quiet(|| unsafe { drop(handle.make_guard_unchecked()) });
         // SAFETY: the reader's guard was forgotten.
         let (by_leave, ()) = runs(|| unsafe { reader.leave_unchecked() });
@@ -289,7 +289,7 @@ fn sections_without_guards() {
     all::<Robust>(Collector::with_config(Config::new()));
 }
 
-/// Each row names what backs it: `file::function` of a test, or a command.
+/// Each row names its evidence: `file::function` of a test, or a command.
 #[test]
 #[cfg_attr(miri, ignore = "reads files")]
 fn what_the_page_names_exists() {
@@ -301,7 +301,7 @@ fn what_the_page_names_exists() {
     for row in lines.filter(|line| !line.starts_with("| call ")) {
         let backing = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap();
         let names: Vec<_> = backing.split('`').skip(1).step_by(2).collect();
-        assert!(!names.is_empty(), "nothing backs {row}");
+        assert!(!names.is_empty(), "no evidence for {row}");
         for name in names {
             named += 1;
             if let Some(command) = name.strip_prefix("cargo xtask ") {
@@ -321,7 +321,7 @@ fn what_the_page_names_exists() {
             ];
             let found = places.iter().any(|place| {
                 let text = fs::read_to_string(format!("{root}/{place}/{file}.rs"));
-                // A function, or a name in a macro that makes one of it.
+                // A function, or a name in a macro that makes a function of it.
                 let forms = [
                     format!("fn {function}("),
                     format!("fn {function}<"),
@@ -336,14 +336,14 @@ fn what_the_page_names_exists() {
     assert!(named > 50, "only {named}: the page has another form");
 }
 
-/// The stack of each call is a line of the measurement.
+/// The stack use of each call is a line of the measurement.
 #[test]
 #[cfg_attr(miri, ignore = "reads files")]
 fn the_stack_is_the_measured_one() {
     let root = env!("CARGO_MANIFEST_DIR");
     let measured = fs::read_to_string(format!("{root}/targets/expected/stack-thumbv7em.txt"));
     let Ok(measured) = measured else {
-        return; // a package without the boards
+        return; // a package without the targets
     };
     let page = include_str!("../docs/guarantees.md");
     let mut bytes = 0;

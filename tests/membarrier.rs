@@ -1,5 +1,5 @@
-//! The kernel's barrier. It is a matter of the whole process, so these tests
-//! have processes of their own.
+//! The kernel's barrier. It is a property of the whole process, so each of
+//! these tests runs in its own process.
 
 #![cfg(all(
     target_os = "linux",
@@ -54,14 +54,14 @@ fn is_offered() -> bool {
     offered > 0 && offered & c_long::from(PRIVATE_EXPEDITED) != 0
 }
 
-/// What became of a test that ran in a process of its own.
+/// The result of a test that ran in its own process.
 struct Outcome {
     signal: Option<i32>,
     passed: bool,
     said: String,
 }
 
-/// Runs one test of this file again, in a process of its own.
+/// Runs one test of this file again, in its own process.
 fn alone(test: &str) -> Outcome {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", test, "--test-threads=1", "--nocapture"]);
@@ -75,7 +75,7 @@ fn alone(test: &str) -> Outcome {
     }
 }
 
-/// Runs the body in a process of its own, and expects that it passes.
+/// Runs the body in its own process, and expects that it passes.
 fn passes_alone(test: &str, body: impl FnOnce()) {
     if !is_alone() {
         assert!(alone(test).passed);
@@ -93,12 +93,12 @@ fn is_alone() -> bool {
 enum Refuse {
     /// The whole system call.
     All,
-    /// The barrier, not the registration.
+    /// The barrier command, not the registration.
     Private,
 }
 
-/// From now on the kernel refuses the barrier to all threads of this process;
-/// false if it cannot be told to.
+/// From now on the kernel refuses the barrier to all threads of this process.
+/// False if the filter cannot be installed.
 fn sandbox(what: Refuse) -> bool {
     #[repr(C)]
     struct Instruction(c_ushort, u8, u8, u32);
@@ -125,7 +125,7 @@ fn sandbox(what: Refuse) -> bool {
     let no_new_privileges = 38;
     let (set_filter, all_threads) = (1 as c_ulong, 1 as c_ulong);
     let zero = 0 as c_ulong;
-    // SAFETY: numbers.
+    // SAFETY: the arguments are integers.
     let done = unsafe { prctl(no_new_privileges, 1 as c_ulong, zero, zero, zero) };
     // The program lives until the call has copied it.
     done == 0 && syscall(SECCOMP, set_filter, all_threads, &raw const program) == 0
@@ -157,7 +157,7 @@ fn the_first_use_registers_the_process() {
 fn a_sandbox_before_the_first_use_means_fences() {
     passes_alone("a_sandbox_before_the_first_use_means_fences", || {
         if sandbox(Refuse::All) {
-            // SAFETY: this thread's `errno`, which nothing else accesses.
+            // SAFETY: this thread's `errno`, which no other code accesses.
             unsafe { *__errno_location() = 1234 };
             Membarrier::light();
             // SAFETY: as above.
@@ -170,7 +170,7 @@ fn a_sandbox_before_the_first_use_means_fences() {
     });
 }
 
-/// A filter may know the registration and not the barrier.
+/// A filter may allow the registration and not the barrier.
 #[test]
 fn a_registration_without_a_barrier_means_fences() {
     passes_alone("a_registration_without_a_barrier_means_fences", || {
@@ -181,14 +181,14 @@ fn a_registration_without_a_barrier_means_fences() {
     });
 }
 
-/// A process to which the barrier is refused later on says what to do and ends,
-/// as there is no sound way to go on.
+/// A process to which the barrier is refused later prints what to do and
+/// aborts, because no sound continuation exists.
 #[test]
 fn a_sandbox_in_the_middle_is_fatal() {
     if !is_alone() {
         let outcome = alone("a_sandbox_in_the_middle_is_fatal");
         let explained = outcome.said.contains("Call Membarrier::use_fences before");
-        // It passes where there is nothing to be refused.
+        // It passes on a system that has nothing to refuse.
         assert!(outcome.passed || outcome.signal == ABORTED && explained);
     } else if is_offered() {
         retire();
@@ -196,12 +196,12 @@ fn a_sandbox_in_the_middle_is_fatal() {
             assert_eq!(Membarrier::use_fences(), Err(BarrierRefused), "too late");
             assert!(Membarrier::prepare());
             retire();
-            panic!("it went on without the barrier");
+            panic!("it continued without the barrier");
         }
     }
 }
 
-/// The kernel's slow barrier steps in for the fast one.
+/// The kernel's slow barrier replaces the fast one.
 #[test]
 fn the_global_barrier_is_the_second_choice() {
     if !is_alone() {
@@ -216,7 +216,7 @@ fn the_global_barrier_is_the_second_choice() {
     }
 }
 
-/// Readers and a reclaimer are at work when the process leaves the kernel's
+/// Readers and a reclaimer are running when the process leaves the kernel's
 /// barrier and enters the sandbox.
 #[test]
 fn fences_take_over_in_the_middle() {
@@ -254,7 +254,7 @@ fn fences_take_over_in_the_middle() {
                     assert!(unsafe { **object } < usize::MAX);
                 }
             });
-            // Its barriers are refused in the moment of the change.
+            // Its barriers are refused at the moment of the change.
             scope.spawn(|| {
                 while READ.load(Ordering::Relaxed) < READS {
                     replace(0);

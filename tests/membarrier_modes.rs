@@ -1,5 +1,5 @@
 //! The modes of `Membarrier` as a model: each interleaving of a reader, a
-//! reclaimer, and a thread that goes over to fences and enters a sandbox, on
+//! reclaimer, and a thread that switches to fences and enters a sandbox, on
 //! processors with store buffers (x86-TSO). The facts are in
 //! `src/barrier/membarrier.rs`; each step that they rest on is left out once.
 
@@ -12,7 +12,7 @@ const KERNEL: u8 = 1;
 const LEAVING: u8 = 2;
 const FENCES: u8 = 3;
 
-/// Places in memory.
+/// Locations in memory.
 const ACTIVE: usize = 0;
 const UNLINKED: usize = 1;
 const MODE: usize = 2;
@@ -23,17 +23,17 @@ const READER: usize = 0;
 const WRITER: usize = 1;
 const LEAVER: usize = 2;
 
-/// What is left out.
+/// The step that is left out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Without {
     Nothing,
-    /// `use_fences` goes from `KERNEL` to `FENCES` at once.
+    /// `use_fences` goes from `KERNEL` to `FENCES` in one step.
     Leaving,
-    /// It asks for no last barrier.
+    /// It does not request a last barrier.
     LastBarrier,
     /// A reclaimer takes `LEAVING` for `FENCES`.
     BarrierInLeaving,
-    /// A refused reclaimer does not look at the mode again.
+    /// A refused reclaimer does not reload the mode.
     SecondLook,
     /// The first use stores the mode instead of exchanging it.
     Exchange,
@@ -42,7 +42,7 @@ enum Without {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 struct Thread {
     at: u8,
-    /// What it loaded last.
+    /// The last value that it loaded.
     loaded: u8,
     /// Cores that have executed its kernel barrier.
     reached: [bool; 3],
@@ -79,11 +79,12 @@ impl State {
     }
 }
 
-/// What the kernel answers to the first use of a thread.
+/// The kernel's answer to the first use of a thread.
 #[derive(Clone, Copy)]
 struct Answers([u8; 2]);
 
-/// The next states of a thread; none if it waits for its buffer, or is done.
+/// The next states of a thread; none if it waits for its buffer, or has
+/// finished.
 fn step(state: &State, thread: usize, answers: Answers, without: Without) -> Vec<State> {
     let mut next = state.clone();
     let here = state.threads[thread];
@@ -124,7 +125,7 @@ fn step(state: &State, thread: usize, answers: Answers, without: Without) -> Vec
             next.threads[thread].result = state.load(thread, UNLINKED) == 0;
             to = DONE;
         }
-        // Unlink, `heavy`, a look at `active`.
+        // Unlink, `heavy`, a load of `active`.
         (WRITER, 0) => next.store(thread, UNLINKED, 1),
         (WRITER, 1) => {
             next.threads[thread].loaded = state.load(thread, MODE);
@@ -162,7 +163,7 @@ fn step(state: &State, thread: usize, answers: Answers, without: Without) -> Vec
                 let leaving = without != Without::Leaving;
                 next.memory[MODE] = if leaving { LEAVING } else { FENCES };
             } else {
-                to = 4; // fences, by whoever was asked first
+                to = 4; // fences, whichever thread was asked first
             }
         }
         (LEAVER, 2) if without == Without::LastBarrier => {}
@@ -204,7 +205,7 @@ fn kernel(state: &State, thread: usize, done: u8, refused: u8) -> Vec<State> {
     states
 }
 
-/// Whether an object can be freed that is held, and whether a thread can end in
+/// Whether an object that is held can be freed, and whether a thread can end in
 /// an abort.
 fn search(mode: u8, answers: [u8; 2], without: Without) -> (bool, bool) {
     let start = State {
@@ -241,8 +242,8 @@ fn the_modes_are_right() {
     for mode in [UNKNOWN, KERNEL] {
         assert_eq!(search(mode, ALWAYS, Without::Nothing), (false, false));
     }
-    // A filter of one thread: the answers differ. (A thread that is refused what
-    // the mode promises aborts, which is left out here.)
+    // A filter of one thread: the answers differ. (A thread that is refused
+    // what the mode promises aborts, which is left out here.)
     for answers in [[KERNEL, FENCES], [FENCES, KERNEL], [FENCES, FENCES]] {
         assert!(!search(UNKNOWN, answers, Without::Nothing).0);
     }

@@ -1,5 +1,5 @@
-//! What an error says: it names the cause, whichever of several it is, and what it
-//! advises helps.
+//! What an error says: it names the actual one of several possible causes, and
+//! its advice helps.
 
 #![cfg(not(hyaline_loom))]
 
@@ -10,7 +10,7 @@ use hyaline::{
     safe::{Atomic, Domain, Full, Map, Owned, RcuCell, Refused, Stack},
 };
 
-/// That the error names the cause and the way out.
+/// The error names the cause and the remedy.
 fn says(error: &dyn core::error::Error, cause: &str, advice: &str) {
     let text = error.to_string();
     let (causes, advices) = text.split_once("; ").expect("cause; advice");

@@ -1,9 +1,9 @@
 //! Random sequences of public operations, against an oracle. One thread, and
 //! the same sequences each time: `PROPTEST_RNG_SEED=N` and `PROPTEST_CASES=N`
-//! try others. What fails is made as short as can be, printed, and kept in
+//! try others. A failing sequence is minimised, printed, and kept in
 //! `tests/model.proptest-regressions`, which is tried first.
 //!
-//! `cargo xtask fuzz` has the same with a fuzzer in the place of chance.
+//! `cargo xtask fuzz` does the same with a fuzzer instead of random numbers.
 
 #![cfg(not(hyaline_loom))]
 
@@ -27,7 +27,7 @@ fn config() -> Config {
     if std::env::var_os("PROPTEST_RNG_SEED").is_none() {
         config.rng_seed = RngSeed::Fixed(1);
     }
-    // Miri has no files, and what a mutant fails is no regression.
+    // Miri has no files, and a mutant's failure is no regression.
     let keep = !cfg!(miri) && std::env::var_os("PROPTEST_DISABLE_FAILURE_PERSISTENCE").is_none();
     config.failure_persistence = keep.then(|| {
         let path = concat!(

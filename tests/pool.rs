@@ -1,7 +1,10 @@
-//! What a pool promises of its blocks: each one is found while it is free, and
-//! is one owner's at a time.
+//! What a pool promises about its blocks: each one is found while it is free,
+//! and has one owner at a time.
 
 #![cfg(not(hyaline_loom))]
+
+#[path = "common/random.rs"]
+mod random;
 
 #[path = "pool/panics.rs"]
 mod panics;
@@ -15,11 +18,12 @@ use std::{
 };
 
 use hyaline::{Collector, Config, Handle, Linked, Pool, Robust, Scheme, reclaim};
+use random::Random;
 
-/// Where there are no caches, handles keep nothing.
+/// Without magazines handles keep nothing.
 const KEEPS: bool = cfg!(target_pointer_width = "64");
 
-/// Allocates a block and retires it; nobody is active, so it is reclaimed.
+/// Allocates a block and retires it; no section is open, so it is reclaimed.
 fn use_one<const K: usize>(pool: &Pool<u32, K>, handle: &Handle<'_>) -> *mut Linked<u32> {
     let object = pool.alloc(handle, 7).unwrap();
     // SAFETY: never shared, and the pool outlives the collector.
@@ -27,22 +31,9 @@ fn use_one<const K: usize>(pool: &Pool<u32, K>, handle: &Handle<'_>) -> *mut Lin
     object
 }
 
-/// Knuth's.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, below: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % below
-    }
-}
-
 /// Blocks are taken and freed in random order, near an empty pool, a full one
-/// and in between: an allocation is refused if all are in use and only then,
-/// and no block has two owners.
+/// and in between: an allocation is refused if and only if all are in use, and
+/// no block has two owners.
 fn random<const K: usize>() {
     let pool = Box::<Pool<usize, K>>::default();
     assert_eq!(pool.capacity(), K);
@@ -57,7 +48,7 @@ fn random<const K: usize>() {
     } else {
         20 * K + 5_000
     };
-    // How full it is to be, of 16.
+    // The target occupancy, in 16ths.
     let mut level = 16;
     for turn in 0..turns {
         if random.below(K + 20) == 0 {
@@ -77,7 +68,7 @@ fn random<const K: usize>() {
             }
         } else {
             let object = order.swap_remove(random.below(order.len()));
-            // SAFETY: in use, and nobody else's.
+            // SAFETY: in use, and exclusively ours.
             assert_eq!(Some(unsafe { **object }), used.remove(&object.addr()));
             // SAFETY: as above.
             unsafe { pool.free(object) };
@@ -107,7 +98,7 @@ fn blocks_are_found_and_have_one_owner() {
     if cfg!(miri) {
         return;
     }
-    // Around the sizes at which the tree gets a level more: 32 * 16, 32 * 256;
+    // Around the sizes at which the tree gets another level: 32 * 16, 32 * 256;
     // with 16 bits 16 * 16, 16 * 256.
     random::<256>();
     random::<257>();
@@ -147,8 +138,8 @@ fn threads_share_a_nearly_full_pool() {
                 for _ in 0..rounds {
                     while own.len() < EACH {
                         let Ok(object) = POOL.alloc(&handle, seed) else {
-                            // Relaxed, and below: a count; a check of whoever
-                            // owns the block, which the pool orders.
+                            // Relaxed, and below: a count, and a check by the
+                            // owner of the block, which the pool orders.
                             REFUSED.fetch_add(1, Ordering::Relaxed);
                             continue;
                         };
@@ -159,7 +150,7 @@ fn threads_share_a_nearly_full_pool() {
                     for _ in 0..=random.below(5) {
                         let object: *mut Linked<usize> = own.swap_remove(random.below(own.len()));
                         IN_USE[number(object)].store(false, Ordering::Relaxed);
-                        // SAFETY: ours, and never shared.
+                        // SAFETY: exclusively ours, and never shared.
                         unsafe {
                             if random.below(2) == 0 {
                                 POOL.free(object);
@@ -178,12 +169,12 @@ fn threads_share_a_nearly_full_pool() {
         }
     });
     assert_eq!(POOL.available(), K);
-    // Each block was in use when it was looked at, but not all at one time.
+    // Each block was in use when it was checked, but not all at one time.
     println!("refused {} times", REFUSED.load(Ordering::Relaxed));
 }
 
-/// A handle that sleeps keeps no block from those that are awake, whatever its
-/// role and theirs; one that has a section open keeps its own.
+/// A handle without a section keeps no block from the others, whatever its role
+/// and theirs. One with an open section keeps its own.
 fn sleepers<S: Scheme>(collector: Collector<6, S>) {
     const K: usize = 320;
     let pool = Box::<Pool<u32, K>>::default();
@@ -247,7 +238,7 @@ fn a_handle_keeps_blocks() {
     let pool = Pool::<u32, K>::new();
     let collector = Collector::<2>::new();
     let handle = collector.register().unwrap();
-    // It leaves all reclaiming to the other.
+    // It leaves all reclaiming to the other handle.
     let reader = collector.register_deferred().unwrap();
     if KEEPS {
         let first = use_one(&pool, &handle);

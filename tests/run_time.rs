@@ -1,7 +1,10 @@
-//! Collectors whose number of slots is known at run time: in memory of the
-//! caller's and on the heap.
+//! Collectors whose number of slots is known at run time: in memory that the
+//! caller provides, and on the heap.
 
 #![cfg(not(hyaline_loom))]
+
+#[path = "common/counted.rs"]
+mod counted;
 
 use std::{
     alloc::{Layout, alloc, dealloc},
@@ -13,21 +16,11 @@ use std::{
     thread,
 };
 
+use counted::{Counted, Object};
 use hyaline::{
     AtomicPtr, Basic, Collector, CollectorView, Config, Linked, MemoryError, Pool, Robust, Scheme,
     reclaim,
 };
-
-/// An object that counts its drops.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-type Object<'a> = Linked<Counted<'a>>;
 
 /// Memory that was used before: nothing in it is zero.
 struct Memory {
@@ -47,7 +40,7 @@ impl Memory {
     }
 
     fn get(&mut self) -> &mut [MaybeUninit<u8>] {
-        // SAFETY: of that size, and ours.
+        // SAFETY: of that size, and exclusively ours.
         unsafe { slice::from_raw_parts_mut(self.bytes.as_ptr(), self.layout.size()) }
     }
 }
@@ -59,7 +52,7 @@ impl Drop for Memory {
     }
 }
 
-/// Each test, in both schemes.
+/// Each test runs in both schemes.
 macro_rules! schemes {
     ($($name:ident<$scheme:ident>($config:ident) $body:block)*) => {$(
         mod $name {
@@ -73,7 +66,7 @@ macro_rules! schemes {
     )*};
 }
 
-/// The readers and the retirers that a collector of any size bears.
+/// The readers and the retirers that a collector of any size supports.
 fn use_all_slots<S: Scheme>(collector: &CollectorView<S>, drops: &AtomicUsize) -> usize {
     const ROUNDS: usize = 20;
     let threads = collector.capacity() - 1;
@@ -107,7 +100,7 @@ fn use_all_slots<S: Scheme>(collector: &CollectorView<S>, drops: &AtomicUsize) -
         }
     });
     assert_eq!(writer.slot(), 0);
-    // SAFETY: nobody else has it; it stays with the collector.
+    // SAFETY: no other reference to it exists; it stays with the collector.
     unsafe { writer.enter().defer_retire(shared.into_inner(), boxed) };
     core::mem::forget(writer);
     ROUNDS
@@ -144,7 +137,7 @@ schemes! {
 
     memory_that_does_not_fit_is_left_alone<S>(config) {
         let layout = CollectorView::<S>::layout(3).unwrap();
-        // Too long by one, for the start that is off by one.
+        // One word too long, for the start that is off by one.
         let (longer, _) = layout.extend(Layout::new::<u8>()).unwrap();
         let mut memory = Memory::new(longer);
         let unfit = Err(MemoryError::Unfit(layout));
@@ -215,7 +208,8 @@ schemes! {
             // SAFETY: never shared, and it comes from a `Box`.
             unsafe { handle.enter().defer_retire(object, reclaim::boxed::<Object<'_>>) };
         }
-        // Those of each batch were published and reclaimed with its second.
+        // The objects of each batch were published and reclaimed with its
+        // second.
         assert!(drops.load(Ordering::SeqCst) >= 2);
     }
 }

@@ -1,7 +1,11 @@
-//! What the safe layer promises, one test a promise, in both schemes. Runs on
-//! a host and under Miri.
+//! What the safe layer promises, one test a promise, in both schemes. Runs on a
+//! host and under Miri.
 
 #![cfg(not(hyaline_loom))]
+
+#[macro_use]
+#[path = "common/safe.rs"]
+mod common;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -9,46 +13,17 @@ use std::{
     thread,
 };
 
+use common::Counted;
 use hyaline::{
     Collector, Config, Pool, Robust, domain,
     safe::{Atomic, Domain, Owned, RcuCell, Refused, Shared},
 };
 
-/// Counts its drops.
-#[derive(Debug)]
-struct Counted(u32, &'static AtomicUsize);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.1.fetch_add(1, SeqCst);
-    }
-}
-
 /// Rounds of a test with threads.
-const ROUNDS: u32 = if cfg!(miri) { 30 } else { 20_000 };
-
-/// Runs each test in both schemes. Each has a domain `D` of its own.
-macro_rules! schemes {
-    ($($name:ident $body:block)*) => {
-        mod basic {
-            use super::*;
-            $(#[test] fn $name() {
-                domain!(D: Collector<4> = Collector::new());
-                $body
-            })*
-        }
-        mod robust {
-            use super::*;
-            $(#[test] fn $name() {
-                domain!(D: Collector<4, Robust> =
-                    Collector::with_config(Config::new().batch::<4>().era_step::<1>()));
-                $body
-            })*
-        }
-    };
-}
+const ROUNDS: usize = if cfg!(miri) { 30 } else { 20_000 };
 
 schemes! {
+    <4, 4>
     an_owned_object_goes_back_to_its_pool {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         static POOL: Pool<Counted, 1> = Pool::new();
@@ -83,7 +58,7 @@ schemes! {
         drop(changed.new);
         assert_eq!((DROPS.load(SeqCst), POOL.available()), (1, 1));
         let old = PLACE.compare_exchange(changed.current, Shared::null(), &guard).unwrap();
-        // SAFETY: unlinked, and nobody stores what they load.
+        // SAFETY: unlinked, and no thread stores what it loads.
         unsafe { guard.retire(old) };
         assert_eq!(old.as_ref().unwrap().0, 1);
         assert_eq!(DROPS.load(SeqCst), 1, "the guard protects it");
@@ -98,7 +73,7 @@ schemes! {
         static PLACE: Atomic<Counted, D> = Atomic::null();
         let (handle, other) = (D::register().unwrap(), D::register().unwrap());
         let guard = handle.enter();
-        // The era goes on after the section began.
+        // The era advances after the section began.
         for _ in 0..3 {
             drop(Owned::<_, D>::new(&POOL, &other, Counted(0, &DROPS)).unwrap());
         }
@@ -109,7 +84,7 @@ schemes! {
             scope.spawn(move || {
                 let guard = other.enter();
                 let old = PLACE.swap(Shared::null(), &guard);
-                // SAFETY: unlinked, and nobody stores what they load.
+                // SAFETY: unlinked, and no thread stores what it loads.
                 unsafe { guard.retire(old) };
                 drop(guard);
                 other.flush();
@@ -122,8 +97,8 @@ schemes! {
         assert_eq!((DROPS.load(SeqCst), POOL.available()), (4, 8));
     }
 
-    // As a writer does that copies a path, and finds at last that the root has
-    // changed; and as one does under a lock.
+    // As for a writer that copies a path and then finds that the root has
+    // changed, and as for one under a lock.
     an_object_is_owned_again {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         static POOL: Pool<Counted, 2> = Pool::new();
@@ -133,7 +108,8 @@ schemes! {
         let place = Atomic::new(below);
         let copy = Atomic::from(place.load(&guard));
         assert_eq!(copy.load(&guard), place.load(&guard));
-        // SAFETY: nobody else has the place, nor its copy.
+        // SAFETY: no other thread has access to the pointer, nor to a copy of
+        // it.
         let below = unsafe { place.load_unguarded() };
         assert_eq!(below.as_ref().unwrap().0, 1);
         // SAFETY: as above.
@@ -225,7 +201,8 @@ schemes! {
         unsafe { &*leaked }.replace(&handle, Counted(2, &DROPS)).unwrap();
         handle.flush();
         assert_eq!(DROPS.load(SeqCst), 2);
-        // SAFETY: nobody uses it, and nothing of it waits to be reclaimed.
+        // SAFETY: it is not used any more, and none of its objects waits to be
+        // reclaimed.
         drop(unsafe { Box::from_raw(leaked) });
         assert_eq!(DROPS.load(SeqCst), 3);
     }
@@ -267,13 +244,13 @@ schemes! {
 
     no_update_is_lost {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
-        static CELL: RcuCell<(Counted, u32), 64, D> = RcuCell::new((Counted(0, &DROPS), 0));
+        static CELL: RcuCell<(Counted, usize), 64, D> = RcuCell::new((Counted(0, &DROPS), 0));
         thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
                     let handle = D::register().unwrap();
                     for _ in 0..ROUNDS {
-                        let next = |old: &(Counted, u32)| (Counted(old.0.0 + 1, &DROPS), old.1 + 1);
+                        let next = |old: &(Counted, usize)| (Counted(old.0.0 + 1, &DROPS), old.1 + 1);
                         while CELL.update(&handle, next).is_err() {
                             thread::yield_now();
                         }
@@ -294,7 +271,7 @@ schemes! {
         let handle = D::register().unwrap();
         assert_eq!(CELL.read(&handle.enter()).1, 2 * ROUNDS);
         handle.flush();
-        // What lost an exchange was dropped, too.
-        assert!(DROPS.load(SeqCst) >= 2 * ROUNDS as usize);
+        // The values that lost an exchange were dropped, too.
+        assert!(DROPS.load(SeqCst) >= 2 * ROUNDS);
     }
 }

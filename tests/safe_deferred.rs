@@ -1,8 +1,11 @@
-//! No value is dropped in a call on a deferred or a per-CPU handle, whatever it
-//! finds: random calls, while an eager handle elsewhere changes the same
+//! No value is dropped in a call on a deferred or a per-CPU handle, in any
+//! state: random calls, while an eager handle elsewhere changes the same
 //! structures before each call and inside the user code of calls.
 
 #![cfg(not(hyaline_loom))]
+
+#[path = "common/random.rs"]
+mod random;
 
 use std::{
     cell::Cell,
@@ -16,27 +19,26 @@ use hyaline::{
     Collector, Config, Pool, Robust, Role, domain,
     safe::{Atomic, Domain, Handle, Map, Owned, Queue, RcuCell, Stack},
 };
+use random::Random;
 
 const STEPS: u32 = if cfg!(miri) { 200 } else { 4_000 };
 
 thread_local! {
     /// Drops on this thread.
     static DROPS: Cell<u32> = const { Cell::new(0) };
-    static SEED: Cell<u32> = const { Cell::new(1) };
-    /// Lets the other thread do something, and waits for it.
+    static RANDOM: Cell<Random> = const { Cell::new(Random(1)) };
+    /// Lets the other thread perform a step, and waits for it.
     static OTHER: Cell<Option<fn()>> = const { Cell::new(None) };
 }
 
 fn random(below: u32) -> u32 {
-    let mut x = SEED.get();
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    SEED.set(x);
-    x % below
+    let mut random = RANDOM.get();
+    let number = random.below(below as usize);
+    RANDOM.set(random);
+    number as u32
 }
 
-/// User code: the other thread may be faster.
+/// User code: the other thread may overtake it.
 fn place() {
     if random(3) == 0 {
         if let Some(other) = OTHER.get() {
@@ -45,7 +47,7 @@ fn place() {
     }
 }
 
-/// A value, and a key. Its drop and its comparisons are seen.
+/// A value, and a key. Its drop and its comparisons are counted.
 #[derive(Debug)]
 struct Value(u32);
 
@@ -113,19 +115,19 @@ impl<D: Domain> World<D> {
     }
 }
 
-/// What a call gives back is the caller's, and not dropped here.
+/// What a call returns belongs to the caller, and is not dropped here.
 fn keep<T>(returned: T) {
     let _ = ManuallyDrop::new(returned);
 }
 
-/// How many calls there are.
+/// The number of calls.
 const CALLS: u32 = 29;
 
 #[rustfmt::skip]
 fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Handle<D, R>) {
     let World { cell, stack, queue, map, pool, atomic } = world;
     let new = || Value(random(4));
-    // A key to look for: not dropped, as it is the caller's.
+    // A key to look up: not dropped, because it belongs to the caller.
     let key = &*ManuallyDrop::new(new());
     match number {
         0 => keep(stack.push(handle, new())),
@@ -145,7 +147,7 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         14 => if let Ok(owned) = Owned::new(pool, handle, new()).map_err(keep) {
             let guard = handle.enter();
             let old = atomic.swap(owned, &guard);
-            // SAFETY: unlinked, and nobody stores what they load.
+            // SAFETY: unlinked, and no thread stores what it loads.
             unsafe { guard.retire(old) };
         }
         15 => if let Ok(owned) = Owned::new(pool, handle, new()).map_err(keep) {
@@ -188,7 +190,7 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
     }
 }
 
-/// Calls on a handle, in a context in which nothing may be dropped.
+/// Calls on a handle in a context in which nothing may be dropped.
 fn calls<D: Domain, R: Role>(world: &'static World<D>, handle: &Handle<D, R>) {
     for step in 0..STEPS {
         place();
@@ -200,7 +202,7 @@ fn calls<D: Domain, R: Role>(world: &'static World<D>, handle: &Handle<D, R>) {
     }
 }
 
-/// The other thread's channels: do something; it is done.
+/// The channels to the other thread: a step to perform, and its completion.
 struct Elsewhere {
     ask: mpsc::Sender<()>,
     done: mpsc::Receiver<()>,
@@ -267,7 +269,7 @@ fn a_lost_update_of_a_deferred_handle_is_retired() {
     let mut made = 0;
     let full = CELL.update(&deferred, |old| {
         made += 1;
-        // The last block: a second try finds none.
+        // The last block: a second attempt finds none.
         CELL.replace(&eager, Value(1)).unwrap();
         Value(old.0 + 10)
     });
@@ -285,7 +287,8 @@ fn a_lost_update_of_a_deferred_handle_is_retired() {
     assert_eq!(CELL.read(&eager.enter()).0, 11);
 }
 
-/// What a deferred handle puts at its second try is younger than its section.
+/// What a deferred handle puts at its second attempt is younger than its
+/// section.
 #[test]
 fn what_a_deferred_update_put_stays() {
     domain!(D: Collector<2, Robust> =
@@ -308,6 +311,6 @@ fn what_a_deferred_update_put_stays() {
     assert_eq!(
         (CELL.available(), put.0),
         (free - 1, 11),
-        "it was reclaimed while it was held"
+        "it was reclaimed while held"
     );
 }

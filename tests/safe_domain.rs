@@ -1,11 +1,11 @@
-//! What `domain!` makes of the names around it.
+//! `domain!` and the names around it.
 
 #![cfg(not(hyaline_loom))]
 #![forbid(unsafe_code)]
 
 use hyaline::{Config, Robust, domain, safe::Domain};
 
-/// The names that the macro might use for itself are the caller's.
+/// Names that the macro might use internally are free for its caller.
 mod names {
     use super::*;
 
@@ -13,7 +13,7 @@ mod names {
     type Collector = hyaline::Collector<2, Robust>;
     domain!(pub Named: Collector = Collector::with_config(COLLECTOR));
 
-    // Two in one place do not get in each other's way.
+    // Two in one module do not conflict.
     domain!(pub First: hyaline::Collector<1> = hyaline::Collector::new());
     domain!(pub Second: hyaline::Collector<1> = hyaline::Collector::new());
 }

@@ -1,12 +1,18 @@
 //! Stack, queue, map and cell are linearizable: small histories are recorded
-//! while threads run, and a sequential order that explains them is looked for
-//! (Wing and Gong 1993, with memory of what was tried, Lowe 2017).
+//! while threads run, and a search looks for a sequential order that explains
+//! them (Wing and Gong 1993, with a memory of tried states, Lowe 2017).
 //!
-//! A call is stamped before it begins and after it returned. An order is
-//! right if a call that returned before another began comes before it, and if
-//! each call answers what the sequential structure answers.
+//! A call is stamped before it begins and after it returned. An order is valid
+//! if a call that returned before another began comes before it, and if each
+//! call returns what the sequential structure returns.
 
 #![cfg(not(hyaline_loom))]
+
+#[macro_use]
+#[path = "common/safe.rs"]
+mod common;
+#[path = "common/random.rs"]
+mod random;
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -23,6 +29,7 @@ use hyaline::{
     Collector, Config, Robust, domain,
     safe::{Domain, Handle, Map, Queue, RcuCell, Refused, Stack},
 };
+use random::Random;
 
 const THREADS: usize = 3;
 const CALLS: usize = 4;
@@ -44,7 +51,7 @@ struct Event<M: Model> {
     answer: M::Answer,
 }
 
-/// Whether there is an order that explains a history.
+/// Whether an order explains the history.
 fn is_linearizable<M: Model>(start: &M, history: &[Event<M>]) -> bool {
     fn search<M: Model>(
         model: &M,
@@ -72,24 +79,12 @@ fn is_linearizable<M: Model>(start: &M, history: &[Event<M>]) -> bool {
     search(start, 0, history, &mut HashSet::new())
 }
 
-/// Pseudo-random numbers (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
-/// Records histories and checks them. The structure goes on from one to the
-/// next; `settle` brings it and the model to the same state.
+/// Records histories and checks them. One history continues with the structure
+/// of the previous one; `restart` brings it and the model to the same state.
 fn check<M: Model, D: Domain>(
     choose: impl Fn(&mut Random, u64) -> M::Call + Sync,
     run: impl Fn(&Handle<D>, M::Call) -> M::Answer + Sync,
-    settle: impl Fn(&Handle<D>) -> M,
+    restart: impl Fn(&Handle<D>) -> M,
 ) {
     let (choose, run) = (&choose, &run);
     let clock = &AtomicUsize::new(0);
@@ -126,7 +121,7 @@ fn check<M: Model, D: Domain>(
         }
         let handle = D::register().unwrap();
         for seed in 1..=SEEDS {
-            let start = settle(&handle);
+            let start = restart(&handle);
             gate.wait();
             gate.wait();
             let mut history: Vec<_> = (results.iter())
@@ -144,7 +139,7 @@ fn check<M: Model, D: Domain>(
     });
 }
 
-/// Of stack and queue: put a value or take one.
+/// A call on a stack or a queue: puts a value or takes one.
 #[derive(Clone, Copy, Debug)]
 enum Move {
     Put(u64),
@@ -192,7 +187,7 @@ impl Model for QueueModel {
     }
 }
 
-/// Of the map: what to do with a key.
+/// A call on a map, with a key.
 #[derive(Clone, Copy, Debug)]
 enum Keyed {
     Get(u64),
@@ -216,7 +211,7 @@ struct MapModel(BTreeMap<u64, u64>);
 
 impl Model for MapModel {
     type Call = Keyed;
-    /// What was found; 1 or 0 for yes and no.
+    /// What was found; 1 for yes, 0 for no.
     type Answer = Option<u64>;
     fn apply(&mut self, call: Keyed) -> Option<u64> {
         let map = &mut self.0;
@@ -248,7 +243,7 @@ impl Model for MapModel {
 }
 
 fn choose_keyed(random: &mut Random, unique: u64) -> Keyed {
-    let key = random.below(3);
+    let key = random.below(3) as u64;
     match random.below(9) {
         0 => Keyed::Get(key),
         5 => Keyed::RemoveOdd(key),
@@ -262,7 +257,7 @@ fn choose_keyed(random: &mut Random, unique: u64) -> Keyed {
     }
 }
 
-/// Of the cell: read it, replace it, or double it and add one.
+/// A call on a cell: reads it, replaces it, or doubles it and adds one.
 #[derive(Clone, Copy, Debug)]
 enum Version {
     Read,
@@ -289,27 +284,8 @@ impl Model for CellModel {
     }
 }
 
-macro_rules! schemes {
-    ($($name:ident $body:block)*) => {
-        mod basic {
-            use super::*;
-            $(#[test] fn $name() {
-                domain!(D: Collector<4> = Collector::new());
-                $body
-            })*
-        }
-        mod robust {
-            use super::*;
-            $(#[test] fn $name() {
-                domain!(D: Collector<4, Robust> =
-                    Collector::with_config(Config::new().batch::<1>().era_step::<1>()));
-                $body
-            })*
-        }
-    };
-}
-
 schemes! {
+    <4, 1>
     stack {
         static STACK: Stack<u64, 256, D> = Stack::new();
         check::<StackModel, D>(
@@ -394,8 +370,8 @@ schemes! {
     }
 }
 
-/// The checker itself refuses what it must: a value from nowhere, and one that
-/// comes too late.
+/// The checker itself refuses what it must: a value that was never put, and one
+/// that comes too late.
 #[test]
 fn the_checker_refuses() {
     let event = |began, returned, call, answer| Event::<QueueModel> {

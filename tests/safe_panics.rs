@@ -23,17 +23,17 @@ use hyaline::{
     safe::{Atomic, Domain, Handle, Map, Owned, Queue, RcuCell, Shared, Stack},
 };
 
-/// After how many places something goes on elsewhere, and what.
+/// What happens elsewhere, and after how many places.
 type Meanwhile = (u32, Box<dyn FnOnce()>);
 
 thread_local! {
-    /// How many places are passed before one panics; 0 for none.
+    /// The number of places before one panics; 0: none does.
     static FUSE: Cell<u32> = const { Cell::new(0) };
-    /// What goes on elsewhere while user code runs, once, after so many places.
+    /// What happens elsewhere, once, after that many places of user code.
     static MEANWHILE: RefCell<Option<Meanwhile>> = const { RefCell::new(None) };
     static LIVE: RefCell<BTreeSet<u32>> = const { RefCell::new(BTreeSet::new()) };
     static NEXT: Cell<u32> = const { Cell::new(0) };
-    /// Values before it are of trials that went wrong, and do not count.
+    /// Values below this number are from failed trials, and do not count.
     static FIRST: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -59,7 +59,7 @@ fn burn() {
     }
 }
 
-/// Is registered for as long as it lives.
+/// It is registered for as long as it lives.
 struct Value {
     id: u32,
     key: u32,
@@ -121,7 +121,7 @@ impl Ord for Value {
 /// One structure of each kind.
 struct World<D: Domain> {
     cell: RcuCell<Value, 4, D>,
-    /// Where the garbage comes from.
+    /// The source of the garbage.
     other: RcuCell<Value, 8, D>,
     stack: Stack<Value, 3, D>,
     queue: Queue<Value, 4, D>,
@@ -130,14 +130,14 @@ struct World<D: Domain> {
     atomic: Atomic<Value, D>,
 }
 
-/// The calls, and how many there are.
+/// The calls, and their number.
 const CALLS: u32 = 47;
 
 #[rustfmt::skip]
 fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Handle<D, R>) {
     let World { cell, stack, queue, map, pool, atomic, .. } = world;
     let value = || Value::new(7);
-    // A key that is there, and one that is not.
+    // A key that exists, and one that does not.
     let (old, new) = (|| Value::new(0), || Value::new(9));
     match number {
         0 => drop(stack.push(handle, value())),
@@ -177,12 +177,12 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         23 => if let Ok(owned) = Owned::new(pool, handle, value()) {
             let guard = handle.enter();
             let old = atomic.swap(owned, &guard);
-            // SAFETY: unlinked, and nobody stores what they load.
+            // SAFETY: unlinked, and no thread stores what it loads.
             unsafe { guard.retire(old) };
         }
         24 => if let Ok(owned) = Owned::new(pool, handle, value()) {
             let guard = handle.enter();
-            // Loses if there is something.
+            // Loses if the map contains the key.
             drop(atomic.compare_exchange(Shared::null(), owned, &guard));
         }
         25 => drop(handle.flush()),
@@ -225,13 +225,13 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
     }
 }
 
-/// What there is before the call.
+/// The state before the call.
 #[derive(Clone, Copy, Debug)]
 struct Start {
-    /// Whether all is full.
+    /// Whether all structures are full.
     full: bool,
-    /// Garbage: none; in a deferred slot; in the handle's own; comes meanwhile,
-    /// sooner or later.
+    /// Garbage: none; in a deferred slot; in the handle's own; arriving
+    /// meanwhile, sooner or later.
     garbage: u32,
 }
 
@@ -244,7 +244,7 @@ fn begin<D: Domain, R: Role>(start: Start, world: &'static World<D>, handle: &Ha
         if let Ok(owned) = Owned::new(&world.pool, &helper, Value::new(key)) {
             let guard = helper.enter();
             let old = world.atomic.swap(owned, &guard);
-            // SAFETY: unlinked, and nobody stores what they load.
+            // SAFETY: unlinked, and no thread stores what it loads.
             unsafe { guard.retire(old) };
         }
     }
@@ -279,7 +279,7 @@ fn begin<D: Domain, R: Role>(start: Start, world: &'static World<D>, handle: &Ha
     }
 }
 
-/// All is as usable as it was, and comes to an end.
+/// Everything is as usable as before, and can be dropped.
 fn end<D: Domain>(world: *mut World<D>) {
     // SAFETY: it lives until it is freed below.
     let all: &'static World<D> = unsafe { &*world };
@@ -291,7 +291,7 @@ fn end<D: Domain>(world: *mut World<D>) {
     }
     let guard = handle.enter();
     let old = all.atomic.swap(Shared::null(), &guard);
-    // SAFETY: unlinked, and nobody stores what they load.
+    // SAFETY: unlinked, and no thread stores what it loads.
     unsafe { guard.retire(old) };
     drop(guard);
     handle.flush();
@@ -313,12 +313,13 @@ fn end<D: Domain>(world: *mut World<D>) {
     }
     assert_eq!(all.map.iter(&handle.enter()).count(), 4);
     drop(handle);
-    // SAFETY: nobody uses it, and nothing of it waits to be reclaimed.
+    // SAFETY: it is not used any more, and none of its objects waits to be
+    // reclaimed.
     drop(unsafe { Box::from_raw(world) });
     LIVE.with_borrow(|live| assert!(live.is_empty(), "{} values leaked", live.len()));
 }
 
-/// One call, with a panic at a place; returns whether there was one.
+/// One call with a panic at a given place. Returns whether there was one.
 fn trial<D: Domain, R: Role>(number: u32, start: Start, fuse: u32, handle: &Handle<D, R>) -> bool {
     let world = Box::into_raw(Box::new(World::<D> {
         cell: RcuCell::new(Value::new(0)),
@@ -350,7 +351,7 @@ fn search<D: Domain>() {
         {
             let start = Start { full, garbage };
             for role in 0..3 {
-                // Miri sees a few, of each kind.
+                // Miri runs a few of each kind.
                 turn += 1;
                 if cfg!(miri) && turn % 37 != 0 {
                     continue;

@@ -1,10 +1,13 @@
 //! User code that calls back: `Drop`, `Hash`, `Eq`, `Ord` and closures use the
 //! same structures through the same handle, at random and several levels deep,
-//! and panic now and then. References stay good, nothing leaks, and nothing is
+//! and panic now and then. References stay valid, nothing leaks, and nothing is
 //! dropped twice.
 
 #![cfg(not(hyaline_loom))]
 #![forbid(unsafe_code)]
+
+#[path = "common/random.rs"]
+mod random;
 
 use std::{
     cell::Cell,
@@ -18,29 +21,28 @@ use hyaline::{
     Basic, Collector, Config, Robust, domain,
     safe::{Domain, Handle, Map, Queue, RcuCell, Stack},
 };
+use random::Random;
 
 const SEEDS: u32 = if cfg!(miri) { 1 } else { 8 };
 const STEPS: u32 = if cfg!(miri) { 40 } else { 1_500 };
 
-/// A number that is in use is below it.
+/// All numbers in use are below it.
 const MOST: u32 = 1_000;
 
 thread_local! {
     static LIVE: Cell<i32> = const { Cell::new(0) };
-    /// How many calls are left in this step, and how deep they are.
+    /// How many calls remain in this step, and how deep they are.
     static BUDGET: Cell<u32> = const { Cell::new(0) };
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     static PANICS: Cell<bool> = const { Cell::new(false) };
-    static SEED: Cell<u32> = const { Cell::new(1) };
+    static RANDOM: Cell<Random> = const { Cell::new(Random(1)) };
 }
 
 fn random(below: u32) -> u32 {
-    let mut x = SEED.get();
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    SEED.set(x);
-    (x >> 8) % below
+    let mut random = RANDOM.get();
+    let number = random.below(below as usize);
+    RANDOM.set(random);
+    number as u32
 }
 
 fn perhaps_panic() {
@@ -50,7 +52,7 @@ fn perhaps_panic() {
     );
 }
 
-/// One level deeper, if there is anything left to spend.
+/// One level deeper, if calls remain.
 struct Level;
 
 impl Level {
@@ -87,8 +89,8 @@ macro_rules! suite {
 
             thread_local!(static HANDLE: Handle<D> = D::register().unwrap());
 
-            /// In a box, so that tools see when it is used after its drop. The
-            /// first of the cell is none, and is not counted.
+            /// In a box, so that tools detect a use after the drop. The first
+            /// value of the cell has no number, and is not counted.
             struct Value(Option<Box<u32>>);
 
             impl Value {
@@ -191,7 +193,7 @@ macro_rules! suite {
                         });
                     }
                     10 => {
-                        // The slots may be taken, by levels above.
+                        // Outer levels may have taken the slots.
                         if let Ok(own) = D::register() {
                             drop(CELL.replace(&own, Value::new(number)));
                             drop(QUEUE.pop(&own));
@@ -290,7 +292,7 @@ macro_rules! suite {
                 }
             }
 
-            /// Takes all out, and counts.
+            /// Takes everything out, and counts.
             fn clear() {
                 HANDLE.with(|handle| {
                     while STACK.pop(handle).is_some() {}
@@ -316,7 +318,7 @@ macro_rules! suite {
             fn user_code_calls_back() {
                 let mut caught = 0;
                 for (panics, seed) in [false, true].iter().flat_map(|&p| (1..=SEEDS).map(move |s| (p, s))) {
-                    SEED.set(seed.wrapping_mul(0x9e37_79b9) | 1);
+                    RANDOM.set(Random(seed.into()));
                     PANICS.set(panics);
                     for _ in 0..STEPS {
                         BUDGET.set(40);

@@ -3,6 +3,10 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[macro_use]
+#[path = "common/safe.rs"]
+mod common;
+
 use std::{
     cmp::Ordering as Order,
     collections::BTreeMap,
@@ -11,44 +15,14 @@ use std::{
     thread,
 };
 
+use common::Counted;
 use hyaline::{
     Collector, Config, Robust, domain,
     safe::{Domain, Map, Queue, Refused, Stack},
 };
 
-/// Counts its drops.
-#[derive(Debug)]
-struct Counted(usize, &'static AtomicUsize);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.1.fetch_add(1, SeqCst);
-    }
-}
-
-/// Values that each thread of a torture sends.
+/// Values that each thread of a torture test sends.
 const VALUES: usize = if cfg!(miri) { 40 } else { 30_000 };
-
-/// Runs each test in both schemes. Each has a domain `D` of its own.
-macro_rules! schemes {
-    ($($name:ident $body:block)*) => {
-        mod basic {
-            use super::*;
-            $(#[test] fn $name() {
-                domain!(D: Collector<6> = Collector::new());
-                $body
-            })*
-        }
-        mod robust {
-            use super::*;
-            $(#[test] fn $name() {
-                domain!(D: Collector<6, Robust> =
-                    Collector::with_config(Config::new().batch::<4>().era_step::<1>()));
-                $body
-            })*
-        }
-    };
-}
 
 #[path = "safe_structures/calls.rs"]
 mod calls;
@@ -58,13 +32,13 @@ mod shared;
 /// A structure that is dropped at the end of a test.
 fn leak<T>(structure: T) -> (&'static T, impl FnOnce()) {
     let leaked = Box::into_raw(Box::new(structure));
-    // SAFETY: tests free it as the last thing they do, when all handles are
-    // dropped, so that nothing of it waits to be reclaimed.
+    // SAFETY: a test frees it last, when all handles are dropped, so that none
+    // of its objects waits to be reclaimed.
     unsafe { (&*leaked, move || drop(Box::from_raw(leaked))) }
 }
 
 /// Sends `VALUES` values from each of two threads to two others; each value
-/// arrives once. `push` may refuse. Returns what arrived, in order.
+/// arrives once. `push` may refuse. Returns the values in order of arrival.
 fn send<D: Domain>(
     push: impl Fn(&hyaline::safe::Handle<D>, usize) -> bool + Sync,
     pop: impl Fn(&hyaline::safe::Handle<D>) -> Option<usize> + Sync,
@@ -111,6 +85,7 @@ fn assert_complete(seen: &[Vec<usize>; 2]) {
 }
 
 schemes! {
+    <6, 4>
     a_stack_is_last_in_first_out {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         let (stack, free) = leak(Stack::<Counted, 4, D>::new());
@@ -169,7 +144,7 @@ schemes! {
             assert_eq!(STACK.pop(&interrupt), Some(n));
             assert_eq!(QUEUE.pop(&interrupt), Some(n));
             assert_eq!(MAP.remove(&interrupt.enter(), &n), Some(&n));
-            // An idle task takes back what interrupts retire.
+            // An idle task reclaims what interrupts retire.
             interrupt.flush();
             task.collect();
         }
@@ -287,7 +262,8 @@ schemes! {
                 scope.spawn(move || {
                     let handle = D::register().unwrap();
                     for round in 0..VALUES {
-                        // Keys come and go around those that are replaced.
+                        // Keys are inserted and removed around those that are
+                        // replaced.
                         let passing = 10 + writer;
                         let value = || (Counted(round, &DROPS), round);
                         while matches!(MAP.set(&handle, passing, value()), Err(Refused::Full(_))) {
@@ -303,7 +279,7 @@ schemes! {
             for _ in 0..VALUES {
                 let guard = handle.enter();
                 for key in 0..6 {
-                    let value = MAP.get(&guard, &key).expect("it is there all the time");
+                    let value = MAP.get(&guard, &key).expect("it is present throughout");
                     assert_eq!(value.0.0, value.1);
                 }
                 let keys: Vec<_> = MAP.iter(&guard).map(|(key, _)| *key).collect();
@@ -313,7 +289,7 @@ schemes! {
     }
 }
 
-/// A key that does not like 13.
+/// A key whose comparison with 13 panics.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Touchy(u32);
 

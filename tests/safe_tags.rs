@@ -1,5 +1,5 @@
 //! Tags of pointers: a sorted list that is built with them, while two threads
-//! change it and read it; and each call's answer. Runs on a host and under
+//! change it and read it; and the result of each call. Runs on a host and under
 //! Miri.
 
 #![cfg(not(hyaline_loom))]
@@ -24,7 +24,7 @@ macro_rules! list {
 
             struct Node {
                 key: u32,
-                /// In a box, so that tools see when it is used after its drop.
+                /// In a box, so that tools detect a use after the drop.
                 value: Box<u32>,
                 next: Atomic<Node, D>,
             }
@@ -131,8 +131,8 @@ macro_rules! list {
 list!(basic, hyaline::Basic);
 list!(robust, Robust);
 
-/// No size, an odd size, and a large alignment: a tag has a bit at least, and
-/// the pointer beside it is whole.
+/// No size, an odd size, and a large alignment: a tag has at least one bit, and
+/// the rest of the pointer is unchanged.
 #[test]
 fn tags_leave_the_pointer_alone() {
     #[repr(align(256))]
@@ -173,17 +173,18 @@ fn tags_leave_the_pointer_alone() {
             assert!(null.is_null() && null.as_ref().is_none() && null.tag() == 1);
             // SAFETY: null is ignored.
             unsafe { guard.retire(null) };
-            // SAFETY: it was not published, but in `place`, which has it no more.
+            // SAFETY: it was only published in `place`, which no longer holds
+            // it.
             drop(unsafe { all.into_owned() });
         }
         let guard = handle.enter();
         let last = Owned::<T, D>::new(pool, &handle, make()).ok().unwrap();
         let place = Atomic::new(last);
         place.fetch_or(1, &guard);
-        // SAFETY: nobody else saw it.
+        // SAFETY: it was never shared.
         let last = unsafe { place.into_owned() }.expect("not null");
         let last = last.into_shared(&guard).with_tag(1);
-        // SAFETY: nobody else has it, and it is retired once.
+        // SAFETY: no other thread has it, and it is retired once.
         unsafe { guard.retire(last) };
         drop(guard);
         handle.flush();

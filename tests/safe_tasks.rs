@@ -1,5 +1,5 @@
-//! Async tasks that keep what they read across an `await`, without `unsafe`,
-//! on a runtime that moves them between threads.
+//! Async tasks that keep what they read across an `await`, without `unsafe`, on
+//! a runtime that moves them between threads.
 
 #![cfg(not(any(hyaline_loom, miri)))] // Miri has no epoll
 #![forbid(unsafe_code)]
@@ -19,7 +19,7 @@ use tokio::{
     task::yield_now,
 };
 
-/// A value that its drop wipes out.
+/// A value that its drop wipes.
 struct Canary(u32);
 
 impl Drop for Canary {
@@ -55,12 +55,9 @@ async fn read<D: Domain>(stage: &'static Stage<D>) {
         if thread::current().id() != before {
             stage.moved.fetch_add(1, Relaxed);
         }
-        assert_eq!(cell.0, 7, "dropped under a section");
-        assert!(
-            map.is_none_or(|value| value.0 == 7),
-            "dropped under a section"
-        );
-        // As `refresh`, and gives the handle out in between.
+        assert_eq!(cell.0, 7, "dropped in a section");
+        assert!(map.is_none_or(|value| value.0 == 7), "dropped in a section");
+        // As `refresh`, and returns the handle in between.
         if stage.moved.load(Relaxed) % 2 == 0 {
             section = section.leave().into_section();
         } else {
@@ -96,7 +93,7 @@ fn run<D: Domain>(stage: &'static Stage<D>) {
     writer.flush();
     drop(writer); // with the blocks that it keeps
     assert_eq!(stage.cell.available(), 511);
-    // A handle for each slot: all came back.
+    // A handle for each slot: all slots were released.
     let all: Vec<_> = (0..10).map(|_| D::register()).collect();
     assert!(all.iter().all(Result::is_ok), "a task kept its slot");
 }

@@ -1,6 +1,6 @@
-//! A walk along a bucket that is stopped at the worst moment. The comparison of
-//! keys is the user's code, so a test can do there, with a second handle, what
-//! another thread could: no model has to find the interleaving.
+//! A traversal of a bucket that is stopped at the worst moment. The comparison
+//! of keys is the user's code, so a test can do there, with a second handle,
+//! what another thread could: no model has to find the interleaving.
 
 #![cfg(not(hyaline_loom))]
 
@@ -21,7 +21,7 @@ thread_local! {
     static HOOK: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
 
-/// A key that knows when it is used after its drop.
+/// A key that detects a use after its drop.
 #[derive(Debug)]
 struct Key {
     number: u32,
@@ -84,9 +84,9 @@ impl Hash for Key {
     }
 }
 
-/// The walker has loaded the way to node 1. Meanwhile a node 2 is linked to
-/// it, node 1 is removed, then node 2. In robust mode node 2 is reclaimed under
-/// the walker's eyes, as it is younger; node 1 still leads to it.
+/// The traversal has loaded the link to node 1. Meanwhile a node 2 is linked to
+/// it, node 1 is removed, then node 2. In robust mode node 2, which is younger,
+/// is reclaimed during the traversal; node 1 still leads to it.
 macro_rules! walk {
     ($name:ident, $scheme:ty, $reclaimed:literal, $walk:expr) => {
         #[test]
@@ -103,7 +103,8 @@ macro_rules! walk {
             HOOK.set(Some(Box::new(move || {
                 MAP.insert(&other, Key::new(2, Some(&DROPS)), 2).unwrap();
                 assert!(MAP.remove(&other.enter(), &Key::new(1, None)).is_some());
-                // Published on its own: else the old node holds back the new.
+                // Published separately: otherwise the old node holds back the
+                // new one.
                 other.flush();
                 assert!(MAP.remove(&other.enter(), &Key::new(2, None)).is_some());
                 other.flush();
@@ -111,7 +112,7 @@ macro_rules! walk {
             })));
             let walk: fn(&hyaline::safe::Guard<'_, D>) = $walk;
             walk(&guard);
-            assert!(HOOK.take().is_none(), "the walk was stopped");
+            assert!(HOOK.take().is_none(), "the traversal was stopped");
             drop(guard);
             walker.flush();
             assert_eq!(DROPS.load(SeqCst), 1);

@@ -1,11 +1,12 @@
-//! Threads that race, in as few steps as will do: for Miri, which tries another
-//! schedule, and other old values of atomics, with each seed.
-//! `cargo xtask miri --seeds N`.
+//! Threads that race, in as few steps as possible: for Miri, which tries
+//! another schedule, and other old values of atomics, with each seed. `cargo
+//! xtask miri --seeds N`.
 //!
-//! Each scenario has one race that a model in `tests/loom` has too; here it is
-//! the crate as it is, with its dependencies. Miri itself sees an access to an
-//! object that is gone, and a data race; what is read is compared as well. There
-//! is no harness, for under Miri that costs as much as all of them.
+//! Each scenario has one race that a model in `tests/loom` also has. Here it is
+//! the real crate with its dependencies. Miri itself detects an access to an
+//! object that is gone, and a data race; the values read are compared as well.
+//! There is no harness, because under Miri one costs as much as all scenarios
+//! together.
 
 #![cfg(not(hyaline_loom))]
 
@@ -22,15 +23,15 @@ use hyaline::{
     safe::{Domain, Handle as Domained, Map, Queue, RcuCell, Stack},
 };
 
-/// What an object holds while it is alive.
+/// The value that an object holds while it is alive.
 const ALIVE: u32 = 0x600d;
 
-/// A value that its drop wipes out. Not atomic, so that a read that does not
-/// happen before the reclaim is a data race.
+/// A value that its drop wipes. Not atomic, so that a read that does not happen
+/// before the reclaim is a data race.
 struct Canary(Cell<u32>);
 
-// SAFETY: shared by threads that read it, and dropped by one that has it alone:
-// what these tests are about.
+// SAFETY: threads that share it read it, and the one that drops it has it
+// alone: what these tests check.
 unsafe impl Sync for Canary {}
 
 impl Drop for Canary {
@@ -45,7 +46,7 @@ fn object<S: Scheme, R: Role>(handle: &Handle<'_, S, R>) -> *mut Object {
     Box::into_raw(Box::new(handle.link(Canary(Cell::new(ALIVE)))))
 }
 
-/// Looks at what a cell leads to.
+/// Reads the object of a cell.
 fn read<S: Scheme, R: Role>(guard: &Guard<'_, S, R>, cell: &AtomicPtr<Object>) {
     let seen = guard.protect(cell, Ordering::Acquire);
     if !seen.is_null() {
@@ -72,21 +73,21 @@ fn replace_now<S: Scheme>(handle: &Handle<'_, S>, cell: &AtomicPtr<Object>) {
     unsafe { handle.retire(old, reclaim::boxed::<Object>) };
 }
 
-/// The end of a scenario, when the other threads are gone: all that was retired
-/// comes back.
+/// The end of a scenario, when the other threads are gone: everything retired
+/// is reclaimed.
 fn all_is_reclaimed<const N: usize, S: Scheme>(
     collector: &Collector<N, S>,
     handle: &Handle<'_, S>,
     cell: AtomicPtr<Object>,
 ) {
-    // SAFETY: nobody reads any more.
+    // SAFETY: no thread reads any more.
     unsafe { handle.retire(cell.into_inner(), reclaim::boxed::<Object>) };
     handle.flush();
     assert_eq!(collector.stats().pending(), 0);
 }
 
 /// Runs each scenario in both schemes, with batches of one, so that each retire
-/// publishes, and each object has an era of its own.
+/// publishes, and each object has its own era.
 macro_rules! schemes {
     ($($name:ident<$n:literal>($collector:ident) $body:block)*) => {
         $(fn $name<S: Scheme>($collector: Collector<$n, S>) $body)*
@@ -104,9 +105,9 @@ const BASIC: Config = Config::new().batch::<1>();
 const ROBUST: Config = Config::new().batch::<1>().era_step::<1>();
 
 schemes! {
-    // A reader, and two that retire: publish, leave, and eras that move under
-    // the reader. Its inbox is left to thieves, one of whom may take it when
-    // the next section has begun.
+    // A reader, and two that retire: publish, leave, and eras that advance
+    // during the reader's section. Its inbox is left to thieves, one of which
+    // may take it when the next section has begun.
     readers_and_retirers<3>(collector) {
         let handle = collector.register().unwrap();
         let cell = AtomicPtr::new(object(&handle));
@@ -222,8 +223,8 @@ schemes! {
         assert!(CALLED[scheme].load(Ordering::Relaxed));
     }
 
-    // Blocks that come back to a pool, by way of another thread, and are used
-    // again; of 32, so that handles keep one.
+    // Blocks that return to a pool through another thread, and are used again;
+    // 32 of them, so that handles keep one.
     a_pool<2>(collector) {
         let pool = Pool::<Canary, 32>::new();
         let alloc = |handle: &Handle<'_, S>| {
@@ -255,10 +256,10 @@ schemes! {
     }
 }
 
-/// Cells that grace periods keep apart.
+/// Data that grace periods protect.
 struct Values([Cell<u32>; 2]);
 
-// SAFETY: what the scenario is about.
+// SAFETY: the property under test.
 unsafe impl Sync for Values {}
 
 /// The structures of the safe layer, in both schemes.
@@ -270,7 +271,7 @@ macro_rules! structures {
             static QUEUE: Queue<Box<u32>, 6, D> = Queue::new();
             static MAP: Map<u32, Box<u32>, 1, 8, D> = Map::new();
             static CELL: RcuCell<Canary, 6, D> = RcuCell::new(Canary(Cell::new(ALIVE)));
-            // Both threads do the same, but for the keys.
+            // Both threads do the same, with different keys.
             let work = |handle: &Domained<D>, key: u32| {
                 STACK.push(handle, Box::new(ALIVE)).unwrap();
                 assert_eq!(STACK.pop(handle).as_deref(), Some(&ALIVE));

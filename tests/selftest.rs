@@ -1,6 +1,6 @@
-//! The self-test of the bare-metal machines, with threads for cores.
+//! The self-test of the bare-metal targets, with threads as cores.
 
-// Miri takes too long for a torture.
+// A torture run takes too long under Miri.
 #![cfg(not(any(hyaline_loom, miri)))]
 
 use std::{fmt, thread};

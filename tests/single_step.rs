@@ -3,19 +3,19 @@
 //! retires and collects in between.
 //!
 //! The processor's trap flag stops the operation after each instruction, and
-//! the signal handler is the interrupt. Nothing that was protected may be
-//! reclaimed while it is held, nothing is reclaimed twice, and at the end one
-//! collect leaves nothing and every grace period is over.
+//! the signal handler is the interrupt. No protected object may be reclaimed
+//! while it is held, none is reclaimed twice, and at the end one collect leaves
+//! nothing and every grace period is over.
 //!
-//! A plain run takes a sample. All of it, in some minutes:
+//! A plain run takes a sample. All interrupts, in some minutes:
 //!
 //! ```text
 //! HYALINE_SINGLE_STEP=all cargo test --release --test single_step -- --nocapture
 //! ```
 //!
-//! (a number instead of `all` is seconds for each operation, and
-//! `HYALINE_SINGLE_STEP_TASK` is the one to do) and the same with `RUSTFLAGS="--cfg hyaline_narrow_era"`, where eras have
-//! two words and wrap.
+//! (a number instead of `all` is the number of seconds for each operation, and
+//! `HYALINE_SINGLE_STEP_TASK` selects one operation), and the same with
+//! `RUSTFLAGS="--cfg hyaline_narrow_era"`, where eras have two words and wrap.
 
 #![cfg(all(
     target_arch = "x86_64",
@@ -23,6 +23,8 @@
     not(any(hyaline_loom, miri))
 ))]
 
+#[path = "common/random.rs"]
+mod random;
 #[path = "single_step/trap.rs"]
 mod trap;
 
@@ -40,6 +42,7 @@ use std::{
 };
 
 use hyaline::{Collector, Config, Robust, Stats, Token, domain, safe::Domain};
+use random::Random;
 
 const fn config() -> Config {
     Config::new().batch::<1>().era_step::<1>()
@@ -50,7 +53,7 @@ domain!(RobustRaw: Collector<4, Robust> = Collector::with_config(config()));
 domain!(BasicSafe: Collector<4> = Collector::with_config(config()));
 domain!(RobustSafe: Collector<4, Robust> = Collector::with_config(config()));
 
-/// One context: the interrupted operation, or what interrupts it.
+/// One context: the interrupted operation, or an interrupt.
 pub struct Context<W: 'static> {
     name: &'static str,
     run: fn(&W),
@@ -64,39 +67,41 @@ macro_rules! contexts {
 }
 pub(crate) use contexts;
 
-/// What a sweep needs of a world.
+/// What a sweep needs from a world.
 pub trait World: Sized + 'static {
-    /// What the interrupted task does.
+    /// The operations of the interrupted task.
     const TASKS: &'static [Context<Self>];
-    /// What comes in between, on the same handle.
+    /// The interrupts on the same handle.
     const NESTED: &'static [Context<Self>];
-    /// And with handles of their own.
+    /// The interrupts with their own handles.
     const OTHERS: &'static [Context<Self>];
-    /// One of the same handle that moves the eras on, and one that then
+    /// One of the same handle that advances the eras, and one that then
     /// reclaims what a torn era does not hold; in as many rounds.
     const TEAR: (&'static [Context<Self>], u64) = (&[], 0);
-    /// Everything as it was at the start, in one of [`VARIANTS`]: without a
-    /// guard, and with one that is older than what the cells hold, or not.
+    /// Everything as at the start, in one of [`VARIANTS`]: without a guard, or
+    /// with one that is older than what the cells hold, or with one that is
+    /// not.
     fn prepare(&self, round: u64);
     /// Closes what the task left open.
     fn close(&self);
-    /// What is wrong after a run.
+    /// The failure of a run, if any.
     fn check(&self) -> Result<(), String>;
 }
 
-/// Who interrupts a run, each so many instructions after the one before.
+/// The interrupts of a run, each with the number of instructions after the
+/// previous one.
 type Schedule<'a, W> = [(&'a Context<W>, u64)];
 
 struct Sweep<W: 'static> {
     world: &'static W,
     name: &'static str,
     runs: Cell<u64>,
-    random: Cell<u64>,
+    random: Cell<Random>,
     failed: Cell<u64>,
 }
 
 impl<W: World> Sweep<W> {
-    /// One run; how many instructions were stepped, `most` if it is not
+    /// One run. Returns how many instructions were stepped; `most` if it is not
     /// interrupted.
     fn run(&self, task: &Context<W>, schedule: &Schedule<'_, W>, most: u64) -> u64 {
         let world = self.world;
@@ -114,7 +119,7 @@ impl<W: World> Sweep<W> {
         world.close();
         if let Err(wrong) = world.check() {
             self.failed.set(self.failed.get() + 1);
-            // The first few say enough.
+            // The first few are enough.
             if self.failed.get() <= 20 {
                 let by: String = schedule
                     .iter()
@@ -127,11 +132,10 @@ impl<W: World> Sweep<W> {
     }
 
     fn random(&self, below: u64) -> u64 {
-        // Knuth's.
-        let next = self.random.get().wrapping_mul(6_364_136_223_846_793_005);
-        self.random
-            .set(next.wrapping_add(1_442_695_040_888_963_407));
-        (self.random.get() >> 33) % below.max(1)
+        let mut random = self.random.get();
+        let number = random.below(below.max(1) as usize);
+        self.random.set(random);
+        number as u64
     }
 
     fn any(&self, of: &'static [Context<W>]) -> &'static Context<W> {
@@ -143,14 +147,14 @@ impl<W: World> Sweep<W> {
         self.any(if nested { W::NESTED } else { W::OTHERS })
     }
 
-    /// Another interrupt, soon more often than late.
+    /// Another interrupt, more often soon than late.
     fn another(&self, length: u64) -> (&'static Context<W>, u64) {
         let within = [3, length / 8, length][self.random(3) as usize];
         (self.any_interrupt(), 1 + self.random(within))
     }
 
-    /// A task, interrupted once, twice or many times, at any instructions and
-    /// by any, for so long.
+    /// Runs tasks for the given time, each interrupted once, twice or many
+    /// times, at any instructions and by any context.
     fn sample(&self, task: &Context<W>, time: Duration) {
         let start = Instant::now();
         let length = self.run(task, &[], LONGEST);
@@ -163,8 +167,8 @@ impl<W: World> Sweep<W> {
         }
     }
 
-    /// A task, interrupted at each of its instructions by each, and as often
-    /// by any two.
+    /// Runs a task, interrupted at each of its instructions by each context,
+    /// and as often by any two.
     fn exhaust(&self, task: &Context<W>) {
         let length = self.run(task, &[], u64::MAX);
         for by in W::NESTED.iter().chain(W::OTHERS) {
@@ -189,12 +193,12 @@ impl<W: World> Sweep<W> {
     }
 }
 
-/// What a world prepares in turn.
+/// The variants that a world prepares in turn.
 const VARIANTS: usize = 4;
 /// Pairs that are tried at each instruction.
 const PAIRS: usize = 8;
-/// Instructions in which a sample interrupts: without optimization there are
-/// far more of them.
+/// Instructions at which a sample interrupts: without optimization there are
+/// far more.
 const LONGEST: u64 = 5_000;
 
 fn sweep<W: World>(world: &'static W, name: &'static str) {
@@ -202,10 +206,10 @@ fn sweep<W: World>(world: &'static W, name: &'static str) {
         world,
         name,
         runs: Cell::new(0),
-        random: Cell::new(1),
+        random: Cell::new(Random(1)),
         failed: Cell::new(0),
     };
-    // Seconds for each operation, or all there is.
+    // Seconds for each operation, or everything.
     let time = match env::var("HYALINE_SINGLE_STEP").as_deref() {
         Ok("all") => None,
         Ok(seconds) => Some(seconds.parse().expect("'all' or a number of seconds")),
@@ -226,12 +230,12 @@ fn sweep<W: World>(world: &'static W, name: &'static str) {
     assert_eq!(sweep.failed.get(), 0, "of {runs} runs went wrong");
 }
 
-/// Grace periods that were started and not seen over.
+/// Grace periods that were started and are not known to be over.
 #[derive(Default)]
 pub struct Tokens(Cell<[Option<Token>; 2]>);
 
 impl Tokens {
-    /// The place of a token, that a context which comes later may go on with.
+    /// The location of a token with which a later context may continue.
     fn take(&self, at: usize) -> Option<Token> {
         let mut tokens = self.0.get();
         let token = tokens[at].take();

@@ -1,9 +1,12 @@
-//! The shortest sizes with the default configuration: a cell of two versions, a
-//! queue of four, a stack of one, in the hands of eager, deferred and per-CPU
-//! handles that sleep, are dropped, forgotten and limited. A call may say that
-//! it is full only if what is in use and what open sections hold explains it.
+//! The smallest sizes with the default configuration: a cell of two versions, a
+//! queue of four, a stack of one, used by eager, deferred and per-CPU handles
+//! that sleep, are dropped, forgotten and limited. A call may report that it is
+//! full only if what is in use and what open sections hold explains it.
 
 #![cfg(not(hyaline_loom))]
+
+#[path = "common/random.rs"]
+mod random;
 
 use std::{
     mem,
@@ -21,6 +24,7 @@ use hyaline::{
     Collector, Deferred, Eager, HandleId, Nested, Robust, Role, domain,
     safe::{Domain, Guard, Handle, Queue, RcuCell, Stack},
 };
+use random::Random;
 
 domain!(BasicApp: Collector<8> = Collector::new());
 domain!(RobustApp: Collector<8, Robust> = Collector::with_config(hyaline::Config::new()));
@@ -28,24 +32,7 @@ domain!(BasicThreads: Collector<8> = Collector::new());
 domain!(RobustThreads: Collector<8, Robust> = Collector::with_config(hyaline::Config::new()));
 domain!(App: Collector<8> = Collector::new());
 
-/// Knuth's.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, below: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % below
-    }
-
-    fn one_in(&mut self, so_many: usize) -> bool {
-        self.below(so_many) == 0
-    }
-}
-
-/// A handle of any role, with the guards that are open on it.
+/// A handle of any role, with its open guards.
 struct Owner<D: Domain, R: Role> {
     handle: &'static Handle<D, R>,
     guards: Vec<Guard<'static, D, R>>,
@@ -61,7 +48,7 @@ impl<D: Domain, R: Role> Owner<D, R> {
         }
     }
 
-    /// Ends its sections. The handle goes back, or is forgotten.
+    /// Ends its sections. The handle is returned, or forgotten.
     fn close(mut self, forget: bool) -> Option<HandleId> {
         self.guards.clear();
         let id = self.handle.id();
@@ -75,20 +62,20 @@ impl<D: Domain, R: Role> Owner<D, R> {
     }
 }
 
-/// A section that is open, by the owner's place.
+/// An open section: its slot and when it began.
 #[derive(Clone, Copy, PartialEq)]
 struct Section {
     slot: usize,
     began: usize,
 }
 
-/// What a structure has retired, and whether somebody can hold it yet.
+/// An object that a structure has retired, and what may still hold it.
 struct Retired {
     at: usize,
-    /// When somebody first looked after it: a section that begins later cannot
-    /// hold it, but for one of each slot.
+    /// The time of the first collect after it was retired: a section that
+    /// begins later cannot hold it, except one of each slot.
     seen: Option<usize>,
-    /// That one, where it is known.
+    /// That section, where it is known.
     late: Vec<Section>,
 }
 
@@ -142,7 +129,7 @@ impl Blocks {
         });
     }
 
-    /// A call said that it is full: what is held explains it.
+    /// A call reported that it is full: what is held explains it.
     fn refused(&mut self, now: usize, open: &[Section]) -> Result<(), String> {
         self.collected(now, open);
         let missing = self.all - self.in_use;
@@ -258,7 +245,7 @@ impl<D: Domain> Game<D> {
                 let blocks = &mut self.blocks[QUEUE];
                 if got {
                     self.queued -= 1;
-                    // The old dummy goes, and the node becomes the dummy.
+                    // The old dummy is retired, and the node becomes the dummy.
                     if mem::replace(&mut self.popped, true) {
                         blocks.in_use -= 1;
                         blocks.retire(now);
@@ -338,7 +325,7 @@ impl<D: Domain> Game<D> {
                 owner.handle.limit_reclaims(limit);
                 owner.limited = limit.is_some();
             }
-            // Another handle, and one that goes.
+            // Registers another handle, or releases one.
             20 if self.eager.len() < 3 => self.eager.push(Owner::new(D::register().unwrap())),
             20 => {
                 let owner = self.eager.swap_remove(eager);
@@ -365,7 +352,7 @@ impl<D: Domain> Game<D> {
     fn go<R: Role>(&mut self, owner: Owner<D, R>) {
         let slot = owner.handle.slot();
         // One at a time, so that there are slots.
-        let forget = self.forgotten.is_empty() && self.random.one_in(2);
+        let forget = self.forgotten.is_empty() && self.random.below(2) == 0;
         self.log
             .push(format!("slot {slot} goes, forgotten: {forget}"));
         self.open.retain(|section| section.slot != slot);
@@ -377,7 +364,7 @@ impl<D: Domain> Game<D> {
         EVICT.with(|evict| evict.get()(id));
     }
 
-    /// Everything is closed: one collect, and there is room.
+    /// Everything is closed: after one collect there is room.
     fn end(mut self) -> Result<(), String> {
         self.cpu.guards.clear();
         let limit = self.eager.iter().position(|owner| !owner.limited);
@@ -422,7 +409,7 @@ impl<D: Domain> Game<D> {
 }
 
 thread_local! {
-    /// What a domain's collector does that is not in the trait.
+    /// The calls of a domain's collector that are not in the trait.
     static EVICT: std::cell::Cell<fn(HandleId)> = const { std::cell::Cell::new(|_| ()) };
     static PENDING: std::cell::Cell<fn() -> usize> = const { std::cell::Cell::new(|| 0) };
 }
@@ -459,7 +446,7 @@ macro_rules! plays {
 
 plays! { random_basic: BasicApp random_robust: RobustApp }
 
-/// The cell of the README, of two writers one of which goes to sleep.
+/// The cell of the README with two writers, one of which goes to sleep.
 #[test]
 fn an_idle_writer_starves_nobody() {
     static CELL: RcuCell<[u16; 2], 4, App> = RcuCell::new([1, 0]);
@@ -482,7 +469,7 @@ fn an_idle_writer_starves_nobody() {
 }
 
 /// Threads that write the same cell, pass events through a queue of four and
-/// one buffer through a stack. A refusal passes when the others are still.
+/// one buffer through a stack. A refusal must resolve when the others are idle.
 fn threads<D: Domain>(small: &'static Small<D>) {
     const WAITS: Duration = Duration::from_secs(5);
     let seconds = if cfg!(miri) { 0 } else { 2 };
@@ -509,15 +496,14 @@ fn threads<D: Domain>(small: &'static Small<D>) {
                 }
                 pops();
             }
-            // The others are still, one after the other.
+            // The others are idle, one after the other.
             for at in 0..3 {
                 meet.wait();
                 if at == turn {
                     pops();
                     for n in 0..6 {
                         if !calls() {
-                            let refused =
-                                format!("refused at call {n}, while the others are still");
+                            let refused = format!("refused at call {n}, while the others are idle");
                             wrong.lock().unwrap().replace(refused);
                         }
                         pops();
@@ -579,7 +565,7 @@ impl<D: Domain> Small<D> {
         }
     }
 
-    /// One of each; whether all had room.
+    /// One call of each kind; returns whether all had room.
     fn write<R: Role>(&'static self, handle: &Handle<D, R>) -> bool {
         self.cell.replace(handle, 1).is_ok()
             && self.queue.push(handle, 1).is_ok()

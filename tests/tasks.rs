@@ -13,7 +13,7 @@ use hyaline::{
     AtomicPtr, Basic, Collector, Config, Linked, Pool, Robust, Scheme, Section, reclaim,
 };
 
-/// A value that its reclaim wipes out.
+/// A value that its reclaim wipes.
 struct Canary(u32);
 
 impl Drop for Canary {
@@ -30,9 +30,9 @@ struct Stage<S: Scheme> {
     over: AtomicBool,
 }
 
-/// A pointer that a section protects goes where the section goes.
+/// A pointer that a section protects moves with the section.
 struct Seen(*mut Linked<Canary>);
-// SAFETY: it is read under the section, which comes along.
+// SAFETY: it is read in the section, which moves with it.
 unsafe impl Send for Seen {}
 
 async fn read<S: Scheme>(stage: &'static Stage<S>) {
@@ -46,7 +46,7 @@ async fn read<S: Scheme>(stage: &'static Stage<S>) {
         }
         // SAFETY: never null, and protected by the section.
         let canary: &Canary = unsafe { &*seen.0 };
-        assert_eq!(canary.0, 7, "reclaimed under a section");
+        assert_eq!(canary.0, 7, "reclaimed in a section");
         section.refresh();
     }
 }

@@ -1,9 +1,9 @@
-//! A `SeqCst` that the caller asks for is one: in the total order of his other
-//! accesses.
+//! A `SeqCst` that the caller asks for is one: it is in the total order of the
+//! caller's other accesses.
 //!
-//! Loom takes a `SeqCst` access for an `AcqRel` one, so this is for Miri, which
-//! does not; `cargo xtask orderings` runs it there. On a machine that orders each
-//! exchange with all that comes after it nothing can be seen.
+//! Loom treats a `SeqCst` access as `AcqRel`, so this test is for Miri, which
+//! does not; `cargo xtask orderings` runs it there. A machine that orders each
+//! exchange with everything after it shows no difference.
 
 #![cfg(not(hyaline_loom))]
 
@@ -13,9 +13,9 @@ use hyaline::{AtomicPtr, Basic, Collector, Config, Robust, Scheme};
 
 const PAIRS: usize = 64;
 
-/// Store buffering, of each pair: a thread stores to one and loads the other one,
-/// while the other thread does the reverse. Both cannot find null. A guard has one
-/// fence, when it is made.
+/// Store buffering, of each pair: a thread stores to one location and loads the
+/// other, while the other thread does the reverse. They cannot both find null.
+/// A guard executes one fence, when it is made.
 fn store_buffering<S: Scheme>(collector: &Collector<2, S>) {
     let cells: [[AtomicPtr<u8>; 2]; PAIRS] = array::from_fn(|_| Default::default());
     let store_and_load = |mine: usize| {

@@ -1,6 +1,6 @@
 //! Variance and auto traits of every public generic type, from one table: a
-//! crate is generated with a function for each property, and the compiler says
-//! which of them compile.
+//! crate is generated with a function for each property, and the compiler
+//! reports which of them compile.
 
 #![cfg(not(any(hyaline_loom, miri)))]
 
@@ -12,10 +12,10 @@ use std::{
     process::Command,
 };
 
-/// What the value parameters of a type must be, so that it has an auto trait.
+/// What the value parameters of a type must be for an auto trait.
 #[derive(Clone, Copy, PartialEq)]
 enum If {
-    /// It never has it.
+    /// It never has the trait.
     Never,
     /// Anything.
     Always,
@@ -79,8 +79,8 @@ const TABLE: &[(&str, If, If)] = &[
     ("safe::Refused<[T+]>", If::Send, If::Sync),
 ];
 
-/// What both generated files begin with. `Sub` is a subtype of `Sup`, and each
-/// has a domain and a barrier of its own.
+/// The beginning of both generated files. `Sub` is a subtype of `Sup`, and each
+/// has its own domain and barrier.
 const PRELUDE: &str = "\
 #![allow(dead_code, unused_imports, coherence_leak_check)]
 use core::{cell::Cell, marker::PhantomData};
@@ -118,7 +118,7 @@ fn unpin<T: Unpin>() {}
 fn main() {}
 ";
 
-/// A parameter of a type, as the table has it.
+/// A parameter of a type, as in the table.
 #[derive(Clone, Copy, PartialEq)]
 struct Parameter<'t> {
     name: &'t str,
@@ -127,8 +127,8 @@ struct Parameter<'t> {
 }
 
 impl Parameter<'_> {
-    /// What goes in its place, for a variant of the schemes and domains that
-    /// are made with `inner`.
+    /// What replaces it, for a variant of the schemes and domains that are made
+    /// with `inner`.
     fn filled(self, robust: bool, inner: &str) -> String {
         match (self.name, robust) {
             ("D", false) => format!("Dom<{inner}>"),
@@ -161,7 +161,7 @@ fn parameters(of: &str) -> Vec<Parameter<'_>> {
         .collect()
 }
 
-/// A type, with something in the place of each parameter.
+/// A type, with something in place of each parameter.
 fn instance(of: &str, fill: impl Fn(Parameter<'_>) -> String) -> String {
     let mut text = of.replace("safe::", "hyaline::safe::");
     if !text.starts_with("hyaline::") {
@@ -172,7 +172,7 @@ fn instance(of: &str, fill: impl Fn(Parameter<'_>) -> String) -> String {
         let to = text.find(']').unwrap();
         text.replace_range(from..=to, &fill(parameter));
     }
-    // It has no size; a box has its properties.
+    // It is unsized; a box has its properties.
     if of.starts_with("CollectorView<") {
         return format!("Box<{text}>");
     }
@@ -251,7 +251,7 @@ fn auto_traits() -> Cases {
     cases
 }
 
-/// Each parameter, both ways.
+/// Each parameter, in both directions.
 fn variances() -> Cases {
     let mut cases = Cases::new();
     for &(of, ..) in TABLE {
@@ -298,7 +298,7 @@ fn check(name: &str, cases: &Cases) {
          [dependencies]\nhyaline = {{ path = {root:?}, features = [\"critical-section\"] }}\n[workspace]\n"
     );
     fs::write(krate.join("Cargo.toml"), manifest).unwrap();
-    // The versions that are there, so that nothing is downloaded.
+    // The locked versions, so that nothing is downloaded.
     let lock = Path::new(root).join("Cargo.lock");
     if lock.exists() {
         fs::copy(lock, krate.join("Cargo.lock")).unwrap();
@@ -322,7 +322,7 @@ fn check(name: &str, cases: &Cases) {
     }
     assert!(
         errors.len() > 20,
-        "the compiler did not come that far: {said}"
+        "the compiler did not get that far: {said}"
     );
     let mut wrong = String::new();
     for (line, text) in (1..).zip(cases.text.lines()) {
@@ -336,7 +336,7 @@ fn check(name: &str, cases: &Cases) {
             writeln!(wrong, "{text}\n    {said}").unwrap();
         }
     }
-    assert!(wrong.is_empty(), "not as the table has it:\n{wrong}");
+    assert!(wrong.is_empty(), "not as in the table:\n{wrong}");
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn sources(of: &Path, all: &mut Vec<PathBuf>) {
     }
 }
 
-/// A public generic type without a row is found here.
+/// A public generic type without a row is reported here.
 #[test]
 fn every_generic_type_has_a_row() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

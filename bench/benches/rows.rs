@@ -1,5 +1,5 @@
 //! The rows with criterion's statistics: `cargo bench -p hyaline-bench --
-//! read-1`. Contestants run one after the other here; for comparisons use the
+//! read-1`. Here contestants run one after another; for comparisons use the
 //! binary `compare`, which interleaves them.
 
 use criterion::Criterion;

@@ -1,7 +1,7 @@
 //! The binaries run themselves again: each row in several processes, because
-//! the addresses that a process happens to get can make a contestant slower
-//! by half; each course of memory in one of its own; and each instruction
-//! count under callgrind.
+//! the addresses that a process happens to get can make a contestant slower by
+//! half; each course of memory in its own process; and each instruction count
+//! under callgrind.
 
 use std::{
     env,
@@ -16,7 +16,8 @@ use crate::{
     runner::{Effort, Figure, run},
 };
 
-/// Does what the parent asked for, if there is one. Returns whether it did.
+/// Does what the parent asked for, if there is one, and returns whether there
+/// was one.
 pub fn serve(args: &[String]) -> bool {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match *args.as_slice() {
@@ -53,7 +54,7 @@ pub fn serve(args: &[String]) -> bool {
     true
 }
 
-/// Runs on a thread with room for pools on its stack.
+/// Runs on a thread whose stack has room for pools.
 pub fn roomy<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(256 << 20);
@@ -78,7 +79,7 @@ fn output(args: &[&str]) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|error| error.to_string())
 }
 
-/// Times a row in a process of its own.
+/// Times a row in its own process.
 pub fn row(id: &str, effort: Effort) -> Result<Vec<Figure>, String> {
     let (rounds, micros) = (
         effort.rounds.to_string(),
@@ -96,7 +97,7 @@ pub fn row(id: &str, effort: Effort) -> Result<Vec<Figure>, String> {
         .collect()
 }
 
-/// Follows a contestant's unreclaimed objects in a process of its own.
+/// Follows a contestant's unreclaimed objects in its own process.
 pub fn course(work: &str, name: &str, changes: u64, stalled: bool) -> Result<Course, String> {
     let (changes, stalled) = (changes.to_string(), stalled.to_string());
     let text = output(&["--course", work, name, &changes, &stalled])?;
@@ -131,7 +132,7 @@ pub fn all_instructions(which: &[(&str, &str)]) -> Vec<Option<f64>> {
 }
 
 /// Instructions for one operation, by callgrind: the difference of two runs.
-/// `None` if callgrind is not there.
+/// `None` if callgrind is missing.
 fn instructions(id: &str, name: &str) -> Option<f64> {
     // A multiple of each batch size, so that all batches are whole.
     let (few, many) = (6_400, 19_200);

@@ -1,4 +1,4 @@
-//! What the gate of the continuous integration looks at: instruction counts,
+//! What the gate of the continuous integration compares: instruction counts,
 //! which repeat, and never times.
 
 use std::fmt::Write as _;
@@ -25,13 +25,13 @@ const COUNTED: &[(&str, &str)] = &[
     ("publish", "hyaline, N = 1"),
 ];
 
-/// Numbers of slots between which a slot's cost is taken.
+/// The numbers of slots between which the cost of a slot is computed.
 const SLOTS: [u32; 4] = [1, 8, 64, 512];
 
-/// One line an operation: `row contestant: instructions`.
+/// One line per operation: `row contestant: instructions`.
 pub fn counts() -> Result<String, String> {
     let mut text = String::new();
-    let missing = "callgrind counts nothing: is valgrind there?";
+    let missing = "callgrind counts nothing: is valgrind installed?";
     let counts = child::all_instructions(COUNTED);
     for ((row, name), count) in COUNTED.iter().zip(counts) {
         let _ = writeln!(text, "{row} {name}: {:.2}", count.ok_or(missing)?);

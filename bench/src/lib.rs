@@ -1,4 +1,4 @@
-//! hyaline next to its peers, on the same work.
+//! hyaline and its peers on the same work.
 
 pub mod child;
 pub mod gate;

@@ -1,8 +1,8 @@
-//! What the figures were measured on, and with what.
+//! The machine and the software of the measurements.
 
 use std::{fs, path::Path, process::Command, thread};
 
-/// The processor, without anything that tells machines of a kind apart.
+/// The processor, without anything that distinguishes machines of one kind.
 pub fn processor() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {

@@ -1,5 +1,5 @@
 //! How many objects are retired and not reclaimed, with a reader that stalls
-//! and with one that goes on.
+//! and with one that makes progress.
 
 use std::{
     sync::{
@@ -29,14 +29,14 @@ use crate::{
     },
 };
 
-/// What is done: the rows in which objects are retired.
+/// The work: the rows in which objects are retired.
 pub const WORKS: [&str; 6] = ["swap", "stack", "queue", "list", "map", "fib"];
 
 /// Unreclaimed objects over the course of a run.
 #[derive(Clone, Debug)]
 pub struct Course {
     pub name: String,
-    /// After so many changes, so many are unreclaimed.
+    /// The number of changes, and of unreclaimed objects after them.
     pub points: Vec<(u64, i64)>,
     pub peak: i64,
 }
@@ -44,13 +44,13 @@ pub struct Course {
 /// A contestant.
 pub struct Contestant {
     pub name: &'static str,
-    /// Makes so many changes to one of `WORKS`, beside a reader that is stalled
-    /// or not.
+    /// Makes this many changes to one of `WORKS`, beside a reader that is
+    /// stalled or not.
     pub run: fn(&str, u64, bool) -> Course,
 }
 
-/// Those who retire objects. They are counted by the process, so each runs in
-/// a process of its own. Objects are in `Box`: a pool would end what is
+/// The contestants that retire objects. These are counted per process, so each
+/// runs in its own process. Objects are in `Box`: a pool would limit what is
 /// measured here.
 pub fn contestants() -> Vec<Contestant> {
     macro_rules! all {
@@ -81,12 +81,12 @@ fn run<S: Scheme>(work: &str, changes: u64, stalled: bool) -> Course {
     }
 }
 
-/// How many points a course has.
+/// The number of points of a course.
 const POINTS: u64 = 200;
 /// Objects that a structure protects at a time.
 const POINTERS: usize = 3;
 
-/// One thread inserts and removes by turns, another one reads.
+/// One thread inserts and removes in turn, another one reads.
 fn course<S: Scheme, D: Structure<S>>(changes: u64, stalled: bool) -> Course {
     let domain = S::domain::<D::Node>();
     let mut random = Random::new(1);

@@ -15,14 +15,14 @@ const HYALINE: RGBColor = RGBColor(30, 110, 190);
 const PEER: RGBColor = RGBColor(170, 170, 170);
 const FLOOR: RGBColor = RGBColor(210, 190, 120);
 
-/// What a bar takes, with the space to the next.
+/// The height of a bar, with the space to the next one.
 const BAR: i32 = 19;
 /// The title above the bars.
 const TITLE: i32 = 32;
 
 /// Draws charts of bars in two columns.
 pub fn bars(path: &Path, charts: &[Bars]) -> Result<(), Box<dyn Error>> {
-    // Two that stand side by side are as high as the longer one.
+    // Two charts side by side are as high as the larger one.
     let height = |pair: &[Bars]| {
         let most = pair.iter().map(|chart| chart.bars.len()).max();
         TITLE + BAR * most.unwrap_or(0) as i32 + 24
@@ -43,7 +43,7 @@ pub fn bars(path: &Path, charts: &[Bars]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Each bar has its name in front and its length behind.
+/// Each bar has its name in front and its length behind it.
 fn chart_of<B: DrawingBackend>(
     chart: &Bars,
     area: &DrawingArea<B, Shift>,
@@ -58,7 +58,7 @@ where
         ("sans-serif", 14).into_font(),
     ))?;
     let longest = chart.bars.iter().map(|bar| bar.1).fold(0.0, f64::max);
-    // One that is far behind would leave nothing to see of the others.
+    // One that is far behind would leave no room for the others.
     let mut sorted: Vec<f64> = chart.bars.iter().map(|bar| bar.1).collect();
     sorted.sort_by(f64::total_cmp);
     let end = longest.min(sorted.get(sorted.len() / 2).copied().unwrap_or(1.0) * 2.5);
@@ -97,7 +97,7 @@ fn short(nanoseconds: f64) -> String {
 /// A line: its name and its points.
 pub type Line<'a> = (&'a str, &'a [(u64, i64)]);
 
-/// Colours that can be told from each other and from the ground.
+/// Colours that can be told from each other and from the background.
 const COLORS: [RGBColor; 9] = [
     HYALINE,
     RGBColor(10, 60, 120),
@@ -111,7 +111,7 @@ const COLORS: [RGBColor; 9] = [
 ];
 /// Room for the names at the right.
 const NAMES: i32 = 210;
-/// From one name to the next.
+/// The distance from one name to the next.
 const LINE: i32 = 17;
 
 /// Draws unreclaimed objects over replacements, on a logarithmic scale. Each
@@ -147,7 +147,7 @@ pub fn lines(path: &Path, title: &str, lines: &[Line<'_>]) -> Result<(), Box<dyn
             ends.push((chart.backend_coord(&last), *name, style));
         }
     }
-    // Lines that end close to each other: their names are moved apart, down.
+    // The names of lines that end close to each other are moved apart, down.
     ends.sort_by_key(|end| end.0.1);
     let mut free = 0;
     for ((x, y), name, style) in ends {

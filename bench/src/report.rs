@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{machine, plot::Bars, runner::Figure};
 
-/// What was measured of a row.
+/// The measurements of a row.
 pub struct Measured {
     pub id: &'static str,
     pub title: &'static str,
@@ -13,7 +13,7 @@ pub struct Measured {
     pub instructions: Vec<Option<f64>>,
 }
 
-/// A scheme of somebody else's. The lock and the `Arc` swap are none.
+/// A scheme of another crate. The lock and the `Arc` swap are none.
 pub fn is_peer(name: &str) -> bool {
     ["sdd", "kovan", "crossbeam-epoch", "seize", "haphazard"]
         .iter()
@@ -81,7 +81,7 @@ impl Measured {
     }
 }
 
-/// What a figure is held against.
+/// The reference of a ratio.
 #[derive(Clone, Copy)]
 enum Against {
     Peer,
@@ -90,10 +90,10 @@ enum Against {
 
 use Against::{Named, Peer};
 
-/// The floor that counts guards and looks for mail.
+/// The floor that counts guards and checks for waiting objects.
 const COUNTED: &str = "floor, counted";
 
-/// Row, contestant, reference, and the largest ratio that was aimed at.
+/// Row, contestant, reference, and the largest ratio that is the aim.
 #[rustfmt::skip] // a table
 const TARGETS: &[(&str, &str, Against, f64)] = &[
     ("read-1", "hyaline", Peer, 0.95),
@@ -143,7 +143,7 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
     ("fib-beside", "hyaline", Named("spin::RwLock"), 1.0),
 ];
 
-/// The targets, and whether they were met.
+/// The aims, and whether they were met.
 pub fn targets(all: &[Measured]) -> String {
     let mut text = String::from(
         "| row | contestant | against | aim | ratio (quartiles) | |\n|---|---|---|--:|--:|---|\n",
@@ -170,7 +170,7 @@ pub fn targets(all: &[Measured]) -> String {
     text + &slots(all)
 }
 
-/// What a slot costs a publish that scans it, in instructions, between two
+/// The cost of a slot for a publish that scans it, in instructions, between two
 /// numbers of slots.
 pub fn per_slot(row: &Measured, scheme: &str, [few, many]: [u32; 2]) -> Option<f64> {
     let count = |slots: u32| {
@@ -181,7 +181,7 @@ pub fn per_slot(row: &Measured, scheme: &str, [few, many]: [u32; 2]) -> Option<f
     Some((count(many)? - count(few)?) / f64::from(many - few))
 }
 
-/// The same as lines of the table of targets.
+/// The same as lines of the table of aims.
 fn slots(all: &[Measured]) -> String {
     let mut text = String::new();
     let Some(row) = all.iter().find(|row| row.id == "publish") else {
@@ -203,7 +203,8 @@ fn slots(all: &[Measured]) -> String {
     text
 }
 
-/// Peaks of memory: beside a reader that goes on, and beside a stalled one.
+/// Peaks of memory: beside a reader that makes progress, and beside a stalled
+/// one.
 pub fn peaks(works: &[&str], all: &[(&str, Vec<[i64; 2]>)], changes: u64) -> String {
     let mut text = format!(
         "Most objects that were retired and not reclaimed: beside a reader that makes progress / beside one that is stalled in a section. {changes} changes each, half inserts and half removals; in the work `swap` each change replaces the only object.\n\n| |"

@@ -1,5 +1,5 @@
-//! Times the contestants of a row by turns, so that what disturbs the machine
-//! disturbs all of them.
+//! Times the contestants of a row in turn, so that a disturbance of the machine
+//! affects all of them.
 
 use std::{
     hint::{black_box, spin_loop},
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// Does so many operations, and says how long they took.
+/// Performs this many operations, and returns how long they took.
 pub type Run = Box<dyn FnMut(u64) -> Duration>;
 
 /// A contestant in a row.
@@ -19,7 +19,7 @@ pub struct Contestant {
     pub make: fn() -> Run,
 }
 
-/// What came out for one contestant.
+/// The result of one contestant.
 #[derive(Clone, Debug, Default)]
 pub struct Figure {
     pub name: String,
@@ -71,7 +71,7 @@ pub fn run(contestants: &[Contestant], effort: Effort) -> Vec<Figure> {
         })
         .collect();
     for round in 0..effort.rounds {
-        // Who comes first changes with the round.
+        // The first one changes with the round.
         for turn in 0..runs.len() {
             let index = (round + turn) % runs.len();
             let n = operations[index];
@@ -97,8 +97,8 @@ fn calibrate(run: &mut Run, turn: Duration) -> u64 {
     }
 }
 
-/// A stopwatch that runs while its thread does. What other programs take of
-/// the processor is not the contestant's.
+/// A stopwatch that runs only while its thread runs, so that it excludes the
+/// time of other programs.
 struct Stopwatch(Duration);
 
 impl Stopwatch {
@@ -118,7 +118,7 @@ fn thread_time() -> Duration {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: writes to the structure, which lives.
+    // SAFETY: writes to a structure that is alive.
     let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
     assert_eq!(failed, 0, "the thread has a clock");
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
@@ -132,19 +132,19 @@ fn thread_time() -> Duration {
     START.elapsed()
 }
 
-/// How long it takes.
+/// How long the function takes.
 pub fn timed<R>(work: impl FnOnce() -> R) -> Duration {
     let watch = Stopwatch::start();
     black_box(work());
     watch.read()
 }
 
-/// Operations between two looks at the flag that ends a turn.
+/// Operations between two checks of the flag that ends a turn.
 const CHUNK: u64 = 32;
 
 /// Does the work on two threads until one has done its half of `n`. Both are
-/// at it all the time. The duration is what `n` operations take at the speed
-/// of both together.
+/// busy all the time. The result is the time of `n` operations at the speed of
+/// both together.
 pub fn together<L>(
     n: u64,
     local: impl Fn() -> L + Sync,
@@ -165,7 +165,7 @@ pub fn together<L>(
     Duration::from_secs_f64(n as f64 / (speeds[0] + speeds[1]))
 }
 
-/// Does `n` operations on one thread while another does something else.
+/// Does `n` operations on one thread while another one does something else.
 pub fn beside<L>(
     n: u64,
     local: impl Fn() -> L + Sync,
@@ -197,7 +197,7 @@ struct Turn {
 }
 
 impl Turn {
-    /// Waits for the other; awake, so that both begin at once.
+    /// Waits for the other without sleeping, so that both begin at once.
     fn begin(&self) {
         self.there.fetch_add(1, AcqRel);
         let mut looks = 0u32;
@@ -219,13 +219,13 @@ impl Turn {
     }
 }
 
-/// Keeps the thread on one processor, the `index`th that it may use, so that
-/// two are not put on the same one. If that cannot be, it goes where it likes.
+/// Binds the thread to one processor, the `index`th that it may use, so that
+/// two do not share one. If this fails, the thread is not bound.
 #[cfg(target_os = "linux")]
 fn stay(index: usize) {
     let size = size_of::<libc::cpu_set_t>();
     // SAFETY: zeros are the empty set; both calls read or write one set, which
-    // lives; the indices are below its size.
+    // is alive; the indices are below its size.
     unsafe {
         let mut allowed: libc::cpu_set_t = std::mem::zeroed();
         if libc::sched_getaffinity(0, size, &mut allowed) != 0 {

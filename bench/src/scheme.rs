@@ -1,5 +1,4 @@
-//! What the contestants have in common: the one interface over which the rows
-//! are written.
+//! What the contestants have in common: the interface that all rows use.
 
 /// What can be stored. `Default` makes the dummy node of the queue.
 pub trait Object: Send + Sync + 'static {}
@@ -8,18 +7,18 @@ impl<T: Send + Sync + 'static> Object for T {}
 /// A reclamation scheme.
 ///
 /// Pointers are values of [`Ptr`](Self::Ptr), with one tag bit for the
-/// structures that mark links. How long one may be dereferenced is up to the
-/// callers, who are all in this crate: until the guard is dropped under which
-/// it was loaded, and for hazard pointers until its `index` is used again.
+/// structures that mark links. A pointer may be dereferenced until the guard is
+/// dropped under which it was loaded, and for hazard pointers until its `index`
+/// is used again. The callers, which are all in this crate, ensure it.
 pub trait Scheme: Sized + 'static {
-    /// What the tables call it.
+    /// Its name in the tables.
     const NAME: &'static str;
     /// Whether `protect` guards single pointers, and not the whole section.
     const POINTERWISE: bool = false;
 
     /// The collector, and the storage for objects of one type.
     type Domain<T: Object>: Sync;
-    /// What a thread has of it.
+    /// A thread's handle.
     type Local<'d, T: Object>;
     /// An open section.
     type Guard<'l, T: Object>;
@@ -63,7 +62,7 @@ pub trait Scheme: Sized + 'static {
         index: usize,
         cell: &Self::Cell<T>,
     ) -> Self::Ptr<T>;
-    /// Protects, as `to`, what is protected as `from` already.
+    /// Protects, as `to`, what is already protected as `from`.
     #[inline(always)]
     fn hand_over<'l, T: Object>(_: &Self::Guard<'l, T>, _from: usize, _to: usize) {}
     /// A load whose result is not dereferenced, or of an object that is owned.
@@ -76,7 +75,7 @@ pub trait Scheme: Sized + 'static {
         cell: &Self::Cell<T>,
         new: Self::Ptr<T>,
     ) -> Self::Ptr<T>;
-    /// Compares and exchanges (AcqRel, Relaxed); whether it succeeded.
+    /// Compares and exchanges (AcqRel, Relaxed); returns whether it succeeded.
     fn exchange<'l, T: Object>(
         guard: &Self::Guard<'l, T>,
         cell: &Self::Cell<T>,
@@ -86,25 +85,26 @@ pub trait Scheme: Sized + 'static {
 
     /// Makes an object. `None` if the storage is exhausted.
     fn alloc<'l, T: Object>(guard: &Self::Guard<'l, T>, value: T) -> Option<Self::Ptr<T>>;
-    /// Takes an object back that was never shared, or that nobody can reach.
+    /// Frees an object that was never shared, or that no other thread can
+    /// reach.
     ///
     /// # Safety
     ///
-    /// It is the caller's alone, and came from `alloc`.
+    /// It is exclusively owned, and came from `alloc`.
     unsafe fn free<'l, T: Object>(guard: &Self::Guard<'l, T>, ptr: Self::Ptr<T>);
-    /// Retires an object. It is not used any more by the caller.
+    /// Retires an object, which this thread does not use any more.
     ///
     /// # Safety
     ///
-    /// It was unlinked by the caller, and came from `alloc`.
+    /// It was unlinked by this call's thread, and came from `alloc`.
     unsafe fn retire<'l, T: Object>(guard: &Self::Guard<'l, T>, ptr: Self::Ptr<T>);
     /// Reclaims what it can.
     fn flush<T: Object>(_local: &Self::Local<'_, T>) {}
 }
 
-/// Opens a section and makes an object in it. Where there is no room, because
-/// another thread was interrupted inside its section and holds back all that
-/// was retired since, it lets that thread go on.
+/// Opens a section and makes an object in it. If there is no room, because
+/// another thread was interrupted inside its section and holds back everything
+/// retired since, it yields to that thread.
 #[inline(always)]
 pub fn make<'l, S: Scheme, T: Object>(
     local: &'l S::Local<'_, T>,

@@ -1,5 +1,5 @@
 //! The simplest shared structure: a row of pointers, read and replaced. An
-//! `Arc` swap can be one too, which is no reclamation scheme.
+//! `Arc` swap can implement it too, although it is not a reclamation scheme.
 
 use core::{hint::black_box, marker::PhantomData};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub trait Shelf<const P: usize>: 'static {
 /// A shelf under a scheme.
 pub struct Of<S>(PhantomData<S>);
 
-/// The pointers, and what protects them.
+/// The pointers, and their collector.
 pub struct Cells<S: Scheme, const P: usize> {
     domain: Box<S::Domain<u64>>,
     cells: [S::Cell<u64>; P],
@@ -59,8 +59,8 @@ impl<S: Scheme, const P: usize> Shelf<P> for Of<S> {
             // SAFETY: protected, and never null.
             black_box(*unsafe { S::deref(ptr) });
         };
-        // Eight at a time: how long a loop of four instructions takes depends
-        // on the address that it happens to get.
+        // Eight at a time: the speed of a loop of four instructions depends on
+        // its address.
         let (eights, rest) = cells.as_chunks::<8>();
         for (outer, eight) in eights.iter().enumerate() {
             for (inner, cell) in eight.iter().enumerate() {
@@ -101,7 +101,7 @@ impl<const P: usize> Shelf<P> for ArcSwaps {
 
     #[inline(always)]
     fn read(local: &Self::Local<'_>) {
-        // All are held until the section ends, like the others hold them.
+        // All are held until the section ends, as in the others.
         let guards: [_; P] = core::array::from_fn(|index| {
             let guard = local[index].load();
             black_box(**guard);

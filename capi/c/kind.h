@@ -1,5 +1,5 @@
-/* The tests of one kind of collector: included once for each, see test.c.
-   HYALINE_PREFIX is the kind's. */
+/* The tests of one kind of collector: included once for each by test.c, which
+   defines HYALINE_PREFIX. */
 
 struct HYALINE_(world) {
 	struct HYALINE_(collector) collector;
@@ -197,7 +197,7 @@ static void HYALINE_(calls)(void)
 	HYALINE_(flush)(&task);
 	CHECK(freed == 1);
 
-	/* Nobody reads: at once. A deferred handle leaves it to others. */
+	/* No section is open: at once. A deferred handle leaves it to others. */
 	hyaline_store(&place, NULL);
 	HYALINE_(retire)(&irq, &second->link, free_object);
 	CHECK(HYALINE_(flush)(&irq) == 0 && HYALINE_(collect)(&cpu, 1) == 0 && freed == 1);
@@ -273,11 +273,11 @@ static void HYALINE_(calls)(void)
 	CHECK(counted == HYALINE_NOT_BUILT || (counted == HYALINE_OK && stats.retired == stats.reclaimed));
 	CHECK(atomic_load(&made) == atomic_load(&freed));
 
-	/* What is left goes with the collector. */
+	/* What is left is reclaimed with the collector. */
 	HYALINE_(retire)(&cpu, &new_object()->link, free_object);
 	HYALINE_(unregister)(&irq);
 	HYALINE_(unregister)(&cpu);
-	/* An eager handle reclaims as it goes, so the last one to go is not. */
+	/* An eager handle reclaims when it is released, so the last one is not. */
 	HYALINE_(unregister)(&task);
 	CHECK(HYALINE_(register_per_cpu)(&collector, &cpu) == HYALINE_OK);
 	HYALINE_(retire)(&cpu, &new_object()->link, free_object);

@@ -1,5 +1,5 @@
-/* What a C compiler says of the header's types; `header::layouts_agree` of the
-   library's tests says the same of its own. */
+/* The layout of the header's types, as a C compiler sees it. The library's test
+   `header::layouts_agree` prints the same for the Rust types. */
 #define HYALINE_PLATFORM_BARRIER
 #include "../hyaline.h"
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* The tests of the C library: `cargo xtask capi` builds and runs them, also
-   under the sanitizers. `test broken` frees without asking, and must fail. */
+   under the sanitizers. `test broken` frees without waiting, and must fail. */
 #define _GNU_SOURCE
 #include <hyaline.h>
 #include <pthread.h>
@@ -82,7 +82,8 @@ void hyaline_platform_panic(const char *message, size_t length)
 }
 
 #if defined(__SANITIZE_THREAD__) && !defined(__clang__)
-/* What newer compilers than GCC 12's library call; its memcpy checks as well. */
+/* Newer compilers call these, and GCC 12's library lacks them. memcpy and memmove
+   are checked as well. */
 void *__tsan_memcpy(void *to, const void *from, size_t length)
 {
 	return memcpy(to, from, length);

@@ -1,5 +1,5 @@
-//! Runs many sections: `section KIND COUNT READS`, as `c/section.c` does: one to a
-//! call of a function.
+//! Runs many sections: `section KIND COUNT READS`, as `c/section.c` does. Each
+//! call of a function runs one section.
 
 use std::{hint::black_box, process::ExitCode, ptr, sync::atomic::Ordering};
 

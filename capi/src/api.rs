@@ -1,4 +1,4 @@
-//! What the functions of each kind do. Their contracts are the header's.
+//! The functions of each kind. Their contracts are the header's.
 #![allow(clippy::missing_safety_doc)] // see above
 
 use core::{
@@ -15,8 +15,8 @@ use crate::{ABI, barrier::as_kept, common::*, pool::Pool, types::*};
 
 /// What `init` needs of a kind.
 pub(crate) trait Kind: Scheme {
-    /// The default configuration. The promise that `single` asks for is the
-    /// caller's of `init`.
+    /// The default configuration. The user of `init` makes the promise that
+    /// `single` needs.
     const CONFIG: hyaline::Config<Self::Barrier>;
 }
 
@@ -58,8 +58,8 @@ pub(crate) unsafe fn init_checked<S: Kind>(
     if memory.is_null() || bytes > isize::MAX as usize {
         return BAD_MEMORY;
     }
-    // SAFETY: as many bytes as the caller says, which are the library's until
-    // `destroy`.
+    // SAFETY: the memory has this many bytes, and only the library uses it
+    // until `destroy` (the header's contract).
     let memory = unsafe { slice::from_raw_parts_mut(memory.cast(), bytes) };
     match CollectorView::<S>::in_place(memory, slots, with) {
         Ok(view) => {
@@ -81,12 +81,13 @@ pub(crate) unsafe fn destroy<S: Kind>(collector: *mut Collector<S>) -> c_int {
     if claimed {
         return BUSY;
     }
-    // SAFETY: no handle is left, and the caller uses it no more.
+    // SAFETY: no handle is left, and the collector is not used any more (the
+    // header's contract).
     unsafe { ptr::drop_in_place(collector.raw()) };
     OK
 }
 
-/// Puts a handle where C has it.
+/// Writes a handle to C's memory.
 unsafe fn put<S: Kind, E>(
     registered: Result<hyaline::Handle<'static, S, hyaline::Erased>, E>,
     handle: *mut MaybeUninit<Handle<S>>,
@@ -127,8 +128,8 @@ pub(crate) unsafe fn register_per_cpu<S: Kind>(
     collector: *const Collector<S>,
     handle: *mut MaybeUninit<Handle<S>>,
 ) -> c_int {
-    // SAFETY: as in `register`. Who shares it with interrupts keeps the
-    // contract of `PerCpu::get`, which is the header's.
+    // SAFETY: as in `register`. The contexts that share it keep the contract of
+    // `PerCpu::get`, which is the header's.
     unsafe {
         let registered = (*collector).view().register_per_cpu();
         put(registered.map(hyaline::PerCpu::erase), handle)
@@ -153,7 +154,7 @@ pub(crate) unsafe fn request_restart<S: Kind>(collector: *const Collector<S>, sl
     unsafe { (*collector).view() }.request_restart(slot)
 }
 
-/// Puts the state of a slot where C has it, if there is one.
+/// Writes the state of a slot, if there is one, to C's memory.
 unsafe fn put_state(
     found: Option<hyaline::SlotState>,
     state: *mut MaybeUninit<CSlotState>,
@@ -247,7 +248,7 @@ pub(crate) unsafe fn protect<S: Kind>(
     place: *const Place,
 ) -> *mut c_void {
     // SAFETY: valid, and in a section.
-    // Acquire: what the object holds is seen.
+    // Acquire: the contents of the object are visible.
     unsafe { (*handle).guard().protect(&*place, Ordering::Acquire) }
 }
 
@@ -263,11 +264,12 @@ pub(crate) unsafe fn swap<S: Kind>(
     object: *mut c_void,
 ) -> *mut c_void {
     // SAFETY: valid, and in a section.
-    // AcqRel: the new object is published, the old one is seen.
+    // AcqRel: the new object is published, the contents of the old one are
+    // visible.
     unsafe { (*handle).guard().swap(&*place, object, Ordering::AcqRel) }
 }
 
-/// What both exchanges give back.
+/// The common end of both exchanges.
 unsafe fn exchanged(result: Result<*mut c_void, *mut c_void>, expected: *mut *mut c_void) -> bool {
     match result {
         Ok(_) => true,
@@ -324,7 +326,7 @@ pub(crate) unsafe fn retire<S: Kind>(
     reclaim: CReclaimer,
 ) {
     // SAFETY: valid; the rest is the contract of `retire`, which is the
-    // header's. The kind's barrier calls the reclaimer as what it is.
+    // header's. The kind's barrier calls the reclaimer with its real type.
     unsafe { (*handle).0.retire(object, as_kept(reclaim)) };
 }
 
@@ -370,7 +372,8 @@ pub(crate) unsafe fn synchronize<S: Kind>(
         return NOT_EAGER;
     };
     let waited = eager.synchronize(|| match relax {
-        // SAFETY: the caller's function, with its argument.
+        // SAFETY: `relax` may be called with `argument` (the header's
+        // contract).
         Some(relax) => unsafe { relax(argument) },
         None => core::hint::spin_loop(),
     });
@@ -400,11 +403,12 @@ unsafe extern "C" fn call(link: *mut Link) {
     // SAFETY: only callbacks have this reclaimer.
     let callback = unsafe { &*Link::cast::<Callback>(link) };
     let (function, argument) = (callback.function.get(), callback.argument.get());
-    // Release: pairs with the Acquire in `call_later`; we are done with it, so
-    // the function may use it again.
+    // Release: pairs with the Acquire in `call_later`; the callback is not used
+    // here any more, so the function may register it again.
     callback.state.store(ptr::null_mut(), Ordering::Release);
     if let Some(function) = function {
-        // SAFETY: the caller's function, with its argument.
+        // SAFETY: the function may be called with this argument (the header's
+        // contract).
         unsafe { function(argument) };
     }
 }
@@ -426,8 +430,8 @@ pub(crate) unsafe fn call_later<S: Kind>(
     {
         return BUSY;
     }
-    // SAFETY: it is ours from here on, until `call` gives it back; it was never
-    // shared, and has no birth era: it waits for every section.
+    // SAFETY: it is exclusively ours from here on, until `call` releases it; it
+    // was never shared, and has no birth era: it waits for every section.
     unsafe {
         (*callback).function.set(Some(function));
         (*callback).argument.set(argument);

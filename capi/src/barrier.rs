@@ -6,14 +6,15 @@ use hyaline::{Barrier, Link, Reclaimer, SingleCore};
 
 use crate::types::CReclaimer;
 
-/// A C reclaimer, as what a header keeps. It must not be called as that.
+/// A C reclaimer, in the type that a header keeps. It must not be called
+/// through this type.
 pub(crate) fn as_kept(reclaim: CReclaimer) -> Reclaimer {
-    // SAFETY: function pointers of one size; a barrier below turns it back
+    // SAFETY: function pointers of one size; a barrier below converts it back
     // before it is called.
     unsafe { transmute::<CReclaimer, Reclaimer>(reclaim) }
 }
 
-/// Calls what [`as_kept`] made.
+/// Calls the reclaimer that [`as_kept`] converted.
 ///
 /// # Safety
 ///
@@ -49,8 +50,8 @@ unsafe impl Barrier for Fences {
     }
 }
 
-/// [`SingleCore`], for C: who makes a collector of this kind promises that all
-/// its users run on one core.
+/// [`SingleCore`], for C: a collector of this kind may only be made if all its
+/// users run on one core.
 #[derive(Clone, Copy)]
 pub struct Single;
 
@@ -82,7 +83,7 @@ unsafe impl Barrier for Single {
 pub struct Platform;
 
 // SAFETY: the hook's contract: every core that may run a reader executes a full
-// fence between the caller's stores and the hook's return.
+// fence between the stores before the call and the hook's return.
 #[cfg(feature = "platform-barrier")]
 unsafe impl Barrier for Platform {
     const LIGHT_IS_FREE: bool = true;
@@ -95,7 +96,7 @@ unsafe impl Barrier for Platform {
     #[inline(always)]
     fn light() {
         // SeqCst: the compiler must not move a reader's loads above its store;
-        // the core is made to fence by `heavy`.
+        // `heavy` makes the core execute the fence.
         core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
     }
 
@@ -106,9 +107,9 @@ unsafe impl Barrier for Platform {
             fn hyaline_platform_heavy();
         }
         // SeqCst: orders this thread, and two calls of two threads, as the
-        // trait asks, whatever the hook does for its own core.
+        // trait requires, whatever the hook does for its own core.
         fence(Ordering::SeqCst);
-        // SAFETY: it takes nothing and may be called in any context in which
+        // SAFETY: it has no arguments and may be called in any context in which
         // the collector is used (its contract).
         unsafe { hyaline_platform_heavy() };
         // SeqCst: as above, for the loads that follow.

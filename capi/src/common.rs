@@ -7,18 +7,18 @@ use core::{
 
 use crate::types::Place;
 
-/// A result of the header's.
+/// A result of the header.
 pub type Code = c_int;
 
 /// Done.
 pub const OK: Code = 0;
 /// All slots are claimed.
 pub const NO_SLOT: Code = -1;
-/// Somebody uses it.
+/// It is in use.
 pub const BUSY: Code = -2;
-/// It would wait for its own caller.
+/// It would wait for its own call.
 pub const WOULD_DEADLOCK: Code = -3;
-/// The handle is deferred, of a CPU, or evicted.
+/// The handle is deferred, per-CPU, or evicted.
 pub const NOT_EAGER: Code = -4;
 /// The handle was released or evicted.
 pub const NOT_THE_OWNER: Code = -5;
@@ -37,7 +37,7 @@ pub extern "C" fn hyaline_error(result: c_int) -> *const c_char {
     let text: &CStr = match result {
         OK => c"done",
         NO_SLOT => c"all slots are claimed; unregister a handle, or make the collector with more slots",
-        BUSY => c"somebody uses it; unregister all handles, or wait until the callback has run",
+        BUSY => c"it is in use; unregister all handles, or wait until the callback has run",
         WOULD_DEADLOCK => {
             c"it would wait for its own caller; leave the section first, and do not call it in a reclaimer"
         }
@@ -62,8 +62,8 @@ pub extern "C" fn hyaline_error(result: c_int) -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hyaline_load(place: *const Place) -> *mut c_void {
     // SAFETY: valid (the header's contract).
-    // Acquire: pairs with the Release in `hyaline_store` and in `swap`; what
-    // the object holds is seen.
+    // Acquire: pairs with the Release in `hyaline_store` and in `swap`; the
+    // contents of the object are visible.
     unsafe { (*place).load(Ordering::Acquire) }
 }
 
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn hyaline_load(place: *const Place) -> *mut c_void {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hyaline_store(place: *mut Place, object: *mut c_void) {
     // SAFETY: valid (the header's contract).
-    // Release: pairs with the Acquire of `protect`, which sees what the object
-    // holds.
+    // Release: pairs with the Acquire of `protect`, which sees the contents of
+    // the object.
     unsafe { (*place).store(object, Ordering::Release) };
 }

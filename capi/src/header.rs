@@ -1,4 +1,4 @@
-//! Whether `hyaline.h` says what the library does.
+//! Checks that `hyaline.h` matches the library.
 
 use std::{
     collections::BTreeSet,
@@ -33,20 +33,21 @@ fn squeeze(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What ends in a semicolon, outside of braces.
+/// The statements that end in a semicolon, outside of braces.
 fn declarations() -> Vec<String> {
     let code = code();
     let lines = code.lines().filter(|line| !line.starts_with('#'));
     let (mut depth, mut found, mut current) = (0, Vec::new(), String::new());
     for byte in lines.flat_map(|line| line.chars().chain([' '])) {
         match byte {
-            // Of `extern "C"`, which nothing in here is inside of.
+            // The brace of `extern "C"`, whose contents count as outside.
             '{' if current.contains("extern") => current.clear(),
             '}' if depth == 0 => current.clear(),
             '{' | '}' => {
                 depth += if byte == '{' { 1 } else { -1 };
                 current.push(byte);
-                // The end of an inline function; a type goes on to a semicolon.
+                // The end of an inline function; a type continues to a
+                // semicolon.
                 if depth == 0 && current.contains("static inline") {
                     current.clear();
                 }
@@ -65,7 +66,7 @@ fn prototypes() -> BTreeSet<String> {
         .collect()
 }
 
-/// The functions that are there once, as C declares them.
+/// The functions that exist once, as C declares them.
 fn common() -> Vec<String> {
     macro_rules! declare {
         ($($name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
@@ -100,7 +101,7 @@ fn declares_what_there_is() {
     there.extend(kinds.into_iter().flatten());
     #[cfg(feature = "platform-barrier")]
     there.extend([platform::declarations(), robust_platform::declarations()].concat());
-    // The hooks are the program's; of their types this file is the only source.
+    // The program defines the hooks; only this file has their types.
     let hooks = [
         "void hyaline_platform_panic(const char *message, size_t length)",
         "void hyaline_platform_heavy(void)",
@@ -147,7 +148,7 @@ fn constants_agree() {
             i64::from(value),
             "{name}"
         );
-        // SAFETY: a text that ends.
+        // SAFETY: a terminated string.
         let text = unsafe { CStr::from_ptr(hyaline_error(value)) };
         assert!(
             !text.to_str().unwrap().starts_with("not a result"),
@@ -164,7 +165,7 @@ fn constants_agree() {
     let lines = HEADER
         .lines()
         .filter_map(|line| line.strip_prefix("#define "));
-    // And the number of the header.
+    // And the header's number.
     assert_eq!(
         lines.filter(is_number).count(),
         12,
@@ -193,7 +194,7 @@ fn plain(cell: &str) -> String {
     cell.replace(['`', '[', ']'], "").trim().to_string()
 }
 
-/// Each `As CALL: …` says what the page says of the call.
+/// Each `As CALL: …` repeats the page's row of the call.
 #[test]
 fn contexts_are_those_of_the_page() {
     let rows: Vec<Vec<String>> = GUARANTEES
@@ -224,8 +225,8 @@ fn contexts_are_those_of_the_page() {
     assert!(checked > 40, "only {checked}: the header has another form");
 }
 
-/// The types, as a C compiler lays them out for this machine. For others
-/// `types` has what can be said in words.
+/// The types, as a C compiler lays them out for this machine. For other targets
+/// `types` checks the sizes in words.
 #[test]
 fn layouts_agree() {
     use crate::kinds::schemes::Basic;
@@ -269,14 +270,14 @@ fn layouts_agree() {
     cc.args(["-std=gnu11", "-o"])
         .arg(&program)
         .arg(root.join("c/layout.c"));
-    let compiled = cc.status().expect("who links Rust has a cc");
+    let compiled = cc.status().expect("a machine that links Rust has a cc");
     assert!(compiled.success());
     let theirs = Command::new(&program).output().unwrap();
     std::fs::remove_file(&program).unwrap();
     assert_eq!(String::from_utf8(theirs.stdout).unwrap(), ours);
 }
 
-/// A program's, for the tests to link.
+/// A program defines it; here, for the tests to link.
 #[cfg(feature = "platform-barrier")]
 #[unsafe(no_mangle)]
 extern "C" fn hyaline_platform_heavy() {}

@@ -1,4 +1,4 @@
-//! The functions of each kind of collector, by the names that C sees.
+//! The functions of each kind of collector, by the names that C uses.
 
 /// The schemes, by their names in prefixes.
 pub(crate) mod schemes {
@@ -36,8 +36,7 @@ pub(crate) mod schemes {
     }
 }
 
-/// Exports the functions of `api` for a kind. Each has the contract that the
-/// header says.
+/// Exports the functions of `api` for a kind. Each has the header's contract.
 macro_rules! export {
     ($module:ident, $prefix:literal, $scheme:ty;
      $(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {

@@ -1,21 +1,20 @@
 //! hyaline for C: what `hyaline.h` declares.
 //!
-//! The contract of each function is in the header, which is where its callers
-//! read. A test compares the header's declarations with the types of the
-//! functions here, its contexts with `docs/guarantees.md`, and its number with
-//! [`ABI`]; `cargo xtask capi` compares sizes and offsets with a C compiler's.
+//! The contract of each function is in the header, where its users read it. A
+//! test compares the header's declarations with the types of the functions
+//! here, its contexts with `docs/guarantees.md`, and its number with [`ABI`].
+//! `cargo xtask capi` compares sizes and offsets with a C compiler's.
 //!
-//! # How C's values are ours
+//! # How C's values represent ours
 //!
-//! A handle and a collector of C's are memory of the caller's, in which lies
-//! the handle, or the pointer to the collector, of the Rust library. A handle
-//! has no role in its type: [`Erased`](hyaline::Erased). A section has no
-//! object: to enter forgets the guard, and to leave drops one that is made
-//! again.
+//! C's handle is memory that contains the Rust library's handle, C's collector
+//! the pointer to ours. A handle has no role in its type:
+//! [`Erased`](hyaline::Erased). A section has no object: entering forgets the
+//! guard, and leaving recreates it and drops it.
 //!
-//! A C reclaimer is kept in a header's one word for a reclaimer, as if it were
-//! a Rust function. The [barriers](barrier) here, which no other crate can
-//! name, call it as what it is. So all objects of a collector made here have C
+//! A header's word for the reclaimer holds a C reclaimer as if it were a Rust
+//! function. The [barriers](barrier) here, which no other crate can name, call
+//! it with its real type. So all objects of a collector made here have C
 //! reclaimers.
 
 #![no_std]
@@ -32,7 +31,20 @@ mod kinds;
 mod pool;
 #[cfg(test)]
 mod signature;
+/// The pools' tree, which the Rust library does not export.
+#[allow(dead_code)] // which uses more of it
+#[path = "../../src/raw/tree.rs"]
+mod tree;
 mod types;
+
+/// What the tree uses of the module of this name in the Rust library.
+mod sync {
+    #[cfg(not(target_pointer_width = "64"))]
+    pub(crate) use core::sync::atomic::AtomicU16 as AtomicHalf;
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) use core::sync::atomic::AtomicU32 as AtomicHalf;
+    pub(crate) use core::sync::atomic::Ordering;
+}
 
 pub use kinds::*;
 pub use {common::*, pool::*, types::*};
@@ -48,16 +60,16 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     }
     let message = info.message().as_str();
     let message = message.unwrap_or("hyaline: a check failed that never should");
-    // SAFETY: the text is there for the length of the call.
+    // SAFETY: the text is valid during the call.
     unsafe { hyaline_platform_panic(message.as_ptr(), message.len()) };
-    // It must not return. Nothing sound is left to be done.
+    // It must not return. No sound continuation exists.
     loop {
         core::hint::spin_loop();
     }
 }
 
-/// What the precompiled core library of a host names in its tables, and what
-/// nobody calls: nothing unwinds here.
+/// Symbols that the precompiled core library of a host refers to, and that are
+/// never called: nothing unwinds here.
 #[cfg(all(feature = "staticlib", not(any(test, target_os = "none"))))]
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}

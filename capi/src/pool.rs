@@ -1,14 +1,13 @@
 //! Pools of blocks whose size and number are known at run time.
 //!
-//! A block is a state word, right before the object; so the object alone leads
-//! to it. To allocate is to claim a free block's state with a compare-and-swap,
-//! to give it back is one store: as in the Rust library's pools, whose text
-//! says why there is no list.
+//! A block is a preface and an object. Which blocks are free is the same tree as
+//! in the Rust library's pools, whose text says why. The preface has a node of the
+//! tree, and leads from the object to the first node.
 
 use core::{
     ffi::{c_int, c_void},
-    mem::MaybeUninit,
-    ptr,
+    mem::{MaybeUninit, offset_of},
+    ptr::{self, NonNull},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -16,89 +15,95 @@ use hyaline::{Link, Scheme};
 
 use crate::{
     common::{BAD_ARGUMENT, BAD_MEMORY, OK},
-    types::{Handle, State, taken},
+    sync::AtomicHalf,
+    tree::{Half, MOST, Tree},
+    types::Handle,
 };
 
-/// The alignment of objects, and of the memory.
+/// The alignment of objects and of the memory, and the room for a preface.
 const ALIGN: usize = 16;
+
+/// What comes before an object.
+#[repr(C)]
+struct Preface {
+    /// The distance from one block to the next. Never changes.
+    stride: usize,
+    /// The block's number. Never changes.
+    number: Half,
+    /// A node of the tree; not this block's own.
+    node: AtomicHalf,
+}
+const _: () = assert!(size_of::<Preface>() <= ALIGN);
 
 /// `struct hyaline_pool`.
 #[repr(C)]
 pub struct Pool {
-    /// Where the next search begins.
-    cursor: AtomicUsize,
+    /// The block that was taken last: there may be free ones near it.
+    near: AtomicUsize,
     memory: *mut u8,
-    /// From one block to the next.
+    /// The distance from one block to the next.
     stride: usize,
     blocks: usize,
 }
 
-/// Bytes from one block to the next; nothing if that is too much.
+/// Bytes from one block to the next; `None` if that is too large.
 fn stride(block: usize) -> Option<usize> {
     block.checked_add(ALIGN)?.checked_next_multiple_of(ALIGN)
 }
 
-/// The state of the block of an object.
+/// The tree of a pool.
 ///
 /// # Safety
 ///
-/// The object is in a pool, and so is its block while the result is used.
-unsafe fn state_of(object: *mut u8) -> &'static State {
-    // SAFETY: a block is a state word and an object (fn contract).
-    unsafe { &*object.sub(size_of::<State>()).cast() }
+/// `memory` is that of a pool that has been made, with this distance between its
+/// blocks, and stays while the result is used.
+unsafe fn tree_of(memory: *mut u8, stride: usize) -> Tree {
+    // SAFETY: each block of a pool begins with a preface (# Safety), and so with
+    // a node at this place; an address in memory is not null.
+    unsafe {
+        let node = memory.add(offset_of!(Preface, node)).cast();
+        Tree::new(NonNull::new_unchecked(node), stride)
+    }
 }
 
 impl Pool {
-    /// The objects, one after the other, from one on and round.
-    fn objects(&self, first: usize) -> impl Iterator<Item = *mut u8> {
-        let order = (first..self.blocks).chain(0..first);
-        order.map(|index| self.memory.wrapping_add(index * self.stride + ALIGN))
+    fn tree(&self) -> Tree {
+        // SAFETY: only `hyaline_pool_init` makes a pool, of its memory.
+        unsafe { tree_of(self.memory, self.stride) }
     }
 
-    /// Claims a free block; null if it met none on a whole round.
-    fn find(&self) -> *mut u8 {
-        // Relaxed, and below: a hint for where to begin.
-        let start = self.cursor.load(Ordering::Relaxed) % self.blocks.max(1);
-        for (index, object) in self.objects(start).enumerate() {
-            // SAFETY: an object of ours.
-            let state = unsafe { state_of(object) };
-            // Relaxed: a look before the exchange.
-            if !state.load(Ordering::Relaxed).is_null() {
-                continue;
-            }
-            // Acquire: pairs with the Release in `hyaline_pool_free`; what was
-            // done with the block happens before what we do. Relaxed on
-            // failure: it is somebody else's.
-            let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
-            let claim = state.compare_exchange(ptr::null_mut(), taken(), success, failure);
-            if claim.is_ok() {
-                // Relaxed: a hint.
-                self.cursor.store(start + index + 1, Ordering::Relaxed);
-                return object;
-            }
-        }
-        ptr::null_mut()
+    /// Takes a free block, and returns its object; null if there was none.
+    fn take(&self) -> *mut u8 {
+        // Relaxed, and below: a hint.
+        let near = self.near.load(Ordering::Relaxed);
+        let Some(number) = self.tree().take(self.blocks, near) else {
+            return ptr::null_mut();
+        };
+        self.near.store(number, Ordering::Relaxed);
+        // SAFETY: there is such a block, and its object follows the preface.
+        unsafe { self.memory.add(number * self.stride + ALIGN) }
     }
 
-    /// A block with a header; null if there is none, also after a flush.
+    /// A block with a header; null if none is free even after a flush.
     pub(crate) fn alloc<S: Scheme>(&self, handle: &Handle<S>) -> *mut c_void {
-        let mut object = self.find();
+        let mut object = self.take();
         if object.is_null() && handle.0.flush() > 0 {
-            object = self.find();
+            object = self.take();
         }
         if !object.is_null() {
-            // SAFETY: the block is ours, and an object begins with its link.
+            // SAFETY: the block is exclusively ours, and an object begins with
+            // its link.
             unsafe { object.cast::<Link>().write(handle.0.stamp()) };
         }
         object.cast()
     }
 }
 
-/// Bytes for a pool; 0 if there is no such size.
+/// Bytes for a pool; 0 if that is too large.
 #[unsafe(no_mangle)]
 pub extern "C" fn hyaline_pool_size(block: usize, blocks: usize) -> usize {
     let size = stride(block).and_then(|stride| stride.checked_mul(blocks));
-    size.filter(|size| *size <= isize::MAX as usize)
+    size.filter(|size| *size <= isize::MAX as usize && blocks <= MOST)
         .unwrap_or(0)
 }
 
@@ -124,35 +129,44 @@ pub unsafe extern "C" fn hyaline_pool_init(
     if bytes < size || memory.addr() & (ALIGN - 1) != 0 {
         return BAD_MEMORY;
     }
+    let memory = memory.cast::<u8>();
+    for number in 0..blocks {
+        let preface = Preface {
+            stride,
+            number: number as Half,
+            node: AtomicHalf::new(0),
+        };
+        // SAFETY: inside the memory, which has at least `size` bytes, is aligned
+        // and exclusively ours (the header's contract).
+        unsafe { memory.add(number * stride).cast::<Preface>().write(preface) };
+    }
     let made = Pool {
-        cursor: AtomicUsize::new(0),
-        memory: memory.cast(),
+        near: AtomicUsize::new(0),
+        memory,
         stride,
         blocks,
     };
-    for object in made.objects(0) {
-        // SAFETY: in the memory, which is as large as `size` and the caller's;
-        // the state word lies before the object.
-        unsafe {
-            let state = object.sub(size_of::<State>()).cast::<State>();
-            state.write(State::new(ptr::null_mut()));
-        }
-    }
     // SAFETY: valid for writes (the header's contract).
     unsafe { (*pool).write(made) };
     OK
 }
 
-/// Gives a block back.
+/// Frees a block.
 ///
 /// # Safety
 ///
 /// As the header says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hyaline_pool_free(object: *mut c_void) {
-    // SAFETY: an object of a pool (the header's contract).
-    // Release: pairs with the Acquire in `find`.
-    unsafe { state_of(object.cast()).store(ptr::null_mut(), Ordering::Release) };
+    // SAFETY: an object of a pool that is not used any more (the header's
+    // contract): its preface is before it, that of the first block as many blocks
+    // before as its number says, and its block was taken.
+    unsafe {
+        let block = object.cast::<u8>().sub(ALIGN);
+        let Preface { stride, number, .. } = &*block.cast::<Preface>();
+        let number = *number as usize;
+        tree_of(block.sub(number * stride), *stride).put(number);
+    }
 }
 
 /// The reclaimer of objects from pools.
@@ -162,11 +176,12 @@ pub unsafe extern "C" fn hyaline_pool_free(object: *mut c_void) {
 /// As the header says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hyaline_pool_reclaim(link: *mut Link) {
-    // SAFETY: an object of a pool that nobody can hold (the header's contract).
+    // SAFETY: an object of a pool that no section can hold (the header's
+    // contract).
     unsafe { hyaline_pool_free(link.cast()) };
 }
 
-/// Free blocks.
+/// The number of free blocks.
 ///
 /// # Safety
 ///
@@ -175,11 +190,5 @@ pub unsafe extern "C" fn hyaline_pool_reclaim(link: *mut Link) {
 pub unsafe extern "C" fn hyaline_pool_available(pool: *const Pool) -> usize {
     // SAFETY: valid (the header's contract).
     let pool = unsafe { &*pool };
-    let free = |object: &*mut u8| {
-        // SAFETY: an object of the pool's.
-        let state = unsafe { state_of(*object) };
-        // Relaxed: a count of something that changes.
-        state.load(Ordering::Relaxed).is_null()
-    };
-    pool.objects(0).filter(free).count()
+    pool.tree().free(pool.blocks)
 }

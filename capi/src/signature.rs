@@ -1,5 +1,6 @@
-//! What C calls the types of functions: for the test that compares the header
-//! with them. The compiler says what the types are, so they cannot be wrong.
+//! C's names for the types of functions, for the test that compares the header
+//! with them. They are derived from the compiler's types, so they cannot be
+//! wrong.
 
 use core::{
     ffi::{c_char, c_int, c_void},
@@ -17,7 +18,8 @@ use crate::{pool::Pool, types::*};
 
 /// A type that C has, too.
 pub(crate) trait CType {
-    /// A declaration of `name` with this type; the type alone for an empty one.
+    /// A declaration of `name` with this type; the type alone for an empty
+    /// name.
     fn declare(name: &str) -> String;
 }
 
@@ -95,7 +97,7 @@ impl CType for Function {
     }
 }
 
-/// One that may be null.
+/// A function pointer that may be null.
 impl CType for Option<Function> {
     fn declare(name: &str) -> String {
         Function::declare(name)
@@ -104,7 +106,7 @@ impl CType for Option<Function> {
 
 /// A function that C calls.
 pub(crate) trait Declared {
-    /// As C declares it, with these names of arguments.
+    /// Its declaration in C, with these names of arguments.
     fn declaration(self, name: &str, arguments: &[&str]) -> String;
 }
 

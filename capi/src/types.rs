@@ -15,7 +15,7 @@ use hyaline::{
 /// `hyaline_reclaimer`.
 pub type CReclaimer = unsafe extern "C" fn(*mut Link);
 
-/// What `call_later` calls.
+/// The function that `call_later` calls.
 pub type Function = unsafe extern "C" fn(*mut c_void);
 
 /// `struct hyaline_atomic`.
@@ -38,7 +38,7 @@ impl<S: Scheme> Collector<S> {
         unsafe { &*self.0 }
     }
 
-    /// What `destroy` drops.
+    /// The collector that `destroy` drops.
     pub(crate) fn raw(&self) -> *mut CollectorView<S> {
         self.0
     }
@@ -49,15 +49,14 @@ impl<S: Scheme> Collector<S> {
 pub struct Handle<S: Scheme>(pub(crate) hyaline::Handle<'static, S, Erased>);
 
 impl<S: Scheme> Handle<S> {
-    /// The guard of the section that is open.
+    /// The guard of the open section.
     ///
     /// # Safety
     ///
-    /// The caller is in a section of this handle, in the context that opened
-    /// it.
+    /// The handle has an open section, and this is the context that opened it.
     #[inline(always)]
     pub(crate) unsafe fn guard(&self) -> ManuallyDrop<Guard<'_, S, Erased>> {
-        // SAFETY: `enter` forgot a guard, which this stands for; it is never
+        // SAFETY: `enter` forgot a guard, which this one replaces; it is never
         // dropped.
         ManuallyDrop::new(unsafe { self.0.make_guard_unchecked() })
     }
@@ -69,7 +68,7 @@ pub type Id = Words<HandleId, 2>;
 /// `struct hyaline_token`.
 pub type CToken = Words<Token, 4>;
 
-/// A value of Rust's in so many words of C's. It is copied bit by bit.
+/// A Rust value in words of C's memory. It is copied bit by bit.
 #[repr(C)]
 pub struct Words<T: Copy, const N: usize> {
     words: [MaybeUninit<usize>; N],
@@ -95,7 +94,7 @@ impl<T: Copy, const N: usize> Words<T, N> {
 
     /// # Safety
     ///
-    /// It was made by `new`, or is a copy of what was.
+    /// It was made by `new`, or is a copy of such a value.
     pub(crate) unsafe fn get(&self) -> T {
         // SAFETY: `new` wrote a value there (fn contract).
         unsafe { self.words.as_ptr().cast::<T>().read() }
@@ -113,7 +112,7 @@ pub struct Config {
 #[repr(C)]
 pub struct Callback {
     pub(crate) link: Link,
-    /// Null, or not while a call is under way.
+    /// Null, unless a call is under way.
     pub(crate) state: State,
     pub(crate) function: Cell<Option<Function>>,
     pub(crate) argument: Cell<*mut c_void>,
@@ -163,12 +162,12 @@ pub struct CStats {
 /// A word that is claimed by compare-and-swap: null, or [`taken`].
 pub(crate) type State = AtomicPtr<()>;
 
-/// What a claimed word holds.
+/// The value of a claimed word.
 pub(crate) const fn taken() -> *mut () {
     ptr::dangling_mut()
 }
 
-/// What the header says of sizes, for each target that this is built for.
+/// The header's sizes, for each target that this is built for.
 const _: () = {
     use crate::kinds::schemes::*;
     const WORD: usize = size_of::<usize>();
@@ -184,7 +183,7 @@ const _: () = {
 /// `HYALINE_SLOT` of the header.
 pub(crate) const SLOT: usize = 256;
 
-/// Whether `HYALINE_MEMORY` is enough.
+/// Checks that `HYALINE_MEMORY` is large enough.
 const fn fits<S: Scheme>(slots: usize) -> bool {
     match CollectorView::<S>::layout(slots) {
         Ok(layout) => layout.size() <= (slots + 1) * SLOT && layout.align() <= SLOT,

@@ -22,7 +22,7 @@ pub fn each<I: ExactSizeIterator>(items: I, title: &'static str) -> impl Iterato
     bar(items.len() as u64, title).wrap_iter(items)
 }
 
-/// Lets the time pass, unless there is a reason to stop before.
+/// Waits for this long, unless there is a reason to stop before.
 pub fn wait(time: Duration, title: &'static str, stop: impl Fn() -> bool) {
     let bar = bar(time.as_millis() as u64, title);
     let start = Instant::now();

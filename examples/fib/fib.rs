@@ -1,4 +1,4 @@
-//! The forwarding table, twice: the trie under hyaline and, to compare, the
+//! The forwarding table, twice: the trie under hyaline and, for comparison, the
 //! same trie under a readers-writer lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ pub trait Reader {
 }
 
 pub trait Writer {
-    /// Announces `prefix`, or withdraws it if there is no route; returns by how
+    /// Announces `prefix`, or withdraws it if there is no route. Returns by how
     /// many nodes the table grew.
     fn set(&mut self, prefix: Prefix, route: Option<RouteId>) -> Result<isize, PoolEmpty>;
 }
@@ -70,11 +70,11 @@ impl Reclamation {
     }
 }
 
-/// Counts the node and gives it back to its pool.
+/// Counts the node and returns it to its pool.
 ///
 /// # Safety
 ///
-/// As of every reclaimer: called once, by the collector, with a retired node.
+/// As for every reclaimer: the collector calls it once, with a retired node.
 unsafe fn reclaim_node<D: Net>(link: *mut Link) {
     // Relaxed: a counter.
     RECLAIMED.fetch_add(1, Ordering::Relaxed);
@@ -101,7 +101,7 @@ impl<D: Net> GuardedFib<D> {
         self.trie.nodes()
     }
 
-    /// Waits for no one: reclaims what can be reclaimed now.
+    /// Reclaims what can be reclaimed now, without waiting.
     pub fn flush(&self) {
         register::<D>().flush();
     }
@@ -144,8 +144,8 @@ impl<D: Net> Writer for GuardedWriter<'_, D> {
         loop {
             let guard = self.handle.enter();
             let change = self.trie.replace(&guard, &self.handle, prefix, route)?;
-            // The guard keeps `before` from being reused, so the root is still
-            // the one that was copied if the pointers are equal.
+            // The guard keeps `before` from being reused, so equal pointers
+            // mean that the root is still the one that was copied.
             let (before, after) = (change.before, change.after);
             if change.cell.compare_exchange(before, after, &guard).is_err() {
                 change.discard();
@@ -158,12 +158,12 @@ impl<D: Net> Writer for GuardedWriter<'_, D> {
             RETIRED.fetch_add(count(&change.old) as u64, Ordering::Relaxed);
             drop(guard);
             for node in old.into_iter().filter(|node| !node.is_null()) {
-                // By the raw handle and not `Guard::retire`: with a reclaimer
-                // that counts, and at once if nobody reads.
-                // SAFETY: the exchange unlinked the whole old path, this thread
-                // made it and so retires it, once. What leads to the nodes was
-                // retired with them or before, and never changed. They are a
-                // pool's, and so is the reclaimer.
+                // Through the raw handle and not `Guard::retire`: with a
+                // reclaimer that counts, and at once if no section is open.
+                // SAFETY: the exchange unlinked the whole old path; this thread
+                // made the exchange and so retires the path, once. What leads
+                // to the nodes was retired with them or before, and never
+                // changed. They are from a pool, and the reclaimer is a pool's.
                 unsafe { self.handle.retire(node, reclaim_node::<D>) };
             }
             PEAK_PENDING.fetch_max(Reclamation::so_far().pending(), Ordering::Relaxed);
@@ -214,7 +214,7 @@ impl<D: Net> Reader for LockedReader<'_, D> {
 
 struct LockedWriter<'a, D: Net> {
     trie: &'a RwLock<Trie<D>>,
-    /// For the pool, which wants a handle.
+    /// For the pool, which requires a handle.
     handle: Handle<D>,
 }
 
@@ -227,7 +227,7 @@ impl<D: Net> Writer for LockedWriter<'_, D> {
         let growth = change.growth();
         let root = Atomic::from(change.after);
         // SAFETY: the lock is held: no reader has them, and the root that leads
-        // to them goes before they do.
+        // to them is replaced before they are freed.
         let old = change.old.map(|node| unsafe { node.into_owned() });
         trie.put(prefix, root);
         drop(old);

@@ -1,9 +1,10 @@
-//! An IPv4 forwarding table that is read while it changes: what the virtual
+//! An IPv4 forwarding table that is read while it changes, as the virtual
 //! switch of a hypervisor does for every packet.
 //!
-//! `cargo run --release --example fib` needs nothing else; `--help` says more.
-//! `trie` is the data structure, `fib` puts it under hyaline (and under a lock
-//! to compare), `oracle` knows the right answers, `run` sets threads at it.
+//! `cargo run --release --example fib` needs no arguments; `--help` lists them.
+//! `trie` is the data structure, `fib` puts it under hyaline (and under a lock,
+//! for comparison), `oracle` knows the correct answers, `run` starts the
+//! threads.
 
 #[path = "../common/args.rs"]
 mod args;
@@ -129,7 +130,7 @@ fn session<D: Net>(options: &Options) -> Result<Report, TableError> {
     })
 }
 
-/// Announces the whole table, or says at which line the pool was too small.
+/// Announces the whole table, or reports at which line the pool was too small.
 fn announce_all(fib: &impl Fib, table: &Table, load: &Load) -> Result<(), TableError> {
     let bar = progress::bar(table.routes.len() as u64, "loading");
     let mut writer = fib.writer();
@@ -155,7 +156,7 @@ fn announce_all(fib: &impl Fib, table: &Table, load: &Load) -> Result<(), TableE
     Ok(())
 }
 
-/// Empties the table; returns how many nodes did not come back to the pool.
+/// Empties the table. Returns how many nodes did not return to the pool.
 fn withdraw_all<D: Net>(fib: LockedFib<D>, table: &Table) -> usize {
     let mut writer = fib.writer();
     for route in &table.routes {

@@ -44,7 +44,7 @@ pub struct Options {
 impl Options {
     pub fn parse(mut parser: lexopt::Parser) -> Result<Command<Self>, lexopt::Error> {
         let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/data/ipv4-sample.csv");
-        // A slot is kept for the main thread.
+        // One slot is for the main thread.
         let most = SLOTS - 1;
         let mut options = Self {
             table: sample.into(),

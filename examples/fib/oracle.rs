@@ -1,35 +1,35 @@
 //! The independent judge of every lookup: binary search in the sorted table.
 //!
-//! It shares nothing with the trie but the table. Each route carries a version
-//! that its writer moves on before and after every change, so that the judge is
-//! lenient only where it must be: a route that changed while it was looked up
-//! may answer or not, every other route answers exactly as it stands.
+//! It shares only the table with the trie. Each route has a version that its
+//! writer increments before and after every change, so the judge is lenient
+//! only where it must be: a route that changed during a lookup may answer or
+//! not, every other route must answer exactly.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::table::{Prefix, RouteId, Table};
 
-/// What a version says, modulo 4. It goes round as the route is withdrawn and
-/// announced again; odd is "a change is under way".
+/// The meaning of a version, modulo 4. It cycles as the route is withdrawn and
+/// announced again; odd means "a change is in progress".
 const ANNOUNCED: u32 = 0;
 const WITHDRAWN: u32 = 2;
 
-/// So many routes that contain one another are judged exactly; a prefix nested
-/// deeper in others has those others judged leniently.
+/// How many routes that contain one another are judged exactly. For a prefix
+/// nested deeper, the routes around those are judged leniently.
 const TRACKED: usize = 4;
 
-/// The table, and what the writers have done to it.
+/// The table, and the writers' changes.
 pub struct Oracle<'t> {
     table: &'t Table,
-    /// Where each route starts: a dense array for the binary search.
+    /// The start of each route: a dense array for the binary search.
     starts: Vec<u32>,
-    /// The route that each one is nested in.
+    /// The route in which each one is nested.
     parents: Vec<Option<RouteId>>,
     versions: Vec<AtomicU32>,
 }
 
-/// A question, and how things stood before it was asked.
+/// A question, and the state before it was asked.
 pub struct Probe {
     pub address: u32,
     /// The longest prefix in the table that contains the address, announced or
@@ -43,7 +43,7 @@ impl<'t> Oracle<'t> {
     pub fn new(table: &'t Table) -> Self {
         let routes = &table.routes;
         let mut parents = Vec::with_capacity(routes.len());
-        // The routes that contain the one at hand, the longest last.
+        // The routes that contain the current one, the longest last.
         let mut open: Vec<RouteId> = Vec::new();
         for (id, route) in routes.iter().enumerate() {
             let outside =
@@ -77,27 +77,27 @@ impl<'t> Oracle<'t> {
 
     /// Called by the route's only writer, before it changes the route.
     pub fn begin_change(&self, id: RouteId) {
-        // Relaxed: the change itself is published with Release, so whoever
-        // sees the change sees this too.
+        // Relaxed: the change itself is published with Release, so a thread
+        // that sees the change sees this too.
         self.versions[id as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Called by the route's only writer, after the change.
     pub fn end_change(&self, id: RouteId) {
-        // Release: whoever sees this version sees the change that it is about.
+        // Release: a thread that sees this version sees its change.
         self.versions[id as usize].fetch_add(1, Ordering::Release);
     }
 
-    /// For the route's only writer: no change is under way.
+    /// For the route's only writer: no change is in progress.
     pub fn is_withdrawn(&self, id: RouteId) -> bool {
         // Relaxed: the caller wrote it.
         self.versions[id as usize].load(Ordering::Relaxed) % 4 == WITHDRAWN
     }
 
-    /// Notes how things stand before `address` is looked up.
+    /// Records the state before `address` is looked up.
     pub fn probe(&self, address: u32) -> Probe {
-        // Routes that contain the address start at or before it, and those of
-        // them that are not the last such route contain that one.
+        // Routes that contain the address start at or before it; those of them
+        // that are not the last such route contain that one.
         let last = self
             .starts
             .partition_point(|&start| start <= address)
@@ -108,8 +108,8 @@ impl<'t> Oracle<'t> {
         }
         let mut before = [0; TRACKED];
         for (version, id) in before.iter_mut().zip(self.chain(longest)) {
-            // Acquire: pairs with `end_change`; the lookup that follows sees
-            // at least what this version is about.
+            // Acquire: pairs with `end_change`; the lookup that follows sees at
+            // least the change of this version.
             *version = self.versions[id as usize].load(Ordering::Acquire);
         }
         Probe {
@@ -119,11 +119,11 @@ impl<'t> Oracle<'t> {
         }
     }
 
-    /// Whether `answer` is a right answer to `probe`.
+    /// Whether `answer` is a correct answer to `probe`.
     pub fn accepts(&self, probe: &Probe, answer: Option<RouteId>) -> bool {
         for (depth, id) in self.chain(probe.longest).enumerate() {
-            // Relaxed: the lookup's loads are Acquire, so this one stays
-            // behind them, and sees `begin_change` of any change they saw.
+            // Relaxed: the lookup's loads are Acquire, so this one stays after
+            // them, and sees `begin_change` of any change they saw.
             let now = self.versions[id as usize].load(Ordering::Relaxed);
             let unchanged = now % 2 == 0 && probe.before.get(depth) == Some(&now);
             if answer == Some(id) {
@@ -136,7 +136,7 @@ impl<'t> Oracle<'t> {
         answer.is_none()
     }
 
-    /// Says what is wrong with an answer that was not accepted.
+    /// Describes an answer that was not accepted.
     pub fn explain(&self, probe: &Probe, answer: Option<RouteId>) -> String {
         let show = |id: Option<RouteId>| match id.map(|id| self.table.routes.get(id as usize)) {
             Some(Some(route)) => route.to_string(),

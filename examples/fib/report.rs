@@ -1,11 +1,11 @@
-//! What a run prints.
+//! The output of a run.
 
 use std::fmt::Write;
 
 use crate::fib::Reclamation;
 use crate::run::Outcome;
 
-/// Everything that is known after a run.
+/// All results of a run.
 pub struct Report {
     pub table: String,
     pub robust: bool,
@@ -14,10 +14,10 @@ pub struct Report {
     pub repeated: usize,
     pub nested: usize,
     pub nodes: usize,
-    /// What a node takes.
+    /// The size of a node.
     pub node_bytes: usize,
-    /// Nodes that are neither in the table nor in the pool, after the run
-    /// under hyaline.
+    /// Nodes that are neither in the table nor in the pool, after the run under
+    /// hyaline.
     pub lost: usize,
     /// Nodes that are not in the pool when the table is empty again.
     pub left_over: usize,
@@ -33,7 +33,7 @@ impl Report {
         self.guarded.mismatches + self.locked.mismatches
     }
 
-    /// What went wrong, in words; nothing if all checks passed.
+    /// The failures, in words; nothing if all checks passed.
     pub fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();
         let runs = [("hyaline", &self.guarded), ("the lock", &self.locked)];

@@ -1,4 +1,4 @@
-//! Readers and writers at work on one forwarding table.
+//! Readers and writers on one forwarding table.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ pub struct Load {
     pub writers: usize,
     pub time: Duration,
     pub seed: u64,
-    /// A route that is announced wrongly, to show that the checks see it.
+    /// A route that is announced wrongly, to show that the checks detect it.
     pub planted: Option<RouteId>,
 }
 
@@ -33,7 +33,7 @@ impl Load {
     }
 }
 
-/// What threads have seen; those of several threads add up.
+/// What a thread has seen; the values of several threads are summed.
 #[derive(Default)]
 pub struct Outcome {
     pub lookups: u64,
@@ -70,8 +70,8 @@ impl Outcome {
     }
 }
 
-/// Lookups between two looks at the clock. The oracle is asked before and after
-/// such a batch, so that only lookups are timed.
+/// Lookups between two checks of the clock. The oracle is asked before and
+/// after such a batch, so that only lookups are timed.
 const BATCH: usize = 256;
 
 /// Routes that a writer keeps withdrawn before it announces the oldest again.
@@ -101,7 +101,7 @@ pub fn run(fib: &impl Fib, oracle: &Oracle<'_>, load: &Load, title: &'static str
     })
 }
 
-/// Looks random addresses up, most of them in a route, and judges the answers.
+/// Looks up random addresses, most of them in a route, and judges the answers.
 fn read(fib: &impl Reader, oracle: &Oracle<'_>, mut rng: Rng, stop: &AtomicBool) -> Outcome {
     let mut outcome = Outcome::default();
     let mut time = Duration::ZERO;
@@ -130,7 +130,7 @@ fn read(fib: &impl Reader, oracle: &Oracle<'_>, mut rng: Rng, stop: &AtomicBool)
 
 fn random_address(oracle: &Oracle<'_>, rng: &mut Rng) -> u32 {
     let anywhere = rng.next() as u32;
-    // One in eight anywhere, where most often no route is.
+    // One in eight is arbitrary, and usually in no route.
     if anywhere % 8 == 0 {
         return anywhere;
     }
@@ -138,10 +138,10 @@ fn random_address(oracle: &Oracle<'_>, rng: &mut Rng) -> u32 {
     prefix.address | (anywhere & (prefix.last() - prefix.address))
 }
 
-/// How long a writer waits for room in the pool before something is wrong.
+/// How long a writer waits for room in the pool before that is an error.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A writer at work.
+/// A writer's state.
 struct Changes<'a, W> {
     fib: W,
     oracle: &'a Oracle<'a>,
@@ -168,7 +168,7 @@ impl<'a, W: Writer> Changes<'a, W> {
     }
 
     /// Withdraws random routes and announces them again. Each writer has its
-    /// own routes: every so many-th from `id`.
+    /// own routes: every `writers`th from `id` on.
     fn work(&mut self, id: usize, mut rng: Rng, stop: &AtomicBool) -> Result<(), PoolEmpty> {
         let step = self.load.writers;
         let owned = self.oracle.len().saturating_sub(id).div_ceil(step);
@@ -198,7 +198,7 @@ impl<'a, W: Writer> Changes<'a, W> {
         let mut stalled = None;
         while self.fib.set(self.oracle.prefix(id), route).is_err() {
             // A reader was preempted under its guard and holds the nodes that
-            // were retired meanwhile: let it run.
+            // were retired meanwhile: yield to it.
             self.outcome.stalls += 1;
             let since = stalled.get_or_insert_with(Instant::now);
             if since.elapsed() > PATIENCE {

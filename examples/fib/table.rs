@@ -1,4 +1,4 @@
-//! The routing table as a file holds it: `prefix,CC` lines, plain or gzip.
+//! The routing table as it is in a file: `prefix,CC` lines, plain or gzip.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -45,7 +45,7 @@ impl fmt::Display for Prefix {
 pub struct Route {
     pub prefix: Prefix,
     pub country: [u8; 2],
-    /// Where it stands in the file.
+    /// Its line in the file.
     pub line: usize,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for Route {
 /// once.
 pub struct Table {
     pub routes: Vec<Route>,
-    /// Lines that repeat the prefix of an earlier line; the last one holds.
+    /// Lines that repeat the prefix of an earlier line; the last one counts.
     pub repeated: usize,
 }
 
@@ -81,11 +81,11 @@ impl fmt::Display for TableError {
     }
 }
 
-/// No valid line is longer; a file without line ends is not read into memory.
+/// No valid line is longer. So a file without newlines is not read into memory.
 const LONGEST_LINE: u64 = 64;
 
 impl Table {
-    /// Reads the whole file, or says what is wrong with it.
+    /// Reads the whole file, or reports what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, TableError> {
         let error = |line, reason| TableError {
             file: path.display().to_string(),

@@ -1,14 +1,14 @@
 //! A longest-prefix-match trie whose nodes never change once published.
 //!
-//! Three tables of subtries, at bit 16, 8 and 0 of the address: a prefix lives
-//! in the first whose bit is before its end, so a lookup asks them in this
+//! Three tables of subtries, at bit 16, 8 and 0 of the address: a prefix is in
+//! the first one whose bit is before its end, so a lookup searches them in this
 //! order and the first match is the longest. A subtrie takes four bits of the
-//! address a node. A node holds the routes that end within its four bits (as
-//! bits of one word, in the manner of tree bitmaps) and up to 16 children.
+//! address per node. A node holds the routes that end within its four bits (as
+//! bits of one word, as in tree bitmaps) and up to 16 children.
 //!
 //! A writer copies the nodes from the subtrie's root down to the change, at
 //! most four, and replaces the root by one compare-exchange. Readers see the
-//! subtrie before or after the change, nothing between.
+//! subtrie before or after the change, nothing in between.
 
 use std::array;
 
@@ -21,25 +21,25 @@ use crate::table::{Prefix, RouteId};
 /// is never used costs no memory.
 pub const NODES: usize = 192 * 1024;
 
-/// Who shares a table, and where its nodes live.
+/// The owner of a table, and where its nodes are.
 pub trait Net: Domain {
     fn pool() -> &'static Pool<Node<Self>, NODES>;
 }
 
-/// What a node takes, with its reclamation header.
+/// The size of a node, with its reclamation header.
 pub const fn node_bytes<D: Net>() -> usize {
     size_of::<Linked<Node<D>>>()
 }
 
-/// A way to a node, or to none.
+/// A link to a node, or to none.
 type Place<D> = Atomic<Node<D>, D>;
-/// A node that can be looked at, or none.
+/// A reference to a node, or none.
 type Found<'g, D> = Shared<'g, Node<D>, D>;
 
 /// Bits of the address that a node decides.
 const STRIDE: u32 = 4;
 
-/// Where the subtries start, the order in which a lookup asks them.
+/// Where the subtries start, in the order in which a lookup searches them.
 const BASES: [u32; 3] = [16, 8, 0];
 
 /// The nodes of the longest path in a subtrie.
@@ -85,12 +85,12 @@ const ANCESTORS: [u32; 1 << STRIDE] = {
 };
 
 /// A reclaimed node is poisoned: every address matches a route that does not
-/// exist. So a reader under whose hands a node is reclaimed is found out long
-/// before the block is used again.
+/// exist. So a reader whose node is reclaimed is detected long before the block
+/// is used again.
 impl<D: Domain> Drop for Node<D> {
     fn drop(&mut self) {
         self.matches = u32::MAX;
-        // Those of positions 16 to 31.
+        // The positions 16 to 31.
         self.routes[15..].fill(RouteId::MAX);
     }
 }
@@ -126,7 +126,7 @@ impl<D: Domain> Node<D> {
     }
 }
 
-/// What lets a thread follow the pointers of a trie, for as long as it lives: a
+/// What lets a thread follow the pointers of a trie as long as it lives: a
 /// guard, or a lock.
 pub trait Reach<D: Domain> {
     fn load<'g>(&'g self, from: &Place<D>) -> Found<'g, D>;
@@ -138,14 +138,14 @@ impl<D: Domain> Reach<D> for Guard<'_, D> {
     }
 }
 
-/// Follows pointers of a trie that keeps still.
+/// Follows pointers of a trie that does not change.
 pub struct Still;
 
 impl Still {
     /// # Safety
     ///
-    /// While it lives no node that can be reached is freed or retired, as by
-    /// those who hold a lock or have the trie alone.
+    /// While it lives no node that can be reached is freed or retired, because
+    /// a lock is held or the trie is exclusively owned.
     pub unsafe fn new() -> Self {
         Self
     }
@@ -153,7 +153,8 @@ impl Still {
 
 impl<D: Domain> Reach<D> for Still {
     fn load<'g>(&'g self, from: &Place<D>) -> Found<'g, D> {
-        // SAFETY: the promise to `new`.
+        // SAFETY: no reachable node is freed or retired while it lives (`#
+        // Safety` of `new`).
         unsafe { from.load_unguarded() }
     }
 }
@@ -179,10 +180,10 @@ pub struct Change<'g, D: Domain> {
 }
 
 impl<D: Domain> Change<'_, D> {
-    /// Gives the new nodes of a change that was not published back.
+    /// Frees the new nodes of a change that was not published.
     pub fn discard(self) {
         for node in self.new {
-            // SAFETY: never published: nobody else knows it.
+            // SAFETY: never published: no other thread knows it.
             drop(unsafe { node.into_owned() });
         }
     }
@@ -193,7 +194,7 @@ impl<D: Domain> Change<'_, D> {
     }
 }
 
-/// Where a prefix lives.
+/// The position of a prefix.
 struct Home {
     base: u32,
     levels: usize,
@@ -264,8 +265,8 @@ impl<D: Net> Trie<D> {
 
     /// Prepares the change that makes `prefix` answer `route`, or withdraws it.
     ///
-    /// Nodes that the change would leave empty are dropped from the path. When
-    /// the pool is empty nothing has happened.
+    /// Nodes that the change would leave empty are dropped from the path. If
+    /// the pool is empty, nothing changes.
     pub fn replace<'g>(
         &'g self,
         reach: &'g impl Reach<D>,
@@ -315,8 +316,8 @@ impl<D: Net> Trie<D> {
         Ok(change)
     }
 
-    /// Replaces the root of the subtrie that `prefix` is in. Nobody else is at
-    /// work.
+    /// Replaces the root of the subtrie that contains `prefix`. No other thread
+    /// may use the trie.
     pub fn put(&mut self, prefix: Prefix, root: Place<D>) {
         match Home::of(prefix).base {
             16 => self.at_16[(prefix.address >> 16) as usize] = root,
@@ -325,7 +326,7 @@ impl<D: Net> Trie<D> {
         }
     }
 
-    /// How many nodes can be reached. Nobody else is at work.
+    /// How many nodes can be reached. No other thread may use the trie.
     pub fn nodes(&mut self) -> usize {
         fn below<D: Domain>(reach: &Still, place: &Place<D>) -> usize {
             // Four levels at most.

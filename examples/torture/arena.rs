@@ -1,4 +1,4 @@
-//! What the threads share: the cells, the dead, and a section on its way.
+//! What the threads share: the cells, the dead threads, and a moving section.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,10 +11,10 @@ use crate::hands::Hands;
 use crate::held::{LOOKS, Seen};
 use crate::objects::{BOOKS, Block};
 
-/// Pointers that all threads read and replace; few, so that they meet.
+/// Pointers that all threads read and replace; few, so that the threads meet.
 pub const CELLS: usize = 4;
 
-/// A section that goes from thread to thread, with what it protects.
+/// A section that moves from thread to thread, with what it protects.
 struct Traveller<S: Scheme + 'static> {
     section: Section<'static, S>,
     seen: Option<Seen>,
@@ -30,7 +30,7 @@ pub struct Arena<S: Scheme + 'static> {
     pub counts: Counts,
 }
 
-/// What happened beside reading and writing.
+/// What happened besides reading and writing.
 #[derive(Default)]
 pub struct Counts {
     pub evicted: AtomicU64,
@@ -86,20 +86,21 @@ where
             std::mem::forget(handle);
             Some(id)
         };
-        // Known to be dead when it is known to have ended.
+        // It is recorded as dead when it is known to have ended.
         let id = thread::scope(|scope| scope.spawn(last_words).join());
         id.expect("a thread panicked").map(die);
     }
 
-    /// Evicts one of the dead, if there is one.
+    /// Evicts one of the dead threads, if any.
     pub fn bury(&self) -> bool {
         let Some(id) = lock(&self.dead).pop() else {
             return false;
         };
-        // SAFETY: its thread was joined before the id was put there, between
-        // two calls of the crate; its guards and its handle are forgotten.
+        // SAFETY: its thread was joined before the id was put there, and ended
+        // between two calls of the crate; its guards and its handle are
+        // forgotten.
         if unsafe { self.collector.evict(id) }.is_err() {
-            BOOKS.violation(|| "a dead owner has lost its slot already".into());
+            BOOKS.violation(|| "a dead owner has already lost its slot".into());
         }
         // SAFETY: as above.
         if unsafe { self.collector.evict(id) }.is_ok() {
@@ -109,7 +110,7 @@ where
         true
     }
 
-    /// Sends a section on its way, if none is.
+    /// Starts a moving section, if there is none.
     pub fn send(&self, cell: &AtomicPtr<Block>) {
         let mut place = lock(&self.traveller);
         if place.is_some() {
@@ -119,7 +120,7 @@ where
             let section = handle.into_section();
             // Acquire: the object's contents.
             let block = section.protect(cell, Ordering::Acquire);
-            let seen = Seen::new(block, "section that travels");
+            let seen = Seen::new(block, "section that moves");
             *place = Some(Traveller { section, seen });
         }
     }

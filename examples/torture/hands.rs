@@ -1,4 +1,4 @@
-//! What can be done with any handle.
+//! The operations of any handle.
 
 use std::ptr;
 use std::sync::atomic::Ordering;
@@ -9,7 +9,7 @@ use hyaline::{AtomicPtr, Handle, Role, Scheme};
 use crate::held::{Held, LOOKS, use_slow_lines};
 use crate::objects::{Block, alloc, free, mark_retired, poison};
 
-/// A handle at work: eager, deferred or per-CPU.
+/// A handle in use: eager, deferred or per-CPU.
 pub struct Hands<'h, 'c, S: Scheme + 'static, R: Role>(pub &'h Handle<'c, S, R>);
 
 impl<S: Scheme + 'static, R: Role> Hands<'_, '_, S, R> {
@@ -21,7 +21,7 @@ impl<S: Scheme + 'static, R: Role> Hands<'_, '_, S, R> {
         }
     }
 
-    /// Replaces an object and retires the old one with no guard: it may be
+    /// Replaces an object and retires the old one without a guard: it may be
     /// reclaimed at once.
     pub fn replace(&self, cell: &AtomicPtr<Block>) {
         use_slow_lines();
@@ -30,13 +30,13 @@ impl<S: Scheme + 'static, R: Role> Hands<'_, '_, S, R> {
         self.retire(cell.swap(new, Ordering::AcqRel));
     }
 
-    /// Replaces an object and uses the old one on, under a guard.
+    /// Replaces an object and keeps using the old one, under a guard.
     pub fn replace_and_defer(&self, cell: &AtomicPtr<Block>) {
         let Some(new) = self.alloc() else { return };
         let guard = self.0.enter();
         let held = Held::protect(&guard, cell, "replace");
         let old = held.as_ref().map_or(ptr::null_mut(), Held::block);
-        // AcqRel, as in `replace`; Relaxed: a failure is given up.
+        // AcqRel, as in `replace`; Relaxed: a failed attempt is dropped.
         if guard
             .compare_exchange(cell, old, new, Ordering::AcqRel, Ordering::Relaxed)
             .is_err()
@@ -45,15 +45,15 @@ impl<S: Scheme + 'static, R: Role> Hands<'_, '_, S, R> {
         }
         if let Some(held) = held {
             mark_retired(old);
-            // SAFETY: the exchange unlinked it, so it is retired here only; it
-            // is of the pool, as is the reclaimer.
+            // SAFETY: the exchange unlinked it, so it is retired only here; it
+            // is from the pool, and the reclaimer is a pool's.
             unsafe { guard.defer_retire(old, poison) };
             held.verify(LOOKS);
         }
     }
 
-    /// Moves an object from one cell to another, so that it is not the
-    /// youngest that readers find there.
+    /// Moves an object from one cell to another, so that readers find an object
+    /// there that is not the youngest.
     pub fn shift(&self, from: &AtomicPtr<Block>, to: &AtomicPtr<Block>) {
         let Some(new) = self.alloc() else { return };
         let old = {
@@ -110,7 +110,7 @@ impl<S: Scheme + 'static, R: Role> Hands<'_, '_, S, R> {
         }
     }
 
-    /// Makes an object and gives it back unused.
+    /// Makes an object and frees it unused.
     pub fn change_of_mind(&self) {
         if let Some(block) = self.alloc() {
             free(block);
@@ -120,19 +120,19 @@ impl<S: Scheme + 'static, R: Role> Hands<'_, '_, S, R> {
     pub fn alloc(&self) -> Option<*mut Block> {
         let block = alloc(self.0);
         if block.is_none() {
-            // Everything is pinned by readers that do not run: let them.
+            // Everything is held by readers that do not run: yield to them.
             thread::yield_now();
         }
         block
     }
 
-    /// Retires what the caller unlinked, if anything.
+    /// Retires what this call unlinked, if anything.
     pub fn retire(&self, block: *mut Block) {
         if !block.is_null() {
             mark_retired(block);
-            // SAFETY: unlinked by the caller's exchange, and so retired here
-            // only; no guard of this handle uses it; it is of the pool, as is
-            // the reclaimer.
+            // SAFETY: this call's exchange unlinked it, and it is retired only
+            // here; no guard of this handle uses it; it is from the pool, and
+            // the reclaimer is a pool's.
             unsafe { self.0.retire(block, poison) };
         }
     }

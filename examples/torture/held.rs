@@ -1,4 +1,4 @@
-//! Objects under a guard, and how they are looked at.
+//! Objects under a guard, and checks of them.
 
 use std::hint;
 use std::marker::PhantomData;
@@ -13,35 +13,35 @@ use crate::objects::{BOOKS, Block};
 struct Line(AtomicU64);
 
 /// Stores to lines that another core has just written take long to complete,
-/// and later stores of the same core wait behind them. A reader that has no
-/// barrier between its "I am active" and its loads is found out that way: its
-/// flag is still on the way when it holds a pointer.
+/// and later stores of the same core wait behind them. This exposes a reader
+/// without a barrier between its "I am active" and its loads: its flag is not
+/// visible yet when it holds a pointer.
 static SLOW_LINES: [Line; 8] = [const { Line(AtomicU64::new(0)) }; 8];
 
-/// Makes the lines slow for other cores, and this core's next stores late.
+/// Makes the lines slow for other cores, and delays this core's next stores.
 pub fn use_slow_lines() {
     for line in &SLOW_LINES {
-        // Relaxed: nothing is read through it.
+        // Relaxed: it publishes nothing.
         line.0.store(1, Ordering::Relaxed);
     }
 }
 
-/// Looks at a protected object while the guard lives.
+/// Checks a protected object while the guard is open.
 pub const LOOKS: usize = 16;
 
-/// An object that is protected. It must stay in the life that it was found in.
+/// An object that is protected. It must stay in the life in which it was found.
 pub struct Seen {
     block: *mut Block,
     life: u64,
     what: &'static str,
 }
 
-// SAFETY: the pointer is one into a static pool, and what it leads to is
-// atomic. It is sent together with the section that protects it.
+// SAFETY: the pointer is one into a static pool, and its target is atomic. It
+// is sent together with the section that protects it.
 unsafe impl Send for Seen {}
 
 impl Seen {
-    /// Takes note of what was loaded under an open section.
+    /// Records what was loaded in an open section.
     pub fn new(block: *mut Block, what: &'static str) -> Option<Self> {
         let mut seen = Self {
             block,
@@ -55,7 +55,7 @@ impl Seen {
         Some(seen)
     }
 
-    /// Looks at the object now.
+    /// Checks the object now.
     fn look(&self) -> Option<u64> {
         // SAFETY: not null, and from the static pool: readable, whatever the
         // collector does.
@@ -68,7 +68,7 @@ impl Seen {
         life.ok()
     }
 
-    /// Looks again, several times.
+    /// Checks again, several times.
     pub fn verify(&self, looks: usize) {
         for _ in 0..looks {
             match self.look() {
@@ -104,7 +104,7 @@ impl<'g> Held<'g> {
         Self::new(guard, guard.protect(cell, Ordering::Acquire), what)
     }
 
-    /// Takes note of an object that `guard` protects.
+    /// Records an object that `guard` protects.
     pub fn new<S: Scheme, R: Role>(
         _: &'g Guard<'_, S, R>,
         block: *mut Block,

@@ -1,11 +1,11 @@
-//! Does everything at once for as long as you like, and keeps books.
+//! Does everything at once for as long as requested, and keeps records.
 //!
-//! `cargo run --release --example torture` must find nothing; with `--broken`
-//! it runs over a barrier that does nothing, and must find that.
+//! `cargo run --release --example torture` must find nothing. With `--broken`
+//! it runs with a barrier that does nothing, and must detect that.
 //!
-//! `objects` has the canaries and the books, `sections` what grace periods are
-//! checked against, `worker` the threads, `hands` what they do with any kind of
-//! handle, `arena` what they share, and who among them is dead, `panics` the
+//! `objects` has the canaries and the records, `sections` the reference for
+//! grace periods, `worker` the threads, `hands` their operations on any kind of
+//! handle, `arena` what they share and which of them are dead, `panics` the
 //! reclaimers that panic.
 
 mod arena;
@@ -42,8 +42,8 @@ pub const SLOTS: usize = 16;
 #[derive(Clone, Copy)]
 struct Absent;
 
-// SAFETY: none; the contract is broken on purpose, to see that the checks of
-// this program notice. The objects are static, so that nothing worse happens.
+// SAFETY: none; the contract is broken on purpose, to test that this program
+// detects it. The objects are static, so that nothing worse happens.
 unsafe impl Barrier for Absent {
     fn light() {}
     fn heavy() {}
@@ -83,7 +83,7 @@ where
     Collector<SLOTS, S>: Sync,
 {
     let arena = Arena::new(collector);
-    // Relaxed, both: a flag, nothing is read through it.
+    // Relaxed, both: a flag, which publishes nothing.
     let stopped = || arena.stop.load(Ordering::Relaxed);
     let ops: u64 = thread::scope(|scope| {
         let spawn = |id| {

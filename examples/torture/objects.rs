@@ -1,9 +1,10 @@
-//! Pooled objects that tell whether they are alive, and the books about them.
+//! Pooled objects that detect whether they are alive, and the records about
+//! them.
 //!
-//! An object carries a canary: the number of its life, unique in the run. Who
-//! retires it marks the canary, the reclaimer poisons it. So a reader can tell
-//! that its object was reclaimed under its hands, and a reclaimer that it was
-//! called too early or twice.
+//! An object contains a canary: the number of its life, unique in the run. The
+//! thread that retires it marks the canary, the reclaimer poisons it. So a
+//! reader detects that its object was reclaimed during its section, and a
+//! reclaimer that it was called too early or twice.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +17,8 @@ use crate::panics::panic_if_due;
 /// Few, so that they are soon used again.
 pub const OBJECTS: usize = 2048;
 
-/// All objects. Static: also what was reclaimed too early stays readable.
+/// All objects. Static, so that an object that was reclaimed too early stays
+/// readable.
 pub static POOL: Pool<Object, OBJECTS> = Pool::new();
 
 /// An object with its reclamation header.
@@ -30,18 +32,18 @@ const RETIRED: u64 = 1;
 /// What threads share.
 pub struct Object {
     /// `2 * life`, later with `RETIRED`, in the end `POISON`. Atomic, so that
-    /// looking at it is defined even when the collector is not.
+    /// reading it is defined even when the collector is broken.
     canary: AtomicU64,
 }
 
 impl Object {
-    /// Which life the object is in, or why it has none.
+    /// The life of the object, or why it has none.
     ///
-    /// Never inlined, and so never merged with another look.
+    /// Never inlined, and so never merged with another check.
     #[inline(never)]
     pub fn life(&self) -> Result<u64, &'static str> {
         // Relaxed: the collector has to order this against the poisoning; a
-        // stronger load here would cover up for it.
+        // stronger load here would hide an error of the collector.
         match self.canary.load(Ordering::Relaxed) {
             POISON => Err("it is reclaimed"),
             canary => Ok(canary / 2),
@@ -61,7 +63,7 @@ pub struct Books {
     first: Mutex<String>,
 }
 
-/// The books; static, since reclaimers have nothing but the object.
+/// The records; static, because reclaimers have only the object.
 pub static BOOKS: Books = Books {
     lives: AtomicU64::new(0),
     retired: AtomicU64::new(0),
@@ -72,10 +74,10 @@ pub static BOOKS: Books = Books {
     first: Mutex::new(String::new()),
 };
 
-// Relaxed throughout, where nothing else is said: counters that publish
-// nothing, read exactly when all threads have ended.
+// Relaxed throughout, unless stated otherwise: counters that publish nothing,
+// and are exact when all threads have ended.
 impl Books {
-    /// Notes something that must not happen.
+    /// Records something that must not happen.
     pub fn violation(&self, what: impl FnOnce() -> String) {
         if self.violations.fetch_add(1, Ordering::Relaxed) == 0 {
             let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,7 +117,7 @@ impl Books {
         // there was, and never more.
         let retired = self.retired();
         let pending = retired.saturating_sub(self.reclaimed());
-        // A look first: mostly there is nothing to write.
+        // A load first: usually there is nothing to write.
         if pending > self.peak_pending() {
             self.peak_pending.fetch_max(pending, Ordering::Relaxed);
         }
@@ -140,18 +142,18 @@ pub fn alloc<S: Scheme, R: Role>(handle: &Handle<'_, S, R>) -> Option<*mut Block
     }
 }
 
-/// Gives an object back that nobody else ever saw.
+/// Frees an object that was never shared.
 pub fn free(block: *mut Block) {
-    // SAFETY: ours alone.
+    // SAFETY: exclusively ours.
     let object = unsafe { &**block };
     object.canary.store(POISON, Ordering::Relaxed);
     // SAFETY: from this pool, never published.
     unsafe { POOL.free(block) };
 }
 
-/// Marks an object that is about to be retired; the caller unlinked it.
+/// Marks an object that is about to be retired; this thread unlinked it.
 pub fn mark_retired(block: *mut Block) {
-    // SAFETY: nobody but the caller retires it, so it is not reclaimed yet.
+    // SAFETY: only this thread retires it, so it is not reclaimed yet.
     let object = unsafe { &**block };
     // Relaxed: the collector orders this before the reclaimer.
     let canary = object.canary.fetch_or(RETIRED, Ordering::Relaxed);
@@ -163,17 +165,17 @@ pub fn mark_retired(block: *mut Block) {
 }
 
 /// Checks that the object was retired and not yet reclaimed, poisons it, and
-/// gives it back to the pool. May panic at its end.
+/// returns it to the pool. May panic at its end.
 ///
 /// # Safety
 ///
-/// As of every reclaimer: called by the collector, with a retired object.
+/// As for every reclaimer: called by the collector, with a retired object.
 pub unsafe fn poison(link: *mut Link) {
     {
         // SAFETY: the collector calls this with an object of the pool, whose
         // memory is static.
         let object = unsafe { &**Link::cast::<Block>(link) };
-        // Relaxed: the collector orders this after all looks at the object.
+        // Relaxed: the collector orders this after all checks of the object.
         let canary = object.canary.swap(POISON, Ordering::Relaxed);
         if canary == POISON {
             BOOKS.violation(|| "an object was reclaimed twice".into());

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What such a panic carries.
+/// The payload of such a panic.
 struct OnPurpose;
 
 thread_local! {
@@ -12,11 +12,11 @@ thread_local! {
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
-/// How many did.
+/// How many reclaimers have panicked.
 pub static PANICKED: AtomicU64 = AtomicU64::new(0);
 
-/// Runs an operation in which the reclaimer panics that this thread runs after
-/// `count` others, if it runs so many. Any other panic goes on.
+/// Runs an operation in which a reclaimer panics: the one that this thread runs
+/// after `count` others, if it runs that many. Any other panic propagates.
 pub fn with_panic_after(count: u32, operation: impl FnOnce()) {
     LEFT.set(Some(count));
     let result = catch_unwind(AssertUnwindSafe(operation));
@@ -29,8 +29,8 @@ pub fn with_panic_after(count: u32, operation: impl FnOnce()) {
     }
 }
 
-/// For the end of a reclaimer: panics if it is the one. Once, so that the calls
-/// of the unwinding go well.
+/// For the end of a reclaimer: panics if it is the chosen one. Once, so that
+/// the calls of the unwinding do not panic.
 pub fn panic_if_due() {
     let left = LEFT.get();
     LEFT.set(left.and_then(|left| left.checked_sub(1)));

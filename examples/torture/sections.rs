@@ -1,9 +1,9 @@
-//! Sections that are on record, so that a grace period can be checked.
+//! Recorded sections, for the check of grace periods.
 //!
-//! A thread that stays in a section for long writes down a number that nobody
-//! else has, after it entered, and strikes it out before it leaves. Who waits
-//! for a grace period takes a copy of all numbers before it starts. When it is
-//! told that the period is over, none of them may still be there.
+//! A thread that stays in a section for long records a unique number after it
+//! entered, and removes it before it leaves. A thread that waits for a grace
+//! period copies all numbers before it starts. When the period is reported
+//! over, none of them may still be recorded.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,15 +16,16 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 /// The numbers of the open sections, by thread; 0 is none.
 static OPEN: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
 
-/// A section on record, until it is dropped: before the guard.
+/// A recorded section. It is dropped before the guard.
 pub struct OnRecord(usize);
 
 impl OnRecord {
     /// To be called by a thread that has entered.
     pub fn new(thread: usize) -> Self {
-        // Relaxed: unique, and that is all.
+        // Relaxed: it only has to be unique.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        // Release: who reads the number sees that the section is open.
+        // Release: a thread that reads the number sees that the section is
+        // open.
         OPEN[thread].store(number, Ordering::Release);
         Self(thread)
     }
@@ -51,10 +52,10 @@ impl Snapshot {
         self.0 == [0; SLOTS]
     }
 
-    /// The period is over, says `what`.
+    /// Checks the sections when `what` reports that the period is over.
     pub fn check(&self, what: &str) {
         for (thread, &number) in self.0.iter().enumerate() {
-            // Relaxed: what says so has to order it.
+            // Relaxed: the reporting call has to order it.
             if number != 0 && OPEN[thread].load(Ordering::Relaxed) == number {
                 BOOKS.violation(|| format!("{what} says that section {number} is over"));
             }
@@ -62,20 +63,20 @@ impl Snapshot {
     }
 }
 
-/// The callbacks of the threads, and what each of them is to check.
+/// The callbacks of the threads, and what each of them has to check.
 static CALLBACKS: [Callback; SLOTS] = [const { Callback::new() }; SLOTS];
 static WATCHED: [[AtomicU64; SLOTS]; SLOTS] =
     [const { [const { AtomicU64::new(0) }; SLOTS] }; SLOTS];
 pub static ASKED: AtomicU64 = AtomicU64::new(0);
 pub static CALLED: AtomicU64 = AtomicU64::new(0);
 
-/// Has the callback of this thread called later, if the last call is over.
+/// Registers the callback of this thread, if its last call is over.
 pub fn call_later<S: hyaline::Scheme, R: hyaline::Role>(
     thread: usize,
     handle: &hyaline::Handle<'_, S, R>,
     free: &mut bool,
 ) {
-    // The books are the thread's while its callback is not under way.
+    // The records belong to the thread while its callback is not under way.
     // Acquire: pairs with the Release in `called`.
     *free |= WATCHED[thread][thread].load(Ordering::Acquire) == DONE;
     if !*free {
@@ -83,10 +84,11 @@ pub fn call_later<S: hyaline::Scheme, R: hyaline::Role>(
     }
     let snapshot = Snapshot::take();
     for (place, number) in WATCHED[thread].iter().zip(snapshot.0) {
-        // Relaxed: the collector passes it on.
+        // Relaxed: the collector passes it to the callback.
         place.store(number, Ordering::Relaxed);
     }
-    // Its own section, if any, does not matter: the place is for the answer.
+    // The thread's own section, if any, does not matter: its entry is for the
+    // result.
     WATCHED[thread][thread].store(0, Ordering::Relaxed);
     let asked = CALLBACKS[thread].call_later(handle, called, thread);
     if asked.is_err() {
@@ -96,7 +98,7 @@ pub fn call_later<S: hyaline::Scheme, R: hyaline::Role>(
     *free = false;
 }
 
-/// In the place of a thread's own section: its callback was called.
+/// The value of a thread's own entry after its callback was called.
 const DONE: u64 = u64::MAX;
 
 fn called(thread: usize) {
@@ -104,6 +106,6 @@ fn called(thread: usize) {
     let watched = std::array::from_fn(|i| WATCHED[thread][i].load(Ordering::Relaxed));
     Snapshot(watched).check("a callback");
     CALLED.fetch_add(1, Ordering::Relaxed);
-    // Release: the books are the thread's again.
+    // Release: the records belong to the thread again.
     WATCHED[thread][thread].store(DONE, Ordering::Release);
 }

@@ -1,4 +1,4 @@
-//! One thread that does everything a user may do, in random order.
+//! One thread that does everything that a user may do, in random order.
 
 use std::num::NonZeroU16;
 use std::ptr;
@@ -17,7 +17,7 @@ use crate::panics::with_panic_after;
 use crate::rng::Rng;
 use crate::sections::{OnRecord, Snapshot, call_later};
 
-/// Steps of a burst: two threads are often in theirs at the same time.
+/// Steps of a burst: the bursts of two threads often overlap.
 const BURST: usize = 64;
 
 /// A thread with its handle.
@@ -39,7 +39,8 @@ where
             if let Ok(handle) = arena.collector.register() {
                 break handle;
             }
-            // All slots in use: some thread has two for a moment, or is dead.
+            // All slots are in use: some thread has two for a moment, or is
+            // dead.
             arena.bury();
             arena.receive();
             thread::yield_now();
@@ -58,7 +59,7 @@ where
     /// number of operations.
     pub fn run(mut self) -> u64 {
         let mut ops = 0;
-        // Relaxed: a flag, nothing is read through it.
+        // Relaxed: a flag, which publishes nothing.
         while !self.arena.stop.load(Ordering::Relaxed) {
             ops += self.step();
             if BOOKS.violations() > 0 {
@@ -103,7 +104,7 @@ where
             127 => self.synchronize(),
             _ => self.panic(cell, other),
         }
-        // What is pinned may be all there is.
+        // What is held may be all there is.
         if crate::objects::POOL.available() < crate::objects::OBJECTS / 4 {
             let _ = self.arena.bury() || self.arena.receive();
         }
@@ -116,7 +117,7 @@ where
         &self.arena.cells[index.saturating_sub(CELLS - 1)]
     }
 
-    /// Leaves and comes back, perhaps in another slot.
+    /// Releases its slot and registers again, perhaps in another slot.
     fn register_again(&mut self) {
         // The new one first, if there is a slot: then the slot changes.
         if let Ok(handle) = self.arena.collector.register() {
@@ -138,8 +139,8 @@ where
         }
     }
 
-    /// A reader that stays for long, on record, and starts over when it is
-    /// asked to.
+    /// A reader that stays in its section for long, is recorded, and starts
+    /// over when requested.
     fn linger(&mut self, cell: &AtomicPtr<Block>) {
         let end = Instant::now() + Duration::from_micros(u64::from(self.rng.below(200)));
         while Instant::now() < end {
@@ -193,8 +194,8 @@ where
         })
     }
 
-    /// An operation in which a reclaimer panics, if one runs: the operation has
-    /// its effect, and no other object is lost.
+    /// An operation in which a reclaimer panics, if one runs: the operation
+    /// takes effect, and no other object is lost.
     fn panic(&mut self, cell: &AtomicPtr<Block>, other: &AtomicPtr<Block>) {
         let (count, which) = (self.rng.below(4), self.rng.below(8));
         with_panic_after(count, || match which {
@@ -214,7 +215,7 @@ where
         self.handle.limit_reclaims(limit);
     }
 
-    /// Asks the reader that holds up most, or any.
+    /// Requests a restart of the oldest reader, or of any.
     fn hurry(&mut self) {
         let slot = match self.arena.collector.oldest() {
             Some(oldest) => oldest.slot,
@@ -225,7 +226,7 @@ where
         }
     }
 
-    /// Starts a grace period, or looks whether it is over.
+    /// Starts a grace period, or checks whether it is over.
     fn grace(&mut self) {
         let Some((token, snapshot)) = &mut self.token else {
             let snapshot = Snapshot::take();
@@ -243,7 +244,7 @@ where
 
     fn synchronize(&mut self) {
         let mut snapshot = Snapshot::take();
-        // With luck there is somebody to wait for.
+        // There may be a section to wait for.
         for _ in 0..50 {
             if !snapshot.is_empty() {
                 break;
@@ -253,7 +254,7 @@ where
         }
         let arena = self.arena;
         let waited = self.handle.synchronize(|| {
-            // Those who cannot leave by themselves.
+            // The sections that cannot end by themselves.
             if !arena.bury() && !arena.receive() {
                 thread::yield_now();
             }
@@ -270,7 +271,7 @@ where
         drop(guard);
     }
 
-    /// Empties the cells, when no other thread works.
+    /// Empties the cells, when no other thread runs.
     pub fn clear(self) {
         // One more of each, so that a short run has one.
         self.arena.die(&self.arena.cells[0], false);

@@ -1,5 +1,5 @@
-//! The sequences of `tests/model.rs`, chosen by a fuzzer: the first byte is
-//! the setup, each three more an operation.
+//! The sequences of `tests/model.rs`, chosen by a fuzzer: the first byte is the
+//! setup, and each following three bytes are an operation.
 //!
 //! With `SHOW` in the environment the sequence is printed first:
 //! `cargo xtask fuzz --show FILE`.

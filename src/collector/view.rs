@@ -17,9 +17,9 @@ use crate::{
 ///
 /// Every [`Collector`](crate::Collector) dereferences to one, as an array
 /// does to a slice. Where the number of slots is known only at boot, such as
-/// the number of CPUs, a view is made [in place](Self::in_place) in memory of
-/// the caller's, or `boxed` with feature `alloc`. Neither needs stack in
-/// proportion to the number of slots.
+/// the number of CPUs, a view is made [in place](Self::in_place) in memory
+/// that the caller provides, or `boxed` with feature `alloc`. Neither needs
+/// stack in proportion to the number of slots.
 ///
 /// ```
 /// use core::mem::MaybeUninit;
@@ -211,7 +211,7 @@ impl<S: Scheme> CollectorView<S> {
     /// interrupt, code with a deadline, code that must not free.
     ///
     /// The end of a section is a load and a store. To retire is to push the
-    /// object onto the slot's own stack, without a look at other slots and
+    /// object onto the slot's own stack, without access to other slots and
     /// without a lock; the eager handles publish and reclaim it. A collector
     /// that has no eager handle reclaims nothing until it is dropped.
     ///

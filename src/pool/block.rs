@@ -20,7 +20,7 @@ use crate::{
 #[repr(C)]
 pub(super) struct Block<T> {
     object: UnsafeCell<MaybeUninit<Linked<T>>>,
-    /// The block's number; written when it is taken, read by who owns it.
+    /// The block's number; written when it is taken, read by its owner.
     pub(super) number: Cell<Half>,
     /// A node of the tree; not this block's own.
     node: AtomicHalf,
@@ -87,8 +87,8 @@ pub(crate) struct Vacant<T> {
 impl<T> Vacant<T> {
     /// # Safety
     ///
-    /// `object` came from a pool. When the result is dropped the pool is still
-    /// there, and the block is the caller's alone and has no value that is to
+    /// `object` came from a pool. When the result is dropped the pool still
+    /// exists, and the block is exclusively owned and has no value that is to
     /// be dropped. `magazine` is null or as [`Magazine::keep`] wants it.
     #[inline]
     pub(crate) unsafe fn new(object: *mut Linked<T>, magazine: *mut Link) -> Self {

@@ -24,9 +24,9 @@
 //!    (`Barrier`, clause 2), and `began <= retired` by the coherence of that
 //!    word. So a section with `began > retired` cannot find what was published,
 //!    and is not waited for.
-//! 5. All stores of a slot's eras are Release, all looks Acquire. A look that
+//! 5. All stores of a slot's eras are Release, all checks Acquire. A check that
 //!    finds an era of a later section, or one that an interrupted context set
-//!    back, happens after the section for which it looks.
+//!    back, happens after the section that it checks.
 //!
 //! | reader (access era 5) | era | retirer |
 //! |---|---|---|
@@ -322,7 +322,7 @@ impl EraPolicy for Eras {
             }),
         };
         // The sections that follow must begin in a later era. Otherwise, if no
-        // objects are allocated, a reader that is inside at each look would
+        // objects are allocated, a reader that is inside at each check would
         // hold indefinitely what its first section held.
         if parts.0.is_some() && latest >= clock.at_most() {
             clock.tick();

@@ -3,15 +3,16 @@
 //! The name is Bonwick's and Adams's (USENIX 2001), for a stock of free
 //! objects that one processor draws on without asking the others.
 //!
-//! Others do not find these blocks in the pool. But who finds none there takes
-//! them out of the magazines of all slots, so that a sleeping handle keeps
-//! none from those that are awake. A magazine is used by who has *claimed* it,
-//! and nobody waits for a claim: a magazine that somebody else has is passed
-//! over. An owner that has a section open need not claim, if nobody has: the
-//! section does. Such a claim is the reader's side of `raw`'s (1). The owner
-//! stores its section, executes the light barrier, looks for a claim; a thief
-//! claims, executes the heavy barrier, looks for a section, and lets go if it
-//! is open. At least one of them sees the other.
+//! Others do not find these blocks in the pool. But an allocation that finds
+//! none there takes them out of the magazines of all slots, so that a sleeping
+//! handle keeps none from those that are awake. Only the slot that has
+//! *claimed* a magazine uses it, and no call waits for a claim: a magazine that
+//! another slot has claimed is skipped. An owner that has a section open need
+//! not claim it, if no other slot has: its section is the claim. Such a claim
+//! is the reader's side of `raw`'s (1). The owner stores its section, executes
+//! the light barrier, checks for a claim; a thief claims, executes the heavy
+//! barrier, checks for a section, and ends its claim if it is open. At least
+//! one of them sees the other.
 
 #[cfg(target_pointer_width = "64")]
 pub(crate) use kept::Magazine;
@@ -28,7 +29,7 @@ mod kept {
         sync::{AtomicPtr, AtomicUsize, Cell, Ordering, impl_init},
     };
 
-    /// Nobody.
+    /// Not claimed.
     const FREE: usize = 0;
 
     /// Free blocks of one pool that a slot keeps for its next allocations.
@@ -104,8 +105,8 @@ mod kept {
                 .is_ok()
         }
 
-        /// Claims it for the owner, who is about to reclaim, if that one uses a
-        /// pool of which blocks are kept.
+        /// Claims it for the owner, which is about to reclaim, if the owner keeps
+        /// blocks of a pool.
         #[inline]
         pub(crate) fn claim_to_keep(&self, own: usize) -> bool {
             self.most.get() != 0 && self.claim(own)
@@ -203,9 +204,9 @@ mod kept {
         ///
         /// # Safety
         ///
-        /// The block is the caller's, with this link and this number in this
-        /// pool. The header's `next` is null or a magazine of the caller's,
-        /// who has claimed it.
+        /// The block is exclusively owned, with this link and this number in this
+        /// pool. The header's `next` is null or a magazine that this call has
+        /// claimed.
         #[inline]
         pub(crate) unsafe fn keep(link: *mut Link, pool: Tree, number: usize) -> bool {
             // SAFETY: the header is valid and ours; `next` leads to nothing or
@@ -235,9 +236,9 @@ mod kept {
             self.first.load(Ordering::Relaxed).is_null()
         }
 
-        /// Gives all blocks back to their pool; for who has it claimed, or
-        /// alone. They leave it one by one, so that no more than one is lost
-        /// with a task that dies meanwhile.
+        /// Gives all blocks back to their pool. The magazine is claimed, or owned
+        /// exclusively. The blocks leave it one by one, so that a task that dies
+        /// meanwhile loses at most one.
         pub(crate) fn give_back(&self) {
             let Some(pool) = self.pool.get() else { return };
             loop {
@@ -264,7 +265,7 @@ mod kept {
             is_of
         }
 
-        /// As `give_back`, whoever has claimed it.
+        /// As `give_back`, no matter who has claimed it.
         pub(crate) fn reset(&self) {
             self.give_back();
             self.pool.set(None);

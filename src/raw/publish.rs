@@ -289,7 +289,7 @@ impl<S: Scheme> Global<S> {
         if list.is_null() {
             return None;
         }
-        // The decisive look comes after the taking (3).
+        // The decisive check comes after the taking (3).
         let seen = slot.section.look();
         let seen = if is_owner { Seen::NONE } else { seen };
         // SAFETY: `take` gave us the list, with the notes of `hold`.

@@ -48,7 +48,7 @@ impl<S: Scheme> Local<'_, S> {
     #[inline(always)]
     pub(crate) fn leave<R: Role>(&self) {
         self.slot.section.leave::<S::Barrier>();
-        // A push that this look misses is delayed (5).
+        // A push that this check misses is delayed (5).
         if self.slot.is_wanted() {
             self.global.section_over::<R>(self.slot);
         }

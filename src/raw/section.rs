@@ -2,7 +2,7 @@
 //!
 //! A section is over once the word shows depth 0 *or another number*. The owner
 //! changes the number between two sections if another thread *wants* to see
-//! that a section is over. A thread that waits sets a flag at each look that
+//! that a section is over. A thread that waits sets a flag at each check that
 //! finds the section open, and the leave that sees the flag increments the
 //! number. So sections that no thread waits for cost nothing. A thread waits
 //! for the section that was open when the call that set the flag returned, and
@@ -14,7 +14,7 @@
 //!
 //! *They wrap:* after 2^8 on 64-bit targets, 2^16 on 32 bits, 2^8 on 16. Each
 //! stands for a section that a thread saw open. A waiter is delayed if it finds
-//! the section open with the same number at each of its looks.
+//! the section open with the same number at each of its checks.
 //!
 //! *They are set back:* where contexts nest, an interrupt in the middle of an
 //! enter of its task may increment a number that the task then sets back:

@@ -44,8 +44,8 @@ impl Stack {
         self.head() == 0
     }
 
-    /// Whether the stack is empty: sees all pushes that precede the caller's
-    /// heavy barrier.
+    /// Whether the stack is empty: sees all pushes that precede the heavy
+    /// barrier of this thread.
     pub(super) fn is_empty(&self) -> bool {
         step();
         // Relaxed: the heavy barrier before the call orders it.

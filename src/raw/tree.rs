@@ -8,7 +8,7 @@
 //! # A count is never too high
 //!
 //! That is what makes a refusal cheap: if the root counts all leaves, all
-//! blocks are taken. It holds at each instant, whoever is preempted:
+//! blocks are taken. It holds at each instant, whichever call is preempted:
 //!
 //! - a call that takes the last block of a leaf counts the leaf *afterwards*;
 //! - a call that frees a block of a full leaf takes the leaf off all counts
@@ -16,9 +16,9 @@
 //!   freed a block, the call puts it back on, and tries again.
 //!
 //! So a count is the number of full leaves, less one for each call that stands
-//! between its two steps. A count that is too low costs a look at a full leaf
+//! between its two steps. A count that is too low costs a load of a full leaf
 //! for each such call, and nothing else: a search that finds nothing below a
-//! node goes on behind it.
+//! node continues behind it.
 //!
 //! The order of a leaf's exchanges is the order of its counts: a free releases
 //! what it took off, and the call that fills the leaf again acquires that
@@ -120,7 +120,7 @@ impl Tree {
     fn take_in(self, shape: Shape, group: usize) -> Option<usize> {
         // SAFETY: the group is there.
         let leaf = unsafe { self.node(group * GROUP) };
-        // Relaxed: a look before the exchange.
+        // Relaxed: a check before the exchange.
         let mut seen = leaf.load(Ordering::Relaxed);
         loop {
             let taken = seen | shape.absent(group);
@@ -128,7 +128,7 @@ impl Tree {
                 return None;
             }
             let bit = taken.trailing_ones();
-            // A pool of less than a group has no more than this leaf, which
+            // A pool smaller than a group has only this leaf, which
             // never looks full to `put`.
             let new = if shape.len > GROUP { taken } else { seen } | 1 << bit;
             let is_last = new == FULL && shape.len > GROUP;
@@ -363,4 +363,5 @@ impl Shape {
 }
 
 #[cfg(all(test, hyaline_loom))]
+#[path = "tree/models.rs"] // `capi` has this file under another path
 mod models;

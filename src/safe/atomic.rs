@@ -129,8 +129,8 @@ impl<T, D: Domain> Atomic<T, D> {
     /// ```
     #[inline]
     pub unsafe fn load_unguarded<'g>(&self) -> Shared<'g, T, D> {
-        // Acquire: as in `load`; a caller need not be ordered after those who
-        // changed the place.
+        // Acquire: as in `load`; a caller need not be ordered after the
+        // stores to this pointer.
         let object = self.pointer.load(Ordering::Acquire);
         // SAFETY: neither freed nor retired while it is used (fn contract).
         unsafe { Shared::from_object(object) }

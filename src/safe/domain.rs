@@ -7,7 +7,7 @@ use crate::{CollectorView, Deferred, Eager, HandleId, Nested, Role, SlotsExhaust
 
 /// A type that names one collector: its users, and what they share.
 ///
-/// The macro [`domain!`](crate::domain) makes one. By hand it is
+/// The macro [`domain!`](crate::domain) makes one. Without it:
 ///
 /// ```
 /// use hyaline::{Collector, safe::Domain};
@@ -255,7 +255,7 @@ impl<D: Domain> PerCpu<D> {
         self.handle.slot()
     }
 
-    /// Names the handle, as [`Handle::id`](crate::Handle::id). Wait-free, any
+    /// Identifies the handle, as [`Handle::id`](crate::Handle::id). Wait-free, any
     /// context, any CPU.
     ///
     /// ```

@@ -47,13 +47,13 @@ impl<T> Node<T> {
     ///
     /// # Safety
     ///
-    /// The node was acquired, and nobody writes `next` any more.
+    /// The node was acquired, and `next` is not written any more.
     #[inline]
     pub(super) unsafe fn fixed_next(&self) -> *mut Linked<Self> {
-        // SAFETY: the caller's.
+        // SAFETY: "acquired, and not written any more" (# Safety).
         #[cfg(not(hyaline_loom))]
         return unsafe { *self.next.as_ptr() };
-        // SAFETY: the caller's, which loom checks.
+        // SAFETY: as above, which loom checks.
         #[cfg(hyaline_loom)]
         unsafe {
             self.next.unsync_load()
@@ -64,10 +64,11 @@ impl<T> Node<T> {
     ///
     /// # Safety
     ///
-    /// The node is protected and has a value, which is the caller's, once.
+    /// The node is protected and has a value, which is taken once.
     #[inline]
     pub(super) unsafe fn take(node: *mut Linked<Self>) -> T {
-        // SAFETY: the caller's. Others may look at `next` meanwhile.
+        // SAFETY: "protected", "taken once" (# Safety). Only the value is read:
+        // others may access `next` meanwhile.
         unsafe { (&raw const (*node).value.value).read().assume_init() }
     }
 }
@@ -163,8 +164,8 @@ impl<'p, B> Blank<'p, B> {
         Some((blank, enter()))
     }
 
-    /// The block of an object that has no value any more, or whose value is the
-    /// caller's.
+    /// The block of an object that has no value any more, or whose value was
+    /// read out.
     ///
     /// # Safety
     ///
@@ -172,7 +173,7 @@ impl<'p, B> Blank<'p, B> {
     #[inline]
     pub(super) unsafe fn of(object: *mut Linked<B>) -> Self {
         Self {
-            // SAFETY: the caller's.
+            // SAFETY: the contract of `Vacant::new` (# Safety).
             block: unsafe { Vacant::new(object, ptr::null_mut()) },
             pool: PhantomData,
         }
@@ -254,11 +255,11 @@ impl<'p, T> Blank<'p, MaybeUninit<T>> {
     ///
     /// # Safety
     ///
-    /// `object` came from `fill`, is the caller's alone, and is used no more.
+    /// `object` came from `fill`, is exclusively owned, and is not used again.
     #[inline]
     pub(super) unsafe fn empty(object: *mut Linked<T>) -> (Self, T) {
-        // SAFETY: the caller's: the value is read once, and the block has none
-        // from here on.
+        // SAFETY: "exclusively owned", "not used again" (# Safety): the value is
+        // read once, and the block has none from here on.
         unsafe {
             let value = (&raw const (*object).value).read();
             (Self::of(object.cast()), value)

@@ -46,10 +46,10 @@ use crate::{
 /// | [`is_empty`](Self::is_empty) | as [`Handle::enter`] | yes |
 /// | [`len`](Self::len), [`iter`](Self::iter) | a walk; in robust mode `len` repeats it if another call popped a value | yes |
 ///
-/// A push for which there is no block flushes its handle, which looks at each
+/// A push for which there is no block flushes its handle, which checks each
 /// slot and may run reclaimers of others; with a deferred handle it does not.
-/// The reclaimer of a node only frees its block: a value that was popped is
-/// the caller's.
+/// The reclaimer of a node only frees its block: a value that was popped
+/// belongs to the caller.
 ///
 /// # Memory
 ///
@@ -257,7 +257,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
         // Release: a call that finds `next` by way of the tail sees its
         // contents, which we acquired. Acquire, also on failure: a pop that
         // retires `tail` must come after the exchange that advanced the tail,
-        // so that its heavy barrier covers it.
+        // so that its heavy barrier orders it.
         let _ = (self.tail.0).compare_exchange(tail, next, Ordering::AcqRel, Ordering::Acquire);
     }
 

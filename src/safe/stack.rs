@@ -32,10 +32,10 @@ use crate::{
 /// | [`is_empty`](Self::is_empty) | wait-free | yes |
 /// | [`len`](Self::len), [`iter`](Self::iter) | a walk through the values | yes |
 ///
-/// A push for which there is no block flushes its handle, which looks at each
+/// A push for which there is no block flushes its handle, which checks each
 /// slot and may run reclaimers of others; with a deferred handle it does not.
-/// The reclaimer of a node only frees its block: a value that was popped is
-/// the caller's.
+/// The reclaimer of a node only frees its block: a value that was popped
+/// belongs to the caller.
 ///
 /// # Memory
 ///

@@ -77,7 +77,7 @@ pub trait Storage<N, const K: usize>: sealed::Sealed {
     ///
     /// # Safety
     ///
-    /// The object came from the pool, is the caller's alone, and is not used
+    /// The object came from the pool, is exclusively owned, and is not used
     /// again.
     #[doc(hidden)]
     unsafe fn leave(object: *mut Linked<N>);
@@ -115,7 +115,8 @@ impl<N: 'static, const K: usize> Storage<N, K> for InPool {
     }
 
     unsafe fn leave(object: *mut Linked<N>) {
-        // SAFETY: the caller's; the pool is a static.
+        // SAFETY: "came from the pool", "exclusively owned" (# Safety); the pool
+        // is a static.
         drop(unsafe { Vacant::new(object, core::ptr::null_mut()) });
     }
 }

@@ -1,4 +1,4 @@
-//! Picks the memory map of the board that the cargo feature names.
+//! Chooses the memory map of the board that the cargo feature names.
 
 use std::{env, fs, path::PathBuf};
 

@@ -1,4 +1,5 @@
-//! Link arguments: no start-up code and no memory map, for the image is never run.
+//! Link arguments: no start-up code and no memory map, because the image is
+//! never run.
 
 fn main() {
     println!("cargo:rustc-link-arg=-e_start");

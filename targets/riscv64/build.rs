@@ -1,4 +1,5 @@
-//! Picks the memory map of the mode; memory.x must come before riscv-rt's script.
+//! Chooses the memory map of the mode; memory.x must come before riscv-rt's
+//! script.
 
 use std::{env, fs, path::PathBuf};
 

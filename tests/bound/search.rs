@@ -1,5 +1,5 @@
-//! A search for schedules with many pending objects: it keeps scripts, changes
-//! them, and goes on with those that come to a higher peak.
+//! A search for schedules with many pending objects: it keeps scripts, mutates
+//! them, and continues with those that reach a higher peak.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -7,7 +7,7 @@ use hyaline::Config;
 
 use super::world::{ALL, Limits, Op, Step, World};
 
-/// A generator of numbers that look random (xorshift).
+/// A pseudo-random number generator (xorshift).
 pub struct Random(u64);
 
 impl Random {
@@ -28,7 +28,7 @@ impl Random {
     }
 }
 
-/// What is searched.
+/// What to search.
 #[derive(Clone, Copy)]
 pub struct Setup {
     pub config: Config,
@@ -36,7 +36,7 @@ pub struct Setup {
     pub ops: &'static [Op],
 }
 
-/// What was found.
+/// The result of a search.
 pub struct Found {
     pub bound: usize,
     pub peak: usize,
@@ -47,11 +47,12 @@ const LONGEST: usize = 120;
 impl Setup {
     fn peak<const N: usize>(&self, script: &[Step]) -> usize {
         let run = || World::<N>::run(self.config, self.limits, self.ops, script.to_vec(), false);
-        // What fails in another way is worse than any peak.
+        // A failure of another kind is worse than any peak.
         panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(usize::MAX)
     }
 
-    /// Searches as long as it may; `may` is told how many scripts have run.
+    /// Searches while `may` returns true; its argument is the number of scripts
+    /// run.
     pub fn search<const N: usize>(&self, mut may: impl FnMut(usize) -> bool) -> Found {
         let Limits { stalls, live, .. } = self.limits;
         let bound = self.config.most_pending(N, stalls, live);
@@ -74,7 +75,8 @@ impl Setup {
                 kept.push((peak, script));
                 continue;
             }
-            // The worst of three makes room, if it is not better.
+            // The new script replaces the worst of three, unless it is worse
+            // itself.
             let loser = (0..3)
                 .map(|_| random.below(kept.len()))
                 .min_by_key(|at| kept[*at].0);
@@ -92,7 +94,7 @@ impl Setup {
         Found { bound, peak }
     }
 
-    /// Takes steps out for as long as the peak is not lower.
+    /// Removes steps as long as the peak does not fall.
     fn shrink<const N: usize>(&self, mut script: Vec<Step>, peak: usize) -> Vec<Step> {
         for length in [16, 4, 1] {
             let mut at = 0;
@@ -110,7 +112,7 @@ impl Setup {
     }
 }
 
-/// A script that is a little different from one that was kept.
+/// Makes a variant of a kept script.
 fn change(kept: &[(usize, Vec<Step>)], random: &mut Random) -> Vec<Step> {
     let best = (0..3)
         .map(|_| random.below(kept.len()))
@@ -130,13 +132,13 @@ fn change(kept: &[(usize, Vec<Step>)], random: &mut Random) -> Vec<Step> {
             2 | 3 => script.insert(at, random.step()),
             4 => drop(script.drain(at..at + many)),
             5 => {
-                // Once more, at another place.
+                // Repeats it elsewhere.
                 let part = script[at..at + many].to_vec();
                 let to = random.below(length);
                 script.splice(to..to, part);
             }
             6 => {
-                // The other end of another script.
+                // Appends the end of another script.
                 let other = &kept[random.below(kept.len())].1;
                 let from = random.below(other.len().max(1));
                 script.truncate(at);

@@ -1,4 +1,4 @@
-//! The ways that once led past the bound.
+//! The schedules that once exceeded the bound.
 
 use std::{mem, num::NonZeroU16, panic, ptr, sync::atomic::Ordering};
 
@@ -14,7 +14,7 @@ fn make<R: Role>(handle: &Handle<'_, Robust, R>) -> *mut Object {
     Box::into_raw(Box::new(handle.link(7)))
 }
 
-/// Retires an object that nobody finds.
+/// Retires an object that was never shared.
 fn retire<R: Role>(handle: &Handle<'_, Robust, R>, object: *mut Object) {
     // SAFETY: never shared, from a box, retired once.
     unsafe {
@@ -30,8 +30,8 @@ fn churn<R: Role>(handle: &Handle<'_, Robust, R>, objects: usize) {
     }
 }
 
-/// One stalled section; old objects are retired one by one between young ones
-/// of a deferred handle and of one's own.
+/// One stalled section. Old objects are retired one by one between young ones,
+/// of a deferred handle and of the handle itself.
 fn old_among_young(deferred_ones: usize, old_ones: usize) -> (usize, usize) {
     const N: usize = 3;
     let collector = Collector::<N, Robust>::with_config(CONFIG);
@@ -47,30 +47,30 @@ fn old_among_young(deferred_ones: usize, old_ones: usize) -> (usize, usize) {
         peak = peak.max(collector.stats().pending());
     }
     drop(stalled);
-    // In use: the old ones, one in the making, and what is deferred.
+    // In use: the old ones, one being made, and the deferred ones.
     (
         peak,
         CONFIG.most_pending(N, 1, old_ones + 1 + deferred_ones),
     )
 }
 
-/// Batches that were handed over to a full one: 172 of 300.
+/// Batches that were handed over to a full one once reached 172 of 300.
 #[test]
 fn a_deferred_batch_in_each_batch() {
     let (peak, bound) = old_among_young(4, 49);
     assert!(peak <= 80 && peak <= bound, "{peak} of {bound}");
 }
 
-/// A hundred deferred objects between two publishes are in use until then, and
-/// are not held after it.
+/// A hundred deferred objects between two publishes are in use until the
+/// second, and are not held after it.
 #[test]
 fn bursts_of_deferred_objects() {
     let (peak, bound) = old_among_young(100, 9);
     assert!(peak <= 120 && peak <= bound, "{peak} of {bound}");
 }
 
-/// A deferred handle retires, and nobody publishes or collects: that is not
-/// bounded by anything here, which is why these objects count as in use.
+/// A deferred handle retires, and nobody publishes or collects. Nothing here
+/// bounds that, which is why these objects count as in use.
 #[test]
 fn a_flood_of_deferred_objects() {
     let collector = Collector::<2, Robust>::with_config(CONFIG);
@@ -85,7 +85,7 @@ fn a_flood_of_deferred_objects() {
     assert_eq!(collector.stats().pending(), 0);
 }
 
-/// A handle that may run one reclaimer a call.
+/// A handle with a limit of one reclaimer per call.
 #[test]
 fn a_limit_of_one() {
     let collector = Collector::<1, Robust>::with_config(CONFIG);
@@ -98,14 +98,14 @@ fn a_limit_of_one() {
         stats.peak <= bound && stats.pending() <= 4,
         "{stats:?}, bound {bound}"
     );
-    // What is left over goes with what is retired then.
+    // Leftover objects are taken together with those retired then.
     writer.limit_reclaims(NonZeroU16::new(2));
     churn(&writer, 8);
     assert!(collector.stats().pending() < 4);
 }
 
-/// A header without a birth era counts as older than every section: not
-/// covered, which the pages of `Link::new` and `most_pending` say.
+/// A header without a birth era counts as older than every section. The bound
+/// excludes it, as `Link::new` and `most_pending` document.
 #[test]
 fn objects_without_a_birth_era_are_not_covered() {
     #[repr(C)]
@@ -166,7 +166,7 @@ fn a_backlog_of_a_reader_with_a_limit() {
                 drop(reader.enter());
             }
             writer.flush();
-            // The second flush is after the section.
+            // The second flush follows the section.
             assert_eq!(collector.stats().pending(), 0);
         }
         let (peak, bound) = (collector.stats().peak, BATCH.most_pending(2, 1, 2));
@@ -176,7 +176,7 @@ fn a_backlog_of_a_reader_with_a_limit() {
 }
 
 /// A reader is preempted in the first reclaimer of its leave. Meanwhile a
-/// writer goes on, with short sections of another reader and flushes.
+/// writer continues, with short sections of another reader and flushes.
 #[test]
 fn a_reader_preempted_in_its_first_reclaimer() {
     use std::cell::Cell;
@@ -220,7 +220,7 @@ fn a_reader_preempted_in_its_first_reclaimer() {
         assert_eq!(held, 40);
         drop(writer);
         drop(guard);
-        // The call, and the section of which the call was the end.
+        // The call, and the section that the call ended.
         let bound = CONFIG.most_pending(N, 1, 41);
         let peak = peak.get().max(held);
         assert!((40..=bound).contains(&peak), "{peak} of {bound}");
@@ -228,8 +228,8 @@ fn a_reader_preempted_in_its_first_reclaimer() {
     });
 }
 
-/// Owners that retire a little and die: each begins a count of its own, and
-/// what they leave must not add up. The search found both.
+/// Owners that retire a few objects and die: each starts a count of its own,
+/// and their leftovers must not add up. The search found both ways.
 #[test]
 fn owners_that_die_one_after_the_other() {
     for (sent_on, bound) in [(false, 4), (true, 4)] {
@@ -243,10 +243,11 @@ fn owners_that_die_one_after_the_other() {
             churn(&owner, 3);
             let id = owner.id();
             mem::forget(owner);
-            // SAFETY: forgotten, with no guard, and this is its thread.
+            // SAFETY: the handle is forgotten, has no guard, and belonged to
+            // this thread.
             unsafe { collector.evict(id) }.unwrap();
             if sent_on {
-                // Publishes, but runs no reclaimer.
+                // It publishes, but runs no reclaimer.
                 assert!(pool.alloc(&helper, 1).is_err());
             }
             let pending = collector.stats().pending();
@@ -255,7 +256,7 @@ fn owners_that_die_one_after_the_other() {
     }
 }
 
-/// Every reclaimer panics: what they leave over does not grow.
+/// Every reclaimer panics: the leftovers do not accumulate.
 #[test]
 fn reclaimers_that_panic() {
     unsafe fn panics(link: *mut Link) {

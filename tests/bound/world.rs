@@ -1,6 +1,5 @@
-//! A collector with users of all roles, in which nothing happens that the page
-//! on the bound excludes: each step first asks whether it would break an
-//! assumption, and is left out if so.
+//! A collector with users of all roles that respects the assumptions of the
+//! bound: a step that would break one is skipped.
 
 use std::{
     cell::{Cell, RefCell},
@@ -23,14 +22,15 @@ pub struct Limits {
     pub step: usize,
     pub stalls: usize,
     pub live: usize,
-    /// The peak is that inside a reclaimer.
+    /// The peak is reached inside a reclaimer.
     pub inside: bool,
 }
 
-/// One step: what, who, how often.
+/// One step: operation, seat, count.
 pub type Step = [u8; 3];
 
-/// What a step does, by its first byte; a search has a list of these.
+/// The operations; a step selects one by its first byte. A search has a list of
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[rustfmt::skip]
 pub enum Op {
@@ -59,7 +59,7 @@ fn here<'a>(cpu: &'a PerCpu<'static, Robust>) -> &'a Handle<'static, Robust, Nes
     unsafe { cpu.get() }
 }
 
-/// The same for each kind of handle.
+/// Expands the expression for each kind of handle.
 macro_rules! each {
     ($user:expr, $handle:ident => $do:expr) => {
         match &$user {
@@ -89,14 +89,14 @@ macro_rules! each_open {
     };
 }
 
-/// What is counted for a section.
+/// How a section counts as a stall.
 #[derive(Clone, Copy)]
 struct Section {
     number: usize,
-    /// Objects that were retired before.
+    /// The number of objects retired before it.
     since: usize,
-    /// For each era in which it went on.
-    went_on: usize,
+    /// The number of eras in which it loaded.
+    advanced: usize,
     /// It is over, and what it held is left over.
     left: bool,
 }
@@ -106,12 +106,12 @@ struct Seat {
     user: Option<Rc<User>>,
     limit: usize,
     guards: Vec<Open>,
-    /// Guards that calls have in hands.
+    /// Guards in use by calls under way.
     lent: usize,
     section: Option<Section>,
-    /// Sections that are over, and that nobody has looked at.
+    /// Sections that are over and have not been noticed yet.
     over: Vec<Section>,
-    /// What the section loaded.
+    /// The objects that the section loaded.
     held: Vec<usize>,
 }
 
@@ -128,29 +128,30 @@ pub struct World<const N: usize> {
     pool: Pool<u32, 1>,
     seats: RefCell<Vec<Seat>>,
     states: RefCell<Vec<State>>,
-    /// Made, and not in a cell.
+    /// Objects that are in no cell.
     private: RefCell<Vec<*mut Object>>,
     cells: Vec<AtomicPtr<Object>>,
-    /// Calls that are under way: of which seat, and what was retired before.
+    /// The calls under way: the seat of each, and how many objects had been
+    /// retired before it.
     calls: RefCell<Vec<(usize, usize)>>,
     live: Cell<usize>,
-    /// Objects that were retired where no reclaimer may run; and how many of
-    /// these there were before an eager call that left nothing over.
+    /// Objects that were retired where no reclaimer may run, and how many of
+    /// them there were before an eager call that left nothing over.
     deferred: Cell<usize>,
-    settled: Cell<usize>,
-    /// Some may lie with an eager handle that has the slot now: only a collect
-    /// finds these.
-    passed_on: Cell<bool>,
+    cleared: Cell<usize>,
+    /// Some may be in the stack of an eager handle that has the slot now: only
+    /// a collect finds them.
+    inherited: Cell<bool>,
     retired: Cell<usize>,
     reclaimed: Cell<usize>,
     peak: Cell<usize>,
-    /// Steps that the next reclaimer does.
+    /// Steps that the next reclaimer performs.
     armed: Cell<usize>,
     sections: Cell<usize>,
-    /// The steps that are left.
+    /// The remaining steps.
     script: RefCell<std::vec::IntoIter<Step>>,
     ops: &'static [Op],
-    /// Says what it does.
+    /// Whether to print each step.
     log: bool,
 }
 
@@ -172,7 +173,7 @@ impl<const N: usize> Reclaims for World<N> {
         let id = **object;
         drop(object);
         for seat in &*self.seats.borrow() {
-            assert!(!seat.held.contains(&id), "reclaimed while it was held");
+            assert!(!seat.held.contains(&id), "reclaimed while held");
         }
         let state = mem::replace(&mut self.states.borrow_mut()[id], State::Gone);
         assert!(state == State::Retired, "reclaimed once");
@@ -184,7 +185,7 @@ impl<const N: usize> Reclaims for World<N> {
 }
 
 impl<const N: usize> World<N> {
-    /// Runs a script to its end; returns the most objects that were pending.
+    /// Runs a script to its end and returns the peak number of pending objects.
     pub fn run(
         config: Config,
         limits: Limits,
@@ -206,8 +207,8 @@ impl<const N: usize> World<N> {
             calls: RefCell::default(),
             live: Cell::new(0),
             deferred: Cell::new(0),
-            settled: Cell::new(0),
-            passed_on: Cell::new(false),
+            cleared: Cell::new(0),
+            inherited: Cell::new(false),
             retired: Cell::new(0),
             reclaimed: Cell::new(0),
             peak: Cell::new(0),
@@ -217,11 +218,11 @@ impl<const N: usize> World<N> {
             ops,
             log,
         };
-        // The one block is taken, so that who asks for it flushes.
+        // The one block is taken, so that an allocation flushes.
         let keeper = other.register().unwrap();
         world.pool.alloc(&keeper, 0).unwrap();
         let this: *const (dyn Reclaims + '_) = &raw const world;
-        // SAFETY: the lifetime alone; taken out below.
+        // SAFETY: only the lifetime changes, and the pointer is removed below.
         let this: *const (dyn Reclaims + 'static) = unsafe { mem::transmute(this) };
         WORLD.set(Some(this));
         for seat in 0..N {
@@ -247,7 +248,7 @@ impl<const N: usize> World<N> {
         assert_eq!(
             self.reclaimed.get(),
             self.retired.get(),
-            "all is reclaimed in the end"
+            "everything is reclaimed in the end"
         );
         let cells = self.cells.iter().map(|cell| cell.load(Ordering::Relaxed));
         for object in self.private.take().into_iter().chain(cells) {
@@ -259,7 +260,7 @@ impl<const N: usize> World<N> {
     }
 
     fn collector(&self) -> &'static Collector<N, Robust> {
-        // SAFETY: it lives until `end`, and all that borrow it are gone then.
+        // SAFETY: it lives until `end`, when all that borrow it are gone.
         unsafe { &*self.collector }
     }
 
@@ -267,7 +268,7 @@ impl<const N: usize> World<N> {
         self.retired.get() - self.reclaimed.get()
     }
 
-    /// Does the next step. False if there is none.
+    /// Performs the next step. False if there is none.
     fn next(&self) -> bool {
         let next = self.script.borrow_mut().next();
         let Some([what, who, count]) = next else {
@@ -330,15 +331,16 @@ impl<const N: usize> World<N> {
         }
     }
 
-    // What the page counts.
+    // What the page on the bound counts.
 
-    /// What a section or a call counts when so many more have been retired.
+    /// The stalls that a section or a call counts as when `more` objects have
+    /// been retired.
     fn count_of(&self, section: &Section, more: usize) -> usize {
         let during = self.retired.get() + more - section.since;
         if during < N * self.limits.batch {
             0
         } else {
-            1 + section.went_on
+            1 + section.advanced
         }
     }
 
@@ -363,7 +365,7 @@ impl<const N: usize> World<N> {
     }
 
     fn in_use(&self) -> usize {
-        self.live.get() + self.deferred.get() - self.settled.get()
+        self.live.get() + self.deferred.get() - self.cleared.get()
     }
 
     fn age(&self, seat: usize) -> u64 {
@@ -371,9 +373,9 @@ impl<const N: usize> World<N> {
         state.age.unwrap_or(0)
     }
 
-    /// Does what may move the seat's access era, unless that were one stall too
-    /// many.
-    fn going_on<T>(&self, seat: usize, f: impl FnOnce() -> T) -> Option<T> {
+    /// Performs what may move the seat's access era, unless that would be one
+    /// stall too many.
+    fn advancing<T>(&self, seat: usize, f: impl FnOnce() -> T) -> Option<T> {
         let before = self.age(seat);
         let more = 2 + self.stalls(0, Some(seat));
         let counted = {
@@ -387,7 +389,7 @@ impl<const N: usize> World<N> {
         let result = f();
         if self.age(seat) < before {
             let mut seats = self.seats.borrow_mut();
-            seats[seat].section.as_mut().unwrap().went_on += more;
+            seats[seat].section.as_mut().unwrap().advanced += more;
         }
         Some(result)
     }
@@ -411,8 +413,8 @@ impl<const N: usize> World<N> {
             if state.waiting {
                 continue;
             }
-            // What a deferred handle sent on is left over, until an eager one
-            // comes.
+            // What a deferred handle passed to others is left over until an
+            // eager call.
             seat.over
                 .iter_mut()
                 .for_each(|section| section.left |= !eager);
@@ -422,9 +424,9 @@ impl<const N: usize> World<N> {
         result
     }
 
-    /// Nothing is left over of so many deferred ones.
-    fn settle(&self, deferred: usize) {
-        self.settled.set(self.settled.get().max(deferred));
+    /// None of the first `deferred` such objects is left over.
+    fn clear_first(&self, deferred: usize) {
+        self.cleared.set(self.cleared.get().max(deferred));
     }
 
     fn user(&self, seat: usize) -> Option<Rc<User>> {
@@ -453,7 +455,7 @@ impl<const N: usize> World<N> {
         true
     }
 
-    /// Retires an object that nobody finds.
+    /// Retires an object that is in no cell.
     fn retire(&self, seat: usize, object: *mut Object, now: bool) {
         let user = self.user(seat).expect("looked before");
         // SAFETY: unlinked, and retired once.
@@ -483,10 +485,10 @@ impl<const N: usize> World<N> {
             seat.guards.push(guard);
             seat.lent -= 1;
         });
-        // It published, and drained to the end.
+        // It published, and drained its inbox completely.
         let drained = self.reclaimed.get() > reclaimed && self.limit_of(seat) == usize::MAX;
-        if !later && !now && drained && !self.passed_on.get() {
-            self.settle(deferred);
+        if !later && !now && drained && !self.inherited.get() {
+            self.clear_first(deferred);
         }
     }
 
@@ -526,7 +528,7 @@ impl<const N: usize> World<N> {
             // SAFETY: valid, and not shared any more.
             unsafe { each_open!(guard, guard => guard.protect_own(object)) };
         };
-        let may = self.going_on(seat, own).is_some() && self.may_retire(1);
+        let may = self.advancing(seat, own).is_some() && self.may_retire(1);
         if may {
             self.retire(seat, object, now);
         } else {
@@ -545,7 +547,7 @@ impl<const N: usize> World<N> {
         if self.seats.borrow()[seat].guards.len() == 3 {
             return false;
         }
-        // SAFETY: the lifetimes alone: the collector outlives all guards.
+        // SAFETY: only the lifetimes change: the collector outlives all guards.
         let open = unsafe {
             match &*user {
                 User::Eager(handle) => Open::Eager(mem::transmute::<
@@ -574,7 +576,7 @@ impl<const N: usize> World<N> {
         Section {
             number: self.sections.get(),
             since: self.retired.get(),
-            went_on: 0,
+            advanced: 0,
             left: false,
         }
     }
@@ -593,11 +595,11 @@ impl<const N: usize> World<N> {
         true
     }
 
-    /// Notes that a section is over. What waits for it may have to wait for a
-    /// look.
+    /// Records the end of a section. What waits for it may wait until a scan
+    /// notices the end.
     fn section_over(&self, seat: usize) {
         if self.is_busy(seat) {
-            // A call has its guard in hands.
+            // A call under way uses its guard.
             return;
         }
         let waiting = self.collector().slots().nth(seat).unwrap().waiting;
@@ -619,7 +621,7 @@ impl<const N: usize> World<N> {
             let guard = seats[seat].guards.last().expect("open");
             each_open!(guard, guard => guard.protect(cell, Ordering::Acquire))
         };
-        let Some(object) = self.going_on(seat, load) else {
+        let Some(object) = self.advancing(seat, load) else {
             return false;
         };
         self.hold(seat, object);
@@ -660,10 +662,10 @@ impl<const N: usize> World<N> {
                 guard.compare_exchange(cell, seen, new, Ordering::AcqRel, Ordering::Acquire).unwrap()
             })
         };
-        let old = self.going_on(seat, exchange);
+        let old = self.advancing(seat, exchange);
         if let Some(old) = old {
             if !old.is_null() {
-                // Unlinked now, and retired when it may be.
+                // Unlinked now, and retired when allowed.
                 self.private.borrow_mut().push(old);
                 self.retire_private(seat, false, false);
             }
@@ -720,10 +722,10 @@ impl<const N: usize> World<N> {
             Some(most) => handle.collect_at_most(most) < most,
         });
         if all {
-            self.settle(deferred);
-            self.passed_on.set(false);
+            self.clear_first(deferred);
+            self.inherited.set(false);
         }
-        // And who was gone before is gone for good.
+        // The previous owner no longer exists.
         for seat in &mut *self.seats.borrow_mut() {
             seat.over.retain(|section| section.number > over);
         }
@@ -756,7 +758,7 @@ impl<const N: usize> World<N> {
             2 => collector.register_deferred().map(User::Deferred),
             _ => collector.register_per_cpu().map(User::PerCpu),
         };
-        // Another one may have taken the slot meanwhile, in a reclaimer.
+        // A reclaimer may have registered in the slot meanwhile.
         if let Ok(user) = user {
             let slot = each!(user, handle => handle.slot());
             assert_eq!(slot, seat);
@@ -764,9 +766,9 @@ impl<const N: usize> World<N> {
         }
     }
 
-    /// Gives a seat to another user.
+    /// Gives the seat to another user.
     fn retake(&self, seat: usize, role: usize, evict: bool) -> bool {
-        // Slots are claimed in order, so nothing else may be free.
+        // Slots are claimed in order, so no other slot may be free.
         if self.is_busy(seat) || self.seats.borrow().iter().any(|seat| seat.user.is_none()) {
             return false;
         }
@@ -790,7 +792,7 @@ impl<const N: usize> World<N> {
             self.section_over(seat);
         }
         self.register(seat, role);
-        self.passed_on.set(true);
+        self.inherited.set(true);
         true
     }
 
@@ -805,7 +807,7 @@ impl<const N: usize> World<N> {
         token.poll(handle);
         if self.collector().slots().all(|slot| slot.guards == 0) {
             handle
-                .synchronize(|| unreachable!("nobody is inside"))
+                .synchronize(|| unreachable!("no section is open"))
                 .unwrap();
         }
         true

@@ -1,4 +1,4 @@
-//! When reclaimers run, and what is left when they panic, go deep or are
+//! When reclaimers run, and what remains when they panic, recurse deeply or are
 //! limited.
 
 use std::{
@@ -34,7 +34,7 @@ fn panic_in_a_reclaimer() {
     assert!(panicked.is_err());
     writer.flush();
     assert_eq!(count(&drops), 6);
-    // The same while the handle is released: the others find the rest.
+    // The same while the handle is released: another handle finds the rest.
     let last = writer.enter();
     // SAFETY: none was shared.
     unsafe {
@@ -48,8 +48,8 @@ fn panic_in_a_reclaimer() {
     assert_eq!(count(&drops), 7, "found by the next handle");
 }
 
-/// The drop of a collector goes on after a reclaimer that panics, and finds what
-/// a limit of a handle that was forgotten left over.
+/// The drop of a collector continues after a reclaimer that panics, and finds
+/// what a limit of a forgotten handle left over.
 #[test]
 fn dropping_the_collector_reclaims_what_is_left_over() {
     unsafe fn panics(_: *mut Link) {
@@ -76,7 +76,7 @@ fn dropping_the_collector_reclaims_what_is_left_over() {
     std::mem::forget((writer, reader));
     assert_eq!(count(&drops), 1);
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(collector)));
-    assert!(dropped.is_err(), "the panic goes on");
+    assert!(dropped.is_err(), "the panic propagates");
     assert_eq!(count(&drops), 6);
 }
 
@@ -111,16 +111,17 @@ fn long_chain_on_a_small_stack() {
         // SAFETY: never shared.
         unsafe { handle.retire(head, next) };
         HANDLE.set(None);
-        // SAFETY: made above, and nobody uses it any more.
+        // SAFETY: made above, and not used any more.
         drop(unsafe { Box::from_raw(owned) });
     });
     thread.unwrap().join().unwrap();
     assert_eq!(DROPS.load(Ordering::Relaxed), LENGTH);
 }
 
-/// Whoever publishes takes over what was left in the inbox of a section that
-/// ended without looking. It walks on from there: in basic mode, if the task's
-/// slot comes later, it waits for the section that the task is in, too.
+/// A publish takes over what was left in the inbox of a section that ended
+/// without draining it. The chain continues its walk from there: in basic mode,
+/// if the task's slot comes later, it also waits for the section that the task
+/// is in.
 #[test]
 fn a_publish_takes_over() {
     fn run<S: Scheme>(collector: Collector<3, S>, task_comes_later: bool) {
@@ -134,7 +135,7 @@ fn a_publish_takes_over() {
         unsafe { task.retire(first, boxed()) };
         drop(reading);
         assert_eq!(count(&drops), 0);
-        let second = object(&task, &drops); // and the era goes on
+        let second = object(&task, &drops); // and the era advances
         let guard = task.enter();
         // SAFETY: never shared.
         unsafe { guard.defer_retire(second, boxed()) };
@@ -150,9 +151,9 @@ fn a_publish_takes_over() {
     }
 }
 
-/// What a deferred handle has retired, and its batch is not full, the next
-/// publish of anyone takes; that of an eager one waits for its owner, or for a
-/// collect.
+/// The next publish of any handle takes what a deferred handle has retired
+/// while its batch is not full. What an eager handle has retired waits for its
+/// owner, or for a collect.
 #[test]
 fn a_publish_takes_what_deferred_handles_have_retired() {
     let drops = AtomicUsize::new(0);
@@ -176,7 +177,7 @@ fn a_publish_takes_what_deferred_handles_have_retired() {
     assert_eq!(task.collect(), 1, "the other task's");
 }
 
-/// A deferred handle never runs a reclaimer, whatever it does; the others do.
+/// A deferred handle never runs a reclaimer in any call; the others do.
 #[test]
 fn deferred_handles_leave_the_work_to_others() {
     let drops = AtomicUsize::new(0);
@@ -205,8 +206,8 @@ fn deferred_handles_leave_the_work_to_others() {
     assert_eq!(count(&drops), retired + 1);
 }
 
-/// Ten thousand objects wait; no call runs more reclaimers than it may, and in
-/// the end all have run.
+/// Ten thousand objects wait. No call runs more reclaimers than its limit, and
+/// in the end all have run.
 #[test]
 fn budgets_are_kept() {
     const PENDING: usize = if cfg!(miri) { 100 } else { 10_000 };
@@ -223,7 +224,7 @@ fn budgets_are_kept() {
         writer.flush();
         guard
     };
-    // In the leave of the reader, who then has all of it in its inbox.
+    // In the leave of the reader, which then has all of it in its inbox.
     reader.limit_reclaims(NonZeroU16::new(7));
     drop(fill());
     assert_eq!(count(&drops), 7);
@@ -236,7 +237,7 @@ fn budgets_are_kept() {
         assert_eq!(count(&drops) - before - reclaimed, 3.min(PENDING - before));
         assert!(reclaimed <= 7);
     }
-    // What is left of a budget is not left behind by a released handle.
+    // A released handle leaves nothing behind that its limit spared.
     drop(fill());
     drop(reader);
     assert_eq!(count(&drops), 2 * PENDING);

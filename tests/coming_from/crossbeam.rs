@@ -63,7 +63,7 @@ fn defer_destroy() {
         &guard,
     );
     let old = PLACE.swap(Shared::null(), &guard);
-    // SAFETY: `PLACE` was the one way to it.
+    // SAFETY: `PLACE` was the only pointer to it.
     unsafe { guard.retire(old) };
     assert_eq!(
         count(old.as_ref().unwrap().0),

@@ -41,7 +41,7 @@ fn retire() {
     );
     // SAFETY: unlinked by the exchange, once.
     unsafe { operation.defer_retire(unlinked.unwrap(), boxed()) };
-    // SAFETY: the operation goes on.
+    // SAFETY: the operation is still open.
     assert_eq!(count(unsafe { &*record }.0), 0);
     drop(operation);
     process.flush();
@@ -58,8 +58,8 @@ fn rotate_and_reclaim() {
     let operation = two.enter();
     one.flush();
     drop(operation);
-    // There a process rotates its own bags; here what `one` retired may be
-    // reclaimed by the process that held it back.
+    // There a process rotates its own bags. Here the process that held back
+    // what `one` retired may reclaim it.
     assert_eq!(count(&drops), 1);
 }
 
@@ -73,7 +73,7 @@ fn suspect_neutralized() {
     for _ in 0..10 {
         retire_one(&busy, &busy.enter(), &drops);
     }
-    // Whom to suspect, and to ask.
+    // Which slot to suspect, and to ask.
     let suspect = collector.oldest().unwrap();
     assert_eq!(suspect.slot, slow.slot());
     assert!(collector.request_restart(suspect.slot));
@@ -84,7 +84,7 @@ fn suspect_neutralized() {
     assert!(!operation.restart_requested(), "once for each request");
     assert_eq!(collector.oldest().unwrap().age, Some(0));
     drop(operation);
-    // One that is dead cannot be asked.
+    // A dead one cannot be asked.
     let operation = slow.enter();
     std::mem::forget(operation);
     // SAFETY: its one guard is forgotten, and nothing was loaded.

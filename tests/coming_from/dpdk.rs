@@ -52,8 +52,8 @@ fn rte_rcu_qsbr_quiescent() {
     assert_eq!(count(&drops), 1);
 }
 
-/// A quiescent point between lock and unlock is found there by a debug build;
-/// here it does nothing.
+/// There a debug build detects a quiescent point between lock and unlock. Here
+/// it does nothing.
 #[test]
 fn rte_rcu_qsbr_lock() {
     let drops = AtomicUsize::new(0);

@@ -48,7 +48,7 @@ fn many() {
         .map(|place| hazard.protect(place, Ordering::Acquire))
         .collect();
     for place in places {
-        // SAFETY: nobody else reads the places any more.
+        // SAFETY: nobody else reads the cells any more.
         unsafe { writer.retire(place.into_inner(), boxed()) };
     }
     writer.flush();
@@ -97,8 +97,8 @@ fn eager_reclaim() {
     assert_eq!(count(&drops), 1);
 }
 
-/// What people choose hazard pointers for: a reader that stalls costs no more
-/// than what it may hold.
+/// Why people choose hazard pointers: a stalled reader costs no more than what
+/// it may hold.
 #[test]
 fn bounded() {
     const CONFIG: Config = Config::new().batch::<4>().era_step::<1>();
@@ -119,7 +119,7 @@ fn bounded() {
         "{pending}"
     );
     drop(hazard);
-    // SAFETY: nobody else has it.
+    // SAFETY: no other reference to it exists.
     unsafe { writer.retire(place.into_inner(), boxed()) };
     writer.flush();
     assert_eq!(count(&drops), 1001);

@@ -21,7 +21,7 @@ fn rcu_read_lock() {
     unsafe { writer.retire(object(&writer, &drops), boxed()) };
     drop(outer); // in any order
     writer.flush();
-    assert_eq!(count(&drops), 0, "the section goes on");
+    assert_eq!(count(&drops), 0, "the section is still open");
     drop(inner);
     writer.flush();
     assert_eq!(count(&drops), 1);
@@ -40,7 +40,7 @@ fn rcu_dereference() {
     unsafe { writer.retire(old, boxed()) };
     writer.flush();
     // SAFETY: protected until the guard is dropped.
-    assert_eq!(count(unsafe { &*p }.0), 0, "it is there");
+    assert_eq!(count(unsafe { &*p }.0), 0, "it is alive");
     drop(guard);
     writer.flush();
     assert_eq!(count(&drops), 1);
@@ -54,7 +54,7 @@ fn rcu_access_pointer() {
     let gp = AtomicPtr::<Object<'_>>::new(ptr::null_mut());
     assert!(gp.load(Ordering::Relaxed).is_null());
     gp.store(object(&writer, &drops), Ordering::Release);
-    // The value is not looked into.
+    // The value is not dereferenced.
     assert!(!gp.load(Ordering::Relaxed).is_null());
     // SAFETY: never shared.
     unsafe { writer.retire(gp.into_inner(), boxed()) };
@@ -80,7 +80,7 @@ fn rcu_assign_pointer() {
     // SAFETY: the guard is open.
     assert_eq!(count(unsafe { &*old }.0), 0);
     drop(guard);
-    // SAFETY: nobody else has it.
+    // SAFETY: no other reference to it exists.
     unsafe { handle.retire(newer, boxed()) };
     handle.flush();
     assert_eq!(count(&drops), 2);
@@ -121,7 +121,7 @@ fn synchronize_rcu_in_a_reader() {
 
 #[test]
 fn call_rcu() {
-    // An object with a reclaimer of one's own.
+    // An object with its own reclaimer.
     static RECLAIMED: AtomicUsize = AtomicUsize::new(0);
     unsafe fn reclaim_mine(link: *mut hyaline::Link) {
         RECLAIMED.fetch_add(1, Ordering::SeqCst);
@@ -192,7 +192,7 @@ fn rcu_barrier() {
         retire_one(handle, &handle.enter(), &drops);
     }
     assert_eq!(collector.stats().pending(), 2);
-    // One call does it for all handles; it waits for nobody.
+    // One call reclaims for all handles; it does not wait.
     let section = two.enter();
     assert_eq!(one.collect(), 0, "a section is open");
     drop(section);
@@ -221,7 +221,7 @@ fn start_poll_synchronize_rcu() {
     drop(section);
     assert!(cookie.poll(&writer));
     let _begun_later = late.enter();
-    assert!(cookie.poll(&writer), "for good");
+    assert!(cookie.poll(&writer), "it stays over");
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn rcu_cpu_stall_warning() {
     let (stalled, busy) = (collector.register().unwrap(), collector.register().unwrap());
     let section = stalled.enter();
     for _ in 0..10 {
-        let _ = busy.link(0); // eras go on
+        let _ = busy.link(0); // eras advance
     }
     let oldest = collector.oldest().unwrap();
     assert_eq!((oldest.slot, oldest.age), (stalled.slot(), Some(10)));

@@ -65,8 +65,8 @@ fn ebr_sync() {
     assert!(second.poll(&one) && first.poll(&two), "with any handle");
 }
 
-/// Objects that wait in a queue of the user's, each under the token that was
-/// current when it was staged.
+/// Objects in the user's own queue, each with the token that was current when
+/// it was staged.
 #[test]
 fn ebr_staging_epoch() {
     static EBR: Collector<2> = Collector::new();
@@ -80,8 +80,8 @@ fn ebr_staging_epoch() {
         // ebr_gc_epoch
         token.poll(&writer).then(|| staged.pop_front().unwrap().1)
     };
-    // A poll looks at who is active then: it may wait for a section that
-    // began later, never for too few.
+    // A poll checks which sections are open then. It may wait for a section
+    // that began later, never for too few.
     let before = ready();
     drop(critical);
     let ready: Vec<_> = before
@@ -145,7 +145,7 @@ fn qsbr_checkpoint() {
     // SAFETY: unlinked by the swap.
     unsafe { writer.retire(shared.swap(ptr::null_mut(), Ordering::AcqRel), boxed()) };
     writer.flush();
-    // SAFETY: no checkpoint was passed.
+    // SAFETY: it passed no checkpoint.
     assert_eq!(count(unsafe { &*seen }.0), 0);
     online.refresh();
     assert_eq!(count(&drops), 1, "and the thread stays online");
@@ -158,8 +158,8 @@ fn qsbr_barrier() {
     let (reader, writer) = (QSBR.register().unwrap(), QSBR.register().unwrap());
     let (mut theirs, mut ours) = (reader.enter(), writer.enter());
     let mut target = writer.start_grace_period();
-    // qsbr_sync: there it passes the caller's own checkpoint; here that is
-    // said, and is not needed when the caller has no guard.
+    // qsbr_sync: there it passes the caller's own checkpoint. Here that is
+    // explicit, and unnecessary when the caller has no guard.
     ours.refresh();
     assert!(!target.poll(&writer));
     theirs.refresh();

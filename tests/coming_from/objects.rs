@@ -1,35 +1,14 @@
 //! Objects that count their drops.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "../common/counted.rs"]
+mod counted;
 
-use hyaline::{Collector, Guard, Handle, Linked, Reclaimer, Role, Scheme, reclaim};
+use std::sync::atomic::AtomicUsize;
 
-pub struct Counted<'a>(pub &'a AtomicUsize);
+pub use counted::{Counted, Object, boxed, count, object};
+use hyaline::{Collector, Guard, Handle, Role, Scheme};
 
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-pub type Object<'a> = Linked<Counted<'a>>;
-
-pub fn object<'a, S: Scheme, R: Role>(
-    handle: &Handle<'_, S, R>,
-    drops: &'a AtomicUsize,
-) -> *mut Object<'a> {
-    Box::into_raw(Box::new(handle.link(Counted(drops))))
-}
-
-pub fn boxed() -> Reclaimer {
-    reclaim::boxed::<Object<'_>>
-}
-
-pub fn count(drops: &AtomicUsize) -> usize {
-    drops.load(Ordering::SeqCst)
-}
-
-/// Retires a new object that nobody else ever saw; it still has to wait.
+/// Retires a new object that was never shared; it still has to wait.
 pub fn retire_one<S: Scheme, R: Role>(
     handle: &Handle<'_, S, R>,
     guard: &Guard<'_, S, R>,
@@ -39,7 +18,7 @@ pub fn retire_one<S: Scheme, R: Role>(
     unsafe { guard.defer_retire(object(handle, drops), boxed()) };
 }
 
-/// The guards that are open in a slot.
+/// The number of guards that are open in a slot.
 pub fn guards<const N: usize, S: Scheme>(collector: &Collector<N, S>, slot: usize) -> usize {
     collector.slots().nth(slot).expect("a slot").guards
 }

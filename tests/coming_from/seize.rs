@@ -49,7 +49,8 @@ fn unprotected() {
 
 #[test]
 fn epoch_frequency() {
-    /// What is pending after 100 replacements beside a stalled reader.
+    /// How many objects are pending after 100 replacements while a reader is
+    /// stalled.
     fn pending<S: Scheme<Barrier = hyaline::Fences>>() -> usize {
         let drops = AtomicUsize::new(0);
         let config = Config::new().batch::<1>().era_step::<1>();
@@ -110,7 +111,7 @@ fn link() {
     // link_boxed
     let linked = Box::into_raw(Box::new(handle.link(Counted(&drops))));
     let back = Link::cast::<Linked<Counted<'_>>>(linked.cast());
-    // SAFETY: it is ours, and the link comes first.
+    // SAFETY: it is exclusively ours, and the link comes first.
     assert_eq!(count(unsafe { &*back }.0), 0);
     // SAFETY: never shared.
     unsafe { handle.retire(linked, boxed()) };
@@ -184,11 +185,11 @@ fn flush() {
     let readers = (one.enter(), two.enter());
     retire_one(&three, &three.enter(), &drops);
     // There a batch smaller than the number of active threads stays where it
-    // is; here each object goes its own way.
+    // is. Here each object makes its own way.
     assert_eq!(three.flush(), 0);
     drop(readers);
     assert_eq!(count(&drops), 1, "by the last of them");
-    // And anybody does it for all.
+    // And any handle reclaims for all.
     retire_one(&three, &three.enter(), &drops);
     assert_eq!(one.flush(), 1);
 }

@@ -58,7 +58,7 @@ fn srcu_read_lock_nmisafe() {
     // SAFETY: unlinked by the swap.
     unsafe { writer.retire(shared.swap(ptr::null_mut(), Ordering::AcqRel), boxed()) };
     writer.flush();
-    // SAFETY: the task's section goes on after the NMI's.
+    // SAFETY: the task's section is still open after the NMI's.
     assert_eq!(count(unsafe { &*seen }.0), 0);
     drop(section);
     writer.flush();
@@ -84,7 +84,7 @@ fn cleanup_srcu_struct() {
     let collector = Collector::<1, Robust>::with_config(hyaline::Config::new());
     let handle = collector.register().unwrap();
     retire_one(&handle, &handle.enter(), &drops);
-    std::mem::forget(handle); // even then
+    std::mem::forget(handle); // even so
     assert_eq!(count(&drops), 0);
     drop(collector);
     assert_eq!(count(&drops), 1);

@@ -1,5 +1,5 @@
-// A quiescent point takes the guard by `&mut`, so references that a safe
-// layer ties to the guard cannot live across it.
+// A quiescent point takes the guard by `&mut`, so references that a safe layer
+// ties to the guard cannot live across it.
 fn tied<'g>(_: &'g hyaline::Guard<'_>) -> &'g u32 {
     &7
 }

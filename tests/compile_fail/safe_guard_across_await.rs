@@ -11,7 +11,7 @@ static CELL: RcuCell<u32, 1, App> = RcuCell::new(0);
 
 async fn read() {
     let section = App::register().unwrap().into_section();
-    // A guard of one's own stays on its thread, also beside a section.
+    // A plain guard stays on its thread, even next to a section.
     let guard = section.handle().enter();
     let value = CELL.read(&guard);
     std::future::ready(()).await;

@@ -34,8 +34,8 @@ macro_rules! schemes {
     )*};
 }
 
-/// Everything that a handle can do that does not reclaim, while batches come
-/// in that wait for its section alone.
+/// Every call of a handle that does not reclaim, while batches arrive that wait
+/// only for its section.
 fn everything<S: Scheme, R: Role>(handle: &Handle<'_, S, R>, task: &Handle<'_, S>) {
     let pool = Pool::<u32, 1>::new();
     let shared = AtomicPtr::new(quiet(|| object(handle)));
@@ -58,7 +58,7 @@ fn everything<S: Scheme, R: Role>(handle: &Handle<'_, S, R>, task: &Handle<'_, S
         quiet(|| drop(guard));
         assert_eq!(quiet(|| handle.flush()), 0);
     }
-    // SAFETY: nobody else has it.
+    // SAFETY: no other reference to it exists.
     quiet(|| unsafe { handle.retire(shared.into_inner(), counted) });
 }
 
@@ -74,11 +74,11 @@ schemes! {
             quiet(|| drop((deferred, cpu)));
             task.flush();
         });
-        // Each turn 4 of the task's and 2 of its own, and the last one.
-        assert_eq!(reclaimers, 2 * (20 * 6 + 1), "the task ran all of them");
+        // In each round 4 of the task's and 2 of its own; and the last round.
+        assert_eq!(reclaimers, 2 * (20 * 6 + 1), "the task ran them all");
     }
 
-    // 100 objects wait; each kind of call runs no more than it may.
+    // 100 objects wait; each kind of call runs no more than its limit.
     each_call_keeps_its_budget<2>(collector) {
         static CALLBACK: Callback = Callback::new();
         let task = collector.register().unwrap();
@@ -92,7 +92,7 @@ schemes! {
         reader.flush();
         reader.limit_reclaims(NonZeroU16::new(2));
         let of_the_leave = runs(|| drop(section)).0;
-        // The rest is left over, for anyone.
+        // The rest is left over for any handle.
         task.limit_reclaims(NonZeroU16::new(2));
         let mut guard = task.enter();
         let mut token = task.start_grace_period();
@@ -137,7 +137,7 @@ schemes! {
                     let next = Inside(handle, collector, self.2 - 1);
                     let next = Box::into_raw(Box::new(handle.link(next)));
                     let before = RECLAIMED.get();
-                    // SAFETY: never shared. Queued, and not nested.
+                    // SAFETY: never shared. Queued, not nested.
                     unsafe { handle.retire(next, reclaim::boxed::<Linked<Inside<S>>>) };
                     assert_eq!(RECLAIMED.get(), before);
                 }
@@ -151,8 +151,8 @@ schemes! {
                 assert!(collector.request_restart(guard.slot()) && guard.restart_requested());
                 drop(guard);
                 assert!(collector.slots().any(|slot| slot.owner == Some(handle.id())));
-                // The release of another handle takes what was retired above, and
-                // runs it inside: one level for each slot.
+                // The release of another handle takes what was retired above,
+                // and runs it inside: one level for each slot.
                 if let Ok(dead) = collector.register_deferred() {
                     // SAFETY: it never did anything.
                     unsafe { collector.evict(dead.id()) }.unwrap();
@@ -172,7 +172,7 @@ schemes! {
         assert_eq!(RECLAIMED.get(), 22, "11 objects, and one that each of them retired");
     }
 
-    // A task dies in a nested section, with everything that a slot can have.
+    // A task dies in a nested section, with everything that a slot can contain.
     evict_takes_everything<3>(collector) {
         static CALLED: AtomicUsize = AtomicUsize::new(0);
         let callback = leak(Callback::new());
@@ -185,7 +185,8 @@ schemes! {
             // SAFETY: never shared; the pool is leaked.
             unsafe { dying.retire(block, reclaim::pooled::<u32>) }; // some are kept
         }
-        // A section ends, one reclaimer of eight may run, and the rest is left over.
+        // A section ends, one reclaimer of eight may run, and the rest is left
+        // over.
         dying.limit_reclaims(NonZeroU16::new(1));
         let held = [(); 8].map(|()| object(&task));
         let section = dying.enter();
@@ -223,8 +224,8 @@ schemes! {
         assert!(next.slot() == id.slot() && !next.enter().restart_requested());
     }
 
-    // Nobody is waited for: with a section that never ends, on one thread,
-    // each call comes back. So it may be made with interrupts masked.
+    // No call waits: with a section that never ends, on one thread, each call
+    // returns. So it may be made with interrupts masked.
     no_call_waits<3>(collector) {
         let callback = leak(Callback::new());
         let stalled = collector.register().unwrap();
@@ -250,8 +251,8 @@ schemes! {
         assert_eq!(collector.stats().pending(), 0);
     }
 
-    // A token is plain data. What it waits for are numbers of sections, which
-    // go on; one that comes again, when they have gone round, delays.
+    // A token is plain data. It waits for section numbers, which advance; one
+    // that recurs after a wrap delays it.
     an_old_token_stays_right<3>(collector) {
         const SECTIONS: usize = if cfg!(miri) { 100 } else { 1_000_000 };
         let (long, busy) = (collector.register().unwrap(), collector.register().unwrap());
@@ -269,7 +270,7 @@ schemes! {
         assert!(!token.poll(&task));
         drop(section);
         assert!(token.poll(&task) && token.poll(&task) && copy.poll(&busy));
-        // And one that nobody polled for as long.
+        // And a token that was not polled for as long.
         let section = long.enter();
         let mut token = task.start_grace_period();
         drop(section);
@@ -281,8 +282,8 @@ schemes! {
             }
         }
         assert!(token.poll(&task));
-        // In a section that is always open and always another one: a look
-        // waits for the one that it finds, and no longer.
+        // At a slot that always has an open section, and always another one, a
+        // poll waits for the section that it finds, and no longer.
         let mut token = task.start_grace_period();
         let mut open = long.enter();
         assert!(!token.poll(&task));

@@ -1,24 +1,24 @@
-//! Eviction, and quiescent points that leave the reclaiming to others.
+//! Eviction, and quiescent points of handles that leave the reclaiming to
+//! others.
 
 use std::{mem, ptr::null_mut};
 
 use hyaline::{Basic, Config, Robust};
-use loom::{sync::Arc, thread};
+use loom::thread;
 
 use super::*;
 
 /// A task reads, retires an object of its own, and dies in its section. It is
 /// evicted while a writer retires what it read. Task and supervisor are one
-/// thread: loom does not try an order in which a thread would have to wait for
-/// another first.
+/// thread: loom does not explore an order in which one thread would first have
+/// to wait for another.
 fn death_against_publish<S: Scheme<Barrier = Fences>>() {
     model(|| {
-        let life = Arc::new(());
-        // No batch is full: a publish by the dying would order all of it.
+        // No batch is full: a publish by the dying task would order everything.
         let stage = Stage::<2, S>::new(Config::new());
         let writer = stage.register();
-        replace(&stage.first, object(&writer, &life));
-        let own = object(&writer, &life);
+        replace(&stage.first, stage.object(&writer));
+        let own = stage.object(&writer);
         let dying = stage.register();
         let id = dying.id();
         let other = thread::spawn(move || {
@@ -33,7 +33,7 @@ fn death_against_publish<S: Scheme<Barrier = Fences>>() {
         retire(&writer, replace(&stage.first, null_mut()));
         other.join().unwrap();
         writer.flush();
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.nothing_is_left();
         drop(writer);
         stage.close();
     });
@@ -49,16 +49,15 @@ fn death_against_publish_robust() {
     death_against_publish::<Robust>();
 }
 
-/// The slot of a dead task is evicted and claimed again, with what was in it.
+/// The slot of a dead task is evicted and claimed again, with its contents.
 #[test]
 fn an_evicted_slot_changes_hands() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<1, Basic>::new(Config::new());
         let dead = stage.register();
         let id = dead.id();
         let guard = dead.enter();
-        defer(&guard, object(&dead, &life));
+        defer(&guard, stage.object(&dead));
         mem::forget(guard);
         let supervisor = thread::spawn(move || {
             // SAFETY: the guard is forgotten, and the handle inert.
@@ -67,25 +66,23 @@ fn an_evicted_slot_changes_hands() {
         });
         if let Ok(next) = stage.collector.register() {
             let guard = next.enter();
-            defer(&guard, object(&next, &life));
+            defer(&guard, stage.object(&next));
         }
         supervisor.join().unwrap();
         stage.register().flush();
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }
 
 /// A guard of a deferred handle is kept, with a quiescent point between two
-/// reads; a task retires what it read, and reclaims it.
+/// reads. A task retires what it read, and reclaims it.
 #[test]
 fn a_quiescent_point_passes_on() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
         let task = stage.register();
         let interrupt = stage.collector.register_deferred().unwrap();
-        replace(&stage.first, object(&task, &life));
+        replace(&stage.first, stage.object(&task));
         let reading = thread::spawn(move || {
             let mut guard = interrupt.enter();
             look(guard.protect(&stage.first, Ordering::Acquire));
@@ -96,7 +93,6 @@ fn a_quiescent_point_passes_on() {
         task.flush();
         reading.join().unwrap();
         drop(task);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }

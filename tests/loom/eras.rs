@@ -1,4 +1,4 @@
-//! Step 7: eras. An era step of one moves the clock with each object. With
+//! Step 7: eras. An era step of one advances the clock with each object. With
 //! `--cfg hyaline_narrow_era` the clock's low word wraps within these models.
 
 use std::ptr::null_mut;
@@ -10,25 +10,23 @@ use super::*;
 
 const CONFIG: Config = Config::new().batch::<1>().era_step::<1>();
 
-/// The object is made after the reader entered: the reader must publish the
-/// new era before it uses the object.
+/// The object is made after the reader entered: the reader must publish the new
+/// era before it uses the object.
 #[test]
 fn protect_against_publish() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<2, Robust>::new(CONFIG);
         let (reader, writer) = (stage.register(), stage.register());
-        replace(&stage.first, object(&writer, &life));
+        replace(&stage.first, stage.object(&writer));
         let reading = thread::spawn(move || {
             read(&reader, &stage.first);
             reader
         });
-        let old = replace(&stage.first, object(&writer, &life));
+        let old = replace(&stage.first, stage.object(&writer));
         retire(&writer, old);
         retire(&writer, replace(&stage.first, null_mut()));
         drop(reading.join().unwrap());
         drop(writer);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }
@@ -38,10 +36,9 @@ fn protect_against_publish() {
 #[test]
 fn era_moves_between_two_protects() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<2, Robust>::new(CONFIG);
         let (reader, writer) = (stage.register(), stage.register());
-        replace(&stage.first, object(&writer, &life));
+        replace(&stage.first, stage.object(&writer));
         let reading = thread::spawn(move || {
             let guard = reader.enter();
             let first = guard.protect(&stage.first, Ordering::Acquire);
@@ -50,20 +47,19 @@ fn era_moves_between_two_protects() {
             drop(guard);
             reader
         });
-        replace(&stage.second, object(&writer, &life));
+        replace(&stage.second, stage.object(&writer));
         retire(&writer, replace(&stage.first, null_mut()));
         retire(&writer, replace(&stage.second, null_mut()));
         drop(reading.join().unwrap());
         drop(writer);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }
 
-/// What a failed exchange brings is protected too, whatever its caller asks for.
+/// What a failed exchange returns is protected too, whatever ordering its
+/// caller asks for.
 fn exchange_brings(failure: Ordering, is_weak: bool) {
     model(move || {
-        let life = Arc::new(());
         let stage = Stage::<2, Robust>::new(CONFIG);
         let (reader, writer) = (stage.register(), stage.register());
         let reading = thread::spawn(move || {
@@ -79,11 +75,10 @@ fn exchange_brings(failure: Ordering, is_weak: bool) {
             drop(guard);
             reader
         });
-        replace(&stage.first, object(&writer, &life));
+        replace(&stage.first, stage.object(&writer));
         retire(&writer, replace(&stage.first, null_mut()));
         drop(reading.join().unwrap());
         drop(writer);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }
@@ -96,12 +91,11 @@ fn exchange_brings_a_younger_object() {
     }
 }
 
-/// What a swap brings is protected also from a thread that finds it gone, and
-/// retires it.
+/// What a swap returns is protected also from a thread that finds it unlinked
+/// and retires it.
 #[test]
 fn swap_brings_a_younger_object() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<2, Robust>::new(CONFIG);
         let (swapper, writer) = (stage.register(), stage.register());
         let swapping = thread::spawn(move || {
@@ -110,7 +104,7 @@ fn swap_brings_a_younger_object() {
             drop(guard);
             swapper
         });
-        let new = object(&writer, &life);
+        let new = stage.object(&writer);
         replace(&stage.first, new);
         let gone = stage.first.load(Ordering::Acquire).is_null();
         if gone {
@@ -122,24 +116,23 @@ fn swap_brings_a_younger_object() {
             retire(&writer, new);
         }
         drop(writer);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }
 
-/// A swap that has looked, and came too late once, publishes what it swaps in.
+/// A swap that validated the era, and was too late once, publishes what it
+/// swaps in.
 #[test]
 fn a_late_swap_publishes() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<2, Robust>::new(CONFIG);
         let (swapper, other) = (stage.register(), stage.register());
-        replace(&stage.first, object(&other, &life));
+        replace(&stage.first, stage.object(&other));
         let done = Arc::new(AtomicBool::new(false));
         let swapping = {
-            let (life, done) = (life.clone(), done.clone());
+            let done = done.clone();
             thread::spawn(move || {
-                let new = object(&swapper, &life);
+                let new = stage.object(&swapper);
                 let guard = swapper.enter();
                 // From here on the swapper has no barrier that would publish.
                 // SAFETY: not shared yet.
@@ -160,8 +153,8 @@ fn a_late_swap_publishes() {
         let old = guard.swap(&stage.first, null_mut(), Ordering::Acquire);
         let mut again = true;
         while again {
-            // The last time is after the swap, without synchronising. Loom
-            // would not get there by itself, see `pool`.
+            // The last attempt follows the swap, without synchronising. Loom
+            // would not reach it by itself, see `pool`.
             again = !done.load(Ordering::Relaxed);
             look(guard.protect(&stage.first, Ordering::Acquire));
             thread::yield_now();
@@ -176,22 +169,20 @@ fn a_late_swap_publishes() {
             retire(&other, rest);
         }
         drop(other);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }
 
-/// A swap that brings an object which was taken out and put back acquires the
-/// last put, also if it has looked before that and came too late once.
+/// A swap that returns an object which was taken out and put back acquires the
+/// last put, also if it validated the era before that and was too late once.
 #[test]
 fn swap_acquires_what_came_back() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<2, Robust>::new(CONFIG);
         let (swapper, writer) = (stage.register(), stage.register());
-        let ours = object(&writer, &life);
+        let ours = stage.object(&writer);
         replace(&stage.first, ours);
-        // Written by who has taken the object out.
+        // Written by the thread that took the object out.
         let written = Arc::new(UnsafeCell::new(0));
         let swapping = {
             let written = written.clone();
@@ -199,7 +190,7 @@ fn swap_acquires_what_came_back() {
                 let guard = swapper.enter();
                 let taken = guard.swap(&stage.first, null_mut(), Ordering::Acquire);
                 if !taken.is_null() {
-                    // SAFETY: nobody else has the object; loom checks it.
+                    // SAFETY: the object is exclusively ours; loom checks it.
                     written.with(|times| unsafe { assert!(*times <= 2) });
                 }
                 drop(guard);
@@ -210,7 +201,7 @@ fn swap_acquires_what_came_back() {
             if replace(&stage.first, null_mut()).is_null() {
                 break;
             }
-            // SAFETY: nobody else has the object; loom checks it.
+            // SAFETY: the object is exclusively ours; loom checks it.
             written.with_mut(|times| unsafe { *times += 1 });
             replace(&stage.first, ours);
         }
@@ -218,36 +209,31 @@ fn swap_acquires_what_came_back() {
         replace(&stage.first, null_mut());
         retire(&writer, ours);
         drop(writer);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }
 
-/// Two threads make objects and move the clock, one of which the reader finds.
+/// Two threads make objects and advance the clock; the reader finds one of
+/// these objects.
 #[test]
 fn two_makers() {
     model(|| {
-        let life = Arc::new(());
         let stage = Stage::<3, Robust>::new(CONFIG);
         let (reader, one, two) = (stage.register(), stage.register(), stage.register());
-        let making = {
-            let life = life.clone();
-            thread::spawn(move || {
-                replace(&stage.first, object(&one, &life));
-                retire(&one, replace(&stage.first, null_mut()));
-                one
-            })
-        };
+        let making = thread::spawn(move || {
+            replace(&stage.first, stage.object(&one));
+            retire(&one, replace(&stage.first, null_mut()));
+            one
+        });
         let reading = thread::spawn(move || {
             read(&reader, &stage.first);
             reader
         });
-        let other = object(&two, &life);
+        let other = stage.object(&two);
         retire(&two, other);
         drop(making.join().unwrap());
         drop(reading.join().unwrap());
         drop(two);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
         stage.close();
     });
 }

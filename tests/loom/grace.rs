@@ -1,4 +1,4 @@
-//! Grace periods: what a section does happens before what comes after.
+//! Grace periods: a section's accesses happen before what follows the period.
 
 use hyaline::{Basic, Callback, Config};
 use loom::{
@@ -10,8 +10,8 @@ use loom::{
 
 use super::*;
 
-/// A reader uses something that is not an object, if it finds it; the writer
-/// takes it away, waits, and destroys it.
+/// A reader uses something that is not an object, if it finds it. The writer
+/// removes it, waits, and destroys it.
 fn against_enter(wait: fn(&Handle<'_, Basic>)) {
     model(move || {
         let stage = Stage::<2, Basic>::new(Config::new());
@@ -25,13 +25,13 @@ fn against_enter(wait: fn(&Handle<'_, Basic>)) {
                 if thing.0.load(Ordering::Acquire) == 1 {
                     // SAFETY: loom checks it.
                     let seen = thing.1.with(|value| unsafe { *value });
-                    assert_eq!(seen, ALIVE, "destroyed while it was used");
+                    assert_eq!(seen, ALIVE, "destroyed while in use");
                 }
                 drop(guard);
                 reader
             })
         };
-        // Release: nobody finds it from here on.
+        // Release: no section finds it from here on.
         thing.0.store(0, Ordering::Release);
         wait(&writer);
         // SAFETY: the section has ended.
@@ -57,8 +57,8 @@ fn token_against_enter() {
     });
 }
 
-/// A callback is used again, while it is called or after it. The last time is
-/// after the other thread's end, without synchronising with it; see `pool`.
+/// A callback is used again, while it is called or after it. The last use
+/// follows the other thread's end, without synchronising with it; see `pool`.
 #[test]
 fn callback_changes_hands() {
     model(|| {

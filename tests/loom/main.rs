@@ -1,5 +1,5 @@
 //! Loom models: one for each step of the safety argument in `src/raw.rs`, and
-//! for the pairs of operations that could get in each other's way.
+//! for the pairs of operations that could interfere.
 //!
 //! Run with `RUSTFLAGS="--cfg hyaline_loom" cargo test --release --test loom`, and
 //! once more with `--cfg hyaline_narrow_era` added, for the wrap of the eras.
@@ -25,7 +25,7 @@ mod steal;
 use hyaline::{AtomicPtr, Collector, Config, Fences, Guard, Handle, Link, Linked, Role, Scheme};
 use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::Ordering};
 
-/// Threads that may be interrupted at any point, so often in one execution.
+/// Preemptions in one execution, each at any point.
 const PREEMPTIONS: usize = 3;
 
 /// Runs a model.
@@ -33,7 +33,7 @@ fn model(body: impl Fn() + Sync + Send + 'static) {
     model_within(PREEMPTIONS, body);
 }
 
-/// Runs a model up to a bound of its own, and says how many executions it took.
+/// Runs a model with its own bound, and prints how many executions it took.
 fn model_within(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     let executions = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let mut builder = loom::model::Builder::new();
@@ -51,38 +51,21 @@ fn model_within(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
 /// The contents of an object that is not reclaimed.
 const ALIVE: u32 = 0x600d_600d;
 
-/// An object that shows when it is used after its reclaim, and counts it.
+/// An object that detects a use after its reclaim, and counts it.
 struct Canary {
     value: UnsafeCell<u32>,
-    /// Dropped by the reclaimer, else reported as a leak.
+    /// Dropped by the reclaimer, otherwise reported as a leak.
     life: UnsafeCell<Option<Arc<()>>>,
 }
 
 type Object = Linked<Canary>;
 
-/// A new object; the model's `life` counts those that are not reclaimed.
-fn object<S: Scheme>(handle: &Handle<'_, S>, life: &Arc<()>) -> *mut Object {
-    object_of(handle, life)
-}
-
-/// The same, of a handle of any role.
-fn object_of<S: Scheme, R: Role>(handle: &Handle<'_, S, R>, life: &Arc<()>) -> *mut Object {
-    let object = handle.link(Canary {
-        value: UnsafeCell::new(0),
-        life: UnsafeCell::new(Some(life.clone())),
-    });
-    // Here and not above, so that loom knows of a write that readers must see.
-    // SAFETY: the object is not shared yet.
-    object.value.with_mut(|value| unsafe { *value = ALIVE });
-    Box::into_raw(Box::new(object))
-}
-
-/// The reclaimer. It leaves the memory, so that a failing model reports what
-/// it saw and does not crash.
+/// The reclaimer. It keeps the memory, so that a failing model reports what it
+/// saw and does not crash.
 unsafe fn reclaim(link: *mut Link) {
     // SAFETY: all objects are `Object`s, and never freed.
     let object = unsafe { &*Link::cast::<Object>(link) };
-    // SAFETY: loom checks that nobody reads it meanwhile.
+    // SAFETY: loom checks that no other thread reads it meanwhile.
     object.value.with_mut(|value| unsafe { *value = 0xdead });
     // SAFETY: as above.
     let life = object.life.with_mut(|life| unsafe { (*life).take() });
@@ -98,7 +81,7 @@ fn look(object: *mut Object) {
     }
 }
 
-/// A section that looks at what `shared` points to.
+/// A section that reads what `shared` points to.
 fn read<S: Scheme>(handle: &Handle<'_, S>, shared: &AtomicPtr<Object>) {
     let guard = handle.enter();
     look(guard.protect(shared, Ordering::Acquire));
@@ -106,16 +89,18 @@ fn read<S: Scheme>(handle: &Handle<'_, S>, shared: &AtomicPtr<Object>) {
 
 /// Replaces what `shared` points to, and returns the old one.
 fn replace(shared: &AtomicPtr<Object>, new: *mut Object) -> *mut Object {
-    // AcqRel: the new object is published, the old one is ours.
+    // AcqRel: the new object is published, and the old one is exclusively ours.
     shared.swap(new, Ordering::AcqRel)
 }
 
-/// The stage of a model: a collector that lives as long as its threads, and
-/// two shared pointers.
+/// The setup of a model: a collector that lives as long as its threads, and two
+/// shared pointers.
 struct Stage<const N: usize, S: Scheme> {
     collector: Collector<N, S>,
     first: AtomicPtr<Object>,
     second: AtomicPtr<Object>,
+    /// Counts the objects that are not reclaimed.
+    life: Arc<()>,
 }
 
 impl<const N: usize, S: Scheme<Barrier = Fences>> Stage<N, S> {
@@ -124,6 +109,7 @@ impl<const N: usize, S: Scheme<Barrier = Fences>> Stage<N, S> {
             collector: Collector::with_config(config),
             first: AtomicPtr::new(std::ptr::null_mut()),
             second: AtomicPtr::new(std::ptr::null_mut()),
+            life: Arc::new(()),
         }))
     }
 
@@ -131,8 +117,27 @@ impl<const N: usize, S: Scheme<Barrier = Fences>> Stage<N, S> {
         self.collector.register().unwrap()
     }
 
-    /// Drops the collector, when all threads are joined.
+    /// A new object.
+    fn object<R: Role>(&self, handle: &Handle<'_, S, R>) -> *mut Object {
+        let object = handle.link(Canary {
+            value: UnsafeCell::new(0),
+            life: UnsafeCell::new(Some(self.life.clone())),
+        });
+        // Here and not above, so that loom knows of a write that readers must
+        // see.
+        // SAFETY: the object is not shared yet.
+        object.value.with_mut(|value| unsafe { *value = ALIVE });
+        Box::into_raw(Box::new(object))
+    }
+
+    fn nothing_is_left(&self) {
+        assert_eq!(Arc::strong_count(&self.life), 1, "nothing is left pending");
+    }
+
+    /// Drops the collector, when all threads are joined and all handles dropped:
+    /// everything that was retired is reclaimed.
     fn close(&'static self) {
+        self.nothing_is_left();
         // SAFETY: it was leaked by `new`, and all handles are dropped.
         drop(unsafe { Box::from_raw(std::ptr::from_ref(self).cast_mut()) });
     }
@@ -144,8 +149,8 @@ fn defer<S: Scheme>(guard: &Guard<'_, S>, old: *mut Object) {
     unsafe { guard.defer_retire(old, reclaim) };
 }
 
-/// Retires at once, if nobody else is active.
+/// Retires at once, if no other section is open.
 fn retire<S: Scheme>(handle: &Handle<'_, S>, old: *mut Object) {
-    // SAFETY: as in `defer`, and the caller does not use it any more.
+    // SAFETY: as in `defer`, and this thread does not use it any more.
     unsafe { handle.retire(old, reclaim) };
 }

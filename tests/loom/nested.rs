@@ -1,9 +1,9 @@
-//! Nested contexts: the owner of a per-CPU slot is interrupted before every
-//! access that the contexts share, by everything that an interrupt may do,
-//! against a retirer, a reader and a collector in another thread.
+//! Nested contexts: before every access that the contexts share, the owner of a
+//! per-CPU slot is interrupted by everything that an interrupt may do, against
+//! a retirer, a reader and a collector in another thread.
 //!
-//! For each place there is a model of its own. The search ends at the first
-//! place that no execution reaches.
+//! Each place has its own model. The search ends at the first place that no
+//! execution reaches.
 
 use std::{
     ptr::null_mut,
@@ -11,43 +11,41 @@ use std::{
 };
 
 use hyaline::{Basic, Config, Nested, PerCpu, Robust, interrupt};
-use loom::{sync::Arc, thread};
+use loom::thread;
 
 use super::*;
 
-/// Threads that may be interrupted by another one, so often; more with
-/// `LOOM_MAX_PREEMPTIONS`.
+/// Preemptions in one execution; more with `LOOM_MAX_PREEMPTIONS`.
 const PREEMPTIONS: usize = 1;
 
 /// What the contexts of a model share.
 struct World<S: Scheme> {
     stage: &'static Stage<3, S>,
     cpu: PerCpu<'static, S>,
-    life: Arc<()>,
 }
 
 // SAFETY: the handle of the CPU is used by one thread; loom checks the rest.
 unsafe impl<S: Scheme> Sync for World<S> {}
 
-/// What a context of the CPU does.
+/// An operation of a context of the CPU.
 type Context<S> = fn(&World<S>, &Handle<'static, S, Nested>);
-/// What another thread does.
+/// An operation of another thread.
 type Other<S> = fn(&World<S>, &Handle<'static, S>);
 
-/// Uses an object, perhaps after an interrupt.
+/// Uses an object; an interrupt may come first.
 fn uses(object: *mut Object) {
     interrupt::step();
     look(object);
 }
 
-/// Looks at both cells, in one section.
+/// Reads both cells, in one section.
 fn reads<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let guard = handle.enter();
     uses(guard.protect(&world.stage.first, Ordering::Acquire));
     uses(guard.protect(&world.stage.second, Ordering::Acquire));
 }
 
-/// Takes what the first cell leads to, uses it, and retires it.
+/// Takes the object of the first cell, uses it, and retires it.
 fn swaps<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let guard = handle.enter();
     let old = guard.swap(&world.stage.first, null_mut(), Ordering::AcqRel);
@@ -59,7 +57,7 @@ fn swaps<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static,
     }
 }
 
-/// Finds something else in the first cell than it expects, and looks at it.
+/// Fails an exchange on the first cell, and reads what it finds there.
 fn exchanges<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let guard = handle.enter();
     let (null, dangling) = (null_mut(), std::ptr::dangling_mut::<Object>());
@@ -68,10 +66,10 @@ fn exchanges<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'sta
     uses(exchanged.unwrap_err());
 }
 
-/// Retires an object of its own, younger than its section, and looks on.
+/// Retires its own object, younger than its section, and keeps reading.
 fn retires<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let guard = handle.enter();
-    let own = object_of(handle, &world.life);
+    let own = world.stage.object(handle);
     // SAFETY: it was never shared.
     unsafe { guard.defer_retire(own, reclaim) };
     uses(own);
@@ -79,7 +77,7 @@ fn retires<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'stati
     uses(own);
 }
 
-/// Looks, renumbers its section if somebody waits, and looks again.
+/// Reads, renumbers its section if something waits for it, and reads again.
 fn refreshes<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S, Nested>) {
     let mut guard = handle.enter();
     uses(guard.protect(&world.stage.first, Ordering::Acquire));
@@ -94,7 +92,7 @@ fn nests<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static,
     uses(guard.protect(&world.stage.first, Ordering::Acquire));
 }
 
-/// Unlinks and retires what both cells lead to, young objects last.
+/// Unlinks and retires the objects of both cells, young ones last.
 fn retirer<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S>) {
     for cell in [&world.stage.first, &world.stage.second] {
         let old = replace(cell, null_mut());
@@ -106,7 +104,7 @@ fn retirer<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'stati
 
 /// Publishes a younger object in the first cell, and retires it again.
 fn replacer<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S>) {
-    let old = replace(&world.stage.first, object(handle, &world.life));
+    let old = replace(&world.stage.first, world.stage.object(handle));
     if !old.is_null() {
         retire(handle, old);
     }
@@ -126,7 +124,7 @@ fn collector<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'sta
     handle.collect();
 }
 
-/// Waits for a grace period, for an object of which it is the only user.
+/// Waits for a grace period, for an object that only it uses.
 fn poller<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static, S>) {
     let old = replace(&world.stage.first, null_mut());
     if !old.is_null() {
@@ -141,7 +139,7 @@ fn poller<S: Scheme<Barrier = Fences>>(world: &World<S>, handle: &Handle<'static
 }
 
 /// One model: `task` is interrupted by `irq` before its access number `at`.
-/// Whether an execution came that far.
+/// Returns whether an execution reached that access.
 fn interrupted<S: Scheme<Barrier = Fences>>(
     at: usize,
     task: Context<S>,
@@ -154,15 +152,13 @@ fn interrupted<S: Scheme<Barrier = Fences>>(
     builder.preemption_bound.get_or_insert(PREEMPTIONS);
     builder.check(move || {
         let stage = Stage::<3, S>::new(Config::new().batch::<64>().era_step::<1>());
-        let life = Arc::new(());
         let setup = stage.register();
-        replace(&stage.first, object(&setup, &life));
-        replace(&stage.second, object(&setup, &life));
+        replace(&stage.first, stage.object(&setup));
+        replace(&stage.second, stage.object(&setup));
         drop(setup);
         let world: &'static World<S> = Box::leak(Box::new(World {
             stage,
             cpu: stage.collector.register_per_cpu().unwrap(),
-            life,
         }));
         let handle = stage.register();
         let running = thread::spawn(move || {
@@ -179,11 +175,7 @@ fn interrupted<S: Scheme<Barrier = Fences>>(
         // One call of one handle, when no section is open, leaves nothing.
         retirer(world, &handle);
         handle.collect();
-        assert_eq!(
-            Arc::strong_count(&world.life),
-            1,
-            "something is left pending"
-        );
+        stage.nothing_is_left();
         drop(handle);
         // SAFETY: leaked above, and the thread is gone.
         drop(unsafe { Box::from_raw(std::ptr::from_ref(world).cast_mut()) });
@@ -228,7 +220,7 @@ macro_rules! sweeps {
     };
 }
 
-/// What another thread does meanwhile.
+/// The operations of another thread.
 fn others<S: Scheme<Barrier = Fences>>() -> [Other<S>; 4] {
     [retirer, replacer, collector, poller]
 }

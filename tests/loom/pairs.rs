@@ -1,27 +1,27 @@
 //! Each operation against each other one, and against itself: two threads that
-//! register, do one thing to the same objects, and go. Then the dangerous
-//! threes: a reader, one who retires, and one who takes what was retired.
+//! register, perform one operation on the same objects, and exit. Then the
+//! dangerous triples: a reader, a retirer, and a thread that takes what was
+//! retired.
 //!
-//! What the models beside this one show on purpose, this one looks for without
-//! knowing what: broad where they are deep, with fewer preemptions.
+//! The models beside this file show chosen interleavings in depth. This one
+//! searches broadly, with fewer preemptions.
 
 use std::{mem, num::NonZeroU16, ptr::null_mut};
 
 use hyaline::{Basic, Callback, Config, Deferred, Eager, Nested, Pool, Robust, Role, reclaim};
-use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::AtomicUsize, thread};
+use loom::{cell::UnsafeCell, sync::atomic::AtomicUsize, thread};
 
 use super::*;
 
-/// Two and three threads may be interrupted at any point, so often; more with
+/// Preemptions in one execution with two and three threads; more with
 /// `LOOM_MAX_PREEMPTIONS`.
 const PREEMPTIONS: [usize; 2] = [1, 1];
 
 /// What the threads of a model share.
 struct World<S: Scheme> {
     stage: &'static Stage<3, S>,
-    /// For `Canary`s.
-    life: Arc<()>,
-    /// 1 while `thing` can be found. It is no object: grace periods keep it.
+    /// 1 while `thing` can be found. It is not an object: grace periods protect
+    /// it.
     found: AtomicUsize,
     thing: UnsafeCell<u32>,
     callback: &'static Callback,
@@ -29,7 +29,7 @@ struct World<S: Scheme> {
     pooled: AtomicPtr<Linked<u32>>,
 }
 
-// SAFETY: what is no atomic is accessed as loom allows, which is the question.
+// SAFETY: loom checks the accesses to what is not atomic, which is the purpose.
 unsafe impl<S: Scheme> Sync for World<S> {}
 
 type Operation<S> = fn(&World<S>);
@@ -37,11 +37,9 @@ type Operation<S> = fn(&World<S>);
 impl<S: Scheme<Barrier = Fences>> World<S> {
     fn new() -> &'static Self {
         let stage = Stage::new(Config::new().batch::<1>().era_step::<1>());
-        let life = Arc::new(());
-        replace(&stage.first, object(&stage.register(), &life));
+        replace(&stage.first, stage.object(&stage.register()));
         Box::leak(Box::new(Self {
             stage,
-            life,
             found: AtomicUsize::new(1),
             thing: UnsafeCell::new(ALIVE),
             callback: Box::leak(Box::new(Callback::new())),
@@ -57,13 +55,13 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
         if self.found.load(Ordering::Acquire) == 1 {
             // SAFETY: loom checks it.
             let seen = self.thing.with(|value| unsafe { *value });
-            assert_eq!(seen, ALIVE, "destroyed while it was used");
+            assert_eq!(seen, ALIVE, "destroyed while in use");
         }
     }
 
-    /// Whether the thing is ours to be destroyed, after a grace period.
+    /// Whether the thing is exclusively ours after a grace period.
     fn take_thing(&self) -> bool {
-        // Release: nobody finds it from here on.
+        // Release: no section finds it from here on.
         self.found.swap(0, Ordering::Release) == 1
     }
 
@@ -72,7 +70,7 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
         self.thing.with_mut(|value| unsafe { *value = 0xdead });
     }
 
-    /// Retires what the first cell leads to, with a handle of any role.
+    /// Retires the object of the first cell, with a handle of any role.
     fn retire<R: Role>(&self, handle: &Handle<'_, S, R>) {
         let old = replace(&self.stage.first, null_mut());
         if !old.is_null() {
@@ -81,12 +79,12 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
         }
     }
 
-    /// When all threads are gone: nothing is left.
+    /// When all threads are gone, nothing is left.
     fn close(&'static self) {
         let handle = self.stage.register();
         self.retire(&handle);
         handle.flush();
-        assert_eq!(Arc::strong_count(&self.life), 1, "nothing is left pending");
+        self.stage.nothing_is_left();
         let pooled = self.pooled.swap(null_mut(), Ordering::Relaxed);
         if !pooled.is_null() {
             // SAFETY: the threads are gone.
@@ -95,7 +93,7 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
         assert_eq!(self.pool.available(), 2);
         drop(handle);
         self.stage.close();
-        // SAFETY: all were leaked by `new`, and nobody uses them now.
+        // SAFETY: all were leaked by `new`, and are not used any more.
         unsafe {
             drop(Box::from_raw(std::ptr::from_ref(self.callback).cast_mut()));
             drop(Box::from_raw(std::ptr::from_ref(self.pool).cast_mut()));
@@ -104,7 +102,7 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
     }
 }
 
-/// A role, and how a thread comes to a handle of it.
+/// A role, and how a thread gets a handle of it.
 trait Registers: Role + Sized {
     const NAME: &'static str;
 
@@ -113,7 +111,7 @@ trait Registers: Role + Sized {
         run: impl FnOnce(&Handle<'static, S, Self>),
     );
 
-    /// The same with a handle that may be given away; not in the role of a CPU.
+    /// The same with a handle that can be sent; not in the per-CPU role.
     fn owned<S: Scheme<Barrier = Fences>>(world: &World<S>) -> Option<Handle<'static, S, Self>>;
 }
 
@@ -152,7 +150,7 @@ impl Registers for Nested {
         run: impl FnOnce(&Handle<'static, S, Self>),
     ) {
         let cpu = world.stage.collector.register_per_cpu().unwrap();
-        // SAFETY: this thread alone uses it.
+        // SAFETY: only this thread uses it.
         run(unsafe { cpu.get() });
     }
 
@@ -169,14 +167,14 @@ fn refresh<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
     R::with(world, |handle| {
         let mut guard = handle.enter();
         world.look(&guard);
-        // Asked or not.
+        // Requested or not.
         guard.restart_requested();
         guard.refresh();
         world.look(&guard);
     });
 }
 
-/// An owned section, with a guard of its own, that ends as a handle.
+/// An owned section, with its own guard, that ends as a handle.
 fn section<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
     if let Some(handle) = R::owned(world) {
         let mut section = handle.into_section();
@@ -190,7 +188,7 @@ fn section<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
 fn swap<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
     R::with(world, |handle| {
         let guard = handle.enter();
-        let new = object_of(handle, &world.life);
+        let new = world.stage.object(handle);
         let old = guard.swap(&world.stage.first, new, Ordering::AcqRel);
         defer_and_look(&guard, old);
     });
@@ -210,11 +208,11 @@ fn exchange<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
     });
 }
 
-/// Retires an object that was never shared, and looks at what is.
+/// Retires an object that was never shared, and reads the shared one.
 fn retire_own<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
     R::with(world, |handle| {
         let guard = handle.enter();
-        defer_and_look(&guard, object_of(handle, &world.life));
+        defer_and_look(&guard, world.stage.object(handle));
         world.look(&guard);
     });
 }
@@ -223,7 +221,7 @@ fn retire_at_once<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
     R::with(world, |handle| world.retire(handle));
 }
 
-/// Retires what it does not use any more, under a guard that uses something.
+/// Retires what it no longer uses, under a guard that uses something else.
 fn retire_in_section<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
     R::with(world, |handle| {
         let guard = handle.enter();
@@ -260,7 +258,7 @@ fn token<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
 /// Retires an object and uses it once more.
 fn defer_and_look<S: Scheme, R: Role>(guard: &Guard<'_, S, R>, old: *mut Object) {
     if !old.is_null() {
-        // SAFETY: unlinked by the caller, once, or never shared.
+        // SAFETY: unlinked by this thread, once, or never shared.
         unsafe { guard.defer_retire(old, reclaim) };
         look(old);
     }
@@ -289,18 +287,18 @@ fn evict<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     unsafe { world.stage.collector.evict(id) }.unwrap();
 }
 
-/// A task that is not as dead as its supervisor thought.
+/// A task that is still alive, although its supervisor took it for dead.
 fn stale<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     let handle = world.stage.register();
     mem::forget(handle.enter());
-    // SAFETY: its guard is forgotten; the handle is only used as a stale one
+    // SAFETY: its guard is forgotten. The handle is only used as a stale one
     // may be.
     unsafe { world.stage.collector.evict(handle.id()) }.unwrap();
     assert!(handle.is_evicted());
     world.retire(&handle);
 }
 
-/// A supervisor, who only looks and asks.
+/// A supervisor that only reads and requests.
 fn watch<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     let collector = &world.stage.collector;
     if let Some(oldest) = collector.oldest() {
@@ -330,11 +328,11 @@ fn call_later<S: Scheme<Barrier = Fences>>(world: &World<S>) {
     if world.take_thing() {
         let word = std::ptr::from_ref(world).expose_provenance();
         let called = world.callback.call_later(&handle, destroy::<S>, word);
-        assert!(called.is_ok(), "one thread takes the thing");
+        assert!(called.is_ok(), "one thread gets the thing");
     }
 }
 
-/// Runs operations at the same time, the first in the thread of the model.
+/// Runs operations at the same time, the first in the model's own thread.
 fn together<S: Scheme<Barrier = Fences>>(operations: &[&Row<S>]) {
     let names: Vec<_> = operations.iter().map(|(name, _)| name.as_str()).collect();
     println!("{}", names.join(", "));
@@ -360,8 +358,8 @@ fn together<S: Scheme<Barrier = Fences>>(operations: &[&Row<S>]) {
 /// One operation in one role.
 type Row<S> = (String, Operation<S>);
 
-/// The operations by name, each in all roles that have it. Other names than
-/// those of the tests below do not compile.
+/// The operations by name, each in all roles that have it. A name that has no
+/// test below does not compile.
 macro_rules! operations {
     (any role: $($any:ident)*; eager: $($eager:ident)*) => {
         fn all<S: Scheme<Barrier = Fences>>() -> Vec<(&'static str, Vec<Row<S>>)> {
@@ -394,8 +392,8 @@ operations! {
     eager: flush collect evict stale watch synchronize call_later
 }
 
-/// An operation, in each role, against itself and all that are listed after
-/// it, in each role.
+/// An operation, in each role, against itself and all that are listed after it,
+/// in each role.
 fn meets_the_rest<S: Scheme<Barrier = Fences>>(name: &str) {
     let all = all::<S>();
     let place = all.iter().position(|(other, _)| *other == name).unwrap();
@@ -411,7 +409,7 @@ fn meets_the_rest<S: Scheme<Barrier = Fences>>(name: &str) {
     println!("{name}: {models} models, {:?}", before.elapsed());
 }
 
-/// One that reads, one that retires, and one that takes what was retired.
+/// A reader, a retirer, and a thread that takes what was retired.
 fn threes<S: Scheme<Barrier = Fences>>(readers: &[&str]) {
     let all = all::<S>();
     let rows: Vec<_> = all.iter().flat_map(|(_, rows)| rows).collect();

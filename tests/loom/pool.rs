@@ -1,6 +1,6 @@
-//! The pool: blocks go from hand to hand, and from a magazine to a thief. In
-//! models a handle keeps an eighth of the blocks. The models of the tree are
-//! beside it.
+//! The pool: blocks move from owner to owner, and from a magazine to a thief.
+//! In models a handle keeps an eighth of the blocks. The models of the tree are
+//! in `src/raw/tree/models.rs`.
 
 use hyaline::{Basic, Collector, Handle, Linked, Pool, reclaim};
 use loom::{cell::UnsafeCell, thread};
@@ -13,7 +13,8 @@ type Object = *mut Linked<()>;
 struct World<const K: usize> {
     collector: Collector<3, Basic>,
     pool: Pool<(), K>,
-    /// Accessed by a block's owner: loom reports two that nothing orders.
+    /// Accessed by a block's owner: loom reports two accesses that nothing
+    /// orders.
     owned: [UnsafeCell<u32>; K],
 }
 
@@ -40,7 +41,7 @@ impl<const K: usize> World<K> {
     fn touch(&'static self, object: Object) {
         let pool = std::ptr::from_ref(&self.pool).addr();
         let block = (object.addr() - pool) / (size_of::<Pool<(), K>>() / K);
-        // SAFETY: the block is ours; loom checks it.
+        // SAFETY: the block is exclusively ours; loom checks it.
         self.owned[block].with_mut(|times| unsafe { *times += 1 });
     }
 
@@ -56,8 +57,8 @@ impl<const K: usize> World<K> {
         unsafe { handle.retire(object, reclaim::pooled::<()>) };
     }
 
-    /// Nobody is there any more, and `used` blocks are in use: all others can
-    /// be had.
+    /// All other threads are gone, and `used` blocks are in use: all others can
+    /// be allocated.
     fn close(&'static self, used: usize) {
         let handle = self.register();
         for _ in used..K {
@@ -71,12 +72,12 @@ impl<const K: usize> World<K> {
     }
 }
 
-/// A pointer that a thread takes along.
+/// A pointer that is sent to a thread.
 struct Sent(Object);
-// SAFETY: a block is its owner's, on whatever thread.
+// SAFETY: a block belongs to its owner, on any thread.
 unsafe impl Send for Sent {}
 
-/// Two threads use the one block of a pool, never both at a time, and each
+/// Two threads use the only block of a pool, never both at a time, and each
 /// sees what the other did as its owner.
 #[test]
 fn block_changes_hands() {
@@ -97,8 +98,9 @@ fn block_changes_hands() {
     });
 }
 
-/// Blocks that a handle keeps go to whoever finds none, and are never used by
-/// both: the owner is in a section, and the other looks for it there.
+/// A handle that finds no block takes one that another handle keeps, and the
+/// two never use the same block: the owner is in a section, and the thief checks
+/// for it.
 #[test]
 fn a_kept_block_is_found_and_used_once() {
     model(|| {
@@ -121,7 +123,7 @@ fn a_kept_block_is_found_and_used_once() {
         let stolen = world.alloc(&thief);
         let (owner, object) = other.join().unwrap();
         assert!(stolen.is_none() || object.is_none(), "one block for two");
-        // Asleep, it keeps nothing from the others.
+        // Outside a section it keeps nothing from the others.
         let left = stolen.is_none() && object.is_none();
         assert_eq!(world.alloc(&thief).is_some(), left);
         drop((owner, thief));
@@ -129,7 +131,7 @@ fn a_kept_block_is_found_and_used_once() {
     });
 }
 
-/// The same with an owner outside of a section, who reclaims at the time.
+/// The same with an owner outside a section that is reclaiming at the time.
 #[test]
 fn a_block_is_kept_while_a_thief_looks() {
     model_within(2, || {

@@ -1,8 +1,8 @@
-//! The structures of the safe layer: the pairs of calls that could get in
-//! each other's way.
+//! The structures of the safe layer: the pairs of calls that could interfere.
 //!
 //! A value is a [`Tracked`]: loom reports it if it is read while it is dropped
-//! or before it is there, and the model counts those that are not dropped.
+//! or before it is initialized, and the model counts those that are not
+//! dropped.
 
 use std::hash::{Hash, Hasher};
 
@@ -14,7 +14,7 @@ use loom::{cell::UnsafeCell, sync::Arc, thread};
 
 use super::model_within;
 
-/// What a number is once it was dropped.
+/// The number after its drop.
 const DEAD: u32 = 0xdead;
 
 /// A number whose accesses loom checks, and whose drop the model sees.
@@ -31,7 +31,7 @@ unsafe impl Sync for Tracked {}
 impl Tracked {
     fn new(number: u32, life: &Arc<()>) -> Self {
         let cell = UnsafeCell::new(0);
-        // So that loom knows of a write that readers must see.
+        // Makes a write known to loom that readers must see.
         // SAFETY: not shared yet.
         cell.with_mut(|place| unsafe { *place = number });
         let life = life.clone();
@@ -39,9 +39,10 @@ impl Tracked {
     }
 
     fn get(&self) -> u32 {
-        // SAFETY: loom checks that nobody writes it meanwhile.
+        // SAFETY: loom checks that no thread writes it meanwhile.
         let number = self.number.with(|place| unsafe { *place });
-        // Loom does not see a use after a drop that a fence happens to order.
+        // Loom does not report a use after a drop that a fence happens to
+        // order.
         assert_ne!(number, DEAD, "used after its drop");
         number
     }
@@ -76,7 +77,7 @@ impl Hash for Tracked {
 
 impl Drop for Tracked {
     fn drop(&mut self) {
-        // SAFETY: loom checks that nobody reads it any more.
+        // SAFETY: loom checks that no thread reads it any more.
         self.number.with_mut(|place| unsafe { *place = DEAD });
         let _ = &self.life;
     }
@@ -87,8 +88,7 @@ fn alive(life: &Arc<()>) -> usize {
     Arc::strong_count(life) - 1
 }
 
-/// Each model runs in both schemes, with a domain `D` of its own. `<slots,
-/// batch>`.
+/// Each model runs in both schemes, with its own domain `D`. `<slots, batch>`.
 macro_rules! schemes {
     ($($name:ident<$slots:literal, $batch:literal> $body:block)*) => {$(
         mod $name {
@@ -129,10 +129,10 @@ impl<T> Leaked<T> {
         Self(Box::leak(Box::new(structure)))
     }
 
-    /// Drops it, when all threads are joined and all handles dropped: then
-    /// nothing of it waits to be reclaimed.
+    /// Drops it, when all threads are joined and all handles dropped: then none
+    /// of its objects waits to be reclaimed.
     fn close(self) {
-        // SAFETY: it was leaked by `new`, and nobody uses it.
+        // SAFETY: it was leaked by `new`, and is not used any more.
         drop(unsafe { Box::from_raw(std::ptr::from_ref(self.0).cast_mut()) });
     }
 }
@@ -202,13 +202,14 @@ schemes! {
         let taking = thread::spawn(move || {
             let guard = taker.enter();
             let old = place.swap(Shared::null(), &guard);
-            // SAFETY: unlinked, and nobody stores what they load.
+            // SAFETY: unlinked, and no thread stores what it loads.
             unsafe { guard.retire(old) };
             drop(guard);
             taker
         });
         let shared = object.into_shared(&guard);
-        // Not a swap, which protects what it finds, and this by the way.
+        // Not a swap, which protects what it finds, and this object
+        // incidentally.
         assert!(place.compare_exchange(Shared::null(), shared, &guard).is_ok());
         assert_eq!(shared.as_ref().unwrap().get(), 7);
         let rest = place.swap(Shared::null(), &guard);
@@ -225,7 +226,7 @@ schemes! {
         }
     }
 
-    // The ABA pair: one pop stalls with the top in hand, while the other thread
+    // The ABA pair: one pop stalls with the top loaded, while the other thread
     // takes both nodes and pushes a new one, into a block that came back.
     stack_pop_against_pops_and_push<2, 1> {
         let life = Arc::new(());
@@ -275,7 +276,7 @@ schemes! {
         assert_eq!(alive(&life), 0);
     }
 
-    // A push meets pops that empty the queue: on the last node, and on the
+    // A push meets pops that empty the queue: at the last node, and at the
     // tail.
     queue_push_against_pops<2, 1> {
         let life = Arc::new(());
@@ -291,7 +292,7 @@ schemes! {
             two
         });
         let seen = [(), ()].map(|()| shared.pop(&one).map(|value| value.get()));
-        // The tail may have been left behind by the other push.
+        // The other push may have left the tail behind.
         assert!(shared.push(&one, Tracked::new(3, &life)).is_ok());
         let two = pushing.join().unwrap();
         let rest = [(), ()].map(|()| shared.pop(&two).map(|value| value.get()));
@@ -308,7 +309,7 @@ schemes! {
     }
 
     // Two pops and a block that comes back: a push that stalls with the last
-    // node in hand must not link to it when it is a node of later.
+    // node loaded must not link to it when it has become a later node.
     queue_push_against_reuse<2, 1> {
         let life = Arc::new(());
         let queue = Leaked::new(Queue::<_, 3, D>::new());
@@ -336,8 +337,8 @@ schemes! {
         assert_eq!(alive(&life), 0);
     }
 
-    // A pop that stalls after it took a node, which is younger than its
-    // section, while the node is popped, reclaimed and used again.
+    // A pop stalls after it took a node that is younger than its section, while
+    // the node is popped, reclaimed and used again.
     queue_pop_against_reuse<2, 1> {
         let life = Arc::new(());
         let queue = Leaked::new(Queue::<_, 2, D>::new());

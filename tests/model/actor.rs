@@ -1,5 +1,5 @@
 //! A handle, its guards and its section, of any scheme and role, behind one
-//! interface. All that is unsafe about lifetimes is here.
+//! interface. All unsafe lifetime handling is here.
 
 use std::{mem, num::NonZeroU16, sync::atomic::Ordering};
 
@@ -12,15 +12,15 @@ use super::object::{Body, Home, Object, Pools, RECLAIM, born, called, calm};
 
 pub type Cells = [AtomicPtr<Object>; 3];
 
-/// What the interpreter knows a collector as.
+/// The interpreter's view of a collector.
 pub trait Registry {
     fn register(&self) -> Option<Box<dyn Actor>>;
     fn register_deferred(&self) -> Option<Box<dyn Actor>>;
     fn register_per_cpu(&self) -> Option<Box<dyn Actor>>;
-    /// Whether a section is open there.
+    /// Whether a section is open in the slot.
     fn request_restart(&self, slot: usize) -> bool;
-    /// Whether it had this owner. The interpreter does nothing more with it
-    /// than a stale handle may.
+    /// Evicts this owner, and returns whether it was the owner. The interpreter
+    /// then uses the handle only as a stale one may be used.
     fn evict(&self, id: HandleId) -> bool;
     /// Makes an object under an unprotected guard; retires it there, or returns it.
     fn unprotected(&self, body: Body, retire: bool) -> Option<*mut Object>;
@@ -28,14 +28,14 @@ pub trait Registry {
     fn pending(&self) -> usize;
 }
 
-/// What the interpreter knows a handle as. Methods that eager handles alone
-/// have return `None` for others. Where a reclaimer may panic the method
-/// returns nevertheless; what it returns is then of no use.
+/// The interpreter's view of a handle. Methods that only eager handles have
+/// return `None` for others. Where a reclaimer may panic the method returns
+/// nevertheless; its result is then meaningless.
 pub trait Actor {
     fn id(&self) -> HandleId;
     fn guards(&self) -> usize;
     fn is_section(&self) -> bool;
-    /// A handle of a CPU: it becomes no section, and its guards are dropped.
+    /// A per-CPU handle: it becomes no section, and its guards are dropped.
     fn is_per_cpu(&self) -> bool;
 
     fn enter(&mut self);
@@ -44,7 +44,7 @@ pub trait Actor {
     fn refresh(&mut self, guard: usize);
     fn refresh_section(&mut self);
     fn open_section(&mut self);
-    /// There is nothing left if a reclaimer panics.
+    /// Nothing is left of it if a reclaimer panics.
     fn leave_section(&mut self);
     /// Drops the handle or the section.
     fn release(&mut self);
@@ -129,7 +129,7 @@ impl<S: Scheme> Registry for On<S> {
 
     fn evict(&self, id: HandleId) -> bool {
         // SAFETY: one thread; its guards are forgotten, as is a section, and
-        // its handle is not used but in ways in which a stale one may be.
+        // its handle is used only as a stale one may be.
         unsafe { self.collector.evict(id) }.is_ok()
     }
 
@@ -171,7 +171,7 @@ enum Hold<S: Scheme, R: Role> {
 
 struct Holder<S: Scheme, R: Role> {
     hold: Hold<S, R>,
-    /// Guards of `hold`: none of them is left when it goes, see `SAFETY`.
+    /// Guards of `hold`: none of them is left when it is dropped, see `SAFETY`.
     guards: Vec<Guard<'static, S, R>>,
     eager: AsEager<S, R>,
 }
@@ -198,7 +198,7 @@ impl<S: Scheme, R: Role> Holder<S, R> {
         (self.eager)(self.handle()?)
     }
 
-    /// The handle, for operations that the interpreter does not do on
+    /// The handle, for operations that the interpreter does not perform on
     /// sections.
     fn own(&self) -> &Of<S, R> {
         self.handle().expect("it is no section")
@@ -234,7 +234,7 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
             _ => self.own().enter(),
         };
         // SAFETY: a guard borrows what it was made from, `hold`. Here that
-        // stays until its guards are dropped or forgotten: `take` insists.
+        // stays until its guards are dropped or forgotten: `take` checks it.
         let guard = unsafe { mem::transmute::<Guard<'_, S, R>, Guard<'static, S, R>>(guard) };
         self.guards.push(guard);
     }
@@ -319,7 +319,7 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
     }
 
     fn defer_retire(&self, guard: usize, object: *mut Object) {
-        // SAFETY: the interpreter unlinked the object, retires it once, and
+        // SAFETY: the interpreter unlinked the object and retires it once, and
         // the reclaimer is that of all objects.
         calm(|| unsafe { self.guards[guard].defer_retire(object, RECLAIM) });
     }

@@ -10,7 +10,7 @@ use super::{
 };
 
 impl World {
-    /// A new object, if there is room; null if that is wanted. A section has
+    /// A new object, if there is room, or null if `new` says so. A section has
     /// no handle to make it with.
     pub fn make(&mut self, slot: usize, new: New) -> *mut Object {
         match new {
@@ -33,7 +33,7 @@ impl World {
         let result = self.actor(slot).pooled(pools, pool, Body::new(id));
         let panicked = self.oracle.after(slot, Call::Any);
         let taken = object::in_pool(pool) + usize::from(result.is_ok());
-        // What handles keep is neither taken nor available.
+        // Blocks that handles keep are neither taken nor available.
         let keepers = self.oracle.slots.iter().filter(|slot| slot.claimed).count();
         let kept = keepers * object::kept_by_a_handle(pool);
         let free = SIZES[pool] - taken;
@@ -96,7 +96,7 @@ impl World {
         self.hold(slot, seen);
     }
 
-    /// Notes that the slot's section protects the object.
+    /// Records that the slot's section protects the object.
     fn hold(&mut self, slot: usize, object: *mut Object) {
         self.after(slot, Call::Any);
         if !object.is_null() {
@@ -127,7 +127,7 @@ impl World {
             self.oracle.protect(slot, id);
             self.after(slot, Call::Any);
         }
-        // Nothing is loaded through the guard, which would protect it as well.
+        // No load goes through the guard, which would also protect it.
         let old = self.cells[cell].load(Acquire);
         let cell = &self.cells[cell];
         let actor = self.actors[slot].as_ref().expect("it is there");
@@ -198,7 +198,7 @@ impl World {
     }
 }
 
-/// Looks at an object.
+/// Reads an object.
 fn check(object: *mut Object, id: usize) {
     // SAFETY: it is protected, and the oracle found it alive.
     let body: &Body = unsafe { &*object };

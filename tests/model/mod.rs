@@ -1,13 +1,13 @@
 //! Sequences of public operations, interpreted on a real collector and checked
-//! against an oracle. `tests/model.rs` makes them with proptest, and
-//! `fuzz/fuzz_targets/model.rs` has the same from a fuzzer.
+//! against an oracle. `tests/model.rs` generates them with proptest, and
+//! `fuzz/fuzz_targets/model.rs` gets them from a fuzzer.
 
 mod actor;
 mod cells;
 mod object;
 mod ops;
 mod oracle;
-mod settle;
+mod quiesce;
 mod world;
 
 use std::mem::{self, ManuallyDrop};
@@ -32,14 +32,14 @@ pub struct Setup {
     pub erased: bool,
 }
 
-/// What is done with what is there at the end.
+/// What happens to the remaining handles and guards at the end.
 #[derive(Clone, Copy, Debug)]
 pub enum End {
-    /// Everything is settled before the collector is dropped.
-    Settled,
-    /// The handles are released, one after the other.
+    /// Everything is closed before the collector is dropped.
+    Closed,
+    /// The handles are released, one after another.
     Released,
-    /// All is forgotten, and found by the collector's drop.
+    /// Everything is forgotten, and found by the collector's drop.
     Forgotten,
 }
 
@@ -54,27 +54,27 @@ impl Setup {
             end: match byte / 32 % 4 {
                 0 => End::Released,
                 1 => End::Forgotten,
-                _ => End::Settled,
+                _ => End::Closed,
             },
             erased: byte & 128 > 0,
         }
     }
 }
 
-/// Runs a sequence, to its end; and again to the end and to its middle, where
-/// all is closed. Panics if something is not as it must be; then what there was
-/// is leaked.
+/// Runs a sequence to its end; then again to its end and to its middle, where
+/// everything is closed. Panics on a failed check and leaks everything in this
+/// case.
 pub fn run(setup: Setup, ops: impl IntoIterator<Item = Op>) {
     let ops: Vec<_> = ops.into_iter().collect();
     run_once(setup, &ops);
-    let settled = Setup {
-        end: End::Settled,
+    let closed = Setup {
+        end: End::Closed,
         ..setup
     };
-    if !matches!(setup.end, End::Settled) {
-        run_once(settled, &ops);
+    if !matches!(setup.end, End::Closed) {
+        run_once(closed, &ops);
     }
-    run_once(settled, &ops[..ops.len() / 2]);
+    run_once(closed, &ops[..ops.len() / 2]);
 }
 
 fn run_once(setup: Setup, ops: &[Op]) {
@@ -95,7 +95,7 @@ fn run_once(setup: Setup, ops: &[Op]) {
     }
 }
 
-/// On a collector of so many slots, made at run time.
+/// Runs on a collector whose number of slots is set at run time.
 fn run_on<S: Scheme<Barrier = Fences>>(setup: Setup, config: Config, ops: &[Op]) {
     object::reset_log();
     let memory = Box::into_raw(Box::new(Memory {
@@ -138,11 +138,11 @@ fn run_on<S: Scheme<Barrier = Fences>>(setup: Setup, config: Config, ops: &[Op])
 impl World {
     /// Leaves no handle and no guard.
     fn finish(&mut self, end: End, number: usize) {
-        if let End::Settled = end {
+        if let End::Closed = end {
             self.close(number);
         }
         object::panic_in(0);
-        // Deferred ones first: the eager ones take over from them.
+        // Deferred handles first: the eager ones take their work.
         let mut slots = self.slots();
         slots.sort_by_key(|slot| self.oracle.slots[*slot].eager);
         let last_is_eager = slots
@@ -165,8 +165,8 @@ impl World {
         self.oracle.end();
     }
 
-    /// The collector is gone: so are all retired objects, and all memory can
-    /// be used again.
+    /// The collector is gone: so are all retired objects, and all memory can be
+    /// used again.
     fn check_the_rest(&mut self) {
         self.oracle.check_events();
         self.oracle.nothing_waits("the collector is dropped");
@@ -183,7 +183,7 @@ impl World {
             let available = self.memory.pools.available(pool);
             assert_eq!(available, size, "blocks are lost");
         }
-        // All callbacks are back.
+        // All callbacks have been called.
         let collector = Collector::<1>::new();
         let handle = collector.register().expect("a slot");
         for callback in &self.memory.callbacks {

@@ -1,8 +1,7 @@
 //! The objects, their reclaimers, and the log that these write.
 //!
-//! A reclaimer has nothing but its link. So that the test says what is wrong,
-//! and does not crash over a second call, it looks the address up before it
-//! touches anything.
+//! A reclaimer has only its link. It looks the address up before it touches
+//! anything, so that the test reports a second call and does not crash.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,7 +16,7 @@ use hyaline::{Link, Linked, Pool, Reclaimer, reclaim};
 /// A pool in which no handle keeps blocks, and one in which handles do.
 pub const SIZES: [usize; 2] = [6, 40];
 
-/// The most blocks that a handle keeps, as `Pool::alloc` says.
+/// The most blocks that a handle keeps, as `Pool::alloc` documents.
 pub fn kept_by_a_handle(pool: usize) -> usize {
     SIZES[pool] / 32
 }
@@ -28,7 +27,7 @@ pub struct Pools {
     pub large: Pool<Body, { SIZES[1] }>,
 }
 
-/// Where an object's memory is from.
+/// Where an object's memory comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Home {
     Box,
@@ -69,16 +68,16 @@ impl Drop for Body {
 pub enum Event {
     Reclaimed(usize),
     Called(usize),
-    /// A reclaimer was called with an object that is not there.
+    /// A reclaimer was called with an object that does not exist.
     Ghost,
 }
 
-/// An object that exists: its number, its home, and the pointer to it.
+/// An existing object: its number, its home, and the pointer to it.
 type There = (usize, Home, *mut Object);
 
 #[derive(Default)]
 struct Log {
-    /// Objects that exist, by address.
+    /// The existing objects, by address.
     there: BTreeMap<usize, There>,
     events: Vec<Event>,
 }
@@ -86,16 +85,16 @@ struct Log {
 thread_local!(static LOG: RefCell<Log> = RefCell::default());
 
 thread_local! {
-    /// So many reclaimers from now one panics; 0: none does.
+    /// The reclaimer with this number from now on panics; 0: none does.
     static PANIC_IN: Cell<usize> = const { Cell::new(0) };
-    /// One has, and the interpreter does not know yet.
+    /// One has panicked, and the interpreter has not noticed yet.
     static PANICKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What a reclaimer panics with.
+/// The payload of a reclaimer's panic.
 struct OnPurpose;
 
-/// Lets a reclaimer panic after its work is done: the first, the second, or
+/// Makes a reclaimer panic after its work is done: the first, the second, or
 /// none.
 pub fn panic_in(reclaimers: usize) {
     PANIC_IN.set(reclaimers);
@@ -110,7 +109,7 @@ fn count_down() {
     }
 }
 
-/// Makes a call; nothing if a reclaimer panicked in it.
+/// Makes a call; returns `None` if a reclaimer panicked in it.
 pub fn calm<T>(call: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => Some(value),
@@ -122,12 +121,12 @@ pub fn calm<T>(call: impl FnOnce() -> T) -> Option<T> {
     }
 }
 
-/// Whether a reclaimer has panicked since the last time.
+/// Whether a reclaimer has panicked since the last call of this function.
 pub fn take_panicked() -> bool {
     PANICKED.take()
 }
 
-/// Forgets what an earlier sequence left, which is something if it failed.
+/// Forgets the remains of an earlier sequence, which exist if it failed.
 pub fn reset_log() {
     LOG.take();
     PANIC_IN.take();
@@ -144,23 +143,26 @@ pub fn in_pool(pool: usize) -> usize {
     LOG.with_borrow(|log| log.there.values().filter(here).count())
 }
 
-/// Notes a new object.
+/// Records a new object.
 pub fn born(object: *mut Object, id: usize, home: Home) {
     let before = LOG.with_borrow_mut(|log| log.there.insert(object.addr(), (id, home, object)));
-    assert!(before.is_none(), "the memory of {before:?} is given out");
+    assert!(
+        before.is_none(),
+        "the memory of {before:?} is allocated twice"
+    );
 }
 
-/// Notes that an object is gone. Returns what it was.
+/// Records that an object is gone, and returns what it was.
 fn gone(address: usize) -> Option<There> {
     LOG.with_borrow_mut(|log| log.there.remove(&address))
 }
 
-/// Reads which object it is.
+/// Reads the number of an object.
 pub fn id_of(object: *mut Object) -> Option<usize> {
     LOG.with_borrow(|log| log.there.get(&object.addr()).map(|there| there.0))
 }
 
-/// Where the object with this number is.
+/// The address of the object with this number.
 pub fn find(id: usize) -> Option<*mut Object> {
     LOG.with_borrow(|log| {
         let mut there = log.there.values();
@@ -173,7 +175,7 @@ pub const RECLAIM: Reclaimer = reclaim;
 
 unsafe fn reclaim(link: *mut Link) {
     let event = match gone(link.addr()) {
-        // SAFETY: it is there, and the collector calls this once.
+        // SAFETY: it exists, and the collector calls this once.
         Some((id, Home::Box, _)) => unsafe {
             reclaim::boxed::<Object>(link);
             Event::Reclaimed(id)
@@ -200,9 +202,9 @@ impl Pools {
         [self.small.available(), self.large.available()][pool]
     }
 
-    /// Takes back an object that nobody else has.
+    /// Frees an object that is exclusively ours.
     pub fn free(&self, object: *mut Object) {
-        // SAFETY: the object is the caller's, and from where the log says.
+        // SAFETY: the object is exclusively ours, and from where the log says.
         match gone(object.addr()).expect("it is there").1 {
             // SAFETY: as above.
             Home::Box => drop(unsafe { Box::from_raw(object) }),
@@ -214,5 +216,5 @@ impl Pools {
     }
 }
 
-/// An object of one's own in a cell, or none.
+/// An object that is exclusively ours, in a cell, or null.
 pub const NONE: *mut Object = ptr::null_mut();

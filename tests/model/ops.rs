@@ -1,30 +1,30 @@
-//! What can be done: the operations, and how three bytes become one.
+//! The operations, and how three bytes are decoded to one.
 
-/// One step of a sequence. Numbers may be larger than what there is: the
-/// interpreter takes them modulo, and skips what is not possible.
+/// One step of a sequence. The interpreter takes numbers modulo what exists,
+/// and skips what is not possible.
 #[derive(Clone, Copy, Debug)]
 pub enum Op {
     Register,
     RegisterDeferred,
     RegisterPerCpu,
-    /// Asks the readers of a slot to begin again.
+    /// Asks the readers of a slot to restart.
     RequestRestart(usize),
-    /// Looks at everything that is protected.
+    /// Reads everything that is protected.
     Look,
-    /// Frees so many of the objects that were allocated and kept.
+    /// Frees up to this many of the objects that were allocated and kept.
     Free(usize),
     /// Copies the token of a grace period over the other one.
     CopyToken(usize),
     /// Ends all sections that can be ended, and one handle collects: nothing
     /// may be left.
-    Settle(usize),
-    /// The same, but handles with forgotten guards are evicted before.
+    Quiesce(usize),
+    /// The same, but handles with forgotten guards are evicted first.
     Close(usize),
-    /// Readers come and go, so that somebody is inside at each look.
+    /// Readers enter and leave, so that some section is open at each scan.
     Churn(usize),
-    /// So many reclaimers from now one panics.
+    /// The reclaimer with this number from now on panics.
     Panic(usize),
-    /// Evicts the owner of one of the ids that there were.
+    /// Evicts the owner with one of the ids so far.
     Evict(usize),
     /// Uses, and drops, a handle that was evicted.
     Stale(New),
@@ -36,7 +36,7 @@ pub enum Op {
     On(usize, Step),
 }
 
-/// What is done with a handle, its guards or its section.
+/// An operation on a handle, its guards or its section.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     Release,
@@ -57,7 +57,7 @@ pub enum Step {
     },
     IntoSection,
     LeaveSection,
-    /// Loads a cell through a guard, and looks at the object.
+    /// Loads a cell through a guard, and reads the object.
     Protect {
         guard: usize,
         cell: usize,
@@ -81,7 +81,7 @@ pub enum Step {
         cell: usize,
         new: New,
     },
-    /// Moves what is in one cell to another, and retires what was there.
+    /// Moves the object of one cell to another, and retires what was there.
     Shift {
         guard: usize,
         from: usize,
@@ -92,7 +92,7 @@ pub enum Step {
         cell: usize,
         new: New,
     },
-    /// Retires an object that nobody else ever saw.
+    /// Retires an object that was never shared.
     RetireFresh {
         new: New,
     },
@@ -101,7 +101,7 @@ pub enum Step {
         guard: usize,
         new: New,
     },
-    /// Asks whether it was asked to begin again.
+    /// Asks whether a restart was requested.
     Restart {
         guard: usize,
     },
@@ -114,12 +114,12 @@ pub enum Step {
     Limit {
         limit: u16,
     },
-    /// Where it has not to wait.
+    /// Only when it does not have to wait.
     Synchronize,
     StartGrace(usize),
     PollGrace(usize),
     CallLater(usize),
-    /// Allocates so many objects and keeps them to itself.
+    /// Allocates this many objects and does not share them.
     Allocate {
         pool: usize,
         count: usize,
@@ -128,11 +128,11 @@ pub enum Step {
     Exhaust {
         pool: usize,
     },
-    /// `Settle`, but this handle stays inside, flushes, and refreshes.
-    SettleUnder,
-    /// `Settle`, but all flush first, and then sections end: this handle finds
+    /// `Quiesce`, but this handle stays inside, flushes, and refreshes.
+    QuiesceUnder,
+    /// `Quiesce`, but all flush first, and then sections end: this handle finds
     /// everything by a collect.
-    SettleByCollect,
+    QuiesceByCollect,
 }
 
 /// What is put into a cell.
@@ -148,7 +148,7 @@ pub enum New {
 struct Args {
     slot: usize,
     guard: usize,
-    /// Any number below 256, for what else is needed.
+    /// Any number below 256, for other uses.
     number: usize,
     new: New,
 }
@@ -162,7 +162,7 @@ impl Args {
 type Make = fn(Args) -> Op;
 
 /// Each operation with its weight. A new one needs a line here, and an arm in
-/// the interpreter. Weights are at most 256 in all.
+/// the interpreter. The weights sum to at most 256.
 #[rustfmt::skip] // a table
 const TABLE: &[(usize, Make)] = &[
     (8, |_| Op::Register),
@@ -172,7 +172,7 @@ const TABLE: &[(usize, Make)] = &[
     (2, |_| Op::Look),
     (3, |a| Op::Free(a.number / 4)),
     (2, |a| Op::CopyToken(a.number)),
-    (2, |a| Op::Settle(a.number)),
+    (2, |a| Op::Quiesce(a.number)),
     (2, |a| Op::Evict(a.number)),
     (2, |a| Op::Stale(a.new)),
     (4, |a| a.on(Step::Release)),
@@ -202,8 +202,8 @@ const TABLE: &[(usize, Make)] = &[
     (3, |a| a.on(Step::CallLater(a.number))),
     (3, |a| a.on(Step::Allocate { pool: a.number, count: 1 + a.number / 16 })),
     (1, |a| a.on(Step::Exhaust { pool: a.number })),
-    (2, |a| a.on(Step::SettleUnder)),
-    (2, |a| a.on(Step::SettleByCollect)),
+    (2, |a| a.on(Step::QuiesceUnder)),
+    (2, |a| a.on(Step::QuiesceByCollect)),
     (2, |a| Op::Close(a.number)),
     (2, |a| Op::Churn(a.number)),
     (3, |a| Op::Panic(a.number % 4)),

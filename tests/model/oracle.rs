@@ -1,22 +1,24 @@
-//! What must be, by the simplest means: for each retired object the sections
-//! that may still use it. It knows nothing of batches, inboxes and walks.
+//! The specification, by the simplest means: for each retired object the
+//! sections that may still use it. It does not model batches, inboxes and
+//! walks.
 //!
-//! What must not be yet: nothing is reclaimed while a section is open that may
-//! use it. What must be by now: when a call has published everything and had
-//! no limit, what no open section can hold is gone; what is left has waited for
-//! no more than one section of each slot, or two.
+//! Safety: nothing is reclaimed while a section is open that may use it.
+//! Progress: when a call has published everything and had no limit, what no
+//! open section can hold is gone; what is left has waited for at most one
+//! section of each slot, or two.
 
 use super::object::{Event, take_events, take_panicked};
 
 /// The number of a section, unique in a sequence.
 pub type SectionId = u32;
 
-/// Something that was retired, or a callback that is to be called.
+/// A retired object, or a callback that is to be called.
 #[derive(Debug)]
 pub struct Waiting {
     /// It must wait while one of these is open.
     pins: Vec<SectionId>,
-    /// The objects that had been made when it was published for sure.
+    /// The number of objects that had been made when it was certainly
+    /// published.
     published: Option<usize>,
     patience: Patience,
 }
@@ -31,8 +33,8 @@ impl Waiting {
     }
 }
 
-/// How long something waits: the looks that found all sections over that were
-/// open at the one before.
+/// How long something waits: the number of scans that found all sections over
+/// that were open at the previous one.
 #[derive(Clone, Debug, Default)]
 pub struct Patience {
     open: Vec<SectionId>,
@@ -40,9 +42,10 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// A look that found these sections open, and that it waits. It goes from
-    /// slot to slot, and waits for one section of each; or two, if no look came
-    /// before the first was left by `refresh`, or no object was made meanwhile.
+    /// A scan that found these sections open, and that it waits. A chain goes
+    /// from slot to slot, and waits for one section of each; or two, if no scan
+    /// came before the first was left by `refresh`, or no object was made
+    /// meanwhile.
     pub fn look(&mut self, open: &[SectionId], slots: usize) {
         if !self.open.iter().any(|before| open.contains(before)) {
             self.open = open.to_vec();
@@ -50,7 +53,7 @@ impl Patience {
         }
         assert!(
             self.renewals <= 2 * slots,
-            "it waits for ever, for each section anew"
+            "it waits forever, for each new section"
         );
     }
 }
@@ -67,25 +70,25 @@ enum Fate {
 pub struct Slot {
     pub claimed: bool,
     pub eager: bool,
-    /// Guards that are open, those that were forgotten included.
+    /// Open guards, including forgotten ones.
     pub guards: usize,
     section: Option<SectionId>,
-    /// The objects that had been made when the section began.
+    /// The number of objects that had been made when the section began.
     began: usize,
     /// Objects that the section protected.
     held: Vec<usize>,
-    /// Objects that there were at the last call.
+    /// The number of objects that existed at the last call.
     seen: usize,
-    /// What one call may reclaim.
+    /// The limit of one call.
     pub limit: Option<usize>,
 }
 
 /// How a call may reclaim.
 #[derive(Clone, Copy, Debug)]
 pub enum Call {
-    /// On the way, up to the slot's limit.
+    /// Incidentally, up to the slot's limit.
     Any,
-    /// Reclaims all it can up to the slot's limit, and says how many.
+    /// Reclaims all it can up to the slot's limit, and returns how many.
     Collect(usize),
     /// The same with a limit of its own.
     CollectAtMost { limit: usize, returned: usize },
@@ -95,13 +98,13 @@ pub enum Call {
 
 pub struct Oracle {
     robust: bool,
-    /// Each object is born in an era of its own.
+    /// Each object is born in its own era.
     era_each: bool,
     objects: Vec<Fate>,
     callbacks: [Option<Waiting>; 2],
     pub slots: Vec<Slot>,
     sections: SectionId,
-    /// Objects that were made: eras that went on, if each has its own.
+    /// Objects that were made: eras that have passed, if each has its own.
     made: usize,
     /// The collector is being dropped: no section counts.
     over: bool,
@@ -164,8 +167,8 @@ impl Oracle {
         }
     }
 
-    /// It gives up what it held. Whether it is another section then is the
-    /// collector's business, which is why `began` stays.
+    /// It gives up what it held. Whether it is another section then is up to
+    /// the collector, which is why `began` stays.
     pub fn refresh(&mut self, slot: usize) {
         if self.slots[slot].guards == 1 {
             self.begin(slot);
@@ -181,12 +184,12 @@ impl Oracle {
         self.objects.len() - 1
     }
 
-    /// The object that was born last was really made.
+    /// The object that was born last has been made.
     pub fn made(&mut self) {
         self.made += 1;
     }
 
-    /// An object that was given back, and never retired.
+    /// An object that was returned, and never retired.
     pub fn freed(&mut self, id: usize) {
         self.objects[id] = Fate::Reclaimed;
     }
@@ -210,7 +213,7 @@ impl Oracle {
         if let Some(slot) = self.slots.get_mut(slot).filter(|_| !deferred) {
             slot.held.retain(|held| *held != id);
         }
-        // In basic mode a section may have come by the object in any way.
+        // In basic mode a section may have obtained the object in any way.
         let may_use = |(index, other): &(usize, &Slot)| match *index == slot {
             true => deferred,
             false => !self.robust || other.held.contains(&id),
@@ -221,8 +224,8 @@ impl Oracle {
     }
 
     /// Whether a retire without a guard has to reclaim the object before it
-    /// returns: if no other section is open that the object is not too young
-    /// for.
+    /// returns: it has to if the object is too young for every other open
+    /// section.
     pub fn at_once(&self, id: usize, slot: usize) -> bool {
         let others = self.slots.iter().enumerate().filter(|(i, _)| *i != slot);
         let too_young = |other: &Slot| self.robust && self.era_each && other.seen <= id;
@@ -238,7 +241,7 @@ impl Oracle {
         matches!(self.objects[id], Fate::Reclaimed)
     }
 
-    /// A callback is about to be called for when all that is open has ended.
+    /// A callback is about to be registered for the end of all open sections.
     pub fn call_later(&mut self, callback: usize) {
         self.callbacks[callback] = Some(Waiting::new(self.open()));
     }
@@ -257,8 +260,8 @@ impl Oracle {
         self.open().iter().any(|open| sections.contains(open))
     }
 
-    /// Checks what a call on this slot reclaimed, and what it left. Whether a
-    /// reclaimer panicked.
+    /// Checks what a call on this slot reclaimed, and what it left. Returns
+    /// whether a reclaimer panicked.
     pub fn after(&mut self, slot: usize, call: Call) -> bool {
         let panicked = take_panicked();
         let count = self.check_events();
@@ -284,7 +287,7 @@ impl Oracle {
             Call::Collect(returned) | Call::CollectAtMost { returned, .. } => {
                 assert!(
                     panicked || returned == count,
-                    "{count} reclaimed, but the call says {returned}",
+                    "{count} reclaimed, but the call returned {returned}",
                 );
             }
         }
@@ -297,7 +300,7 @@ impl Oracle {
         panicked
     }
 
-    /// What is retired, with the object's number if it is one.
+    /// What is retired, with the object's number if it is an object.
     fn waiting(&mut self) -> impl Iterator<Item = (Option<usize>, &mut Waiting)> {
         let objects = self.objects.iter_mut().enumerate();
         let objects = objects.filter_map(|(id, fate)| match fate {
@@ -308,12 +311,12 @@ impl Oracle {
         objects.chain(callbacks.map(|waiting| (None, waiting)))
     }
 
-    /// How much is retired and not reclaimed.
+    /// How many objects and callbacks are retired and not reclaimed.
     pub fn pending(&mut self) -> usize {
         self.waiting().count()
     }
 
-    /// Everything is published by now.
+    /// Everything has been published by now.
     fn publish(&mut self) {
         let made = self.made;
         for (_, waiting) in self.waiting() {
@@ -322,12 +325,12 @@ impl Oracle {
     }
 
     /// Checks what is left after a call that published everything and had no
-    /// limit, or did not come to it.
+    /// limit, or did not reach it.
     fn nothing_waits_in_vain(&mut self) {
         let open = self.open();
         let sections = self.slots.iter().filter(|slot| slot.section.is_some());
-        // The objects that each can hold: no younger ones than there were at
-        // its last call, and none that was published before it began.
+        // The objects that each can hold: none younger than those that existed
+        // at its last call, and none that was published before it began.
         let reach: Vec<_> = sections.map(|slot| (slot.seen, slot.began)).collect();
         let by_eras = self.robust && self.era_each;
         let slots = self.slots.len();
@@ -342,8 +345,8 @@ impl Oracle {
         }
     }
 
-    /// Checks that all that was reclaimed may be, and was not before. Returns
-    /// how much it was.
+    /// Checks that everything reclaimed was allowed to be, and was not
+    /// reclaimed before. Returns the number.
     pub fn check_events(&mut self) -> usize {
         let events = take_events();
         for event in &events {
@@ -356,12 +359,12 @@ impl Oracle {
                 }
                 Event::Called(callback) => self.callbacks[callback]
                     .take()
-                    .unwrap_or_else(|| panic!("callback {callback} is called, but not asked for")),
+                    .unwrap_or_else(|| panic!("callback {callback} is called, but not registered")),
                 Event::Ghost => panic!("a reclaimer is called twice, or with a wrong link"),
             };
             assert!(
                 !self.is_any_open(&waiting.pins),
-                "{event:?} too early: sections {:?} are open, it waits for {:?}",
+                "{event:?} too early: sections {:?} are open, it waited for {:?}",
                 self.open(),
                 waiting.pins
             );
@@ -379,7 +382,7 @@ impl Oracle {
         }
     }
 
-    /// Checks that nothing that is retired is left.
+    /// Checks that nothing retired is left.
     pub fn nothing_waits(&mut self, why: &str) {
         let left: Vec<_> = self.waiting().map(|(id, _)| id).collect();
         assert!(

@@ -1,5 +1,5 @@
-//! The interpreter: does the operations on a real collector, and asks the
-//! oracle after each call.
+//! The interpreter: performs the operations on a real collector, and consults
+//! the oracle after each call.
 
 use std::ptr;
 
@@ -22,7 +22,7 @@ pub struct Period {
     pub patience: Patience,
 }
 
-/// What a slot is claimed as.
+/// The role in which a slot is claimed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Eager,
@@ -42,16 +42,16 @@ const NO_SLOT: usize = usize::MAX;
 pub struct World {
     pub registry: Box<dyn Registry>,
     pub memory: &'static Memory,
-    /// By slot; none where no handle is known.
+    /// By slot; `None` where no handle is known.
     pub actors: Vec<Option<Box<dyn Actor>>>,
     pub cells: Cells,
     pub periods: [Option<Period>; 2],
     /// Objects that were allocated and not shared.
     pub kept: Vec<*mut Object>,
     pub oracle: Oracle,
-    /// Slots whose next section, or present one, was asked to begin again.
+    /// Slots whose current or next section was asked to restart.
     pub asked: Vec<bool>,
-    /// Whom each slot had, in the order of registration.
+    /// The owners of the slots, in the order of registration.
     pub ids: Vec<HandleId>,
     /// Handles that were evicted, and do not know.
     pub stale: Vec<Box<dyn Actor>>,
@@ -67,7 +67,7 @@ impl World {
             Op::Look => self.look(),
             Op::Free(count) => self.free(count),
             Op::CopyToken(to) => self.periods[to % 2] = self.periods[(to + 1) % 2].clone(),
-            Op::Settle(number) => self.settle(number),
+            Op::Quiesce(number) => self.quiesce(number),
             Op::Close(number) => self.close(number),
             Op::Churn(number) => self.churn(number),
             Op::Panic(reclaimers) => object::panic_in(reclaimers),
@@ -81,8 +81,8 @@ impl World {
                 }
             }
         }
-        // All that was reclaimed has been asked about by now.
-        assert_eq!(self.oracle.check_events(), 0, "reclaimed by the way");
+        // The oracle has checked everything that was reclaimed by now.
+        assert_eq!(self.oracle.check_events(), 0, "reclaimed without a call");
         assert_eq!(self.registry.pending(), self.oracle.pending(), "counts");
     }
 
@@ -112,8 +112,8 @@ impl World {
             }
             Step::Exchange { guard, cell, new } => self.exchange(slot, guard, cell % 3, new),
             Step::Shift { guard, from, to } => self.shift(slot, guard, from % 3, to % 3),
-            Step::SettleUnder => self.settle_under(slot),
-            Step::SettleByCollect => self.settle_by_collect(slot),
+            Step::QuiesceUnder => self.quiesce_under(slot),
+            Step::QuiesceByCollect => self.quiesce_by_collect(slot),
             // The others need the handle itself.
             _ if is_section => (),
             Step::Retire { cell, new } => self.replace_and_retire(slot, cell % 3, new),
@@ -157,7 +157,7 @@ impl World {
         &mut **self.actors[slot].as_mut().expect("the slot has a handle")
     }
 
-    /// Asks the oracle about a call on the slot.
+    /// Consults the oracle about a call on the slot.
     pub fn after(&mut self, slot: usize, call: Call) {
         self.oracle.after(slot, call);
     }
@@ -219,7 +219,7 @@ impl World {
         self.after(slot, Call::Any);
     }
 
-    /// Drops the guards, the oldest first; the section of a handle that has
+    /// Drops the guards, the oldest first. The section of a handle that has
     /// become one stays.
     pub fn drop_guards(&mut self, slot: usize) {
         while self.actor(slot).guards() > 0 {
@@ -301,7 +301,7 @@ impl World {
         self.oracle.evict(slot);
     }
 
-    /// Takes the slot from a handle that nobody has any more.
+    /// Takes the slot from a handle that no longer exists.
     pub fn evict_slot(&mut self, slot: usize) {
         let id = self.last_id(slot);
         assert!(self.registry.evict(id), "it was the owner");

@@ -23,7 +23,7 @@ impl Drop for Bad {
 
 domain!(App: Collector<2> = Collector::new());
 
-/// A value whose drop panics costs no block, whoever drops it.
+/// A value whose drop panics costs no block, whichever call drops it.
 #[test]
 fn a_panic_in_a_drop_loses_no_block() {
     const K: usize = 40;
@@ -82,7 +82,7 @@ fn a_panic_in_a_drop_loses_no_block() {
             alloc(&handle);
         }),
         (
-            "a deferred handle's, of whoever collects",
+            "a deferred handle's, by a collect of another",
             |collector, alloc| {
                 let handle = collector.register().unwrap();
                 let deferred = collector.register_deferred().unwrap();

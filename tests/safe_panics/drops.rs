@@ -1,4 +1,4 @@
-//! Panics where something comes to its end: a structure, a section.
+//! Panics at the end of a structure or of a section.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -30,7 +30,7 @@ fn a_structure_that_is_dropped_drops_all_also_if_one_panics() {
     static NODES: Pool<Node<Value>, 8> = Pool::new();
     static ENTRIES: Pool<MapNode<Value, Value>, 8> = Pool::new();
     let handle = D::register().unwrap();
-    // While it is filled it has to look like a static.
+    // The structures require a static while it is filled.
     macro_rules! filled {
         ($new:expr, |$structure:ident, $key:ident| $put:expr) => {
             || {
@@ -40,7 +40,8 @@ fn a_structure_that_is_dropped_drops_all_also_if_one_panics() {
                 for $key in 0..5 {
                     assert!($put.is_ok());
                 }
-                // SAFETY: nobody uses it, and nothing of it was retired.
+                // SAFETY: it is not used any more, and nothing of it was
+                // retired.
                 unsafe { Box::from_raw(place) }
             }
         };

@@ -1,6 +1,6 @@
-//! The calls beside insert, remove, push and pop: full, empty, a key that is
-//! missing, one that contradicts itself; values without a size and with a large
-//! alignment.
+//! The calls other than insert, remove, push and pop: full, empty, a missing
+//! key, a key with an inconsistent order; unsized values, and values with a
+//! large alignment.
 
 use std::{
     cmp::Ordering as Order,
@@ -17,7 +17,7 @@ use hyaline::{
 
 use super::{Counted, Touchy, VALUES, leak};
 
-/// A page: the largest alignment that a pool is expected to meet.
+/// A page: the largest alignment that a pool has to support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(align(256))]
 struct Wide(u8);
@@ -55,6 +55,7 @@ impl Hash for Liar {
 }
 
 schemes! {
+    <6, 4>
     keys_are_looked_for_as_what_they_borrow {
         static MAP: Map<String, u32, 2, 8, D> = Map::new();
         let handle = D::register().unwrap();
@@ -106,7 +107,7 @@ schemes! {
         let full = map.compare_exchange(&handle, 1, one, Counted(3, &DROPS)).unwrap_err();
         assert!(matches!(full, Refused::Full((1, Counted(3, _)))));
         drop((full, guard));
-        // What is there is found without a block.
+        // An existing key is found without a block.
         assert_eq!(map.get_or_insert(&handle, 1, Counted(4, &DROPS)).unwrap().0, 1);
         assert_eq!(map.get_or_insert_with(&handle, 0, || unreachable!()).unwrap().0, 0);
         assert_eq!((map.len(&handle), DROPS.load(SeqCst)), (2, 3));
@@ -130,7 +131,7 @@ schemes! {
         let guard = handle.enter();
         let ten = MAP.get(&guard, &1).unwrap();
         MAP.compare_exchange(&handle, 1, ten, 10).unwrap();
-        // An equal one, but another.
+        // An equal key that can be told from it.
         assert_eq!(MAP.compare_exchange(&handle, 1, ten, 11), Err(Refused::Mismatch((1, 11))));
         assert_eq!(MAP.compare_exchange(&handle, 2, ten, 11), Err(Refused::Mismatch((2, 11))));
         assert_eq!((MAP.get(&guard, &1), MAP.len(&handle)), (Some(&10), 1));
@@ -165,7 +166,7 @@ schemes! {
             drop(MAP.update(&handle, &key, |old| old.clone()).unwrap_or(None));
             MAP.remove(&handle.enter(), &key);
             MAP.contains_key(&handle, &key);
-            // None of these comes to an end by itself.
+            // None of these ends by itself.
             assert!(MAP.iter(&handle.enter()).take(9).all(|(key, value)| key.0 == **value));
             assert!(MAP.len(&handle) <= 8);
         }
@@ -206,7 +207,7 @@ schemes! {
         }
         let guard = handle.enter();
         let [first, second] = [0, 1].map(|key| UNITS.get(&guard, &key).unwrap());
-        // Values without a size are told apart, too.
+        // Unsized values are told apart, too.
         assert_eq!(UNITS.compare_exchange(&handle, 0, second, ()), Err(Refused::Mismatch((0, ()))));
         UNITS.compare_exchange(&handle, 0, first, ()).unwrap();
         drop(guard);
@@ -287,8 +288,8 @@ schemes! {
             EVENTS.push_or_replace_oldest(&interrupt, event, |old| assert!(old < event)).unwrap();
         }
         assert_eq!(EVENTS.iter(&task.enter()).last(), Some(49));
-        // Blocks that a section holds back: it takes out what is oldest, and
-        // is refused.
+        // Blocks that a section holds back: it takes out the oldest element,
+        // and is refused.
         let guard = task.enter();
         let before = EVENTS.len(&task);
         let mut oldest = 0;
@@ -326,14 +327,14 @@ schemes! {
         QUEUE.push(&writer, 1).unwrap();
         let guard = reader.enter();
         let walk = QUEUE.iter(&guard);
-        // What is pushed from here on is of a later era than the section.
+        // What is pushed from here on has a later era than the section.
         for n in 0..10 {
             let _ = CLOCK.push(&writer, n);
             CLOCK.pop(&writer);
             writer.flush();
         }
-        // The successor of the node that the walk stands on is popped, and its
-        // block is used again and again, if it is free.
+        // The successor of the iterator's node is popped, and its block is used
+        // again and again, if it is free.
         for n in 2..30 {
             if QUEUE.push(&writer, n).is_ok() {
                 QUEUE.pop(&writer);
@@ -380,7 +381,8 @@ schemes! {
                 assert!(STACK.iter(&guard).all(|(n, m)| n == !m));
                 assert!(QUEUE.iter(&guard).all(|(n, m)| n == !m));
                 drop(guard);
-                // No more than there are blocks; those that stay are counted.
+                // At most as many as there are blocks; those that stay are
+                // counted.
                 assert!(STACK.len(&handle) <= 64 && QUEUE.len(&handle) <= 64);
                 assert!((8..=10).contains(&MAP.len(&handle)));
                 MAP.retain(&handle, |key, value| *key < 8 || value % 5 != 0);

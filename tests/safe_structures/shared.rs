@@ -13,6 +13,7 @@ use hyaline::{
 use super::{Counted, VALUES, assert_complete, leak, send};
 
 schemes! {
+    <6, 4>
     each_gives_the_value_back_if_another_has_all_blocks {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         static NODES: Pool<Node<Counted>, 3> = Pool::new();
@@ -27,7 +28,7 @@ schemes! {
         assert_eq!(SECOND.push(&handle, Counted(4, &DROPS)).unwrap_err().into_inner().0, 4);
         assert_eq!(QUEUE.push(&handle, Counted(5, &DROPS)).unwrap_err().into_inner().0, 5);
         assert_eq!(DROPS.load(SeqCst), 3, "those that came back");
-        // What one gives up the others can use.
+        // The others can use what one gives up.
         for number in 0..50 {
             let value = FIRST.pop(&handle).unwrap();
             SECOND.push(&handle, value).unwrap();
@@ -80,7 +81,7 @@ schemes! {
                 }
             });
             let handle = D::register().unwrap();
-            MAP.insert(&handle, 0, 0).unwrap(); // a walk has to pass it
+            MAP.insert(&handle, 0, 0).unwrap(); // a traversal has to pass it
             for round in 0..ROUNDS {
                 for key in [1, 2, 3] {
                     MAP.insert(&handle, key, 0).unwrap();
@@ -168,7 +169,7 @@ schemes! {
         assert_eq!(ONE.iter(&handle.enter()).count(), 2);
     }
 
-    // Each collector has its own eras, and its own idea of what is retired.
+    // Each collector has its own eras, and its own retired objects.
     structures_of_two_domains_share_a_pool {
         domain!(Other: Collector<2, Robust> = Collector::with_config(Config::new().batch::<1>()));
         static NODES: Pool<Node<Box<usize>>, 64> = Pool::new();
@@ -185,7 +186,8 @@ schemes! {
                     let mut moved = HERE.pop(&here);
                     while let Some(value) = moved.take() {
                         if let Err(full) = THERE.push(&there, value) {
-                            // What waits in the other domain is its own to flush.
+                            // What waits in the other domain is reclaimed by
+                            // that domain's flush.
                             here.flush();
                             moved = Some(full.into_inner());
                             thread::yield_now();
@@ -209,9 +211,9 @@ schemes! {
         static QUEUE: Queue<usize, 256, D, InPool> = Queue::in_pool(&NODES);
         let seen = send::<D>(
             |handle, value| STACK.push(handle, value).is_ok(),
-            // A value goes on into the queue before it is received; but not if
-            // the pool is empty: the senders would fill the stack with every
-            // block, and wait for those who wait for one.
+            // A value is moved into the queue before it is received, unless the
+            // pool is empty: the senders would fill the stack with every block,
+            // and wait for the receivers, which wait for a block.
             |handle| {
                 let value = STACK.pop(handle);
                 match value.map(|value| QUEUE.push(handle, value)) {
@@ -223,7 +225,7 @@ schemes! {
         assert_complete(&seen);
     }
 
-    // A task, and in its midst what would be an interrupt.
+    // A task, and inside it the calls of an interrupt.
     a_cpu_uses_all_structures_through_one_handle {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         static CELL: RcuCell<Counted, 2, D> = RcuCell::new(Counted(0, &DROPS));
@@ -259,7 +261,7 @@ schemes! {
     }
 }
 
-/// What takes a handle takes one of any role.
+/// A function that takes a handle takes one of any role.
 #[test]
 fn handles_of_a_cpu_are_shared_by_its_contexts() {
     domain!(D: Collector<1> = Collector::new());

@@ -1,5 +1,5 @@
-//! The eras of a section whose enter is interrupted while the clock passes a
-//! half, with two words: what the section finds is held to its end.
+//! The eras of a section whose enter is interrupted while the clock passes half
+//! of its range, with two words: what the section finds is held to its end.
 
 use std::{
     cell::Cell,
@@ -13,13 +13,13 @@ use super::trap;
 
 static FREED: AtomicBool = AtomicBool::new(false);
 
-/// Notes that it was called; the object is its maker's.
+/// Records that it was called; the object belongs to its maker.
 unsafe fn freed(_: *mut Link) {
     FREED.store(true, Ordering::SeqCst);
 }
 
-/// An enter that is interrupted after `at` instructions: the interrupt makes so
-/// many objects, and reads. Returns whether the enter was that long.
+/// An enter that is interrupted after `at` instructions: the interrupt makes
+/// `made` objects, and reads. Returns whether the enter was that long.
 fn interrupted(before: usize, made: usize, at: u64) -> bool {
     FREED.store(false, Ordering::SeqCst);
     let collector = Collector::<2, Robust>::with_config(Config::new().era_step::<1>());
@@ -58,7 +58,7 @@ fn interrupted(before: usize, made: usize, at: u64) -> bool {
         !early,
         "reclaimed under an open section: {before} {made} {at}"
     );
-    // SAFETY: the task does nothing more with its section.
+    // SAFETY: the task does not use its section any more.
     unsafe { collector.evict(cpu.id()) }.unwrap();
     writer.collect();
     assert!(FREED.load(Ordering::SeqCst));

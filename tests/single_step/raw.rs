@@ -1,4 +1,4 @@
-//! Objects that are linked, protected and retired by hand.
+//! Objects that are linked, protected and retired manually.
 
 use std::{
     cell::{Cell, UnsafeCell},
@@ -17,17 +17,17 @@ use super::{Context, Tokens, contexts};
 const FRESH: usize = 0;
 const ALIVE: usize = 1;
 const DEAD: usize = 2;
-/// Objects of one run, none of which is used twice.
+/// The objects of one run, none of which is used twice.
 const OBJECTS: usize = 96;
 
-/// Eras that go by before a run, and when the clock `ticks`.
+/// Eras that pass before a run, and when the clock `ticks`.
 const PHASES: u64 = 8;
 const TICKS: u64 = 14;
 
-/// What dies when it is reclaimed.
+/// What is marked dead when it is reclaimed.
 pub struct Canary {
     state: AtomicUsize,
-    /// Counts those that die twice.
+    /// Counts objects that die twice.
     twice: &'static AtomicUsize,
 }
 
@@ -53,10 +53,10 @@ impl Drop for Canary {
 
 pub struct World<D: Domain> {
     cpu: PerCpu<D>,
-    /// The handle of the task of higher priority, and one that is deferred.
+    /// The handle of the task of higher priority, and a deferred one.
     high: Handle<D>,
     deferred: Handle<D, Deferred>,
-    /// That of the idle task, which is interrupted as well.
+    /// The handle of the idle task, which is also interrupted.
     idle: Handle<D>,
     stats: fn() -> Stats,
     first: AtomicPtr<Object>,
@@ -67,21 +67,21 @@ pub struct World<D: Domain> {
     objects: [UnsafeCell<MaybeUninit<Object>>; OBJECTS],
     used: AtomicUsize,
     round: Cell<u64>,
-    /// The guard that is open around the operation, but for every fourth
+    /// The guard that is open around the operation, except in every fourth
     /// round, and the object that it holds.
     outer: Cell<Option<(Guard<'static, D, Nested>, *mut Object)>>,
     tokens: Tokens,
-    /// Unlinked, and freed by hand when the second token is over.
+    /// Unlinked, and freed manually when the second token is over.
     waiting: Cell<*mut Object>,
     polling: AtomicBool,
-    /// Objects that died while they were held, and twice.
+    /// Objects that died while held, and objects that died twice.
     early: AtomicUsize,
     twice: &'static AtomicUsize,
-    /// What is wrong with the test itself.
+    /// An error of the test itself.
     wrong: Cell<&'static str>,
 }
 
-/// The reclaimer of what is not pooled.
+/// The reclaimer of objects that are not pooled.
 unsafe fn kill(link: *mut Link) {
     // SAFETY: all of them are such objects, whose memory stays.
     unsafe { (*Link::cast::<Object>(link)).die() };
@@ -133,15 +133,15 @@ impl<D: Domain> World<D> {
             return null_mut();
         };
         let object = place.get().cast::<Object>();
-        // SAFETY: the place is this call's.
+        // SAFETY: only this call uses the cell.
         unsafe { object.write(handle.link(self.canary())) };
         object
     }
 
-    /// The object is alive.
+    /// Checks that the object is alive.
     fn look(&self, object: *mut Object) {
-        // SAFETY: its memory is never reused in a run; that of pooled objects
-        // is, and then somebody is mistaken already.
+        // SAFETY: its memory is not reused in a run; that of pooled objects is,
+        // but then an earlier check has failed.
         if !object.is_null() && !unsafe { &*object }.is_alive() {
             self.early.fetch_add(1, SeqCst);
         }
@@ -229,7 +229,7 @@ impl<D: Domain> super::World for World<D> {
         let used = self.used.swap(0, SeqCst);
         let mut alive = 0;
         for place in &self.objects[..used.min(OBJECTS)] {
-            // SAFETY: it was made, and nobody uses it.
+            // SAFETY: it was made, and is not used any more.
             let object = unsafe { (*place.get()).assume_init_ref() };
             alive += usize::from(object.is_alive());
             object.state.store(FRESH, SeqCst);
@@ -346,13 +346,13 @@ fn exchanges_weakly<D: Domain>(w: &World<D>) {
     }
 }
 
-/// Without a section of its own.
+/// Without its own section.
 fn retires<D: Domain>(w: &World<D>) {
     w.put(&w.first, w.cpu(), null_mut());
     w.put(&w.second, w.cpu(), w.make(w.cpu()));
 }
 
-/// Publishes an object of its own, which it looks at until the end.
+/// Publishes its own object, which it reads until the end.
 fn retires_own<D: Domain>(w: &World<D>) {
     let guard = w.cpu().enter();
     let own = w.make(w.cpu());
@@ -391,7 +391,7 @@ fn refreshes<D: Domain>(w: &World<D>) {
     w.look(first);
 }
 
-/// A refresh that somebody waits for.
+/// A refresh for which a chain waits.
 fn is_refreshed<D: Domain>(w: &World<D>) {
     let mut guard = w.cpu().enter();
     let first = guard.protect(&w.first, Acquire);
@@ -433,7 +433,8 @@ fn starves<D: Domain>(w: &World<D>) {
     }
 }
 
-/// Frees an object by hand when a grace period is over; or a later call does.
+/// Frees an object manually when a grace period is over, or leaves it to a
+/// later call.
 fn polls<D: Domain>(w: &World<D>) {
     polls_with(w, w.cpu());
 }
@@ -442,7 +443,7 @@ fn polls_with<D: Domain, R: Role>(w: &World<D>, handle: &Handle<D, R>) {
     let going_on: Option<Token> = w.tokens.take(1);
     let mut token = match going_on {
         Some(token) => token,
-        // Another context has the token in its hands.
+        // Another context is using the token.
         None if w.polling.swap(true, SeqCst) => return,
         None => {
             w.waiting.set(w.first.swap(null_mut(), AcqRel));
@@ -461,7 +462,7 @@ fn polls_with<D: Domain, R: Role>(w: &World<D>, handle: &Handle<D, R>) {
     }
 }
 
-/// The clock goes on, and then the CPU reads.
+/// The clock advances, and then the CPU reads.
 fn ticks<D: Domain>(w: &World<D>) {
     for _ in 0..w.round.get() / 4 / PHASES % TICKS {
         let _ = w.high.link(0);
@@ -469,7 +470,7 @@ fn ticks<D: Domain>(w: &World<D>) {
     reads(w);
 }
 
-// What a task of higher priority does, with a handle of its own.
+// What a task of higher priority does, with its own handle.
 
 fn high_unlinks<D: Domain>(w: &World<D>) {
     w.clear(&w.high);
@@ -502,7 +503,7 @@ fn high_polls<D: Domain>(w: &World<D>) {
     polls_with(w, &w.high);
 }
 
-/// An interrupt with a handle of its own, and then whoever collects.
+/// An interrupt with its own handle, and then one that collects.
 fn deferred_swaps<D: Domain>(w: &World<D>) {
     let guard = w.deferred.enter();
     let old = guard.swap(&w.first, null_mut(), AcqRel);
@@ -528,7 +529,7 @@ fn swaps_then_collected<D: Domain>(w: &World<D>) {
     w.high.collect();
 }
 
-// What the idle task does, which is interrupted like any.
+// What the idle task does, which is also interrupted.
 
 fn idle_collects<D: Domain>(w: &World<D>) {
     // SAFETY: never shared.

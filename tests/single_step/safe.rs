@@ -15,13 +15,13 @@ use super::{Context, Tokens, contexts};
 
 const DEAD: u32 = 0xDEAD_DEAD;
 
-/// A value that notices when it is read after its time.
+/// A value that detects a read after its drop.
 pub struct Value {
     plain: Plain,
     ledger: &'static Ledger,
 }
 
-/// One that has no destructor, so that it is reclaimed in any context.
+/// One without a destructor, so that it is reclaimed in any context.
 pub struct Plain {
     stamp: AtomicU32,
     check: AtomicU32,
@@ -44,7 +44,7 @@ impl Plain {
         }
     }
 
-    /// The stamp; what is torn or dead is noted.
+    /// Reads the stamp, and counts a torn or dead value.
     fn look(&self, ledger: &Ledger) -> u32 {
         let (stamp, check) = (self.stamp.load(SeqCst), self.check.load(SeqCst));
         if stamp != !check || stamp == DEAD {
@@ -53,7 +53,7 @@ impl Plain {
         stamp
     }
 
-    /// Looks again, whether it is another one now.
+    /// Reads again, and checks that the value is the same.
     fn same(&self, ledger: &Ledger, stamp: u32) {
         if self.look(ledger) != stamp {
             ledger.early.fetch_add(1, SeqCst);
@@ -130,7 +130,7 @@ impl<D: Domain> World<D> {
         unsafe { self.cpu.get() }
     }
 
-    /// The same, as the statics that the structures want to be in.
+    /// The same, as the statics that the structures require.
     fn leaked(&self) -> &'static Self {
         // SAFETY: `new` leaks it.
         unsafe { &*ptr::from_ref(self) }
@@ -220,7 +220,7 @@ impl<D: Domain> super::World for World<D> {
         let over = w.tokens.take(0).is_none_or(|mut token| token.poll(&w.high));
         let early = w.ledger.early.swap(0, SeqCst);
         if early > 0 {
-            return Err(format!("{early} values changed while they were held"));
+            return Err(format!("{early} values changed while held"));
         }
         let made = w.ledger.made.load(SeqCst);
         let alive = made.wrapping_sub(w.ledger.dropped.load(SeqCst));
@@ -233,7 +233,7 @@ impl<D: Domain> super::World for World<D> {
                  free; the grace period is over: {over}"
             ));
         }
-        // Every place is free, but for the dummy.
+        // Every block is free, except the dummy.
         let refused = w.few.push(&w.high, 0).is_err();
         while w.few.pop(&w.high).is_some() {}
         w.high.collect();
@@ -283,7 +283,7 @@ fn compares<D: Domain>(w: &World<D>) {
 
 fn small_replaces<D: Domain>(w: &World<D>) {
     let w = w.leaked();
-    // The second finds no version but the one that was just retired.
+    // The second finds no version other than the one just retired.
     for _ in 0..2 {
         let _ = w.small.replace(w.cpu(), Plain::new(w.ledger));
     }
@@ -311,7 +311,7 @@ fn pops<D: Domain>(w: &World<D>) {
     }
 }
 
-/// A queue of two nodes goes round.
+/// Fills and empties a queue of two nodes.
 fn few_events<D: Domain>(w: &World<D>) {
     let w = w.leaked();
     for n in 0..2 {

@@ -1,8 +1,8 @@
 //! The processor's trap flag: a signal after each instruction.
 //!
-//! The kernel clears the flag while the handler runs and sets it again when
-//! the handler returns, unless the handler has cleared it in what it returns
-//! to.
+//! The kernel clears the flag while the handler runs and sets it again when the
+//! handler returns, unless the handler has cleared it in the context that it
+//! returns to.
 
 use std::{
     arch::asm,
@@ -12,16 +12,17 @@ use std::{
     sync::Once,
 };
 
-/// The bit of the flags register.
+/// The bit in the flags register.
 const TRAP: i64 = 0x100;
 
-/// What the handler knows of the thread's body.
+/// The handler's state for the thread's body.
 struct Running<'a> {
-    /// Instructions to the next call of `interrupt`.
+    /// Instructions until the next call of `interrupt`.
     left: Cell<u64>,
     /// Instructions so far.
     done: Cell<u64>,
-    /// Runs in the handler; the instructions to its next call.
+    /// Runs in the handler; returns the number of instructions until its next
+    /// call.
     interrupt: &'a dyn Fn() -> Option<u64>,
 }
 
@@ -50,17 +51,16 @@ extern "C" fn trapped(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
     }
 }
 
-/// Runs the body, and between two of its instructions `interrupt`: the first
-/// time after `first` instructions, then after as many as it says, until it
-/// says none. Returns how many instructions were stepped.
+/// Runs the body, and `interrupt` between two of its instructions: the first
+/// time after `first` instructions, then after as many as it returns, until it
+/// returns `None`. Returns how many instructions were stepped.
 ///
-/// Whatever interrupts the body is like a signal handler: it may not allocate,
-/// lock or panic.
+/// `interrupt` runs in a signal handler: it may not allocate, lock or panic.
 pub fn stepped(first: u64, interrupt: &dyn Fn() -> Option<u64>, body: &dyn Fn()) -> u64 {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // SAFETY: plain data, for which zero is empty, and a handler that
-        // lives as long as the program.
+        // SAFETY: plain data, for which zero is empty, and a handler that lives
+        // as long as the program.
         unsafe {
             let mut action: libc::sigaction = mem::zeroed();
             let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = trapped;
@@ -78,8 +78,8 @@ pub fn stepped(first: u64, interrupt: &dyn Fn() -> Option<u64>, body: &dyn Fn())
         interrupt,
     };
     RUNNING.set((&raw const running).cast());
-    // SAFETY: the flag alone is changed; the stack is used as `asm!` allows.
-    // The compiler moves no access to memory past it.
+    // SAFETY: only the flag is changed; the stack is used as `asm!` allows. The
+    // compiler moves no access to memory across it.
     unsafe { asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq") };
     body();
     // SAFETY: as above.

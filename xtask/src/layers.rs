@@ -1,6 +1,6 @@
-//! `cargo xtask layers`: whether each file of `src` uses those below it only.
+//! `cargo xtask layers`: whether each file of `src` uses only files below it.
 //!
-//! The order is the table of `docs/architecture.md`: a file may use what stands
+//! The order is the table of `docs/architecture.md`: a file may use the files
 //! in the rows below its own. So there is no circle, and a newcomer can read
 //! the code from the bottom up.
 
@@ -13,21 +13,15 @@ use std::{
     path::Path,
 };
 
-use crate::shell::root;
+use crate::{arguments, shell::root};
 use imports::{Import, Sources};
 
 const PAGE: &str = "docs/architecture.md";
 /// The table begins with the first row after this.
 const MARK: &str = "<!-- read by `cargo xtask layers` -->";
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let mut list = false;
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            lexopt::Arg::Long("list") => list = true,
-            _ => return Err(argument.unexpected().to_string()),
-        }
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let [list] = arguments::flags(parser, ["list"])?;
     let page = fs::read_to_string(root().join(PAGE)).map_err(|error| format!("{PAGE}: {error}"))?;
     let mut sources = Sources::new();
     load(&root().join("src"), "", &mut sources)?;
@@ -50,7 +44,7 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads a folder and those in it.
+/// Reads a folder and its subfolders.
 fn load(folder: &Path, prefix: &str, sources: &mut Sources) -> Result<(), String> {
     let wrong = |error| format!("{}: {error}", folder.display());
     for entry in fs::read_dir(folder).map_err(wrong)? {
@@ -89,7 +83,7 @@ fn rows(page: &str) -> Result<Vec<Vec<String>>, String> {
     Ok(rows.collect())
 }
 
-/// What is wrong, a line each.
+/// The complaints, one per line.
 fn check(rows: &[Vec<String>], sources: &Sources, imports: &imports::Imports) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut layer = HashMap::new();
@@ -133,8 +127,8 @@ fn check(rows: &[Vec<String>], sources: &Sources, imports: &imports::Imports) ->
     complaints
 }
 
-/// Files among those of a folder: without them folders, too, use each other in
-/// one direction only.
+/// Adds the folders that contain a file: without them folders, too, use each
+/// other in one direction only.
 fn mixed(rows: &[Vec<String>]) -> Vec<String> {
     let folder = |file: &String| file.split('/').next().map(String::from);
     let files = || rows.iter().flatten();
@@ -156,7 +150,7 @@ fn mixed(rows: &[Vec<String>]) -> Vec<String> {
     complaints
 }
 
-/// The shortest way along the arrows.
+/// The shortest path along the arrows.
 fn way<'a>(imports: &'a BTreeSet<Import>, from: &'a str, to: &str) -> Option<Vec<&'a str>> {
     let mut ways = VecDeque::from([vec![from]]);
     let mut seen = BTreeSet::from([from]);

@@ -1,9 +1,9 @@
-//! `cargo xtask litmus`: the pairs that the safety argument rests on, in the
-//! instructions that the compiler emits, under the memory models of the
-//! AArch64 and RISC-V architectures.
+//! `cargo xtask litmus`: the pairs on which the safety argument rests, in the
+//! instructions that the compiler emits, under the memory models of the AArch64
+//! and RISC-V architectures.
 //!
 //! A file of `models/litmus` whose name ends with the architecture must never
-//! have the outcome that it describes; the others are the same with something
+//! have the outcome that it describes. The others are the same with something
 //! left out, named after it, and must show it. Files with `-c11` are in the
 //! language's own terms (`rc11.cat`), and about a data race.
 
@@ -16,14 +16,8 @@ herd7 is missing; Debian has no package of it. Its release 7.57 builds from
 source with Debian's ocaml-nox, ocaml-dune, menhir, libmenhir-ocaml-dev and
 libzarith-ocaml-dev, or with `opam install herdtools7`.";
 
-pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
-    let mut allow_missing = false;
-    while let Some(argument) = arguments.next().map_err(|e| e.to_string())? {
-        match argument {
-            lexopt::Arg::Long("allow-missing") => allow_missing = true,
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+pub fn run(arguments: lexopt::Parser) -> Result<(), String> {
+    let [allow_missing] = crate::arguments::flags(arguments, ["allow-missing"])?;
     if !shell::exists("herd7") {
         if allow_missing {
             println!("skipped: {MISSING}");

@@ -3,7 +3,7 @@
 /// A firmware and the machine that runs it.
 pub struct Machine {
     pub name: &'static str,
-    /// What is special about it, for `--list`.
+    /// What distinguishes it, for `--list`.
     pub about: &'static str,
     pub package: &'static str,
     pub bin: &'static str,
@@ -16,8 +16,8 @@ pub struct Machine {
     pub pass: Pass,
 }
 
-/// What a good run looks like, beyond exit code 0. A crash can end with exit code 0
-/// too: a triple fault on x86-64 is a shutdown.
+/// The criterion of a good run, beyond exit code 0. A crash can end with exit
+/// code 0 too: a triple fault on x86-64 is a shutdown.
 pub enum Pass {
     /// The last line is that of the self-test.
     SelfTest,
@@ -74,6 +74,20 @@ const ICOUNT: &str = "shift=10";
 /// The low word of the eras wraps within the first objects.
 const LATE_ERA: &[&str] = &["hyaline_late_era"];
 
+/// What most machines have in common.
+const SELF_TEST: Machine = Machine {
+    name: "",
+    about: "",
+    package: "",
+    bin: "",
+    features: &[],
+    cfg: &[],
+    target: "",
+    emulator: "",
+    arguments: &[],
+    pass: Pass::SelfTest,
+};
+
 pub const MACHINES: &[Machine] = &[
     Machine {
         name: "microbit",
@@ -81,11 +95,10 @@ pub const MACHINES: &[Machine] = &[
         package: "cortex-m-boards",
         bin: "cortex-m-boards",
         features: &["microbit", "assume-single-core"],
-        cfg: &[],
         target: "thumbv6m-none-eabi",
         emulator: "qemu-system-arm",
         arguments: &["-M", "microbit", "-icount", ICOUNT],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "microbit-cs",
@@ -93,11 +106,10 @@ pub const MACHINES: &[Machine] = &[
         package: "cortex-m-boards",
         bin: "cortex-m-boards",
         features: &["microbit", "critical-section"],
-        cfg: &[],
         target: "thumbv6m-none-eabi",
         emulator: "qemu-system-arm",
         arguments: &["-M", "microbit", "-icount", ICOUNT],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "lm3s6965evb",
@@ -105,11 +117,10 @@ pub const MACHINES: &[Machine] = &[
         package: "cortex-m-boards",
         bin: "cortex-m-boards",
         features: &["lm3s6965evb"],
-        cfg: &[],
         target: "thumbv7m-none-eabi",
         emulator: "qemu-system-arm",
         arguments: &["-M", "lm3s6965evb", "-icount", ICOUNT],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "lm3s6965evb-wrap",
@@ -121,7 +132,7 @@ pub const MACHINES: &[Machine] = &[
         target: "thumbv7m-none-eabi",
         emulator: "qemu-system-arm",
         arguments: &["-M", "lm3s6965evb", "-icount", ICOUNT],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "mps2-an386",
@@ -129,11 +140,10 @@ pub const MACHINES: &[Machine] = &[
         package: "cortex-m-boards",
         bin: "cortex-m-boards",
         features: &["mps2-an386"],
-        cfg: &[],
         target: "thumbv7em-none-eabihf",
         emulator: "qemu-system-arm",
         arguments: &["-M", "mps2-an386", "-icount", ICOUNT],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "mps2-an505",
@@ -141,11 +151,10 @@ pub const MACHINES: &[Machine] = &[
         package: "cortex-m-boards",
         bin: "cortex-m-boards",
         features: &["mps2-an505"],
-        cfg: &[],
         target: "thumbv8m.main-none-eabihf",
         emulator: "qemu-system-arm",
         arguments: &["-M", "mps2-an505", "-icount", ICOUNT],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "riscv32imc",
@@ -153,7 +162,6 @@ pub const MACHINES: &[Machine] = &[
         package: "riscv32",
         bin: "riscv32",
         features: &["no-atomics"],
-        cfg: &[],
         target: "riscv32imc-unknown-none-elf",
         emulator: "qemu-system-riscv32",
         arguments: &[
@@ -166,47 +174,42 @@ pub const MACHINES: &[Machine] = &[
             "-icount",
             ICOUNT,
         ],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "riscv32imac",
         about: "RV32 with atomics",
         package: "riscv32",
         bin: "riscv32",
-        features: &[],
-        cfg: &[],
         target: "riscv32imac-unknown-none-elf",
         emulator: "qemu-system-riscv32",
         arguments: &[
             "-M", "virt", "-cpu", "rv32", "-bios", "none", "-icount", ICOUNT,
         ],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "riscv32imac-wrap",
         about: "the same, eras begin just before they wrap",
         package: "riscv32",
         bin: "riscv32",
-        features: &[],
         cfg: LATE_ERA,
         target: "riscv32imac-unknown-none-elf",
         emulator: "qemu-system-riscv32",
         arguments: &[
             "-M", "virt", "-cpu", "rv32", "-bios", "none", "-icount", ICOUNT,
         ],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "riscv64-m",
         about: "4 RV64 harts in M-mode",
         package: "riscv64",
         bin: "riscv64",
-        features: &[],
-        cfg: &[],
         target: "riscv64gc-unknown-none-elf",
         emulator: "qemu-system-riscv64",
         arguments: &["-M", "virt", "-smp", "4", "-bios", "none"],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "riscv64-s",
@@ -214,31 +217,26 @@ pub const MACHINES: &[Machine] = &[
         package: "riscv64",
         bin: "riscv64",
         features: &["s-mode"],
-        cfg: &[],
         target: "riscv64gc-unknown-none-elf",
         emulator: "qemu-system-riscv64",
         arguments: &["-M", "virt", "-smp", "4", "-bios", "default"],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "aarch64-el1",
         about: "4 AArch64 cores at EL1",
         package: "aarch64",
         bin: "aarch64",
-        features: &[],
-        cfg: &[],
         target: "aarch64-unknown-none",
         emulator: "qemu-system-aarch64",
         arguments: &["-M", "virt", "-cpu", "cortex-a53", "-smp", "4"],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "aarch64-el2",
         about: "the same image on 4 AArch64 cores at EL2",
         package: "aarch64",
         bin: "aarch64",
-        features: &[],
-        cfg: &[],
         target: "aarch64-unknown-none",
         emulator: "qemu-system-aarch64",
         arguments: &[
@@ -249,125 +247,110 @@ pub const MACHINES: &[Machine] = &[
             "-smp",
             "4",
         ],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "armv7a",
         about: "2 ARMv7-A cores",
         package: "armv7a",
         bin: "armv7a",
-        features: &[],
-        cfg: &[],
         target: "armv7a-none-eabi",
         emulator: "qemu-system-arm",
         arguments: &["-M", "virt", "-cpu", "cortex-a15", "-smp", "2"],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "x86_64",
         about: "2 x86-64 cores on q35",
         package: "x86_64",
         bin: "x86_64",
-        features: &[],
-        cfg: &[],
         target: "x86_64-unknown-none",
         emulator: "qemu-system-x86_64",
         arguments: &["-M", "q35", "-smp", "2"],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "freertos-arm",
         about: "FreeRTOS with tasks in C, Cortex-M3, an interrupt that its kernel never masks",
         package: "freertos",
         bin: "freertos",
-        features: &[],
-        cfg: &[],
         target: "thumbv7m-none-eabi",
         emulator: "qemu-system-arm",
         arguments: &["-M", "mps2-an385", "-icount", "shift=6"],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "freertos-riscv32",
         about: "the same on RV32",
         package: "freertos",
         bin: "freertos",
-        features: &[],
-        cfg: &[],
         target: "riscv32imac-unknown-none-elf",
         emulator: "qemu-system-riscv32",
         arguments: &[
             "-M", "virt", "-cpu", "rv32", "-bios", "none", "-icount", "shift=6",
         ],
-        pass: Pass::SelfTest,
+        ..SELF_TEST
     },
     Machine {
         name: "rtic-calibration",
         about: "example: a record between two RTIC tasks",
         package: "rtic-calibration",
         bin: "rtic-calibration",
-        features: &[],
-        cfg: &[],
         target: "thumbv7m-none-eabi",
         emulator: "qemu-system-arm",
         arguments: &["-M", "lm3s6965evb"],
         pass: Pass::Output("rtic-calibration.txt"),
+        ..SELF_TEST
     },
     Machine {
         name: "rtos-tasks",
         about: "example: interrupts, a task and the idle task share settings and samples",
         package: "rtos-tasks",
         bin: "rtos-tasks",
-        features: &[],
-        cfg: &[],
         target: "thumbv7m-none-eabi",
         emulator: "qemu-system-arm",
         arguments: &["-M", "lm3s6965evb"],
         pass: Pass::Output("rtos-tasks.txt"),
+        ..SELF_TEST
     },
     Machine {
         name: "embassy-calibration",
         about: "example: a record between Embassy tasks, no compare-and-swap",
         package: "embassy-calibration",
         bin: "embassy-calibration",
-        features: &[],
-        cfg: &[],
         target: "thumbv6m-none-eabi",
         emulator: "qemu-system-arm",
         arguments: &["-M", "microbit"],
         pass: Pass::Output("embassy-calibration.txt"),
+        ..SELF_TEST
     },
     Machine {
         name: "small-memory",
         about: "the README's sizes between main and an interrupt, defaults",
         package: "small-memory",
         bin: "small-memory",
-        features: &[],
-        cfg: &[],
         target: "thumbv7em-none-eabihf",
         emulator: "qemu-system-arm",
         arguments: &["-M", "mps2-an386", "-icount", "shift=6"],
         pass: Pass::Output("small-memory.txt"),
+        ..SELF_TEST
     },
     Machine {
         name: "percpu-table",
         about: "example: a kernel table on 4 harts, the barrier is an IPI",
         package: "riscv64",
         bin: "percpu-table",
-        features: &[],
-        cfg: &[],
         target: "riscv64gc-unknown-none-elf",
         emulator: "qemu-system-riscv64",
         arguments: &["-M", "virt", "-smp", "4", "-bios", "none"],
         pass: Pass::Output("percpu-table.txt"),
+        ..SELF_TEST
     },
     Machine {
         name: "stage2-table",
         about: "example: a guest page table at EL2",
         package: "aarch64",
         bin: "stage2-table",
-        features: &[],
-        cfg: &[],
         target: "aarch64-unknown-none",
         emulator: "qemu-system-aarch64",
         arguments: &[
@@ -379,5 +362,6 @@ pub const MACHINES: &[Machine] = &[
             "4",
         ],
         pass: Pass::Output("stage2-table.txt"),
+        ..SELF_TEST
     },
 ];

@@ -1,6 +1,7 @@
 //! What cargo alone cannot do for this project: `cargo xtask COMMAND`.
 
 mod api;
+mod arguments;
 mod capi;
 mod compare;
 mod counts;
@@ -40,26 +41,26 @@ usage: cargo xtask COMMAND [OPTION…]
   sizes
                     code and RAM that the crate adds to a firmware; checks enter and leave
   stack [--accept]
-                    bytes of stack of each call, compared with the kept ones
+                    bytes of stack of each call, compared with the recorded ones
   counts [--accept] [--allow-missing] [NAME…]
-                    instructions of each operation, compared with the kept ones
+                    instructions of each operation, compared with the recorded ones
   targets [--quick] [--allow-missing] [TARGET…]
                     builds the library for processors of every kind
   docs              the documentation: no warning, no dead link, an example for
-                    each public item
+                    each public item, no phrase of docs/architecture.md's table
   layers [--list]   whether each file of src uses only those below it: the table
                     of docs/architecture.md
   msrv              each feature under the oldest Rust, with new and old dependencies
   deny              licences, sources and advisories of the dependencies
   api [--accept] [--allow-missing]
-                    the public API, compared with the kept list
+                    the public API, compared with the recorded list
   capi [--no-sanitizers]
                     the C library: its header, C programs, sanitizers, bare
                     targets, size and instructions
   package           the tests of the archive, outside the workspace
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
-                    times and counts beside the peers; writes docs/performance.md
-  gate [--accept]   instructions on this machine, compared with the kept ones
+                    times and counts of the crate and its peers; writes docs/performance.md
+  gate [--accept]   instructions on this machine, compared with the recorded ones
   miri [--quick | --only-seeds] [--seeds N] [NAME]
                     the suite under Miri: memory models, targets, many seeds
   orderings [--list] [--part K/M] [--skip-unchanged] [FILE]

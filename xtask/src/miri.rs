@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::{nightly, shell};
 
-/// What every run has.
+/// The flags of every run.
 const FLAGS: &str = "-Zmiri-strict-provenance -Zmiri-symbolic-alignment-check";
 /// The longest that one run may take.
 const LIMIT: Duration = Duration::from_secs(12 * 3600);
@@ -42,13 +42,13 @@ const TESTS: [&str; 24] = [
 /// A way to run the suite.
 struct Run<'a> {
     name: &'a str,
-    /// Other than the host's.
+    /// Unless it is the host.
     target: &'a str,
-    /// Besides those of every run.
+    /// In addition to those of every run.
     flags: &'a str,
-    /// A test that takes too long so.
+    /// A test that takes too long in this way.
     skip: Option<&'a str>,
-    /// What CI has time for, with `--quick`.
+    /// Part of `--quick`, for which CI has time.
     quick: &'a [&'a str],
 }
 
@@ -74,8 +74,8 @@ const RUNS: [Run<'_>; 4] = [
         skip: Some("a_thousand_slots"),
         quick: &["--test=collector"],
     },
-    // Where the clock of the eras has two words; both orders of bytes, and both
-    // machines weakly ordered.
+    // The eras' clock has two words here; both byte orders, and both machines
+    // weakly ordered.
     Run {
         name: "32 bits",
         target: "armv7-unknown-linux-gnueabihf",
@@ -92,13 +92,13 @@ const RUNS: [Run<'_>; 4] = [
     },
 ];
 
-/// For many seeds: without what is the same with each of them, and what the
-/// suite has found. It halves the time.
+/// For many seeds: without the checks whose result is the same for each seed,
+/// and which the suite makes. It halves the time.
 const SEED_FLAGS: &str = "-Zmiri-disable-stacked-borrows -Zmiri-disable-validation \
                           -Zmiri-disable-alignment-check";
 
-/// So many seeds a line: an hour's run says how far it is, and one that is cut
-/// off has a result.
+/// The number of seeds per line: an hour's run shows its progress, and an
+/// aborted one has a result.
 const STRIDE: usize = 256;
 
 pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
@@ -157,7 +157,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
 /// One run; prints a line.
 fn one(run: &Run<'_>, tests: &[&str]) -> bool {
     let start = Instant::now();
-    // The user's own go last: they may contradict.
+    // The user's own flags go last: they may contradict.
     let own = std::env::var("MIRIFLAGS").unwrap_or_default();
     let mut command = nightly::cargo("miri");
     command
@@ -195,19 +195,19 @@ fn every_test_is_listed() {
         "examples",
         "fork",
         "variance",
-        // The kernel; and what uses nothing of the crate.
+        // The kernel; and what uses no part of the crate.
         "membarrier",
         "membarrier_modes",
         "safe_tasks",
         "tasks",
         // The linker.
         "zero",
-        // A torture; searches by time; signals.
+        // A torture test; searches limited by time; signals.
         "selftest",
         "bound",
         "small_memory",
         "single_step",
-        // Not for Miri; and on its own, below.
+        // Not for Miri; and separate, below.
         "loom",
         "seeds",
     ];

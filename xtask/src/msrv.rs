@@ -1,23 +1,22 @@
-//! `cargo xtask msrv`: the library with each feature, in a crate that depends on the
-//! archive, under the oldest Rust that is promised; with the newest dependencies
-//! that this Rust has and with the oldest that the manifest allows. And the tests
-//! and examples of the archive.
+//! `cargo xtask msrv`: the library with each feature, in a crate that depends
+//! on the archive, with the oldest Rust that is promised; with the newest
+//! dependencies that support this Rust and with the oldest that the manifest
+//! allows. Also the tests and examples of the archive.
 
 use crate::{
-    nightly, package, provide,
+    arguments, nightly, package, provide,
     shell::{self, root},
 };
 use std::{fs, path::Path, process::Command, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(1200);
 
-/// Features that need a newer Rust than the crate: what they depend on does.
+/// Features that need a newer Rust than the crate, because their dependencies
+/// do.
 const NEWER: &[(&str, &str)] = &[("heapless", "1.87")];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    if let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        return Err(argument.unexpected().to_string());
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    arguments::flags(parser, [])?;
     let manifest = root().join("Cargo.toml");
     let manifest = fs::read_to_string(manifest).map_err(|error| error.to_string())?;
     let oldest = rust_version(&manifest).ok_or("Cargo.toml has no rust-version")?;
@@ -53,7 +52,8 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
                 }
             }
         }
-        // With the newest versions that this Rust has, not those of the archive.
+        // With the newest versions that support this Rust, not those of the
+        // archive.
         done(&mut cargo(oldest, "update"), archive, "update")?;
         let name = format!("{oldest}, tests and examples");
         let mut check = cargo(oldest, "check");
@@ -65,8 +65,8 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
     })
 }
 
-/// A crate as a user has it. What the tests need is not in its lock file, so that
-/// the oldest versions are those that our manifest allows.
+/// A crate as a user has it. The tests' dependencies are not in its lock file,
+/// so the oldest versions are those that our manifest allows.
 fn write_user(
     folder: &Path,
     archive: &Path,
@@ -144,6 +144,6 @@ fn the_manifest_is_understood() {
         assert!(features.contains(name));
         let page = fs::read_to_string(root().join("src/lib.rs")).unwrap();
         let line = format!("with the feature `{name}` {version}");
-        assert!(page.contains(&line), "src/lib.rs does not say: {line}");
+        assert!(page.contains(&line), "src/lib.rs lacks: {line}");
     }
 }

@@ -1,9 +1,9 @@
 //! `cargo xtask mutants`: cargo-mutants over `src/`, in groups of files, each
-//! with the tests that can see them. What is left out, and why, is in
+//! with the tests that can detect its mutants. What is left out, and why, is in
 //! `.cargo/mutants.toml`. Some hours in all; `--group NAME [FILE]` runs one
-//! group, or a file of it, and `--part K/M` a part of each. What survives is in
-//! `target/mutants/NAME/mutants.out/missed.txt`. Fails where less than
-//! `ENOUGH` of a hundred are seen.
+//! group, or a file of it, and `--part K/M` a part of each. The survivors are
+//! in `target/mutants/NAME/mutants.out/missed.txt`. Fails if fewer than
+//! `ENOUGH` percent are detected.
 
 use std::{
     fmt,
@@ -16,18 +16,18 @@ use std::{
 
 use crate::shell;
 
-/// To install.
+/// The limit for installing.
 const LIMIT: Duration = Duration::from_secs(1800);
 
-/// Of a hundred that can be built.
+/// Percent of the mutants that can be built.
 const ENOUGH: usize = 95;
 
-/// Mutants that the same tests can see.
+/// Mutants that the same tests can detect.
 struct Group {
     name: &'static str,
-    /// Choice of the mutants: options of cargo-mutants.
+    /// Selection of the mutants: options of cargo-mutants.
     which: &'static [&'static str],
-    /// One after the other; each is given what survived those before it.
+    /// One after another; each gets the survivors of the previous ones.
     passes: &'static [Pass],
 }
 
@@ -39,12 +39,12 @@ struct Pass {
     cargo: &'static [&'static str],
     /// Options of the tests: which of them.
     filter: &'static [&'static str],
-    /// Seconds. Some ten times what it takes: a machine may be busy.
+    /// Seconds. About ten times the usual time, because a machine may be busy.
     limit: u32,
 }
 
-/// What 64 bits do not have: eras of two words, and a count of guards that could
-/// wrap.
+/// What 64-bit targets do not have: eras of two words, and a count of guards
+/// that could wrap.
 const NARROW: &str = r"era/split|Oldest::|Link::(set_)?birth|Local<'_, S>::enter";
 
 const GROUPS: [Group; 4] = [
@@ -74,7 +74,7 @@ const GROUPS: [Group; 4] = [
                 filter: &[],
                 limit: 60,
             },
-            // A hundred times slower: exhaustive, but for a few barriers.
+            // A hundred times slower: exhaustive, except for a few barriers.
             Pass {
                 conditions: "--cfg hyaline_loom",
                 cargo: &["--release", "--test=loom"],
@@ -97,7 +97,7 @@ const GROUPS: [Group; 4] = [
         name: "narrow",
         which: &["--re", NARROW],
         passes: &[
-            // 32 bits, which run here as they are, next to where they wrap.
+            // 32 bits, which run here unchanged, close to where they wrap.
             Pass {
                 conditions: "--cfg hyaline_late_era -Clinker=rust-lld \
                              -Clinker-flavor=ld.lld -Clink-self-contained=yes",
@@ -118,8 +118,8 @@ const GROUPS: [Group; 4] = [
                 filter: &[],
                 limit: 120,
             },
-            // The models of the clock; and of a section, for what of `enter` is
-            // not about the count.
+            // The models of the clock, and those of a section for the parts of
+            // `enter` that do not concern the count.
             Pass {
                 conditions: "--cfg hyaline_loom --cfg hyaline_narrow_era",
                 cargo: &["--release", "--lib", "--test=loom"],
@@ -176,7 +176,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
         return Err(format!("there is no such group; there are {names:?}"));
     }
     if !files.is_empty() && only.is_none() {
-        return Err("a file wants to know its group: --group NAME FILE".into());
+        return Err("a file needs its group: --group NAME FILE".into());
     }
     install()?;
     let mut total = Found::default();
@@ -185,7 +185,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
             continue;
         }
         let out = shell::root().join("target/mutants").join(group.name);
-        // What an earlier run knew is of another source.
+        // The results of an earlier run are of another source.
         if out.exists() {
             fs::remove_dir_all(&out).map_err(|e| e.to_string())?;
         }
@@ -207,15 +207,15 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
             }
             println!("== {}: {}", group.name, pass.cargo.join(" "));
             let status = command.status().map_err(|e| e.to_string())?;
-            // 2: some were missed; 3: some ran into the limit. The tests that
-            // fail without a mutant, too, end it.
+            // 2: some were missed; 3: some reached the limit. Tests that fail
+            // without a mutant also end it.
             if !matches!(status.code(), Some(0 | 2 | 3)) {
                 return Err(format!("cargo mutants ended with {status}"));
             }
             let pass = tell(&out.join("mutants.out"))?;
             found.caught += pass.caught;
             found.limit += pass.limit;
-            // What a pass missed is what the next one is given.
+            // The next pass gets what this one missed.
             found.missed = pass.missed;
             if found.missed == 0 {
                 break;
@@ -233,13 +233,13 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!(
-            "less than {ENOUGH} of a hundred are seen; those that survive: \
+            "fewer than {ENOUGH} percent are detected; the survivors: \
              target/mutants/*/mutants.out/missed.txt"
         ))
     }
 }
 
-/// What became of mutants that could be built.
+/// The results for mutants that could be built.
 #[derive(Default)]
 struct Found {
     caught: usize,
@@ -262,7 +262,7 @@ impl fmt::Display for Found {
         let rate = 100.0 * self.seen() as f64 / self.all().max(1) as f64;
         write!(
             f,
-            "{} mutants, {} caught, {} ran into the limit, {} survive: {rate:.1} % are seen",
+            "{} mutants, {} caught, {} reached the limit, {} survive: {rate:.1} % are detected",
             self.all(),
             self.caught,
             self.limit,
@@ -271,8 +271,9 @@ impl fmt::Display for Found {
     }
 }
 
-/// Prints what a pass found, and returns it. Those that ran into the limit hang,
-/// which is seen: the next pass has not to wait for them, too.
+/// Prints the results of a pass, and returns them. A mutant that reached the
+/// limit hangs, which detects it: the next pass does not have to wait for it
+/// again.
 fn tell(out: &Path) -> Result<Found, String> {
     let read = |name: &str| fs::read_to_string(out.join(name)).unwrap_or_default();
     let count = |name: &str| read(name).lines().count();
@@ -299,9 +300,9 @@ fn mutants(pass: &Pass) -> Command {
     command
         .current_dir(shell::root())
         .env("RUSTFLAGS", pass.conditions)
-        // What is compiled again is a file or two of the same crates.
+        // Only a file or two of the same crates are compiled again.
         .env("CARGO_INCREMENTAL", "1")
-        // The first failure will do.
+        // The first failure is enough.
         .env("PROPTEST_CASES", "300")
         .env("PROPTEST_MAX_SHRINK_ITERS", "0")
         .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1")
@@ -317,7 +318,7 @@ fn mutants(pass: &Pass) -> Command {
     command
 }
 
-/// Installs what it needs, if it is not there; tries twice.
+/// Installs what it needs, if it is missing; tries twice.
 fn install() -> Result<(), String> {
     let there = || {
         let version = Command::new("cargo")
@@ -325,7 +326,7 @@ fn install() -> Result<(), String> {
             .output();
         version.is_ok_and(|output| output.status.success())
     };
-    // Fails where there is no rustup: then it is there, or the build says so.
+    // Fails without rustup: then it is installed, or the build reports it.
     let mut rustup = Command::new("rustup");
     let _ = shell::run(
         rustup.args(["target", "add", "i686-unknown-linux-musl"]),

@@ -5,10 +5,10 @@ use std::{process::Command, time::Duration};
 
 use crate::shell;
 
-/// To install.
+/// The limit for installing.
 const LIMIT: Duration = Duration::from_secs(3600);
 
-/// `cargo +nightly …`. The toolchain is chosen by rustup, through the name on the
+/// `cargo +nightly …`. rustup chooses the toolchain, through the name on the
 /// search path.
 pub fn cargo(what: &str) -> Command {
     let mut command = Command::new("cargo");
@@ -19,7 +19,7 @@ pub fn cargo(what: &str) -> Command {
     command
 }
 
-/// Makes sure that the nightly toolchain is there, with these components.
+/// Makes sure that the nightly toolchain is installed, with these components.
 pub fn install(components: &[&str]) -> Result<(), String> {
     let installed = || {
         let mut command = Command::new("rustup");

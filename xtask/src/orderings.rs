@@ -32,7 +32,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
         use lexopt::prelude::*;
         match argument {
             Long("list") => list = true,
-            // For those who have just seen that the models pass.
+            // For when the models are known to pass.
             Long("skip-unchanged") => unchanged = false,
             // K/M: every M-th weakening, from the K-th on.
             Long("part") => {
@@ -74,8 +74,8 @@ fn parse_part(text: &str) -> Result<(usize, usize), String> {
     }
 }
 
-/// Runs the models over each change and prints a line for it; before that over
-/// the source as it is, if asked.
+/// Runs the models over each change and prints a line for it. If requested,
+/// runs them over the unchanged source first.
 fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
     let start = Instant::now();
     nightly::install(&["miri", "rust-src"])?;
@@ -118,7 +118,7 @@ fn check(changes: &[Change], unchanged: bool) -> Result<(), String> {
     if survived == 0 {
         Ok(())
     } else {
-        Err("weaken for good what is not needed, or write the model that says why it is".into())
+        Err("weaken permanently what is not needed, or write the model that shows why it is".into())
     }
 }
 
@@ -193,8 +193,8 @@ impl Models {
             let ran = shell::run(command.args(["--exact", &name, "--nocapture"]), LIMIT)?;
             self.took.insert(name.clone(), start.elapsed());
             let said = |text| ran.stdout.contains(text) || ran.stderr.contains(text);
-            // A wait for another thread that is tried for ever says nothing of
-            // what is weakened: the other models go on.
+            // An endless wait for another thread says nothing about the
+            // weakening: the other models continue.
             let endless = ran.timed_out || said("exceeded maximum number of branches");
             if endless && is_weakened {
                 println!("{name} did not end");
@@ -276,7 +276,7 @@ impl Copy {
         write(&self.0.join(file), text)
     }
 
-    /// What loom cannot say: the test that fails under Miri, if it does.
+    /// What loom cannot check: the test that fails under Miri, if it does.
     fn miri(&self) -> Result<Option<String>, String> {
         let mut command = nightly::cargo("miri");
         command
@@ -344,7 +344,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// What is in a folder, in order.
+/// The contents of a folder, in order.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let read = fs::read_dir(folder).and_then(|read| read.collect::<Result<Vec<_>, _>>());
     let read = read.map_err(|error| format!("{}: {error}", folder.display()))?;

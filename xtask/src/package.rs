@@ -1,9 +1,9 @@
-//! `cargo xtask package`: publishes for show; makes the archive, unpacks it where
-//! there is no workspace, and tests it there, with and without features. So do
-//! distributions.
+//! `cargo xtask package`: a dry run of publishing. Makes the archive, unpacks
+//! it outside the workspace, and tests it there, with and without features, as
+//! distributions do.
 
 use crate::{
-    provide,
+    arguments, provide,
     shell::{self, cargo, root},
 };
 use std::{
@@ -20,10 +20,8 @@ const LIMIT: Duration = Duration::from_secs(1200);
 /// the first is mostly of use for the second.
 const FEATURES: &[&str] = &["", "std,heapless,stats,spin,critical-section"];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    if let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        return Err(argument.unexpected().to_string());
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    arguments::flags(parser, [])?;
     publish()?;
     unpacked(test)
 }
@@ -36,7 +34,7 @@ fn publish() -> Result<(), String> {
         let mut command = plain("publish", &target());
         command
             .current_dir(root())
-            // A change may be under way.
+            // A change may be in progress.
             .args(["--dry-run", "--package", "hyaline", "--allow-dirty"]);
         let output = shell::run(&mut command, LIMIT)?;
         if output.ok() {
@@ -57,23 +55,23 @@ fn target() -> PathBuf {
 }
 
 /// Makes and unpacks the archive outside the workspace; calls `check` with the
-/// folder of the package and one for what is built.
+/// folder of the package and one for build output.
 pub fn unpacked(check: impl FnOnce(&Path, &Path) -> Result<(), String>) -> Result<(), String> {
     provide::program("tar", &[])?;
     let target = target();
     let archive = make(&target)?;
-    // The same each time: tests remember where they were built. And one for each
-    // checkout.
+    // The same each time, because tests remember where they were built; and one
+    // for each checkout.
     let mut hasher = DefaultHasher::new();
     root().hash(&mut hasher);
     let place = std::env::temp_dir().join(format!("hyaline-archive-{:x}", hasher.finish()));
     let result = unpack(&archive, &place).and_then(|folder| check(&folder, &target));
-    // A failure leaves a folder among the temporary files.
+    // A failure leaves a temporary folder behind.
     let _ = fs::remove_dir_all(&place);
     result
 }
 
-/// The cargo of the outside world: nothing that the workspace sets.
+/// Cargo without the settings of the workspace.
 fn plain(what: &str, target: &Path) -> Command {
     let mut command = cargo();
     command
@@ -87,7 +85,7 @@ fn plain(what: &str, target: &Path) -> Command {
 /// Makes the archive and returns its path.
 fn make(target: &Path) -> Result<PathBuf, String> {
     let folder = target.join("package");
-    // One of another version would be taken for it. There may be none.
+    // One of another version would be mistaken for it. There may be none.
     let _ = fs::remove_dir_all(&folder);
     let mut why = String::new();
     // A second time: the registry may be busy.
@@ -95,7 +93,7 @@ fn make(target: &Path) -> Result<PathBuf, String> {
         let mut command = plain("package", target);
         command
             .current_dir(root())
-            // What would be wrong is found below; a change may be under way.
+            // An error would be found below; a change may be in progress.
             .args(["--package", "hyaline", "--no-verify", "--allow-dirty"]);
         let output = shell::run(&mut command, LIMIT)?;
         if output.ok() {
@@ -110,7 +108,7 @@ fn make(target: &Path) -> Result<PathBuf, String> {
     Err(format!("cargo package: {why}"))
 }
 
-/// What cargo warns of, without what is as it should be.
+/// Cargo's warnings, except the expected ones.
 fn warnings(said: &str) -> impl Iterator<Item = &str> {
     let expected = ["ignoring test `", "aborting upload due to dry run"];
     said.lines()
@@ -143,10 +141,12 @@ fn test(folder: &Path, target: &Path) -> Result<(), String> {
         if !output.ok() {
             return Err(format!("{}\n{}", output.reason(), output.tail(60)));
         }
-        // The fewest that there were when this was written, roundly.
+        // About as many as there were when this was written.
         let enough = if features.is_empty() { 60 } else { 400 };
         if tests < enough {
-            return Err(format!("{enough} tests are expected: what is left out?"));
+            return Err(format!(
+                "at least {enough} tests are expected: which are left out?"
+            ));
         }
     }
     Ok(())

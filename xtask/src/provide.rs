@@ -1,4 +1,4 @@
-//! Gets what is missing: rustup targets and components, Debian packages.
+//! Installs what is missing: rustup targets and components, Debian packages.
 
 use crate::shell::{exists, run};
 use std::{process::Command, time::Duration};
@@ -25,7 +25,8 @@ fn package(program: &str) -> &str {
     }
 }
 
-/// Makes sure that a program is there; `extra` packages come along with it.
+/// Makes sure that a program is installed; `extra` packages are installed with
+/// it.
 pub fn program(program: &str, extra: &[&str]) -> Result<(), String> {
     if exists(program) {
         return Ok(());
@@ -46,7 +47,7 @@ pub fn program(program: &str, extra: &[&str]) -> Result<(), String> {
 /// Installs Debian packages; on failure updates the lists and tries once more.
 fn debian(packages: &[&str]) -> Result<(), String> {
     if !exists("apt-get") {
-        return Err("no apt-get here, install it by hand".into());
+        return Err("no apt-get here, install it manually".into());
     }
     eprintln!("installing {}", packages.join(" "));
     let mut install = vec!["install", "-y", "--no-install-recommends"];
@@ -60,7 +61,7 @@ fn debian(packages: &[&str]) -> Result<(), String> {
 
 fn apt(arguments: &[&str]) -> Result<(), String> {
     let root = run(Command::new("id").arg("-u"), LIMIT)?.stdout.trim() == "0";
-    // Never ask for a password: nobody may be there to give it.
+    // Never asks for a password: nobody may be present to enter it.
     let mut command = Command::new(if root { "apt-get" } else { "sudo" });
     if !root {
         command.args(["-n", "apt-get"]);
@@ -80,12 +81,12 @@ fn apt(arguments: &[&str]) -> Result<(), String> {
     ))
 }
 
-/// Makes sure that the standard library of a target is there.
+/// Makes sure that the standard library of a target is installed.
 pub fn target(name: &str) -> Result<(), String> {
     rustup("target", name, name)
 }
 
-/// Makes sure that another toolchain is there.
+/// Makes sure that another toolchain is installed.
 pub fn toolchain(version: &str) -> Result<(), String> {
     let has = || {
         let mut command = Command::new("rustup");
@@ -112,7 +113,7 @@ pub fn toolchain(version: &str) -> Result<(), String> {
     }
 }
 
-/// Makes sure that the LLVM tools are there.
+/// Makes sure that the LLVM tools are installed.
 pub fn llvm_tools() -> Result<(), String> {
     rustup("component", "llvm-tools", "llvm-tools")
 }

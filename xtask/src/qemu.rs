@@ -1,39 +1,31 @@
 //! `cargo xtask qemu`: builds and boots every machine.
 
 use crate::{
+    arguments,
     machines::{MACHINES, Machine, PASSED, Pass},
     provide,
     shell::{self, Build},
 };
-use lexopt::Arg;
 use std::{
     fs,
     process::Command,
     time::{Duration, Instant},
 };
 
-/// Far more than any machine needs: a hang is what this is for.
+/// Far more than any machine needs: it ends a hang.
 const LIMIT: Duration = Duration::from_secs(120);
 
 pub enum Outcome {
     Passed,
     Failed(String),
-    /// Something that the machine needs cannot be had.
+    /// Something that the machine needs cannot be installed.
     Missing(String),
 }
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let (mut list, mut allow_missing, mut verbose) = (false, false, false);
-    let mut names = Vec::new();
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("list") => list = true,
-            Arg::Long("allow-missing") => allow_missing = true,
-            Arg::Short('v') | Arg::Long("verbose") => verbose = true,
-            Arg::Value(name) => names.push(name.to_string_lossy().into_owned()),
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let known = MACHINES.iter().map(|machine| machine.name);
+    let ([list, allow_missing, verbose], names) =
+        arguments::flags_and_names(parser, ["list", "allow-missing", "verbose"], known)?;
     if list {
         for machine in MACHINES {
             println!(
@@ -43,17 +35,7 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
         }
         return Ok(());
     }
-    if let Some(name) = names
-        .iter()
-        .find(|name| MACHINES.iter().all(|m| m.name != **name))
-    {
-        return Err(format!(
-            "no machine is called {name}; see cargo xtask qemu --list"
-        ));
-    }
-    let chosen = MACHINES
-        .iter()
-        .filter(|machine| names.is_empty() || names.iter().any(|name| name == machine.name));
+    let chosen = MACHINES.iter().filter(|machine| names.choose(machine.name));
     let mut tally = Tally::new(allow_missing);
     for machine in chosen {
         let start = Instant::now();
@@ -105,7 +87,7 @@ impl Tally {
             println!("skipped: {}", self.skipped.join(", "));
         }
         println!("{} passed, {} failed", self.passed, self.failed);
-        // What failed stands above.
+        // The failures are printed above.
         if self.failed == 0 {
             Ok(())
         } else {
@@ -114,7 +96,7 @@ impl Tally {
     }
 }
 
-/// Provides what a machine needs, builds its firmware and boots it.
+/// Installs what a machine needs, builds its firmware and boots it.
 fn boot(machine: &Machine, verbose: bool) -> Result<Outcome, String> {
     let provided = provide::target(machine.target)
         .and_then(|()| provide::program(machine.emulator, &[]))

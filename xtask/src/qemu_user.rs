@@ -1,11 +1,10 @@
 //! `cargo xtask qemu-user`: the hosted tests on other processors, with real threads.
 
 use crate::{
-    provide,
+    arguments, provide,
     qemu::{Outcome, Tally},
     shell::{self, cargo, root},
 };
-use lexopt::Arg;
 use std::time::{Duration, Instant};
 
 /// Emulated threads are slow, and the first run builds the test dependencies.
@@ -16,7 +15,7 @@ struct Arch {
     target: &'static str,
     linker: &'static str,
     emulator: &'static str,
-    /// Where the C library of the processor lies.
+    /// The location of the processor's C library.
     sysroot: &'static str,
     library: &'static str,
 }
@@ -46,7 +45,7 @@ const ARCHES: &[Arch] = &[
         sysroot: "/usr/arm-linux-gnueabihf",
         library: "libc6-dev-armhf-cross",
     },
-    // The other order of bytes, on 64 bits and on 32.
+    // Big-endian, with 64 bits and with 32.
     Arch {
         name: "s390x",
         target: "s390x-unknown-linux-gnu",
@@ -73,9 +72,9 @@ const ARCHES: &[Arch] = &[
     },
 ];
 
-/// The library's own tests, those of the interface and of grace periods, and the
-/// self-test with threads for cores. The others look at the host's compiler or examples;
-/// `bound` has no threads, and takes minutes here.
+/// The library's own tests, those of the interface and of grace periods, and
+/// the self-test with threads as cores. The others depend on the host's
+/// compiler or examples; `bound` has no threads, and takes minutes here.
 const TESTS: &[&str] = &[
     "--lib",
     "--test",
@@ -86,29 +85,12 @@ const TESTS: &[&str] = &[
     "selftest",
 ];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let mut allow_missing = false;
-    let mut names = Vec::new();
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("allow-missing") => allow_missing = true,
-            Arg::Value(name) => names.push(name.to_string_lossy().into_owned()),
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
-    if let Some(name) = names
-        .iter()
-        .find(|name| ARCHES.iter().all(|a| a.name != **name))
-    {
-        let known: Vec<&str> = ARCHES.iter().map(|arch| arch.name).collect();
-        return Err(format!(
-            "no architecture is called {name}: {}",
-            known.join(", ")
-        ));
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let known = ARCHES.iter().map(|arch| arch.name);
+    let ([allow_missing], names) = arguments::flags_and_names(parser, ["allow-missing"], known)?;
     let mut tally = Tally::new(allow_missing);
     for arch in ARCHES {
-        if names.is_empty() || names.iter().any(|name| name == arch.name) {
+        if names.choose(arch.name) {
             let start = Instant::now();
             let outcome = test(arch).unwrap_or_else(Outcome::Failed);
             tally.note(arch.name, outcome, start.elapsed());

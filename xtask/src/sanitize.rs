@@ -1,34 +1,34 @@
 //! `cargo xtask sanitize [thread|address]`: the torture example in both
 //! schemes, and the tests, under the compiler's sanitizers. Needs nightly and
-//! its `rust-src`: the standard library is built with them, too.
+//! its `rust-src`, because the standard library is built with them, too.
 //!
-//! Each sanitizer has a build of its own. The first costs four to eight minutes
-//! of processor time, nearly all of it for the standard library and for what
-//! the tests need; after that `thread` costs less than one, `address` less than
+//! Each sanitizer has its own build. The first costs four to eight minutes of
+//! processor time, nearly all of it for the standard library and the tests'
+//! dependencies; after that `thread` costs less than one, `address` less than
 //! three.
 //!
 //! # What ThreadSanitizer sees here
 //!
-//! It follows the order that Release and Acquire make, and takes no order from
-//! fences; the fences themselves are executed. Two things follow.
+//! It follows the order that Release and Acquire make, and derives no order
+//! from fences; the fences themselves are executed. Two things follow.
 //!
-//! No false alarm comes from that, and nothing is suppressed. Every edge by
+//! First, this causes no false alarm, and nothing is suppressed. Every edge by
 //! which an access of a reader or a retirer happens before a reclaim is a
-//! Release and an Acquire: the store in `leave` and the look at `active`, the
-//! push and the take of an inbox, the drops of a count, limbo, a pool's block,
-//! the claim of a slot. The light and heavy barriers only decide whether a reader
-//! finds an object at all; if they do their work, there is no access that a
-//! race could be with.
+//! Release and an Acquire: the store of a section word and the load of a
+//! publisher, the push and the take of a stack, an inbox and the left-over
+//! list, the bit of a pool's block, the claim of a slot. The light and heavy
+//! barriers only decide whether a reader finds an object at all. If they work,
+//! there is no access that could race.
 //!
-//! A missing or weak barrier is not found as such, but only when a run goes
-//! wrong by it: as a race between a reader and the reclaim. That is what the
-//! loom models and `torture --broken` are for. A Release or Acquire that is
-//! weakened is found on every processor, also where the machine's code is the
+//! Second, a missing or weak barrier is not reported as such, but only when a
+//! run fails because of it: as a race between a reader and the reclaim. The
+//! loom models and `torture --broken` test barriers. A weakened Release or
+//! Acquire is found on every processor, even where the machine code is the
 //! same.
 //!
 //! AddressSanitizer also reports leaks at the end of each program. The objects
-//! of `torture` are static, so that a reclaim that comes too early is found
-//! there by its canaries; those of the tests are boxed.
+//! of `torture` are static, so its canaries detect a reclaim that comes too
+//! early; those of the tests are boxed.
 
 use std::{
     process::Command,
@@ -111,23 +111,14 @@ const SANITIZERS: [Sanitizer; 2] = [
     },
 ];
 
-pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
-    let mut wanted = Vec::new();
-    while let Some(argument) = arguments.next().map_err(|e| e.to_string())? {
-        match argument {
-            lexopt::Arg::Value(name) => wanted.push(name.to_string_lossy().into_owned()),
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
-    let is_one = |name: &&String| SANITIZERS.iter().all(|one| one.name != **name);
-    if let Some(name) = wanted.iter().find(is_one) {
-        return Err(format!("no sanitizer is called {name}: thread, address"));
-    }
+pub fn run(arguments: lexopt::Parser) -> Result<(), String> {
+    let known = SANITIZERS.iter().map(|one| one.name);
+    let ([], wanted) = crate::arguments::flags_and_names(arguments, [], known)?;
     nightly::install(&["rust-src"])?;
     let target = host()?;
     let (mut passed, mut failed) = (0, 0);
     for sanitizer in &SANITIZERS {
-        if !wanted.is_empty() && wanted.iter().all(|name| name != sanitizer.name) {
+        if !wanted.choose(sanitizer.name) {
             continue;
         }
         let torture = ["run", "--example"];
@@ -198,8 +189,8 @@ fn one(name: &str, command: &mut Command) -> bool {
     ok
 }
 
-/// The start of what a sanitizer reports; without a report, the end of all.
-/// Names in it are long.
+/// The start of a sanitizer's report, or the end of the output if there is
+/// none. Names in it are long.
 fn report(output: &shell::Output) -> String {
     let is_start = |line: &&str| line.contains("WARNING: ") || line.contains("ERROR: ");
     let lines = output.stderr.lines().skip_while(|line| !is_start(line));
@@ -220,13 +211,13 @@ fn host() -> Result<String, String> {
     let mut lines = version.stdout.lines();
     let host = lines.find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned)
-        .ok_or_else(|| "rustc does not say what the host is".into())
+        .ok_or_else(|| "rustc does not name the host".into())
 }
 
 #[test]
 fn every_test_is_listed() {
-    // Other processes, what is compiled for loom alone, a model, where the
-    // linker puts things, and signals after each instruction.
+    // Other processes, what is compiled for loom only, a model, the linker's
+    // layout, and signals after each instruction.
     let left_out = [
         "compile_fail",
         "examples",

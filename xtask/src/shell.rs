@@ -1,4 +1,4 @@
-//! Child processes with a time limit, and where things are.
+//! Child processes with a time limit, and the project's folders.
 
 use std::{
     io::Read,
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a child process left behind.
+/// The result of a child process.
 pub struct Output {
     /// Exit code; `None` when it was killed, by the time limit or a signal.
     pub code: Option<i32>,
@@ -43,8 +43,8 @@ impl Output {
     }
 }
 
-/// Runs a command with an empty standard input; at the limit it is killed, with
-/// what it started.
+/// Runs a command with an empty standard input. At the limit it is killed,
+/// together with its child processes.
 pub fn run(command: &mut Command, limit: Duration) -> Result<Output, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let mut child = command
@@ -66,7 +66,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Output, String> {
             None if start.elapsed() > limit && !timed_out => {
                 timed_out = true;
                 kill_below(child.id());
-                // A failure means that it ended in this moment.
+                // A failure means that it ended just now.
                 let _ = child.kill();
             }
             None => thread::sleep(Duration::from_millis(5)),
@@ -80,8 +80,8 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Output, String> {
     })
 }
 
-/// Kills what a process started: it would hold our end of the pipes, and hang as
-/// before. Not a group of processes, which would miss the user's Ctrl-C.
+/// Kills what a process started: it would keep our end of the pipes open, and
+/// hang as before. Not a process group, which would miss the user's Ctrl-C.
 fn kill_below(parent: u32) {
     let Ok(processes) = std::fs::read_dir("/proc") else {
         return;
@@ -95,7 +95,7 @@ fn kill_below(parent: u32) {
         }
         if let Some(child) = process.file_name().to_str().and_then(|n| n.parse().ok()) {
             kill_below(child);
-            // It may have ended in this moment. The shell has a `kill` of its own.
+            // It may have ended just now. The shell has its own `kill`.
             let _ = Command::new("sh")
                 .args(["-c", &format!("kill -KILL {child}")])
                 .stderr(Stdio::null())
@@ -104,7 +104,7 @@ fn kill_below(parent: u32) {
     }
 }
 
-/// Drains a pipe in a thread of its own: a full pipe would block the child.
+/// Drains a pipe in its own thread: a full pipe would block the child.
 fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -116,7 +116,7 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Strin
     })
 }
 
-/// Is there a program of this name on the search path?
+/// Whether a program of this name is on the search path.
 pub fn exists(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
@@ -143,7 +143,7 @@ pub struct Build<'a> {
     pub package: &'a str,
     pub bin: &'a str,
     pub features: &'a [&'a str],
-    /// Conditions for the compiler; such a build has a folder of its own.
+    /// Conditions for the compiler; such a build has its own folder.
     pub cfg: &'a [&'a str],
     pub target: &'a str,
     /// A cargo profile, also the folder of the result.
@@ -151,7 +151,7 @@ pub struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// Builds and returns the path of the ELF file, or what the compiler said.
+    /// Builds and returns the path of the ELF file, or the compiler's output.
     pub fn run(&self) -> Result<PathBuf, String> {
         let folder = targets();
         let output_folder = self
@@ -180,7 +180,8 @@ impl Build<'_> {
             command.args(["--features", feature]);
         }
         for name in self.cfg {
-            // Of the target, beside what the firmware's own configuration says.
+            // Flags of the target, in addition to the firmware's own
+            // configuration.
             let flags = format!("target.{}.rustflags=['--cfg={name}']", self.target);
             command.args(["--config", &flags]);
         }

@@ -1,8 +1,8 @@
-//! `cargo xtask sizes`: what the crate adds to a firmware, and that reading needs
-//! neither masked interrupts nor exclusive accesses.
+//! `cargo xtask sizes`: what the crate adds to a firmware, and that reading
+//! neither masks interrupts nor uses exclusive accesses.
 
 use crate::{
-    provide,
+    arguments, provide,
     shell::{self, Build},
 };
 use std::{
@@ -14,7 +14,7 @@ use std::{
 struct Row {
     target: &'static str,
     features: &'static [&'static str],
-    /// The most bytes of code at opt-level z, where a figure is set.
+    /// The most bytes of code at opt-level z, where there is a limit.
     code: Option<u64>,
 }
 
@@ -63,21 +63,19 @@ const ROWS: &[Row] = &[
     },
 ];
 
-/// The most bytes of RAM a slot, and of a header, on 32-bit targets.
+/// The most bytes of RAM for a slot, and for a header, on 32-bit targets.
 const SLOT_32: u64 = 48;
 const HEADER_32: u64 = 16;
 
-/// Instructions that may not be in enter or leave: masking interrupts, and exclusive
-/// or other read-modify-write accesses.
+/// Instructions that must not be in enter or leave: masking interrupts, and
+/// exclusive or other read-modify-write accesses.
 const FORBIDDEN: &[&str] = &[
     "cpsid", "primask", "ldrex", "strex", "ldaex", "ldxr", "ldaxr", "amo", "lr.w", "lr.d", "sc.w",
     "csrrc", "csrc",
 ];
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    if let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        return Err(argument.unexpected().to_string());
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    arguments::flags(parser, [])?;
     provide::llvm_tools()?;
     println!("| target | scheme | .text z | .text s | bytes a slot | a collector | header |");
     println!("|---|---|---|---|---|---|---|");
@@ -223,8 +221,8 @@ fn footprint(image: &Path, words: u64) -> Result<[u64; 3], String> {
     }
 }
 
-/// Checks the disassembly of enter and leave. What a leave may call out of line, when
-/// its inbox is not empty, is not part of them.
+/// Checks the disassembly of enter and leave, without the out-of-line code that
+/// a leave may call when its inbox is not empty.
 fn reading_is_plain(image: &Path) -> Result<(), String> {
     let symbols = "--disassemble-symbols=probe_enter,probe_leave";
     let listing = tool("llvm-objdump", &["--no-show-raw-insn", symbols], image)?;

@@ -1,8 +1,8 @@
-//! `cargo xtask soak`: for as long as you like, torture in both schemes with a
+//! `cargo xtask soak`: for as long as requested, torture in both schemes with a
 //! new seed each time, the model with new random sequences, and the self-test
 //! on the machines with several cores. Threads die in their sections and are
-//! evicted, reclaimers panic, pools run dry. The first thing that fails ends it,
-//! and tells its seed; `--minutes 0 --seed` begins with that one.
+//! evicted, reclaimers panic, pools run out. It stops at the first failure and
+//! prints its seed; `--minutes 0 --seed` starts with that one.
 
 use std::{
     collections::BTreeMap,
@@ -12,9 +12,9 @@ use std::{
 
 use crate::shell;
 
-/// Of one piece.
+/// The limit of one part.
 const LIMIT: Duration = Duration::from_secs(600);
-/// Of torture in one scheme.
+/// The time of torture in one scheme.
 const SECONDS: &str = "20";
 const MACHINES: [&str; 6] = [
     "riscv64-m",
@@ -28,7 +28,7 @@ const MACHINES: [&str; 6] = [
 pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
     use lexopt::prelude::*;
     let (mut minutes, mut boards) = (10_u64, true);
-    // Another one each time.
+    // A new one each time.
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let mut seed = now.map_or(0, |now| now.as_secs());
     while let Some(argument) = arguments.next().map_err(|e| e.to_string())? {
@@ -50,7 +50,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
     let end = Duration::from_secs(60 * minutes);
     let mut round = 0;
     let mut totals = BTreeMap::new();
-    // Once at least.
+    // At least once.
     while round == 0 || start.elapsed() < end {
         round += 1;
         let seed = (seed + round as u64 - 1).to_string();
@@ -87,7 +87,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
     Ok(())
 }
 
-/// Adds up the fields of a line of JSON that are counts of events.
+/// Adds up the fields of a line of JSON that count events.
 fn add(totals: &mut BTreeMap<String, u64>, line: &str) {
     for field in line.trim().trim_matches(['{', '}']).split(',') {
         let Some((name, value)) = field.split_once(':') else {

@@ -18,9 +18,9 @@ const MEMORY: u32 = 4096;
 /// One search.
 struct Variant {
     name: &'static str,
-    /// What of the model is searched: its macros.
+    /// The part of the model that is searched: its macros.
     macros: &'static str,
-    /// What Spin must find.
+    /// The result that Spin must report.
     expect: Expect,
     /// Only with `--all`.
     long: bool,
@@ -36,10 +36,11 @@ enum Expect {
 
 use Expect::{Error, Nothing};
 
-/// An object that a section holds is reclaimed: by who reclaims it, or by who
-/// finds it. Which of the two comes first depends on the search.
+/// An object that a section holds is reclaimed: detected by the reclaim, or by
+/// the section that finds the object. Which of the two comes first depends on
+/// the search.
 const HELD: &[&str] = &["(holds[k]&", "(state[k]!=2)"];
-/// Something is left by the last collect.
+/// The last collect leaves something behind.
 const LEFT: &[&str] = &["(inbox[o]==0)", "(left_over==0)", "(retired[o]==0)"];
 /// A chain or a token waits for too many sections of one slot.
 const WAITS: &[&str] = &["(later["];
@@ -62,7 +63,7 @@ const fn long(name: &'static str, macros: &'static str) -> Variant {
     }
 }
 
-/// What a task of the model can do: the digits of its program.
+/// The steps of a task of the model: the digits of its program.
 const STEPS: &[(&str, u32)] = &[
     ("READ", 1),
     ("RETIRE", 2),
@@ -79,8 +80,8 @@ const STEPS: &[(&str, u32)] = &[
     ("CLOSE", 14),
 ];
 
-/// A macro for the model. Programs are steps with dots between them, and
-/// become numbers, as the shell that Spin calls takes no brackets.
+/// A macro for the model. Programs are steps with dots between them, and become
+/// numbers, because the shell that Spin calls accepts no brackets.
 fn define(name: &str) -> Result<String, String> {
     let Some((task, program)) = name
         .split_once('=')
@@ -223,7 +224,7 @@ const VARIANTS: &[Variant] = &[
         Error(HELD),
     ),
     variant(
-        "a look before the take alone",
+        "a check before the take only",
         "LOOK_FIRST TASK0=READ.READ TASK1=NOW TASK2=NOW TASK3=COLLECT EAGER=6 PLACES=6",
         Error(HELD),
     ),
@@ -238,7 +239,7 @@ const VARIANTS: &[Variant] = &[
         Error(LEFT),
     ),
     variant(
-        "a collect without the last look",
+        "a collect without the last check",
         "NO_LAST_LOOK EACH TASK0=READ.COLLECT TASK1=RETIRE.COLLECT TASK3=COLLECT PLACES=2",
         Error(LEFT),
     ),
@@ -278,7 +279,7 @@ const VARIANTS: &[Variant] = &[
         Error(WAITS),
     ),
     variant(
-        "numbers set back again and again",
+        "numbers reset again and again",
         "NESTED BOUND=1 TASK0=READ.READ.READ.READ IRQ=READ.READ.READ TASK1=TOKEN EAGER=6 PLACES=2",
         Error(WAITS),
     ),
@@ -293,13 +294,13 @@ const VARIANTS: &[Variant] = &[
         Error(HELD),
     ),
     variant(
-        "eras, protect without the look at it",
+        "eras, protect without the check of the era",
         "NO_ERA_LOOK ROBUST TASK0=RETIRE TASK1=READ.READ TASK3=CLOSE EAGER=5",
         Error(HELD),
     ),
     variant(
-        "eras, what one retires not covered",
-        "NO_COVER ROBUST TASK0=RETIRE TASK1=READ.READ TASK3=CLOSE EAGER=5",
+        "eras, no raise for what a section retires",
+        "NO_OWN_RAISE ROBUST TASK0=RETIRE TASK1=READ.READ TASK3=CLOSE EAGER=5",
         Error(HELD),
     ),
     variant(
@@ -313,7 +314,7 @@ const VARIANTS: &[Variant] = &[
         Error(WAITS),
     ),
     variant(
-        "eras, a clock that nobody moves",
+        "eras, a clock that never advances",
         "NO_TICK BOUND=1 ROBUST OLD TASK0=READ.READ.READ.READ.READ TASK1=NOW.PUBLISH.PUBLISH.PUBLISH.PUBLISH EAGER=6 PLACES=2",
         Error(WAITS),
     ),
@@ -359,14 +360,8 @@ const VARIANTS: &[Variant] = &[
     ),
 ];
 
-pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
-    let mut all = false;
-    while let Some(argument) = arguments.next().map_err(|e| e.to_string())? {
-        match argument {
-            lexopt::Arg::Long("all") => all = true,
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+pub fn run(arguments: lexopt::Parser) -> Result<(), String> {
+    let [all] = crate::arguments::flags(arguments, ["all"])?;
     provide::program("spin", &["gcc", "libc6-dev"])?;
     provide::program("gcc", &["libc6-dev"])?;
     let (mut passed, mut failed) = (0, 0);
@@ -405,13 +400,13 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
     }
 }
 
-/// What Spin reports.
+/// Spin's report.
 struct Found {
     states: String,
     memory: String,
-    /// Its first error, in its words.
+    /// Its first error, verbatim.
     error: Option<String>,
-    /// Why the search was not a full one.
+    /// Why the search was incomplete.
     partial: Option<&'static str>,
     report: String,
 }
@@ -434,7 +429,7 @@ fn search(variant: &Variant) -> Result<Found, String> {
     )?;
 
     let mut compile = Command::new("gcc");
-    // COLLAPSE stores states in less space, and loses none. To optimise the
+    // COLLAPSE stores states in less space, and loses none. Optimising the
     // search takes longer than a short one.
     compile.args([
         if variant.long { "-O2" } else { "-O0" },
@@ -493,11 +488,12 @@ fn step(command: &mut Command, folder: &Path) -> Result<(), String> {
     Err(format!("{command:?}: {}\n{}", ran.reason(), ran.tail(20)))
 }
 
-/// Whether Spin found what it should: what it found, or what is wrong.
+/// Whether Spin found what it should: the result, or the discrepancy.
 fn judge(variant: &Variant, found: &Found) -> Result<String, String> {
     match (&variant.expect, &found.error) {
         (Nothing, Some(error)) => Err(error.clone()),
-        // An error is one, however much was searched; its absence is not.
+        // An error is valid no matter how much was searched; the absence of
+        // errors is not.
         (Nothing, None) => match found.partial {
             None => Ok("no error, full search".into()),
             Some(why) => Err(why.into()),

@@ -1,11 +1,11 @@
-//! `cargo xtask stack`: the stack that each call needs, compared with the kept figures.
+//! `cargo xtask stack`: the stack that each call needs, compared with the
+//! recorded figures.
 
 use crate::{
-    provide,
+    arguments, provide,
     qemu::diff,
     shell::{self, Build},
 };
-use lexopt::Arg;
 use std::{fs, process::Command, time::Duration};
 
 const TARGET: &str = "thumbv7em-none-eabihf";
@@ -14,14 +14,8 @@ const BOARD: &[&str] = &["-M", "mps2-an386"];
 /// In `targets/expected`.
 const KEPT: &str = "stack-thumbv7em.txt";
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let mut accept = false;
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("accept") => accept = true,
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let [accept] = arguments::flags(parser, ["accept"])?;
     let table = measure()?;
     print!("{table}");
     let path = shell::targets().join("expected").join(KEPT);
@@ -59,13 +53,13 @@ fn measure() -> Result<String, String> {
     }
 }
 
-/// Any change fails: less is good news, but to be kept as well.
+/// Any change fails: less is good news, and has to be recorded as well.
 fn judge(kept: &str, actual: &str) -> Result<(), String> {
     if kept == actual {
         return Ok(());
     }
     Err(format!(
-        "the stack of some calls is not what was kept\n{}    cargo xtask stack --accept",
+        "the stack use of some calls differs from the recorded figures\n{}    cargo xtask stack --accept",
         diff(kept, actual)
     ))
 }

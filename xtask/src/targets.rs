@@ -1,15 +1,14 @@
 //! `cargo xtask targets`: builds the library, with code for each part of it
-//! (`targets/probe`), for processors of every kind that portable-atomic serves. What
-//! ran, and where, is in `docs/targets.md`.
+//! (`targets/probe`), for processors of every kind that portable-atomic
+//! supports. What ran where is in `docs/targets.md`.
 
 mod list;
 
 use crate::{
-    nightly, provide,
+    arguments, nightly, provide,
     qemu::{Outcome, Tally},
     shell::{self, cargo, root},
 };
-use lexopt::Arg;
 use list::{How, Row, TARGETS};
 use std::{
     fs,
@@ -20,25 +19,13 @@ use std::{
 
 const LIMIT: Duration = Duration::from_secs(600);
 
-pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
-    let (mut quick, mut allow_missing, mut names) = (false, false, Vec::new());
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        match argument {
-            Arg::Long("quick") => quick = true,
-            Arg::Long("allow-missing") => allow_missing = true,
-            Arg::Value(name) => names.push(name.to_string_lossy().into_owned()),
-            other => return Err(other.unexpected().to_string()),
-        }
-    }
-    if let Some(name) = names
-        .iter()
-        .find(|name| TARGETS.iter().all(|row| row.target != **name))
-    {
-        return Err(format!("no target {name} in xtask/src/targets/list.rs"));
-    }
-    let chosen = |row: &&Row| match names.as_slice() {
-        [] => !quick || row.quick,
-        names => names.iter().any(|name| name == row.target),
+pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+    let known = TARGETS.iter().map(|row| row.target);
+    let ([quick, allow_missing], names) =
+        arguments::flags_and_names(parser, ["quick", "allow-missing"], known)?;
+    let chosen = |row: &&Row| match names.is_empty() {
+        true => !quick || row.quick,
+        false => names.choose(row.target),
     };
     let folder = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root().join("target"), PathBuf::from)
@@ -51,13 +38,14 @@ pub fn run(mut parser: lexopt::Parser) -> Result<(), String> {
             Ok(how) => judge(row, &build(row, how, &folder)?),
         };
         tally.note(&row.name(), outcome, start.elapsed());
-        // With a core for each target it is too much to keep. It may not be there.
+        // A core library for each target would take too much space. It may not
+        // exist.
         let _ = fs::remove_dir_all(folder.join(row.target));
     }
     tally.close()
 }
 
-/// Gets what builds a row; returns how it is built.
+/// Installs what builds a row; returns how it is built.
 fn provide(row: &Row) -> Result<How, String> {
     if let How::Rustup = row.how {
         match provide::target(row.target) {
@@ -129,12 +117,12 @@ fn description(target: &str, layout: &str, folder: &Path) -> Result<PathBuf, Str
     Ok(path)
 }
 
-/// A row that is known to fail must fail as it is known to.
+/// A row that is known to fail must fail in the known way.
 fn judge(row: &Row, output: &shell::Output) -> Outcome {
     match (row.fails, output.ok()) {
         ("", true) => Outcome::Passed,
         ("", false) => Outcome::Failed(format!("{}\n{}", output.reason(), output.tail(30))),
-        (_, true) => Outcome::Failed("builds by now: change xtask/src/targets/list.rs".into()),
+        (_, true) => Outcome::Failed("builds now: change xtask/src/targets/list.rs".into()),
         (text, false) if output.stderr.contains(text) => Outcome::Passed,
         (text, false) => Outcome::Failed(format!(
             "does not say {text:?}: {}\n{}",

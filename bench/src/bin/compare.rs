@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Rows whose instructions are counted also when it has to be quick.
+/// Rows whose instructions are counted even with `--quick`.
 const QUICKLY_COUNTED: [&str; 3] = ["read-1", "swap", "publish"];
 
 struct Options {
@@ -126,8 +126,8 @@ fn effort(rounds: usize, micros: u64) -> Effort {
     }
 }
 
-/// Says what is being done: in one line that changes on a terminal, and in
-/// lines elsewhere.
+/// Reports the current step: in one line that changes on a terminal, and in
+/// separate lines elsewhere.
 fn progress(what: &str) {
     if stderr().is_terminal() {
         eprint!("\r\x1b[K{what}");
@@ -137,7 +137,7 @@ fn progress(what: &str) {
     }
 }
 
-/// The rounds of all processes, one after the other.
+/// The rounds of all processes, one after another.
 fn times(id: &str, processes: usize, effort: Effort) -> Result<Vec<Figure>, String> {
     let mut all = child::row(id, effort)?;
     for _ in 1..processes {

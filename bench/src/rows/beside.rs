@@ -1,5 +1,5 @@
-//! A reader beside a writer, taken apart: what of it is reclaiming, and what
-//! is lines that two objects share.
+//! A reader beside a writer, analysed: how much of its cost is reclaiming, and
+//! how much is cache lines that two objects share.
 
 use hyaline::{AtomicPtr, Basic, Collector, Deferred, Handle, Linked, Pool, Role, reclaim};
 use std::{hint::black_box, sync::atomic::Ordering::*};
@@ -9,18 +9,18 @@ use crate::{
     shelf::Shelf,
 };
 
-/// Objects of so many words, so that a block has `40 + 8 * WORDS` bytes; and
+/// Objects of this many words, so that a block has `40 + 8 * WORDS` bytes; and
 /// whether the handles that read are deferred, so that they never reclaim.
 pub struct Apart<const WORDS: usize, const DEFERRED: bool>;
 
 pub struct Shared<const WORDS: usize> {
-    // Dropped first: it gives objects back to the pool.
+    // Dropped first: it returns objects to the pool.
     collector: Collector<16>,
     pool: Lines<Pool<[u64; WORDS], BLOCKS>>,
     cell: AtomicPtr<Linked<[u64; WORDS]>>,
 }
 
-/// Begins with a line.
+/// Aligned to a cache line.
 #[repr(align(64))]
 struct Lines<T>(T);
 

@@ -8,8 +8,7 @@ use crossbeam_queue::SegQueue;
 use super::mix::Mixed;
 use crate::structures::Wide;
 
-/// `crossbeam_queue::SegQueue`: blocks of 31 values, with a reclamation of its
-/// own.
+/// `crossbeam_queue::SegQueue`: blocks of 31 values, with its own reclamation.
 pub struct Segments(SegQueue<u64>);
 
 impl Mixed for Segments {
@@ -39,8 +38,8 @@ impl Mixed for Segments {
     }
 }
 
-/// The queue in which crossbeam-epoch keeps its own garbage: its
-/// `sync::queue`, which is private, step by step and with the same orderings.
+/// The queue in which crossbeam-epoch keeps its own garbage: its private
+/// `sync::queue`, copied step by step, with the same orderings.
 pub struct Own {
     collector: Collector,
     head: Wide<Atomic<Node>>,

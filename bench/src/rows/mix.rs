@@ -1,5 +1,5 @@
-//! Rows over structures: so many reads in a hundred, the rest half inserts
-//! and half removals.
+//! Rows over structures: a percentage of reads, the rest half inserts and half
+//! removals.
 
 use std::{
     cell::RefCell,
@@ -13,13 +13,13 @@ use crate::{
     structures::Structure,
 };
 
-/// A structure with what protects it, of whatever make.
+/// A structure with its collector, from any crate.
 pub trait Mixed: Sync + Sized + 'static {
     /// Keys are below.
     const KEYS: u64;
-    /// How many it holds when the time starts.
+    /// The number of elements when the time starts.
     const PREFILL: u64;
-    /// What a thread has of it.
+    /// A thread's handle.
     type Local;
 
     fn new() -> Self;
@@ -69,7 +69,7 @@ impl<S: Scheme, D: Structure<S>> Mixed for Under<S, D> {
     }
 }
 
-/// What a thread has.
+/// A thread's handle and state.
 struct Worker<M: Mixed> {
     local: M::Local,
     state: RefCell<State>,
@@ -77,7 +77,7 @@ struct Worker<M: Mixed> {
 
 struct State {
     random: Random,
-    /// Inserts and removals take turns, so that the size stays what it is.
+    /// Inserts and removals alternate, so that the size does not change.
     insert: bool,
 }
 
@@ -111,8 +111,8 @@ impl<M: Mixed> Worker<M> {
     }
 }
 
-/// A structure that is filled and lives until the process ends, and what makes
-/// the workers on it.
+/// A structure that is filled and lives until the process ends, and the
+/// constructor of its workers.
 fn start<M: Mixed>() -> (&'static M, impl Fn() -> Worker<M> + Sync) {
     let mixed: &'static M = Box::leak(Box::new(M::new()));
     let local = mixed.local();
@@ -137,7 +137,7 @@ pub fn mix<M: Mixed, const THREADS: usize, const READS: u64>() -> Run {
     Box::new(move |n| together(n, &worker, |_, worker, n| worker.work::<READS>(mixed, n)))
 }
 
-/// One mix, timed, beside a thread that works on another.
+/// One mix, timed, beside a thread that works on another structure.
 pub fn besides<M: Mixed, const READS: u64, const OTHERS: u64>() -> Run {
     let (mixed, worker) = start::<M>();
     Box::new(move |n| {

@@ -33,7 +33,7 @@ use mix::Under;
 pub struct Row {
     pub id: &'static str,
     pub title: &'static str,
-    /// Which instruction counts are the same in each run.
+    /// The instruction counts that are the same in each run.
     pub countable: bool,
     pub contestants: Vec<Contestant>,
 }
@@ -93,8 +93,8 @@ macro_rules! shelf {
     };
 }
 
-/// Contestants of rows over a structure; more are added by `safe` (the
-/// crate's own, without `unsafe`) and `one` (those for one thread only).
+/// Contestants of rows over a structure; `safe` adds the crate's own, without
+/// `unsafe`, and `one` those for one thread only.
 macro_rules! mix {
     (@list $make:ident, $a:literal, $b:literal, $d:ident, $($s:ty,)*) => {
         vec![$(Contestant {

@@ -1,4 +1,4 @@
-//! Rows about a pool that is nearly full.
+//! Rows about a nearly full pool.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use crate::{
     runner::{Contestant, Run, timed},
 };
 
-/// Frees any block of a pool of which so many are free, and takes one.
+/// Frees any block of a pool in which `FREE` are free, and takes one.
 fn churn<const K: usize, const FREE: usize>() -> Run {
     let collector: &Collector<1, Basic> = Box::leak(Box::default());
     let pool: &Pool<u64, K> = Box::leak(Box::default());
@@ -35,13 +35,13 @@ fn churn<const K: usize, const FREE: usize>() -> Run {
     })
 }
 
-/// Frees the last block of a pool that is full else, and takes it, by a handle
-/// that looks at the first one first.
+/// Frees the last block of a pool that is otherwise full, and takes it, with a
+/// handle whose search starts at the first block.
 fn farthest<const K: usize>() -> Run {
     let collector: &Collector<1, Basic> = Box::leak(Box::default());
     let pool: &Pool<u64, K> = Box::leak(Box::default());
     let cpu = Box::leak(Box::new(collector.register_per_cpu().expect("a slot")));
-    // SAFETY: one thread, and nothing that preempts it.
+    // SAFETY: one thread, and nothing preempts it.
     let handle = unsafe { cpu.get() };
     let mut last = None;
     for _ in 0..K {
@@ -59,7 +59,7 @@ fn farthest<const K: usize>() -> Run {
     })
 }
 
-/// Asks a full pool for a block. It flushes, in vain.
+/// Requests a block from a full pool, which flushes in vain.
 fn refused<const K: usize>() -> Run {
     let collector: &Collector<1, Basic> = Box::leak(Box::default());
     let pool: &Pool<u64, K> = Box::leak(Box::default());
@@ -76,7 +76,7 @@ fn refused<const K: usize>() -> Run {
     })
 }
 
-/// Sizes and how full they are.
+/// Sizes, and how full they are.
 pub fn contestants() -> Vec<Contestant> {
     macro_rules! all {
         ($($k:literal $name:literal: [$($percent:literal $free:expr;)*])*) => { vec![$(

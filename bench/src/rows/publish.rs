@@ -1,4 +1,4 @@
-//! Rows about what a publish costs when there are many slots.
+//! Rows about the cost of a publish when there are many slots.
 
 use std::hint::black_box;
 
@@ -6,8 +6,8 @@ use hyaline::{Basic, Collector, Config, Handle, Pool, Robust, reclaim};
 
 use crate::runner::{Contestant, Run, timed};
 
-/// Retires an object, which is a batch, so that it is published: with `N`
-/// slots, all claimed, and no section open but the retirer's own.
+/// Retires an object, which fills a batch, so that it is published: with `N`
+/// slots, all claimed, and no open section except the retirer's own.
 fn publish<S: hyaline::Scheme<Barrier = hyaline::Fences>, const N: usize>() -> Run {
     let collector: &Collector<N, S> =
         Box::leak(Box::new(Collector::with_config(Config::new().batch::<1>())));

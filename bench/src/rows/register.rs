@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use hyaline::{AtomicPtr, Basic, Collector, Config, Robust};
 
-use crate::runner::{Run, timed};
+use crate::{
+    runner::{Run, timed},
+    schemes::floor::empty,
+};
 
 fn each(mut work: impl FnMut() + 'static) -> Run {
     Box::new(move |n| -> Duration {
@@ -39,7 +42,7 @@ pub fn crossbeam() -> Run {
     each(move || drop(black_box(collector.register())))
 }
 
-/// A guard with a slot of its own, which is what seize has instead.
+/// A guard with its own slot, which seize has instead.
 pub fn seize() -> Run {
     let collector = seize::Collector::new();
     each(move || drop(black_box(collector.enter_owned())))
@@ -72,8 +75,8 @@ pub fn bare_load() -> Run {
     })
 }
 
-/// The load, and a look at a word of the thread's own, as a quiescent point
-/// has to find out whether something came in.
+/// The load, and a load of a thread-local word, as in a quiescent point that
+/// checks whether a chain waits.
 pub fn load_and_look() -> Run {
     let object = AtomicPtr::new(Box::into_raw(Box::new(7u64)));
     let inbox: &AtomicUsize = Box::leak(Box::default());
@@ -84,11 +87,4 @@ pub fn load_and_look() -> Run {
             empty(inbox);
         }
     })
-}
-
-/// Never called: nobody sends anything.
-#[cold]
-#[inline(never)]
-fn empty(inbox: &AtomicUsize) {
-    inbox.store(0, Relaxed);
 }

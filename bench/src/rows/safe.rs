@@ -19,7 +19,7 @@ domain!(pub Fenced: Collector<16> = Collector::new());
 domain!(pub Sturdy: Collector<16, Robust> = Collector::with_config(ROBUST));
 domain!(pub Lone: Collector<16, Basic<SingleCore>> = Collector::with_config(SINGLE));
 
-/// What the tables call them.
+/// Their names in the tables.
 pub trait Named: Domain {
     const CELL: &'static str;
 }
@@ -40,7 +40,7 @@ fn register<D: Domain>() -> Handle<D> {
     D::register().expect("a slot for each thread")
 }
 
-/// Values live until the process ends, as they have to be static.
+/// Values live until the process ends, because they have to be static.
 fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
@@ -80,71 +80,45 @@ impl<D: Named> Shelf<1> for Cell<D> {
     }
 }
 
-pub struct SafeStack<D: Domain>(Stack<u64, BLOCKS, D>);
+/// A structure from which values come out in an order of its own.
+macro_rules! container {
+    ($name:ident: $structure:ident, $is_one:expr) => {
+        pub struct $name<D: Domain>($structure<u64, BLOCKS, D>);
 
-impl<D: Domain> Mixed for SafeStack<D> {
-    const KEYS: u64 = 1 << 20;
-    const PREFILL: u64 = 1000;
-    type Local = Handle<D>;
+        impl<D: Domain> Mixed for $name<D> {
+            const KEYS: u64 = 1 << 20;
+            const PREFILL: u64 = 1000;
+            type Local = Handle<D>;
 
-    fn new() -> Self {
-        Self(Stack::new())
-    }
+            fn new() -> Self {
+                Self($structure::new())
+            }
 
-    fn local(&'static self) -> Handle<D> {
-        register()
-    }
+            fn local(&'static self) -> Handle<D> {
+                register()
+            }
 
-    #[inline(always)]
-    fn insert(&'static self, local: &Handle<D>, key: u64) -> bool {
-        while self.0.push(local, key).is_err() {
-            wait(local);
+            #[inline(always)]
+            fn insert(&'static self, local: &Handle<D>, key: u64) -> bool {
+                while self.0.push(local, key).is_err() {
+                    wait(local);
+                }
+                true
+            }
+
+            #[inline(always)]
+            fn remove(&'static self, local: &Handle<D>, _: u64) -> bool {
+                core::hint::black_box(self.0.pop(local)).is_some()
+            }
+
+            fn contains(&'static self, _: &Handle<D>, _: u64) -> bool {
+                $is_one(&self.0)
+            }
         }
-        true
-    }
-
-    #[inline(always)]
-    fn remove(&'static self, local: &Handle<D>, _: u64) -> bool {
-        core::hint::black_box(self.0.pop(local)).is_some()
-    }
-
-    fn contains(&'static self, _: &Handle<D>, _: u64) -> bool {
-        !self.0.is_empty()
-    }
+    };
 }
-
-pub struct SafeQueue<D: Domain>(Queue<u64, BLOCKS, D>);
-
-impl<D: Domain> Mixed for SafeQueue<D> {
-    const KEYS: u64 = 1 << 20;
-    const PREFILL: u64 = 1000;
-    type Local = Handle<D>;
-
-    fn new() -> Self {
-        Self(Queue::new())
-    }
-
-    fn local(&'static self) -> Handle<D> {
-        register()
-    }
-
-    #[inline(always)]
-    fn insert(&'static self, local: &Handle<D>, key: u64) -> bool {
-        while self.0.push(local, key).is_err() {
-            wait(local);
-        }
-        true
-    }
-
-    #[inline(always)]
-    fn remove(&'static self, local: &Handle<D>, _: u64) -> bool {
-        core::hint::black_box(self.0.pop(local)).is_some()
-    }
-
-    fn contains(&'static self, _: &Handle<D>, _: u64) -> bool {
-        unreachable!("no row looks into a queue")
-    }
-}
+container!(SafeStack: Stack, |stack: &Stack<_, BLOCKS, D>| !stack.is_empty());
+container!(SafeQueue: Queue, |_| unreachable!("no row looks into a queue"));
 
 /// As many buckets and keys as `structures::map` has.
 pub struct SafeMap<D: Domain>(Map<u64, (), 8192, BLOCKS, D>);

@@ -18,8 +18,8 @@ pub fn read<S: Shelf<P>, const P: usize>() -> Run {
     Box::new(move |n| timed(|| read_loop::<S, P>(&local, n)))
 }
 
-/// The same with the handle in the function that reads: the compiler sees all
-/// that happens to it.
+/// The same with the handle in the function that reads: the compiler sees
+/// everything that happens to it.
 pub fn read_own<S: Shelf<P>, const P: usize>() -> Run {
     let shared = leak(S::shared());
     Box::new(move |n| {
@@ -44,7 +44,7 @@ pub fn read_two<S: Shelf<P>, const P: usize>() -> Run {
     })
 }
 
-/// Enter, make an object, swap it in, retire the one before, leave.
+/// Enter, make an object, swap it in, retire the previous one, leave.
 pub fn swap<S: Shelf<P>, const P: usize>() -> Run {
     let local = S::local(leak(S::shared()));
     Box::new(move |n| timed(|| swap_loop::<S, P>(&local, n)))
@@ -71,10 +71,10 @@ pub fn reads_beside<S: Shelf<P>, const P: usize>() -> Run {
     })
 }
 
-/// Reads, timed, while another thread replaces at a rate that is about the same
-/// for all.
+/// Reads, timed, while another thread replaces at about the same rate for all
+/// contestants.
 pub fn reads_beside_paced<S: Shelf<P>, const P: usize>() -> Run {
-    /// Turns of an empty loop, one a cycle or slower.
+    /// Iterations of an empty loop, one per cycle or slower.
     const PAUSE: u32 = 800;
     let shared = leak(S::shared());
     Box::new(move |n| {

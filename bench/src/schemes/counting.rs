@@ -1,4 +1,4 @@
-//! Any scheme, and how many of its objects are retired and not reclaimed.
+//! Any scheme, with a count of its objects that are retired and not reclaimed.
 
 use core::{
     marker::PhantomData,
@@ -9,7 +9,7 @@ use crate::scheme::{Object, Scheme};
 
 /// Objects of this process that are retired and not reclaimed.
 static PENDING: AtomicI64 = AtomicI64::new(0);
-/// The most there ever were.
+/// The peak.
 static PEAK: AtomicI64 = AtomicI64::new(0);
 
 /// How many objects are retired and not reclaimed, now and at most.
@@ -17,7 +17,7 @@ pub fn pending() -> (i64, i64) {
     (PENDING.load(Relaxed), PEAK.load(Relaxed))
 }
 
-/// Forgets the most there ever were.
+/// Resets the peak.
 pub fn restart() {
     PEAK.store(PENDING.load(Relaxed), Relaxed);
 }
@@ -25,7 +25,7 @@ pub fn restart() {
 /// The scheme `S`, whose objects are counted.
 pub struct Counting<S>(PhantomData<S>);
 
-/// An object that is counted once it is retired, until it is dropped.
+/// An object that is counted from its retirement to its drop.
 pub struct Tracked<T> {
     value: T,
     retired: AtomicBool,
@@ -85,7 +85,7 @@ impl<S: Scheme> Scheme for Counting<S> {
     }
 
     unsafe fn deref<'a, T: Object>(ptr: Self::Ptr<T>) -> &'a T {
-        // SAFETY: the caller's.
+        // SAFETY: not null, and protected or owned (`# Safety`).
         unsafe { &S::deref::<Tracked<T>>(ptr).value }
     }
 
@@ -132,7 +132,7 @@ impl<S: Scheme> Scheme for Counting<S> {
     }
 
     unsafe fn free<'l, T: Object>(guard: &Self::Guard<'l, T>, ptr: Self::Ptr<T>) {
-        // SAFETY: the caller's.
+        // SAFETY: exclusively owned, and from `alloc` (`# Safety`).
         unsafe { S::free(guard, ptr) };
     }
 
@@ -140,7 +140,8 @@ impl<S: Scheme> Scheme for Counting<S> {
         // Counted before: the scheme may reclaim it at once.
         let now = PENDING.fetch_add(1, Relaxed) + 1;
         PEAK.fetch_max(now, Relaxed);
-        // SAFETY: the caller's; until it is retired it is there.
+        // SAFETY: unlinked, and from `alloc` (`# Safety`); alive until it is
+        // retired.
         unsafe {
             S::deref::<Tracked<T>>(ptr).retired.store(true, Relaxed);
             S::retire(guard, ptr);

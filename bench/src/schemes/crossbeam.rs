@@ -1,10 +1,11 @@
-//! crossbeam-epoch, with a handle of the thread's own and with the global
-//! collector that its documentation begins with.
+//! crossbeam-epoch, with a handle for each thread and with the global collector
+//! that its documentation begins with.
 
 use core::{mem::transmute, sync::atomic::Ordering::*};
 
 use crossbeam_epoch::{self as epoch, Atomic, Collector, Guard, LocalHandle, Owned, Shared};
 
+use super::raw::guarded_accesses;
 use crate::scheme::{Object, Scheme};
 
 /// `Collector::register`, or else `epoch::pin`.
@@ -29,6 +30,8 @@ impl<const OWN: bool> Scheme for Crossbeam<OWN> {
     fn local<T: Object>(domain: &Collector, _: usize) -> LocalHandle {
         domain.register()
     }
+
+    guarded_accesses!();
 
     #[inline(always)]
     fn enter<T: Object>(local: &LocalHandle) -> Guard {
@@ -62,41 +65,8 @@ impl<const OWN: bool> Scheme for Crossbeam<OWN> {
 
     #[inline(always)]
     unsafe fn deref<'a, T: Object>(ptr: Self::Ptr<T>) -> &'a T {
-        // SAFETY: the caller's.
+        // SAFETY: not null, and protected or owned (`# Safety`).
         unsafe { ptr.deref() }
-    }
-
-    #[inline(always)]
-    fn protect<T: Object>(guard: &Guard, _: usize, cell: &Atomic<T>) -> Self::Ptr<T> {
-        // SAFETY: the lifetime is the caller's to keep, see the trait.
-        unsafe { transmute(cell.load(Acquire, guard)) }
-    }
-
-    #[inline(always)]
-    fn peek<T: Object>(guard: &Guard, cell: &Atomic<T>) -> Self::Ptr<T> {
-        Self::protect(guard, 0, cell)
-    }
-
-    #[inline(always)]
-    fn store<T: Object>(cell: &Atomic<T>, new: Self::Ptr<T>) {
-        cell.store(new, Relaxed);
-    }
-
-    #[inline(always)]
-    fn swap<T: Object>(guard: &Guard, cell: &Atomic<T>, new: Self::Ptr<T>) -> Self::Ptr<T> {
-        // SAFETY: as in `protect`.
-        unsafe { transmute(cell.swap(new, AcqRel, guard)) }
-    }
-
-    #[inline(always)]
-    fn exchange<T: Object>(
-        guard: &Guard,
-        cell: &Atomic<T>,
-        current: Self::Ptr<T>,
-        new: Self::Ptr<T>,
-    ) -> bool {
-        cell.compare_exchange(current, new, AcqRel, Relaxed, guard)
-            .is_ok()
     }
 
     #[inline(always)]
@@ -108,13 +78,13 @@ impl<const OWN: bool> Scheme for Crossbeam<OWN> {
 
     #[inline(always)]
     unsafe fn free<T: Object>(_: &Guard, ptr: Self::Ptr<T>) {
-        // SAFETY: the caller's.
+        // SAFETY: exclusively owned, and from `alloc` (`# Safety`).
         drop(unsafe { ptr.into_owned() });
     }
 
     #[inline(always)]
     unsafe fn retire<T: Object>(guard: &Guard, ptr: Self::Ptr<T>) {
-        // SAFETY: the caller's.
+        // SAFETY: unlinked, and from `alloc` (`# Safety`).
         unsafe { guard.defer_destroy(ptr) };
     }
 

@@ -1,8 +1,7 @@
-//! The floor: two plain stores and the loads between them. It protects
-//! nothing and runs in rows with one thread only; what it retires it reuses
-//! at once. With a barrier after the first store it shows what barriers cost,
-//! and with what a leave has to find out it is the least that the protocol can
-//! cost.
+//! The floor: two plain stores and the loads between them. It protects nothing
+//! and runs only in rows with one thread; what it retires it reuses at once.
+//! With a barrier after the first store it shows the cost of barriers. With the
+//! check that a leave has to make it is the least that the protocol can cost.
 
 use core::{
     cell::Cell,
@@ -11,7 +10,7 @@ use core::{
     sync::atomic::{AtomicPtr, AtomicUsize, Ordering::*, compiler_fence, fence},
 };
 
-use super::raw::plain_pointers;
+use super::raw::{plain_accesses, plain_atomics, plain_pointers};
 use crate::scheme::{Object, Scheme};
 
 /// The floor with a way to enter.
@@ -31,10 +30,10 @@ pub trait Raise: 'static {
     }
 }
 
-/// A plain store, held by the compiler alone.
+/// A plain store, ordered by the compiler only.
 pub struct Nothing;
-/// A count, as guards nest, and a look at whether something came in: what the
-/// protocol's own shape costs where barriers are free.
+/// A count, because guards nest, and a check for waiting objects: the cost of
+/// the protocol where barriers are free.
 pub struct Count;
 /// `fence(SeqCst)` of the core library.
 pub struct Fence;
@@ -73,10 +72,10 @@ impl Raise for Count {
     }
 }
 
-/// Never called: nobody sends anything.
+/// Never called: no chain waits.
 #[cold]
 #[inline(never)]
-fn empty(inbox: &AtomicUsize) {
+pub fn empty(inbox: &AtomicUsize) {
     inbox.store(0, Relaxed);
 }
 
@@ -89,35 +88,31 @@ impl Raise for Fence {
     }
 }
 
-impl Raise for LockTop {
-    const NAME: &'static str = "lock or [rsp]";
-    #[inline(always)]
-    fn raise(flag: &AtomicUsize) {
-        flag.store(1, Relaxed);
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: ORs zero into our own stack.
-        unsafe {
-            core::arch::asm!("lock or dword ptr [rsp], 0", options(nostack));
+/// A store, and a locked OR of zero.
+macro_rules! locked {
+    ($kind:ident, $name:literal, $or:literal) => {
+        impl Raise for $kind {
+            const NAME: &'static str = $name;
+            #[inline(always)]
+            fn raise(flag: &AtomicUsize) {
+                flag.store(1, Relaxed);
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: ORs zero into our own stack or red zone.
+                unsafe {
+                    core::arch::asm!($or, options(nostack));
+                }
+                #[cfg(not(target_arch = "x86_64"))]
+                fence(SeqCst);
+            }
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        fence(SeqCst);
-    }
+    };
 }
-
-impl Raise for LockBelow {
-    const NAME: &'static str = "lock or [rsp - 8]";
-    #[inline(always)]
-    fn raise(flag: &AtomicUsize) {
-        flag.store(1, Relaxed);
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: ORs zero into our own red zone.
-        unsafe {
-            core::arch::asm!("lock or dword ptr [rsp - 8], 0", options(nostack));
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        fence(SeqCst);
-    }
-}
+locked!(LockTop, "lock or [rsp]", "lock or dword ptr [rsp], 0");
+locked!(
+    LockBelow,
+    "lock or [rsp - 8]",
+    "lock or dword ptr [rsp - 8], 0"
+);
 
 impl Raise for Exchange {
     const NAME: &'static str = "xchg of the flag";
@@ -152,6 +147,8 @@ impl<B: Raise> Scheme for Bare<B> {
     type Ptr<T: Object> = *mut T;
 
     plain_pointers!();
+    plain_atomics!();
+    plain_accesses!();
 
     fn domain<T: Object>() -> Box<()> {
         Box::new(())
@@ -172,44 +169,8 @@ impl<B: Raise> Scheme for Bare<B> {
     }
 
     #[inline(always)]
-    fn cell<T: Object>(ptr: *mut T) -> AtomicPtr<T> {
-        AtomicPtr::new(ptr)
-    }
-
-    #[inline(always)]
-    unsafe fn deref<'a, T: Object>(ptr: *mut T) -> &'a T {
-        // SAFETY: the caller's.
-        unsafe { &*ptr }
-    }
-
-    #[inline(always)]
     fn protect<T: Object>(_: &Open<'_, T, B>, _: usize, cell: &AtomicPtr<T>) -> *mut T {
         cell.load(Acquire)
-    }
-
-    #[inline(always)]
-    fn peek<T: Object>(_: &Open<'_, T, B>, cell: &AtomicPtr<T>) -> *mut T {
-        cell.load(Acquire)
-    }
-
-    #[inline(always)]
-    fn store<T: Object>(cell: &AtomicPtr<T>, new: *mut T) {
-        cell.store(new, Relaxed);
-    }
-
-    #[inline(always)]
-    fn swap<T: Object>(_: &Open<'_, T, B>, cell: &AtomicPtr<T>, new: *mut T) -> *mut T {
-        cell.swap(new, AcqRel)
-    }
-
-    #[inline(always)]
-    fn exchange<T: Object>(
-        _: &Open<'_, T, B>,
-        cell: &AtomicPtr<T>,
-        current: *mut T,
-        new: *mut T,
-    ) -> bool {
-        cell.compare_exchange(current, new, AcqRel, Relaxed).is_ok()
     }
 
     #[inline(always)]
@@ -225,7 +186,7 @@ impl<B: Raise> Scheme for Bare<B> {
 
     #[inline(always)]
     unsafe fn free<T: Object>(_: &Open<'_, T, B>, ptr: *mut T) {
-        // SAFETY: the caller's.
+        // SAFETY: exclusively owned, and from `alloc` (`# Safety`).
         drop(unsafe { Box::from_raw(ptr) });
     }
 
@@ -235,7 +196,7 @@ impl<B: Raise> Scheme for Bare<B> {
         unsafe { ptr.drop_in_place() };
         let before = open.0.spare.replace(ptr);
         if !before.is_null() {
-            // SAFETY: it was left here, dropped; its memory is a box's.
+            // SAFETY: it was left here, dropped; its memory is from a box.
             drop(unsafe { Box::from_raw(before.cast::<MaybeUninit<T>>()) });
         }
     }

@@ -1,5 +1,5 @@
-//! haphazard: hazard pointers, kept by the thread or taken anew for each
-//! section.
+//! haphazard: hazard pointers that the thread keeps, or that each section
+//! acquires anew.
 
 use core::{
     cell::{Cell, UnsafeCell},
@@ -8,7 +8,7 @@ use core::{
 
 use haphazard::{Domain, Global, HazardPointer};
 
-use super::raw::plain_pointers;
+use super::raw::{boxes, plain_accesses, plain_atomics, plain_pointers};
 use crate::scheme::{Object, Scheme};
 
 /// With hazard pointers that the thread keeps, or else new ones each time.
@@ -34,7 +34,7 @@ impl<const KEEP: bool> Open<'_, KEEP> {
     #[inline(always)]
     fn hazard<R>(&self, index: usize, f: impl FnOnce(&mut HazardPointer<'static>) -> R) -> R {
         let hazards = if KEEP { self.hazards } else { &self.own };
-        // SAFETY: one thread has it, and `f` does not come back here.
+        // SAFETY: one thread has it, and `f` does not call back here.
         let hazards = unsafe { &mut *hazards.get() };
         if self.used.get() <= index {
             self.used.set(index + 1);
@@ -47,7 +47,7 @@ impl<const KEEP: bool> Open<'_, KEEP> {
         f(&mut hazards[index])
     }
 
-    /// Any pointer that the hazard pointer does not protect from others.
+    /// Any pointer that the hazard pointer does not protect.
     #[inline(always)]
     fn protect_untagged<T>(&self, index: usize, cell: &AtomicPtr<T>, seen: *mut T) -> *mut T {
         let mut seen = seen;
@@ -86,6 +86,9 @@ impl<const KEEP: bool> Scheme for Haphazard<KEEP> {
     type Ptr<T: Object> = *mut T;
 
     plain_pointers!();
+    plain_atomics!();
+    plain_accesses!();
+    boxes!();
 
     fn domain<T: Object>() -> Box<()> {
         Box::new(())
@@ -108,17 +111,6 @@ impl<const KEEP: bool> Scheme for Haphazard<KEEP> {
             pointers: local.pointers,
             used: Cell::new(0),
         }
-    }
-
-    #[inline(always)]
-    fn cell<T: Object>(ptr: *mut T) -> AtomicPtr<T> {
-        AtomicPtr::new(ptr)
-    }
-
-    #[inline(always)]
-    unsafe fn deref<'a, T: Object>(ptr: *mut T) -> &'a T {
-        // SAFETY: the caller's.
-        unsafe { &*ptr }
     }
 
     #[inline(always)]
@@ -150,44 +142,8 @@ impl<const KEEP: bool> Scheme for Haphazard<KEEP> {
     }
 
     #[inline(always)]
-    fn peek<T: Object>(_: &Open<'_, KEEP>, cell: &AtomicPtr<T>) -> *mut T {
-        cell.load(Acquire)
-    }
-
-    #[inline(always)]
-    fn store<T: Object>(cell: &AtomicPtr<T>, new: *mut T) {
-        cell.store(new, Relaxed);
-    }
-
-    #[inline(always)]
-    fn swap<T: Object>(_: &Open<'_, KEEP>, cell: &AtomicPtr<T>, new: *mut T) -> *mut T {
-        cell.swap(new, AcqRel)
-    }
-
-    #[inline(always)]
-    fn exchange<T: Object>(
-        _: &Open<'_, KEEP>,
-        cell: &AtomicPtr<T>,
-        current: *mut T,
-        new: *mut T,
-    ) -> bool {
-        cell.compare_exchange(current, new, AcqRel, Relaxed).is_ok()
-    }
-
-    #[inline(always)]
-    fn alloc<T: Object>(_: &Open<'_, KEEP>, value: T) -> Option<*mut T> {
-        Some(Box::into_raw(Box::new(value)))
-    }
-
-    #[inline(always)]
-    unsafe fn free<T: Object>(_: &Open<'_, KEEP>, ptr: *mut T) {
-        // SAFETY: the caller's.
-        drop(unsafe { Box::from_raw(ptr) });
-    }
-
-    #[inline(always)]
     unsafe fn retire<T: Object>(_: &Open<'_, KEEP>, ptr: *mut T) {
-        // SAFETY: the caller's.
+        // SAFETY: unlinked, and from `alloc` (`# Safety`).
         unsafe { Domain::<Global>::global().retire_ptr::<T, Box<T>>(ptr) };
     }
 

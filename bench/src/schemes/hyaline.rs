@@ -7,15 +7,15 @@ use hyaline::{
     SingleCore, reclaim,
 };
 
-use super::raw::plain_pointers;
+use super::raw::{plain_atomics, plain_pointers};
 use crate::scheme::{Object, Scheme};
 
-/// The slots of each collector: what a small server has.
+/// The slots of each collector: as on a small server.
 const SLOTS: usize = 16;
 /// The blocks of each pool.
 pub const BLOCKS: usize = 1 << 16;
 
-/// Waits for room, as `scheme::wait`, for what is not written over the trait.
+/// Waits for room, as `scheme::wait`, for code that does not use the trait.
 #[cold]
 #[inline(never)]
 pub fn wait<S: hyaline::Scheme>(handle: &Handle<'_, S>) {
@@ -67,7 +67,7 @@ impl Variant for Basic<SingleCore> {
 pub struct Hyaline<S, const POOL: bool>(PhantomData<S>);
 
 pub struct Domain<T, S: hyaline::Scheme> {
-    // Dropped first: it gives objects back to the pool.
+    // Dropped first: it returns objects to the pool.
     collector: Collector<SLOTS, S>,
     pool: Pool<T, BLOCKS>,
 }
@@ -91,6 +91,7 @@ impl<S: Variant, const POOL: bool> Scheme for Hyaline<S, POOL> {
     type Ptr<T: Object> = *mut Linked<T>;
 
     plain_pointers!();
+    plain_atomics!();
 
     fn domain<T: Object>() -> Box<Self::Domain<T>> {
         Box::new(Domain {
@@ -115,17 +116,6 @@ impl<S: Variant, const POOL: bool> Scheme for Hyaline<S, POOL> {
     }
 
     #[inline(always)]
-    fn cell<T: Object>(ptr: Self::Ptr<T>) -> Self::Cell<T> {
-        AtomicPtr::new(ptr)
-    }
-
-    #[inline(always)]
-    unsafe fn deref<'a, T: Object>(ptr: Self::Ptr<T>) -> &'a T {
-        // SAFETY: the caller's.
-        unsafe { &*ptr }
-    }
-
-    #[inline(always)]
     fn protect<T: Object>(
         open: &Self::Guard<'_, T>,
         _: usize,
@@ -137,11 +127,6 @@ impl<S: Variant, const POOL: bool> Scheme for Hyaline<S, POOL> {
     #[inline(always)]
     fn peek<T: Object>(_: &Self::Guard<'_, T>, cell: &Self::Cell<T>) -> Self::Ptr<T> {
         cell.load(Acquire)
-    }
-
-    #[inline(always)]
-    fn store<T: Object>(cell: &Self::Cell<T>, new: Self::Ptr<T>) {
-        cell.store(new, Relaxed);
     }
 
     #[inline(always)]
@@ -174,7 +159,8 @@ impl<S: Variant, const POOL: bool> Scheme for Hyaline<S, POOL> {
 
     #[inline(always)]
     unsafe fn free<T: Object>(open: &Self::Guard<'_, T>, ptr: Self::Ptr<T>) {
-        // SAFETY: the caller's, and it came from where `alloc` takes it.
+        // SAFETY: exclusively owned, and from `alloc` (`# Safety`), whose
+        // source is the same.
         unsafe {
             if POOL {
                 open.local.pool.free(ptr);
@@ -186,7 +172,8 @@ impl<S: Variant, const POOL: bool> Scheme for Hyaline<S, POOL> {
 
     #[inline(always)]
     unsafe fn retire<T: Object>(open: &Self::Guard<'_, T>, ptr: Self::Ptr<T>) {
-        // SAFETY: the caller's; the pool is dropped after the collector.
+        // SAFETY: unlinked, and from `alloc` (`# Safety`); the pool is dropped
+        // after the collector.
         unsafe {
             if POOL {
                 open.guard.defer_retire(ptr, reclaim::pooled::<T>);

@@ -52,7 +52,7 @@ impl<const RECYCLE: bool> Scheme for Kovan<RECYCLE> {
 
     #[inline(always)]
     unsafe fn deref<'a, T: Object>(ptr: Self::Ptr<T>) -> &'a T {
-        // SAFETY: the caller's.
+        // SAFETY: not null, and protected or owned (`# Safety`).
         unsafe { &(*ptr).value }
     }
 
@@ -103,7 +103,8 @@ impl<const RECYCLE: bool> Scheme for Kovan<RECYCLE> {
 
     #[inline(always)]
     unsafe fn free<T: Object>(_: &Guard, ptr: Self::Ptr<T>) {
-        // SAFETY: the caller's, and it came from where `alloc` takes it.
+        // SAFETY: exclusively owned, and from `alloc` (`# Safety`), whose
+        // source is the same.
         unsafe {
             if RECYCLE {
                 kovan::drop_node(ptr);
@@ -115,7 +116,8 @@ impl<const RECYCLE: bool> Scheme for Kovan<RECYCLE> {
 
     #[inline(always)]
     unsafe fn retire<T: Object>(_: &Guard, ptr: Self::Ptr<T>) {
-        // SAFETY: the caller's, and it came from where `alloc` takes it.
+        // SAFETY: unlinked, and from `alloc` (`# Safety`), whose source is the
+        // same.
         unsafe {
             if RECYCLE {
                 kovan::retire_node(ptr);

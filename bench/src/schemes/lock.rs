@@ -1,10 +1,10 @@
-//! `spin::RwLock` around everything: what there is without reclamation.
+//! `spin::RwLock` around everything: the alternative to reclamation.
 
 use core::cell::UnsafeCell;
 
 use spin::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::raw::plain_pointers;
+use super::raw::{boxes, plain_pointers};
 use crate::scheme::{Object, Scheme};
 
 pub struct Lock;
@@ -32,6 +32,7 @@ impl Scheme for Lock {
     type Ptr<T: Object> = *mut T;
 
     plain_pointers!();
+    boxes!();
 
     fn domain<T: Object>() -> Box<RwLock<()>> {
         Box::default()
@@ -58,7 +59,7 @@ impl Scheme for Lock {
 
     #[inline(always)]
     unsafe fn deref<'a, T: Object>(ptr: *mut T) -> &'a T {
-        // SAFETY: the caller's.
+        // SAFETY: not null, and protected or owned (`# Safety`).
         unsafe { &*ptr }
     }
 
@@ -99,19 +100,9 @@ impl Scheme for Lock {
     }
 
     #[inline(always)]
-    fn alloc<T: Object>(_: &Open<'_>, value: T) -> Option<*mut T> {
-        Some(Box::into_raw(Box::new(value)))
-    }
-
-    #[inline(always)]
-    unsafe fn free<T: Object>(_: &Open<'_>, ptr: *mut T) {
-        // SAFETY: the caller's.
-        drop(unsafe { Box::from_raw(ptr) });
-    }
-
-    #[inline(always)]
     unsafe fn retire<T: Object>(_: &Open<'_>, ptr: *mut T) {
-        // SAFETY: the caller's. The lock is held for writing, so nobody reads.
+        // SAFETY: unlinked, and from `alloc` (`# Safety`). The lock is held for
+        // writing, so no thread reads.
         drop(unsafe { Box::from_raw(ptr) });
     }
 }

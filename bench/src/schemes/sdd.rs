@@ -1,9 +1,10 @@
-//! sdd, with its raw pointers, which it calls the fastest.
+//! sdd, with its raw pointers, which it documents as its fastest.
 
 use core::{mem::transmute, sync::atomic::Ordering::*};
 
 use sdd::{AtomicRaw, Guard, Owned, RawPtr, Tag};
 
+use super::raw::guarded_accesses;
 use crate::scheme::{Object, Scheme};
 
 pub struct Sdd;
@@ -21,6 +22,8 @@ impl Scheme for Sdd {
     }
 
     fn local<T: Object>((): &(), _: usize) {}
+
+    guarded_accesses!();
 
     #[inline(always)]
     fn enter<T: Object>((): &()) -> Guard {
@@ -54,41 +57,8 @@ impl Scheme for Sdd {
 
     #[inline(always)]
     unsafe fn deref<'a, T: Object>(ptr: Self::Ptr<T>) -> &'a T {
-        // SAFETY: the caller's.
+        // SAFETY: not null, and protected or owned (`# Safety`).
         unsafe { ptr.into_ptr().as_ref_unchecked().unwrap_unchecked() }
-    }
-
-    #[inline(always)]
-    fn protect<T: Object>(guard: &Guard, _: usize, cell: &AtomicRaw<T>) -> Self::Ptr<T> {
-        // SAFETY: the lifetime is the caller's to keep, see the trait.
-        unsafe { transmute(cell.load(Acquire, guard)) }
-    }
-
-    #[inline(always)]
-    fn peek<T: Object>(guard: &Guard, cell: &AtomicRaw<T>) -> Self::Ptr<T> {
-        Self::protect(guard, 0, cell)
-    }
-
-    #[inline(always)]
-    fn store<T: Object>(cell: &AtomicRaw<T>, new: Self::Ptr<T>) {
-        cell.store(new, Relaxed);
-    }
-
-    #[inline(always)]
-    fn swap<T: Object>(guard: &Guard, cell: &AtomicRaw<T>, new: Self::Ptr<T>) -> Self::Ptr<T> {
-        // SAFETY: as in `protect`.
-        unsafe { transmute(cell.swap(new, AcqRel, guard)) }
-    }
-
-    #[inline(always)]
-    fn exchange<T: Object>(
-        guard: &Guard,
-        cell: &AtomicRaw<T>,
-        current: Self::Ptr<T>,
-        new: Self::Ptr<T>,
-    ) -> bool {
-        cell.compare_exchange(current, new, AcqRel, Relaxed, guard)
-            .is_ok()
     }
 
     #[inline(always)]
@@ -98,7 +68,7 @@ impl Scheme for Sdd {
 
     #[inline(always)]
     unsafe fn free<T: Object>(_: &Guard, ptr: Self::Ptr<T>) {
-        // SAFETY: the caller's.
+        // SAFETY: exclusively owned, and from `alloc` (`# Safety`).
         unsafe {
             if let Some(owned) = Owned::from_raw(ptr) {
                 owned.drop_in_place();
@@ -108,7 +78,7 @@ impl Scheme for Sdd {
 
     #[inline(always)]
     unsafe fn retire<T: Object>(_: &Guard, ptr: Self::Ptr<T>) {
-        // SAFETY: the caller's. Dropped, it is retired.
+        // SAFETY: unlinked, and from `alloc` (`# Safety`). Its drop retires it.
         drop(unsafe { Owned::from_raw(ptr) });
     }
 

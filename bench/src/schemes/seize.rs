@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicPtr, Ordering::*};
 
 use seize::{Collector, Guard, LocalGuard, reclaim};
 
-use super::raw::plain_pointers;
+use super::raw::{boxes, plain_atomics, plain_pointers};
 use crate::scheme::{Object, Scheme};
 
 pub struct Seize;
@@ -18,6 +18,8 @@ impl Scheme for Seize {
     type Ptr<T: Object> = *mut T;
 
     plain_pointers!();
+    plain_atomics!();
+    boxes!();
 
     fn domain<T: Object>() -> Box<Collector> {
         Box::new(Collector::new())
@@ -33,17 +35,6 @@ impl Scheme for Seize {
     }
 
     #[inline(always)]
-    fn cell<T: Object>(ptr: *mut T) -> AtomicPtr<T> {
-        AtomicPtr::new(ptr)
-    }
-
-    #[inline(always)]
-    unsafe fn deref<'a, T: Object>(ptr: *mut T) -> &'a T {
-        // SAFETY: the caller's.
-        unsafe { &*ptr }
-    }
-
-    #[inline(always)]
     fn protect<T: Object>(guard: &LocalGuard<'_>, _: usize, cell: &AtomicPtr<T>) -> *mut T {
         guard.protect(cell, Acquire)
     }
@@ -51,11 +42,6 @@ impl Scheme for Seize {
     #[inline(always)]
     fn peek<T: Object>(_: &LocalGuard<'_>, cell: &AtomicPtr<T>) -> *mut T {
         cell.load(Acquire)
-    }
-
-    #[inline(always)]
-    fn store<T: Object>(cell: &AtomicPtr<T>, new: *mut T) {
-        cell.store(new, Relaxed);
     }
 
     #[inline(always)]
@@ -76,19 +62,8 @@ impl Scheme for Seize {
     }
 
     #[inline(always)]
-    fn alloc<T: Object>(_: &LocalGuard<'_>, value: T) -> Option<*mut T> {
-        Some(Box::into_raw(Box::new(value)))
-    }
-
-    #[inline(always)]
-    unsafe fn free<T: Object>(_: &LocalGuard<'_>, ptr: *mut T) {
-        // SAFETY: the caller's.
-        drop(unsafe { Box::from_raw(ptr) });
-    }
-
-    #[inline(always)]
     unsafe fn retire<T: Object>(guard: &LocalGuard<'_>, ptr: *mut T) {
-        // SAFETY: the caller's.
+        // SAFETY: unlinked, and from `alloc` (`# Safety`).
         unsafe { guard.defer_retire(ptr, reclaim::boxed::<T>) };
     }
 

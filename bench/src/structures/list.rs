@@ -10,7 +10,7 @@ pub struct List<S: Scheme> {
 pub struct Node<S: Scheme> {
     /// Tagged once the node is removed.
     next: S::Cell<Node<S>>,
-    // Last: what comes last decides whether a type is `Sized`.
+    // Last: the last field decides whether a type is `Sized`.
     key: u64,
 }
 
@@ -19,12 +19,12 @@ unsafe impl<S: Scheme> Send for Node<S> {}
 // SAFETY: as above.
 unsafe impl<S: Scheme> Sync for Node<S> {}
 
-/// Indices of what is protected.
+/// Indices of the protected pointers.
 const BEFORE: usize = 0;
 const HERE: usize = 1;
 const AFTER: usize = 2;
 
-/// Where a key is, or would be.
+/// The position of a key, existing or not.
 struct Place<'a, S: Scheme> {
     before: &'a S::Cell<Node<S>>,
     here: S::Ptr<Node<S>>,
@@ -39,7 +39,7 @@ impl<S: Scheme> List<S> {
         }
     }
 
-    /// Finds a key, and unlinks removed nodes on the way.
+    /// Finds a key, and unlinks removed nodes that it meets.
     fn find<'a>(&'a self, guard: &S::Guard<'_, Node<S>>, key: u64) -> Place<'a, S> {
         'again: loop {
             let mut before: &'a S::Cell<Node<S>> = &self.head;
@@ -56,8 +56,8 @@ impl<S: Scheme> List<S> {
                 // SAFETY: protected while it was linked.
                 let node: &'a Node<S> = unsafe { S::deref(here) };
                 let next = S::protect(guard, AFTER, &node.next);
-                // If `before` still leads here, the node was linked, and so
-                // was the next one, when that was protected.
+                // If `before` still leads here, the node was linked, and so was
+                // the next one, when that was protected.
                 if S::peek(guard, before) != here {
                     continue 'again;
                 }

@@ -11,12 +11,12 @@ pub mod trie;
 
 use crate::scheme::{Object, Scheme};
 
-/// What the mixed workloads do to them all.
+/// The operations of the mixed workloads.
 pub trait Structure<S: Scheme>: Sync + Sized + 'static {
     type Node: Object;
     /// Keys are below.
     const KEYS: u64 = 1 << 20;
-    /// How many it holds when the time starts.
+    /// The number of elements when the time starts.
     const PREFILL: u64;
 
     fn new(local: &S::Local<'_, Self::Node>) -> Self;
@@ -24,13 +24,13 @@ pub trait Structure<S: Scheme>: Sync + Sized + 'static {
     fn insert(&self, local: &S::Local<'_, Self::Node>, key: u64) -> bool;
     /// Removes, pops, dequeues.
     fn remove(&self, local: &S::Local<'_, Self::Node>, key: u64) -> bool;
-    /// Looks.
+    /// Looks up, or peeks.
     fn contains(&self, local: &S::Local<'_, Self::Node>, key: u64) -> bool;
     /// Opens a section that has protected an object, for a reader that stalls.
     fn hold<'l>(&self, local: &'l S::Local<'_, Self::Node>) -> S::Guard<'l, Self::Node>;
 }
 
-/// On cache lines of its own.
+/// Aligned to cache lines.
 #[repr(align(128))]
 pub struct Wide<T>(pub T);
 

@@ -1,5 +1,5 @@
-//! One object that is replaced: what the rows over a shelf do, for the rows
-//! about memory.
+//! One object that is replaced: the rows over a shelf, for the rows about
+//! memory.
 
 use super::Structure;
 use crate::scheme::{Scheme, make};

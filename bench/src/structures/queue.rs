@@ -10,7 +10,7 @@ pub struct Queue<S: Scheme> {
 
 pub struct Node<S: Scheme> {
     next: S::Cell<Node<S>>,
-    // Last: what comes last decides whether a type is `Sized`.
+    // Last: the last field decides whether a type is `Sized`.
     value: u64,
 }
 

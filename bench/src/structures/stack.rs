@@ -9,7 +9,7 @@ pub struct Stack<S: Scheme> {
 
 pub struct Node<S: Scheme> {
     below: S::Cell<Node<S>>,
-    // Last: what comes last decides whether a type is `Sized`.
+    // Last: the last field decides whether a type is `Sized`.
     value: u64,
 }
 

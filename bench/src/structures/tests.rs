@@ -1,5 +1,4 @@
-//! Each structure does what it should under each scheme, alone and with two
-//! threads.
+//! Each structure works under each scheme, alone and with two threads.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
@@ -15,7 +14,7 @@ use crate::{
     },
 };
 
-/// What was inserted and not removed is still there.
+/// What was inserted and not removed is still present.
 fn balance<S: Scheme, D: Structure<S>>() {
     let run = || {
         let domain = S::domain::<D::Node>();
@@ -62,14 +61,14 @@ fn balance<S: Scheme, D: Structure<S>>() {
             left += 1;
         }
         assert_eq!(left, inside.load(Relaxed), "{}", S::NAME);
-        // The structures have no destructor: what is global stays behind.
+        // The structures have no destructor: global state remains.
         drop(local);
     };
     let big = std::thread::Builder::new().stack_size(64 << 20);
     big.spawn_scoped_or_run(run);
 }
 
-/// Runs on a thread with room for a pool on its stack.
+/// Runs on a thread whose stack has room for a pool.
 trait Roomy {
     fn spawn_scoped_or_run(self, run: impl FnOnce() + Send);
 }

@@ -2,8 +2,8 @@
 //! address, in a trie whose nodes never change once they are published.
 //!
 //! The shape is the example's. Three tables of subtries, at bit 16, 8 and 0 of
-//! the address, four bits a node; a writer copies the nodes from the subtrie's
-//! root down to the change and replaces the root by one exchange.
+//! the address, four bits per node. A writer copies the nodes from the
+//! subtrie's root down to the change and replaces the root by one exchange.
 
 use core::array;
 use std::sync::LazyLock;
@@ -13,7 +13,7 @@ use crate::scheme::{Scheme, wait};
 
 /// Bits of the address that a node decides.
 const STRIDE: u32 = 4;
-/// Where the subtries start, the order in which a look-up asks them.
+/// Where the subtries start, in the order in which a look-up searches them.
 const BASES: [u32; 3] = [16, 8, 0];
 /// The nodes of the longest path in a subtrie.
 const LONGEST_PATH: usize = 4;
@@ -43,7 +43,7 @@ pub struct Node<S: Scheme> {
     /// Bit `p` is set if position `p` holds a route. The positions are those
     /// of a binary heap: 1 is the node itself, 16 to 31 the prefixes of four
     /// bits.
-    // Last: what comes last decides whether a type is `Sized`.
+    // Last: the last field decides whether a type is `Sized`.
     matches: u32,
 }
 
@@ -72,7 +72,7 @@ const ANCESTORS: [u32; 1 << STRIDE] = {
     table
 };
 
-/// Indices of what is protected: the root, and two nodes by turns.
+/// Indices of the protected pointers: the root, and two nodes in turn.
 const ROOT: usize = 0;
 
 impl<S: Scheme> Trie<S> {
@@ -108,8 +108,9 @@ impl<S: Scheme> Trie<S> {
                     best = Some(node.routes[position as usize - 1]);
                 }
                 here = S::protect(guard, turn, &node.children[digit]);
-                // A pointer in a node does not change when what it leads to is
-                // retired. While the root is the same, it is not.
+                // A pointer in a node does not change when its target is
+                // retired. As long as the root is unchanged, the target is not
+                // retired.
                 if S::POINTERWISE && S::peek(guard, root) != first {
                     continue 'again;
                 }
@@ -145,8 +146,8 @@ impl<S: Scheme> Trie<S> {
                 if S::is_null(here) {
                     break;
                 }
-                // SAFETY: nobody but writers retires. Hazard pointers have one
-                // writer, and all others protect the whole section.
+                // SAFETY: only writers retire. Hazard pointers have one writer,
+                // and all other schemes protect the whole section.
                 let node: &Node<S> = unsafe { S::deref(here) };
                 here = S::peek(guard, &node.children[digit(address, depth(level))]);
             }
@@ -180,10 +181,10 @@ impl<S: Scheme> Trie<S> {
     }
 }
 
-/// Takes nodes back that were not published.
+/// Frees nodes that were not published.
 fn discard<S: Scheme>(guard: &S::Guard<'_, Node<S>>, nodes: &[S::Ptr<Node<S>>]) {
     for &node in nodes.iter().filter(|&&node| !S::is_null(node)) {
-        // SAFETY: nobody else knows it.
+        // SAFETY: no other thread knows it.
         unsafe { S::free(guard, node) };
     }
 }
@@ -204,7 +205,7 @@ impl<S: Scheme> Node<S> {
     }
 }
 
-/// Bits that look random.
+/// Pseudo-random bits.
 fn scatter(key: u64) -> u32 {
     (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
@@ -212,7 +213,7 @@ fn scatter(key: u64) -> u32 {
 impl<S: Scheme> Structure<S> for Trie<S> {
     type Node = Node<S>;
     /// The table is complete from the start: an insert and a removal both
-    /// announce a route anew, so that the size stays what it is.
+    /// announce a route again, so that the size does not change.
     const PREFILL: u64 = 0;
 
     fn new(local: &S::Local<'_, Node<S>>) -> Self {
@@ -245,7 +246,7 @@ impl<S: Scheme> Structure<S> for Trie<S> {
         self.insert(local, key)
     }
 
-    /// One address in eight is any, the others are within a prefix.
+    /// One address in eight is arbitrary, the others are within a prefix.
     fn contains(&self, local: &S::Local<'_, Node<S>>, key: u64) -> bool {
         let prefixes = &**PREFIXES;
         let mut address = scatter(key);

@@ -1,4 +1,4 @@
-//! Loom models of a look at a slot's eras, in one word and in two:
+//! Loom models of a check of a slot's eras, in one word and in two:
 //! `RUSTFLAGS="--cfg hyaline_loom" cargo test --release --lib`, and the same with
 //! `--cfg hyaline_narrow_era`.
 
@@ -9,7 +9,7 @@ use loom::{cell::UnsafeCell, thread};
 use super::{Clock, SlotEras, reach::Reach};
 use crate::{Fences, sync::Init};
 
-/// (5): a look that finds an era of a later section happens after the reads
+/// (5): a check that finds an era of a later section happens after the reads
 /// of the section before it. Otherwise the reclaim would race with them.
 fn comes_after(shows_later: impl Fn(&Reach, &Reach) -> bool + Sync + Send + Copy + 'static) {
     loom::model(move || {

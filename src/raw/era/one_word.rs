@@ -22,7 +22,7 @@ impl Clock {
         self.0.load(Ordering::Relaxed) as u64
     }
 
-    /// An era not earlier than the current one at the caller's heavy barrier.
+    /// An era not earlier than the current one at this thread's heavy barrier.
     #[inline]
     pub(super) fn at_least(&self) -> u64 {
         // Relaxed: the heavy barrier precedes it (era, 4).

@@ -25,18 +25,18 @@
 //!    `low` is read, so `low` is in half `high` or the next (1). The loop repeats
 //!    once in 2^30 eras.
 //! 5. *The era in which a section began is never too late.* The owner stores
-//!    `low`, then `high`; a look reads `high`, then `low`. So any mix of the
+//!    `low`, then `high`; a check reads `high`, then `low`. So any mix of the
 //!    stores of an owner, and of interrupts in the middle of its enter, is a
 //!    `low` with a `high` of the same time or earlier: in the past, as in 2.
 //! 6. *An access era that is being raised is not too old.* The owner stores
-//!    `high`, if it changes, then `low`; a look reads `low`, then `high`. An old
+//!    `high`, if it changes, then `low`; a check reads `low`, then `high`. An old
 //!    `low` with a new `high` is a later era. An interrupt may raise the era in
-//!    between. The owner then sets `high` back, and a look joins the interrupt's
+//!    between. The owner then sets `high` back, and a check joins the interrupt's
 //!    `low` with the owner's `high`. But the owner stores `high` only if the
 //!    clock's is later than that of the era from which it started. So the result
 //!    lies in that half or a later one. The owner's last era does not, unless it
 //!    is the first of the half: `low` advances from there when `high` has been
-//!    raised (1). In the end the owner looks whether `high` still belongs to its
+//!    raised (1). In the end the owner checks whether `high` still belongs to its
 //!    `low`, and otherwise raises its era again: the result could be an era in
 //!    the future.
 //!

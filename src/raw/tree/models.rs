@@ -84,8 +84,8 @@ fn together<A: Send + 'static, B>(
     (other.join().unwrap(), two)
 }
 
-/// Whoever has freed a block finds one, though somebody else has opened the
-/// group, and though it looks elsewhere first.
+/// A call that has freed a block finds one, although another call has opened the
+/// group, and although it searches elsewhere first.
 #[test]
 fn who_has_freed_a_block_finds_one() {
     model(|| {

@@ -163,8 +163,8 @@ impl<K: Send + 'static, V: Send + 'static> List<K, V> {
             }
             let (link, here, next) = (found.link, found.here, found.next);
             // Relaxed: the mark publishes nothing. It continues the release
-            // sequence of the store of `next`, and whoever acts on it unlinks
-            // with Release. On failure `seek` looks again.
+            // sequence of the store of `next`, and a thread that acts on it
+            // unlinks with Release. On failure `seek` looks again.
             let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
             if (old.next)
                 .compare_exchange(next, marked(next), success, failure)

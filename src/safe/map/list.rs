@@ -3,8 +3,8 @@
 //!
 //! A node is removed in two steps. The *mark*, the lowest bit of its `next`,
 //! takes it out of the set and freezes its successor. Then the link that leads
-//! to it is swung past it, and whoever does that retires it. A walk that meets
-//! a marked node unlinks it before it continues.
+//! to it is swung past it, and the thread that does that retires it. A walk
+//! that meets a marked node unlinks it before it continues.
 //!
 //! To *replace* is to mark a node with a new successor: the node that takes its
 //! place, with the same key. One exchange removes the one and inserts the
@@ -278,10 +278,10 @@ pub(super) unsafe fn unlink<K: Send + 'static, V: Send + 'static, D: Domain, R: 
     here: Ptr<K, V>,
     next: Ptr<K, V>,
 ) -> bool {
-    // Release: pairs with the Acquire in `seek`: whoever finds `next` by this
-    // link sees its contents, which we acquired. And whoever retires `next`
-    // later comes after this exchange, so their heavy barrier covers that
-    // `here` was marked and unlinked (see the module).
+    // Release: pairs with the Acquire in `seek`: a thread that finds `next` by
+    // this link sees its contents, which we acquired. A later retire of `next`
+    // happens after this exchange, so its heavy barrier also orders that `here`
+    // was marked and unlinked (see the module).
     // Relaxed on failure: nothing is done with the result.
     let (success, failure) = (Ordering::Release, Ordering::Relaxed);
     let unlinked = link.compare_exchange(here, next, success, failure);
@@ -297,8 +297,8 @@ pub(super) unsafe fn unlink<K: Send + 'static, V: Send + 'static, D: Domain, R: 
 }
 
 impl<K, V> List<K, V> {
-    /// Takes the first node out, of those in this storage. They and this list
-    /// are the caller's alone.
+    /// Takes the first node out, of those in this storage. The list and the
+    /// storage are borrowed exclusively.
     pub(super) fn take_first<P, const CAP: usize>(
         &mut self,
         nodes: &mut P::Nodes,

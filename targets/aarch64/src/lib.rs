@@ -1,5 +1,5 @@
-//! Start-up of the AArch64 machines: memory, exceptions, secondary cores. One image
-//! serves EL1 and EL2: it runs where QEMU enters it.
+//! Start-up of the AArch64 machines: memory, exceptions, secondary cores. One
+//! image serves EL1 and EL2: it runs at the level at which QEMU enters it.
 
 #![no_std]
 
@@ -11,8 +11,8 @@ use smccc::{Hvc, Smc};
 pub const CORES: usize = 4;
 const STACK_PAGES: usize = 16;
 
-/// Descriptor bits of a 1 GiB block: valid, accessed. The bit that forbids EL0 to
-/// execute at EL1 forbids everyone at EL2, so it stays clear.
+/// Descriptor bits of a 1 GiB block: valid, accessed. The bit that forbids
+/// execution at EL0 under EL1 forbids it at EL2 altogether, so it stays clear.
 const BLOCK: usize = 1 | 1 << 10;
 /// Index 1 of the default MAIR: write-back memory, inner shareable. The atomics of
 /// several cores need cacheable shareable memory.
@@ -39,7 +39,8 @@ pub fn exception_level() -> u64 {
     level >> 2 & 3
 }
 
-/// Starts cores 1 to 3 in `body`, which gets the core's number. Core 0 calls it once.
+/// Starts cores 1 to 3 in `body`, which gets the core's number. Core 0 calls it
+/// once.
 pub fn start_others(body: fn(usize)) {
     let level = exception_level();
     for core in 1..CORES {
@@ -50,11 +51,12 @@ pub fn start_others(body: fn(usize)) {
                 core::hint::spin_loop();
             }
         };
-        // SAFETY: each core gets a stack of its own, which lives for ever and is
+        // SAFETY: each core gets its own stack, which lives forever and is
         // mapped the same way on all cores.
         let started = unsafe {
             let stack = addr_of_mut!(STACKS[core - 1]);
-            // At EL2 the hypervisor call is our own; the firmware listens to SMC.
+            // At EL2 the hypervisor call is our own; the firmware is called by
+            // SMC.
             match level {
                 1 => start_core::<Hvc, _, _>(core as u64, stack, run),
                 _ => start_core::<Smc, _, _>(core as u64, stack, run),

@@ -5,16 +5,8 @@
 
 use aarch64::{CORES, exception_level, start_others};
 use aarch64_rt::entry;
-use core::fmt;
-use selftest::Board;
 
-struct Virt;
-
-impl Board for Virt {
-    fn print(&self, line: fmt::Arguments<'_>) {
-        semihosting::println!("{line}");
-    }
-}
+selftest::semihosted!(Virt);
 
 entry!(main);
 fn main(_: u64, _: u64, _: u64, _: u64) -> ! {

@@ -3,28 +3,18 @@
 #![no_std]
 #![no_main]
 
-use core::{
-    arch::{asm, naked_asm},
-    fmt,
-};
-use selftest::Board;
+use core::arch::{asm, naked_asm};
 
 const CORES: usize = 2;
 const PSCI_CPU_ON: u32 = 0x8400_0003;
 
-struct Virt;
-
-impl Board for Virt {
-    fn print(&self, line: fmt::Arguments<'_>) {
-        semihosting::println!("{line}");
-    }
-}
+selftest::semihosted!(Virt);
 
 unsafe extern "C" {
     fn _start();
 }
 
-/// A secondary core exists only after PSCI started it, which is after core 0
+/// A secondary core only runs after PSCI started it, which is after core 0
 /// initialised the memory: there is nothing to wait for.
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
@@ -42,8 +32,8 @@ extern "C" fn kmain_secondary(core: usize) -> ! {
 
 fn start_core(core: u32) {
     let error: i32;
-    // SAFETY: CPU_ON takes the core and a physical address; the calling convention
-    // keeps r4 up. `_start` gives the core its own stack.
+    // SAFETY: CPU_ON takes the core and a physical address; the calling
+    // convention preserves r4 and up. `_start` gives the core its own stack.
     unsafe {
         asm!(
             ".arch_extension virt",

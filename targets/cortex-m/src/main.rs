@@ -5,16 +5,9 @@
 
 mod timer;
 
-use core::fmt;
-use selftest::{Board, Preempt};
+use selftest::Preempt;
 
-struct CortexM;
-
-impl Board for CortexM {
-    fn print(&self, line: fmt::Arguments<'_>) {
-        semihosting::println!("{line}");
-    }
-}
+selftest::semihosted!(CortexM);
 
 impl Preempt for CortexM {
     fn interrupt_after(&self, instructions: u32) {
@@ -33,7 +26,7 @@ fn main() -> ! {
     semihosting::process::exit(0)
 }
 
-/// The default handler loops for ever, which looks like a hang from outside.
+/// The default handler loops forever, which looks like a hang from outside.
 #[cortex_m_rt::exception]
 unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
     semihosting::println!("hard fault at {:#x}", frame.pc());

@@ -6,7 +6,8 @@ use cortex_m::peripheral::SYST;
 /// Under `-icount shift=10` an instruction takes 1024 ns of guest time.
 const NS_PER_INSTRUCTION_X10: u32 = 10240;
 
-/// One SysTick count in tenths of a nanosecond, from the clock QEMU gives the board.
+/// One SysTick count in tenths of a nanosecond, from the clock that QEMU gives
+/// the board.
 const NS_PER_TICK_X10: u32 = if cfg!(feature = "microbit") {
     625
 } else if cfg!(feature = "lm3s6965evb") {
@@ -41,7 +42,7 @@ pub fn stop() {
     unsafe { (*SYST::PTR).csr.write(0) };
 }
 
-/// Hands the interrupted program counter, the seventh word of the exception
+/// Passes the interrupted program counter, the seventh word of the exception
 /// frame, to [`fired`].
 ///
 /// # Safety

@@ -1,9 +1,10 @@
 //! A calibration record shared between Embassy tasks, on a Cortex-M0 without
 //! compare-and-swap.
 //!
-//! Three tasks on one executor: one publishes records, one reads each as it comes,
-//! and a slow one holds its guard across awaits. Tasks of one executor may share a
-//! handle; here each has its own, as tasks of different priorities must.
+//! Three tasks on one executor: one publishes records, one reads each record as
+//! it arrives, and a slow one holds its guard across awaits. Tasks of one
+//! executor may share a handle; here each has its own, as tasks of different
+//! priorities must.
 
 #![no_std]
 #![no_main]
@@ -18,7 +19,7 @@ use hyaline::{
 };
 use semihosting::println;
 
-/// What the sensor's raw value is corrected with.
+/// The correction of the sensor's raw value.
 struct Calibration {
     version: u32,
     offset: i32,
@@ -26,8 +27,8 @@ struct Calibration {
 
 // SAFETY: the nRF51 has one core.
 const ONE_CORE: SingleCore = unsafe { SingleCore::new() };
-// One slot for each task. A record waits for the readers of its time only, not for others to fill a batch:
-// there are few.
+// One slot for each task. A batch of one, because there are few records: a
+// record waits only for its readers, not for others to fill a batch.
 domain!(Tasks: Collector<3, Basic<SingleCore>> =
     Collector::with_config(Config::new().batch::<1>().barrier(ONE_CORE)));
 
@@ -97,7 +98,7 @@ async fn main(spawner: Spawner) {
     spawner.spawn(archive(register()).expect("spawned once"));
 }
 
-/// The default handler loops for ever, which looks like a hang from outside.
+/// The default handler loops forever, which looks like a hang from outside.
 #[cortex_m_rt::exception]
 unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {
     semihosting::process::exit(3)

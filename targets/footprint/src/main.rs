@@ -1,5 +1,5 @@
-//! What the crate adds to a firmware. The image is measured and disassembled, never
-//! run: it has no start-up code.
+//! What the crate adds to a firmware. The image is measured and disassembled,
+//! never run: it has no start-up code.
 
 #![no_std]
 #![no_main]

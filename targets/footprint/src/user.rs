@@ -18,8 +18,8 @@ const fn collector<const N: usize>() -> Collector<N, Scheme> {
 static COLLECTOR: Collector<4, Scheme> = collector();
 static CELL: AtomicPtr<Linked<u32>> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Sizes to read off the image: RAM of a slot, of a collector besides its slots, of
-/// the header.
+/// Sizes to read from the image: RAM of a slot, of a collector without its
+/// slots, of the header.
 #[unsafe(no_mangle)]
 static FOOTPRINT: [usize; 3] = [
     size_of::<Collector<9, Scheme>>() - size_of::<Collector<8, Scheme>>(),

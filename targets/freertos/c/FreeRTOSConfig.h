@@ -1,4 +1,4 @@
-/* What the kernel is built with. */
+/* The configuration of the kernel. */
 #pragma once
 
 #ifdef __riscv
@@ -8,7 +8,7 @@
 #define configISR_STACK_SIZE_WORDS 512
 #else
 #define configCPU_CLOCK_HZ 25000000
-/* The kernel masks 0x80 and what is less urgent; the timer of the test has 0x40. */
+/* The kernel masks priorities from 0x80 on; the timer of the test has 0x40. */
 #define configMAX_SYSCALL_INTERRUPT_PRIORITY 0x80
 #define configKERNEL_INTERRUPT_PRIORITY 0xff
 /* Names of cortex-m-rt. */
@@ -32,7 +32,7 @@
 #define configSUPPORT_STATIC_ALLOCATION 0
 #define configSUPPORT_DYNAMIC_ALLOCATION 1
 #define configTOTAL_HEAP_SIZE (64 * 1024)
-/* The stack of a deleted task, with its handle, becomes zeros. */
+/* The stack of a deleted task, with its handle, is zeroed. */
 #define configHEAP_CLEAR_MEMORY_ON_FREE 1
 #define configCHECK_FOR_STACK_OVERFLOW 2
 #define INCLUDE_vTaskDelay 1
@@ -40,7 +40,7 @@
 #define INCLUDE_vTaskDelete 1
 
 #ifdef __riscv
-/* There is no interrupt above the kernel's mask: the tick's is the test's. */
+/* No interrupt is above the kernel's mask: the test uses the tick's. */
 #define configUSE_TICK_HOOK 1
 #else
 #define configUSE_TICK_HOOK 0

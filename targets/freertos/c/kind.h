@@ -1,5 +1,5 @@
-/* The tests of one kind of collector: included once for each, see test.c.
-   HYALINE_PREFIX is the kind's. */
+/* The tests of one kind of collector: included once for each by test.c, which
+   defines HYALINE_PREFIX and ROBUST. */
 
 /* The tasks, the supervisor or the victim, the interrupt, the idle hook. */
 #define SLOTS (TASKS + 4)
@@ -8,7 +8,7 @@ static struct HYALINE_(collector) HYALINE_(collector);
 static struct HYALINE_(handle) HYALINE_(of_interrupt), HYALINE_(of_idle);
 static struct hyaline_atomic HYALINE_(places)[PLACES];
 
-/* A section that looks at an object, and does what it is told in between. */
+/* A section that reads an object, calls `between`, and reads it again. */
 static void HYALINE_(read)(const struct HYALINE_(handle) *handle, struct seat *seat, void (*between)(void *))
 {
 	struct hyaline_atomic *place = &HYALINE_(places)[seat->reads % PLACES];
@@ -27,7 +27,8 @@ static void HYALINE_(read)(const struct HYALINE_(handle) *handle, struct seat *s
 	seat->reads++;
 }
 
-/* Puts a new object into a place; the old one, or null if the pool is empty. */
+/* Puts a new object into a place. Returns the old one, or null if the pool is
+   empty. */
 static struct object *HYALINE_(exchange)(const struct HYALINE_(handle) *handle, struct hyaline_atomic *place)
 {
 	struct object *mine = HYALINE_(pool_alloc)(handle, &pool);
@@ -76,8 +77,8 @@ static void HYALINE_(sleeper)(void *argument)
 	leave_seat(seat);
 }
 
-/* Replaces an object, and retires the old one; now and then it waits for the
-   readers instead, and gives the old one back by hand. */
+/* Replaces an object, and retires the old one. Occasionally it waits for the
+   readers instead, and frees the old one manually. */
 static void HYALINE_(writer)(void *argument)
 {
 	struct seat *seat = argument;
@@ -139,11 +140,11 @@ static void HYALINE_(victim)(void *argument)
 	CHECK(!"a task that is deleted runs");
 }
 
-/* When the last user is gone, the idle hook brings back every block. */
-static void HYALINE_(settle)(void)
+/* When the last user is gone, the idle hook reclaims every block. */
+static void HYALINE_(check_reclaimed)(void)
 {
 	timer(false);
-	vTaskDelay(SETTLE);
+	vTaskDelay(DRAIN);
 	CHECK(hyaline_pool_available(&pool) == blocks - PLACES);
 	timer(true);
 }
@@ -165,7 +166,7 @@ static void HYALINE_(work)(bool reclaim_at_once)
 	for (int i = 0; i < TASKS; i++)
 		while (!seats[i].done)
 			vTaskDelay(1);
-	HYALINE_(settle)();
+	HYALINE_(check_reclaimed)();
 }
 
 static void HYALINE_(check_work)(void)
@@ -196,19 +197,20 @@ static void HYALINE_(check_deleted)(void)
 	while (!victim.ready)
 		vTaskDelay(1);
 	vTaskDelete(task);
-	/* It holds back everything in basic mode, and a bounded number in robust. */
+	/* It holds back everything in basic mode, and a bounded number of objects in
+	   robust mode. */
 	CHECK(HYALINE_(register)(&HYALINE_(collector), &me) == HYALINE_OK);
 	for (uint32_t turn = 0; turn < 4 * blocks && refused < 16; turn++)
 		refused += !HYALINE_(replace)(&me, &HYALINE_(places)[turn % PLACES]);
 	HYALINE_(unregister)(&me);
 	CHECK(ROBUST ? refused == 0 : refused > 0);
-	vTaskDelay(SETTLE);
+	vTaskDelay(DRAIN);
 	CHECK(whole(victim.object, victim.value));
 	CHECK(hyaline_pool_available(&pool) < blocks - PLACES);
 	CHECK(HYALINE_(slot_state)(&HYALINE_(collector), victim.slot, &state) && state.claimed && state.guards == 1);
 	CHECK(HYALINE_(evict)(&HYALINE_(collector), victim.id) == HYALINE_OK);
 	CHECK(HYALINE_(evict)(&HYALINE_(collector), victim.id) == HYALINE_NOT_THE_OWNER);
-	HYALINE_(settle)();
+	HYALINE_(check_reclaimed)();
 	CHECK(HYALINE_(slot_state)(&HYALINE_(collector), victim.slot, &state) && !state.claimed);
 	say(NAME(HYALINE_PREFIX), "writes refused while a deleted task held the pool", refused);
 }
@@ -224,8 +226,8 @@ static void HYALINE_(test)(void)
 {
 	static _Alignas(HYALINE_SLOT) char memory[HYALINE_MEMORY(SLOTS)];
 	struct HYALINE_(handle) me;
-	/* The tasks may all be in sections; an object more for each of three that
-	   make one. */
+	/* All tasks may be in sections. One more object for each of the three
+	   contexts that allocate. */
 	blocks = robust_pool_size(SLOTS, TASKS, PLACES + 3);
 	CHECK(blocks <= MOST_BLOCKS);
 	CHECK(hyaline_pool_init(&pool, pool_memory, sizeof pool_memory, sizeof(struct object), blocks) == HYALINE_OK);
@@ -249,7 +251,7 @@ static void HYALINE_(test)(void)
 
 	timer(false);
 	interrupt = NULL;
-	/* It may have been preempted in its call. */
+	/* The idle hook may have been preempted in its call. */
 	idle = NULL;
 	idle_is_free = false;
 	while (!idle_is_free)

@@ -1,17 +1,16 @@
-/* The tests: tasks, an interrupt and the idle hook share objects. kind.h has
-   what is done with each kind of collector. */
+/* The tests: tasks, an interrupt and the idle hook share objects. kind.h
+   contains the tests of each kind of collector. */
 #include <FreeRTOS.h>
 #include <hyaline.h>
 #include <string.h>
 #include <task.h>
 
-/* Of the board, in Rust. */
+/* The board's functions, in Rust. */
 void say(const char *kind, const char *what, uint32_t number);
 _Noreturn void finish(void);
 /* Starts or stops the interrupts, each of which calls strike. */
 void timer(bool run);
-/* Config::pool_size with this config: a small pool, since to find none free in it
-   takes a look at all blocks. */
+/* Config::pool_size with this config: a small pool. */
 static const struct hyaline_config config = { .batch = 2, .era_step = 2 };
 size_t robust_pool_size(size_t slots, size_t stalls, size_t live);
 
@@ -25,14 +24,14 @@ size_t robust_pool_size(size_t slots, size_t stalls, size_t live);
 
 enum {
 	PLACES = 2,
-	/* Ticks of the work, and until the idle hook has collected all. */
+	/* Ticks of the work, and until the idle hook has collected everything. */
 	WORK = 2000,
-	SETTLE = 50,
+	DRAIN = 50,
 	STACK = 512,
 	MOST_BLOCKS = 256,
 };
 
-/* Urgency of the tasks. The idle task has 0. */
+/* Priorities of the tasks. The idle task has 0. */
 enum { READER = 1, SLEEPER, WRITER, SUPERVISOR };
 
 enum { LIVE = 0x11fe11fe, DEAD = 0xdeaddead };
@@ -46,7 +45,7 @@ static struct hyaline_pool pool;
 static _Alignas(16) char pool_memory[MOST_BLOCKS * (sizeof(struct object) + 16)];
 static size_t blocks;
 
-/* What one of those who work has seen. Others only read it. */
+/* What one task, or the interrupt, has seen. Others only read it. */
 struct seat {
 	volatile bool inside, done;
 	/* Sections; objects found reclaimed in one; objects replaced meanwhile;
@@ -64,7 +63,7 @@ static volatile uint32_t in_section, in_kernel;
 /* Objects that the idle hook reclaimed. */
 static volatile uint32_t idled;
 
-/* A task that dies in its section. */
+/* The task that dies in its section. */
 static struct {
 	struct hyaline_id id;
 	size_t slot;
@@ -115,7 +114,7 @@ static uint32_t all_torn(void)
 	return torn;
 }
 
-/* What the idle hook and the interrupt do. */
+/* The work of the idle hook and of the interrupt. */
 static void (*volatile idle)(void);
 static void (*volatile interrupt)(void);
 static volatile bool idle_is_free;
@@ -129,11 +128,11 @@ void vApplicationIdleHook(void)
 		idle_is_free = true;
 }
 
-/* In the interrupt; masked if it is the kernel that it preempts, in a section of
-   the kernel's own. Nothing here may call the kernel. */
+/* Runs in the interrupt. `masked`: it preempts the kernel in one of the kernel's
+   critical sections. It must not call the kernel. */
 void strike(bool masked)
 {
-	/* The others' are those of sleepers. */
+	/* The other tasks sleep in their sections. */
 	in_section += seats[FIRST].inside || seats[SECOND].inside;
 	in_kernel += masked;
 	if (interrupt)

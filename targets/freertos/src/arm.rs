@@ -41,7 +41,7 @@ extern "C" fn timer(run: bool) {
     }
 }
 
-/// All interrupts but the kernel's.
+/// All interrupts except the kernel's.
 #[cortex_m_rt::exception]
 unsafe fn DefaultHandler(irq: i16) {
     if irq != TIMER_IRQ {
@@ -54,7 +54,7 @@ unsafe fn DefaultHandler(irq: i16) {
     strike(basepri::read() != 0);
 }
 
-/// The default handler loops for ever, which looks like a hang from outside.
+/// The default handler loops forever, which looks like a hang from outside.
 #[cortex_m_rt::exception]
 unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
     semihosting::println!("hard fault at {:#x}", frame.pc());

@@ -1,6 +1,7 @@
-//! Tasks of FreeRTOS, in C, that use `hyaline.h`. The tests are in `c/`; here is what
-//! the board needs: start-up, the interrupt, and a console. The library's misuse ends in
-//! the panic handler of `semihosting`, not in C's `hyaline_platform_panic`.
+//! Tasks of FreeRTOS, in C, that use `hyaline.h`. The tests are in `c/`; this
+//! file has what the board needs: start-up, the interrupt, and a console. The
+//! library's misuse ends in the panic handler of `semihosting`, not in C's
+//! `hyaline_platform_panic`.
 
 #![no_std]
 #![no_main]
@@ -15,32 +16,32 @@ use hyaline::Config;
 use hyaline_c as _;
 
 unsafe extern "C" {
-    /// Makes the first task and starts the scheduler.
+    /// Creates the first task and starts the scheduler.
     safe fn test() -> !;
 }
 
 /// # Safety
-/// `text` is a string of C's.
+/// `text` is a valid C string.
 unsafe fn str<'a>(text: *const c_char) -> &'a str {
-    // SAFETY: the caller's.
+    // SAFETY: `text` is a valid C string (`# Safety`).
     let text = unsafe { CStr::from_ptr(text) };
     text.to_str().unwrap_or("(not UTF-8)")
 }
 
 /// # Safety
-/// Both are strings of C's.
+/// Both are valid C strings.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn say(kind: *const c_char, what: *const c_char, number: u32) {
-    // SAFETY: the caller's.
+    // SAFETY: both are valid C strings (`# Safety`).
     let (kind, what) = unsafe { (str(kind), str(what)) };
     semihosting::println!("{kind}: {what}: {number}");
 }
 
 /// # Safety
-/// Both are strings of C's.
+/// Both are valid C strings.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn fail(file: *const c_char, line: c_int, what: *const c_char) -> ! {
-    // SAFETY: the caller's.
+    // SAFETY: both are valid C strings (`# Safety`).
     let (file, what) = unsafe { (str(file), str(what)) };
     semihosting::println!("{file}:{line}: {what}");
     semihosting::process::exit(1)

@@ -1,5 +1,5 @@
-//! The library with types put in, so that `cargo xtask targets` generates code for
-//! it: a library alone is mostly generic.
+//! The library instantiated with types, so that `cargo xtask targets` generates
+//! code for it: a library alone is mostly generic.
 
 #![no_std]
 
@@ -40,7 +40,7 @@ static COLLECTOR: Collector<4> = Collector::new();
 static POOL: Pool<u32, 8> = Pool::new();
 static CURRENT: AtomicPtr<Linked<u32>> = AtomicPtr::new(ptr::null_mut());
 
-/// The layer below.
+/// The core.
 #[unsafe(no_mangle)]
 pub extern "C" fn raw(number: u32) -> u32 {
     publish(&COLLECTOR, number)

@@ -5,16 +5,9 @@
 
 mod timer;
 
-use core::fmt;
-use selftest::{Board, Preempt};
+use selftest::Preempt;
 
-struct Virt;
-
-impl Board for Virt {
-    fn print(&self, line: fmt::Arguments<'_>) {
-        semihosting::println!("{line}");
-    }
-}
+selftest::semihosted!(Virt);
 
 impl Preempt for Virt {
     fn interrupt_after(&self, instructions: u32) {
@@ -34,7 +27,7 @@ fn main() -> ! {
     semihosting::process::exit(0)
 }
 
-/// The default handler loops for ever, which looks like a hang from outside.
+/// The default handler loops forever, which looks like a hang from outside.
 #[unsafe(export_name = "ExceptionHandler")]
 fn exception(_: &riscv_rt::TrapFrame) -> ! {
     semihosting::println!(

@@ -9,7 +9,7 @@ const MTIME: *const u32 = 0x0200_BFF8 as *const u32;
 const NS_PER_INSTRUCTION: u32 = 1024;
 const NS_PER_TICK: u32 = 100;
 
-/// Opens the timer interrupt; it stays silent until [`start`].
+/// Enables the timer interrupt; it does not fire before [`start`].
 pub fn init() {
     stop();
     // SAFETY: the handler is linked in and the compare register is at its maximum.
@@ -22,9 +22,9 @@ pub fn init() {
 /// Fires the timer interrupt once, `instructions` from now.
 pub fn start(instructions: u32) {
     let ticks = (instructions.max(1) * NS_PER_INSTRUCTION).div_ceil(NS_PER_TICK);
-    // SAFETY: CLINT registers of the one hart. The run is far shorter than the
-    // 2^32 ticks (7 minutes of guest time) after which the high word moves, and a
-    // carry out of the low word fires the interrupt at once instead of never.
+    // SAFETY: CLINT registers of the only hart. The run is far shorter than the
+    // 2^32 ticks (7 minutes of guest time) after which the high word moves, and
+    // a carry out of the low word fires the interrupt at once instead of never.
     unsafe {
         let high = MTIME.add(1).read_volatile();
         let low = MTIME.read_volatile();

@@ -11,14 +11,15 @@ global_asm!(
     ".global _mp_hook",
     "_mp_hook:",
     "beqz a0, 3f",
-    // Only the software interrupt is enabled, and globally masked: wfi returns on it.
+    // Only the software interrupt is enabled, and globally masked: wfi returns
+    // on it.
     "li t0, 8",
     "csrw mie, t0",
     "1: wfi",
     "csrr t0, mip",
     "andi t0, t0, 8",
     "beqz t0, 1b",
-    // Take the request back, so that the hart can sleep again later.
+    // Clear the request, so that the hart can sleep again later.
     "slli t0, a0, 2",
     "li t1, 0x02000000",
     "add t0, t0, t1",
@@ -30,10 +31,10 @@ global_asm!(
     "ret",
 );
 
-/// Wakes every hart but the caller.
+/// Wakes all other harts.
 pub fn start_others(own: usize, harts: usize) {
     for hart in (0..harts).filter(|hart| *hart != own) {
-        // SAFETY: the software interrupt register of a hart that exists; the hart
+        // SAFETY: the software interrupt register of an existing hart; the hart
         // sleeps in `_mp_hook`, the only place that waits for it.
         unsafe { MSIP.add(hart).write_volatile(1) };
     }

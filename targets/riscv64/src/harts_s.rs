@@ -10,8 +10,8 @@ global_asm!(
     ".section .init.mp_hook, \"ax\"",
     ".global _mp_hook",
     "_mp_hook:",
-    // The first hart in initialises memory. The word lies in this section because
-    // .data and .bss are what it guards.
+    // The first hart initialises memory. The word is in this section because it
+    // protects .data and .bss.
     "la t0, 1f",
     "li t1, 1",
     // The assembler does not see the target's extensions.
@@ -29,13 +29,13 @@ unsafe extern "C" {
     fn _start();
 }
 
-/// Asks the firmware for every hart but the caller.
+/// Asks the firmware to start all other harts.
 pub fn start_others(own: usize, harts: usize) {
     for hart in (0..harts).filter(|hart| *hart != own) {
         let error: isize;
-        // SAFETY: hart_start of the SBI takes the hart, a physical address and a
-        // word for a1, and changes a0 and a1 only. `_start` runs on a hart of its
-        // own with a stack of its own and skips the memory initialisation.
+        // SAFETY: hart_start of the SBI takes the hart, a physical address and
+        // a word for a1, and changes only a0 and a1. `_start` runs on its own
+        // hart with its own stack and skips the memory initialisation.
         unsafe {
             asm!(
                 "ecall",

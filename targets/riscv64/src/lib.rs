@@ -11,11 +11,11 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub const HARTS: usize = 4;
 
-/// Hands out core numbers: under OpenSBI any hart can be the first one.
+/// Assigns core numbers: under OpenSBI any hart can be the first one.
 static ARRIVED: AtomicUsize = AtomicUsize::new(0);
 
-/// Each hart calls it once with its hart number, and gets its core number: 0 for the
-/// first one, which starts the others.
+/// Each hart calls it once with its hart number, and gets its core number: 0
+/// for the first one, which starts the others.
 pub fn arrive(hart: usize) -> usize {
     // Relaxed: only the number counts; the first hart starts the others through
     // firmware or a device, which orders what it did before.
@@ -26,7 +26,7 @@ pub fn arrive(hart: usize) -> usize {
     core
 }
 
-/// The default handler loops for ever, which looks like a hang from outside.
+/// The default handler loops forever, which looks like a hang from outside.
 #[unsafe(export_name = "ExceptionHandler")]
 fn exception(_: &riscv_rt::TrapFrame) -> ! {
     let (cause, pc) = harts::trap();

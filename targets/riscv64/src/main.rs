@@ -3,17 +3,9 @@
 #![no_std]
 #![no_main]
 
-use core::fmt;
 use riscv64::{HARTS, arrive};
-use selftest::Board;
 
-struct Virt;
-
-impl Board for Virt {
-    fn print(&self, line: fmt::Arguments<'_>) {
-        semihosting::println!("{line}");
-    }
-}
+selftest::semihosted!(Virt);
 
 #[riscv_rt::entry]
 fn main(hart: usize) -> ! {

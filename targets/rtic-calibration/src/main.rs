@@ -1,15 +1,15 @@
 //! A calibration record shared between RTIC tasks of different priority.
 //!
-//! `report` (priority 1) reads the current record. While it does, `calibrate`
-//! (priority 2) preempts it and publishes a new one. The reader neither locks nor
-//! copies: its guard keeps the old record whole until it is done.
+//! `report` (priority 1) reads the current record. Meanwhile `calibrate`
+//! (priority 2) preempts it and publishes a new one. The reader neither locks
+//! nor copies: its guard keeps the old record intact until it is done.
 
 #![no_std]
 #![no_main]
 
 use hyaline::{Basic, Collector, Config, SingleCore, domain, safe::RcuCell};
 
-/// What the sensor's raw value is corrected with.
+/// The correction of the sensor's raw value.
 struct Calibration {
     version: u32,
     offset: i32,
@@ -25,12 +25,13 @@ impl Calibration {
 
 // SAFETY: the LM3S6965 has one core.
 const ONE_CORE: SingleCore = unsafe { SingleCore::new() };
-// One slot for each task that uses it. A record waits for the readers of its time only, not for others to fill a batch:
-// there are few.
+// One slot for each task. A batch of one, because there are few records: a
+// record waits only for its readers, not for others to fill a batch.
 domain!(Tasks: Collector<2, Basic<SingleCore>> =
     Collector::with_config(Config::new().batch::<1>().barrier(ONE_CORE)));
 
-/// Records besides the first: the current one, and some that readers may still hold.
+/// Records besides the first: the current one, and some that readers may still
+/// hold.
 const RECORDS: usize = 3;
 static CURRENT: RcuCell<Calibration, RECORDS, Tasks> = RcuCell::new(Calibration {
     version: 1,
@@ -92,12 +93,13 @@ mod app {
             Ok(()) => println!("calibrate: record {version} is published"),
             Err(_) => println!("calibrate: readers hold every record"),
         }
-        // Now, and not with the next one: `report` gives the old record back when it is done.
+        // Now, and not with the next one: `report` returns the old record when
+        // it is done.
         handle.flush();
     }
 }
 
-/// The default handler loops for ever, which looks like a hang from outside.
+/// The default handler loops forever, which looks like a hang from outside.
 #[cortex_m_rt::exception]
 unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {
     semihosting::process::exit(3)

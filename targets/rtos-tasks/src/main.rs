@@ -1,15 +1,16 @@
 //! A small plant: two interrupts, a task and the idle task share settings and samples.
 //!
-//! | who | priority | what it does |
+//! | context | priority | what it does |
 //! |---|--:|---|
-//! | `command`, an interrupt | 3 | puts new settings in force, and retires the old ones |
+//! | `command`, an interrupt | 3 | installs new settings, and retires the old ones |
 //! | `sample`, an interrupt | 2 | corrects a reading with the settings, and queues it |
-//! | `report`, a task | 1 | takes the samples out, and explains them by the settings |
+//! | `report`, a task | 1 | takes the samples out, and reports them with the settings |
 //! | `idle` | 0 | reclaims, a little at a time |
 //!
-//! The interrupts have deferred handles: they never run a destructor, and never wait.
-//! What they retire is dropped by the idle task, when nobody reads it any more. `report`
-//! is preempted in the middle of its section, and keeps the settings that it began with.
+//! The interrupts have deferred handles: they never run a destructor, and never
+//! wait. The idle task drops what they retire, when no section holds it any
+//! more. `report` is preempted in the middle of its section, and keeps the
+//! settings that it began with.
 //!
 //! All shared data is in two statics, and there is one line of `unsafe`.
 
@@ -24,13 +25,13 @@ use hyaline::{
 };
 use semihosting::println;
 
-/// What the readings are corrected with.
+/// The correction of the readings.
 struct Settings {
     version: u32,
     offset: i32,
 }
 
-/// Stands for a destructor that takes its time, as that of a buffer that goes back to its
+/// Stands for a long destructor, such as that of a buffer that returns to its
 /// driver.
 impl Drop for Settings {
     fn drop(&mut self) {
@@ -42,7 +43,7 @@ impl Drop for Settings {
 
 struct Sample {
     value: i32,
-    /// The settings that it was corrected with.
+    /// The settings that corrected it.
     version: u32,
 }
 
@@ -50,12 +51,14 @@ struct Sample {
 // SAFETY: the LM3S6965 has one core.
 const ONE_CORE: SingleCore = unsafe { SingleCore::new() };
 
-// A slot for each of the four. A batch of one, as there are few places: what is retired
-// waits for its readers only, not for more to be retired.
+// A slot for each of the four contexts. A batch of one, because there are few
+// blocks: what is retired waits only for its readers, not for more to be
+// retired.
 domain!(Plant: Collector<4, Basic<SingleCore>> =
     Collector::with_config(Config::new().batch::<1>().barrier(ONE_CORE)));
 
-/// The first settings, and room for four more: one in force, the others retired or read.
+/// The first settings, and room for four more: the current ones, the others
+/// retired or being read.
 static SETTINGS: RcuCell<Settings, 4, Plant> = RcuCell::new(Settings {
     version: 1,
     offset: 10,
@@ -75,7 +78,8 @@ mod app {
     #[shared]
     struct Shared {}
 
-    /// Each context uses the domain through a handle of its own, so nothing is locked.
+    /// Each context uses the domain through its own handle, so nothing is
+    /// locked.
     #[local]
     struct Local {
         commander: Handle<Plant, Deferred>,
@@ -106,7 +110,7 @@ mod app {
         });
         match put {
             Ok(_) => println!("command: new settings"),
-            // The place is found when the idle task has collected.
+            // A block is free again when the idle task has collected.
             Err(_) => println!("command: refused, all places are in use"),
         }
     }
@@ -126,7 +130,7 @@ mod app {
         }
     }
 
-    /// Explains what was sampled. The settings stay as they are while it does.
+    /// Reports the samples. Meanwhile the settings do not change for it.
     #[task(priority = 1, local = [reporter])]
     async fn report(context: report::Context) {
         let handle = context.local.reporter;
@@ -152,7 +156,7 @@ mod app {
     fn idle(context: idle::Context) -> ! {
         let handle = context.local.collector;
         for _ in 0..3 {
-            // The plant at work: each of these preempts us at once.
+            // The running plant: each of these preempts us at once.
             strike(Interrupt::ADC0_SEQUENCE_0);
             strike(Interrupt::ADC0_SEQUENCE_0);
             report::spawn().expect("the last report is done");
@@ -169,7 +173,7 @@ mod app {
     }
 }
 
-/// The default handler loops for ever, which looks like a hang from outside.
+/// The default handler loops forever, which looks like a hang from outside.
 #[allow(unsafe_code)]
 #[cortex_m_rt::exception]
 unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {

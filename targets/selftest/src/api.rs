@@ -17,7 +17,7 @@ pub fn suite<S: Scheme, const W: usize>(world: &'static World<S, W>) {
     a_quiescent_point_releases(world);
     counts_are_what_was_reclaimed(world);
     a_reclaimer_may_retire(world);
-    world.settle("interface", shelve);
+    world.check_all_reclaimed("interface", shelve);
 }
 
 fn make<S: Scheme, const W: usize>(
@@ -31,7 +31,7 @@ fn make<S: Scheme, const W: usize>(
 
 /// Retires a node that was never published.
 fn retire<S: Scheme>(handle: &Handle<'_, S>, node: *mut Linked<Node>) {
-    // SAFETY: the node is this test's own and retired once.
+    // SAFETY: the node is exclusively this test's and retired once.
     unsafe { handle.retire(node, shelve) };
 }
 
@@ -57,9 +57,9 @@ fn retire_is_immediate_when_nobody_is_active<S: Scheme, const W: usize>(
     assert_eq!(world.ledger.dropped(), before + 1, "retired while all idle");
 }
 
-/// Puts a node into the cell, protects it under the guard and replaces it: the old
-/// node is retired while the guard holds it. In robust mode a guard holds only what
-/// it protected.
+/// Puts a node into the cell, protects it under the guard and replaces it: the
+/// old node is retired while the guard holds it. In robust mode a guard holds
+/// only what it protected.
 fn retire_held<S: Scheme, const W: usize>(
     world: &'static World<S, W>,
     writer: &Handle<'_, S>,
@@ -116,13 +116,13 @@ fn a_deferred_retire_waits_for_its_guard<S: Scheme, const W: usize>(world: &'sta
     let (reader, other) = reader_and_writer(world);
     let before = world.ledger.dropped();
     let guard = reader.enter();
-    // AcqRel: takes the node over from whoever published it.
+    // AcqRel: acquires the node from the core that published it.
     let node = guard.swap(&world.cell, ptr::null_mut(), Ordering::AcqRel);
     // SAFETY: the swap unlinked it, and it is retired once.
     unsafe { guard.defer_retire(node, shelve) };
     world.flush(&other);
     assert_eq!(world.ledger.dropped(), before, "reclaimed before the drop");
-    // SAFETY: the guard that retired it still stands.
+    // SAFETY: the guard that retired it is still open.
     let value: &Node = unsafe { &*node };
     assert!(value.holds(4));
     drop(guard);
@@ -135,10 +135,10 @@ fn a_quiescent_point_releases<S: Scheme, const W: usize>(world: &'static World<S
     let mut guard = reader.enter();
     let before = world.ledger.dropped();
     retire_held(world, &writer, &guard);
-    assert_eq!(world.ledger.dropped(), before, "the guard still stands");
+    assert_eq!(world.ledger.dropped(), before, "the guard is still open");
     guard.refresh();
     world.flush(&writer);
-    assert_eq!(world.ledger.dropped(), before + 1, "refresh lets it go");
+    assert_eq!(world.ledger.dropped(), before + 1, "refresh releases it");
     retire_held(world, &writer, &guard);
     assert_eq!(world.ledger.dropped(), before + 1, "protected again");
     drop(guard);
@@ -162,8 +162,8 @@ fn counts_are_what_was_reclaimed<S: Scheme, const W: usize>(world: &'static Worl
     assert_eq!(world.ledger.dropped(), before + 3, "nothing is left behind");
 }
 
-/// What the reclaimer in the next test uses: a reclaimer gets a pointer only, and
-/// finds its handle by itself.
+/// The context of the reclaimer in the next test: a reclaimer gets only a
+/// pointer, and has to find its handle itself.
 static HANDLE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 static NEXT: AtomicPtr<Linked<Node>> = AtomicPtr::new(ptr::null_mut());
 static DEPTH: AtomicUsize = AtomicUsize::new(0);
@@ -178,7 +178,8 @@ unsafe fn retire_next<S: Scheme>(link: *mut Link) {
     assert_eq!(depth, 0, "reclaimers nest");
     let next = NEXT.swap(ptr::null_mut(), Ordering::Relaxed);
     let handle = HANDLE.load(Ordering::Relaxed).cast::<Handle<'_, S>>();
-    // SAFETY: the caller vouches for both; `next` is retired by this swap only.
+    // SAFETY: the object is made for `shelve` and `HANDLE` holds this thread's
+    // handle (`# Safety`); `next` is retired by this swap only.
     unsafe {
         if !next.is_null() {
             (*handle).retire(next, retire_next::<S>);

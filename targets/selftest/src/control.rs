@@ -1,14 +1,14 @@
-//! The control: cores that reclaim what they unlink without waiting must be caught. If
-//! they are not, the torture proves nothing on this machine.
+//! The control: cores that reclaim what they unlink without waiting must be
+//! caught. If they are not, the torture test proves nothing on this machine.
 
 use crate::{Board, node::shelve, rendezvous::Team, world::World};
 use hyaline::Scheme;
 
-/// The most rounds of a core, and the longest wait in one. The first node that is
-/// reclaimed under a reader's eyes ends the hunt.
+/// The maximum rounds of a core, and the longest wait in one. The first node
+/// that is reclaimed while it is read ends the search.
 const ROUNDS: usize = 1_000_000;
 
-/// The last suite of a world: what it does to it is wrong.
+/// The last suite of a world, because it leaves the world broken.
 pub fn suite<S: Scheme, B: Board, const W: usize>(
     world: &'static World<S, W>,
     board: &B,
@@ -44,7 +44,8 @@ pub fn suite<S: Scheme, B: Board, const W: usize>(
             .cell
             .swap(core::ptr::null_mut(), portable_atomic::Ordering::AcqRel);
         if !last.is_null() {
-            // SAFETY: the swap unlinked it, and every core is past its last section.
+            // SAFETY: the swap unlinked it, and every core has finished its
+            // last section.
             unsafe { shelve(last.cast()) };
         }
         assert!(caught(), "{label}: reclaiming at once goes unnoticed");

@@ -5,12 +5,14 @@ use core::hint::black_box;
 use hyaline::{Basic, Config, Fences, Robust, Scheme, SingleCore};
 use portable_atomic::Ordering;
 
-/// A free-running count that instructions can be read off.
+/// A free-running counter from which instructions can be computed.
 pub trait Counter {
     fn read() -> u32;
 
     /// Instructions between two readings.
-    fn instructions(from: u32, to: u32) -> u32;
+    fn instructions(from: u32, to: u32) -> u32 {
+        to.wrapping_sub(from)
+    }
 }
 
 /// Prints a line for each operation of each scheme.
@@ -19,7 +21,7 @@ pub trait Counter {
 ///
 /// As for [`single_core`](crate::single_core).
 pub unsafe fn count<C: Counter>(board: &impl Board) {
-    // SAFETY: the caller vouches for the one core.
+    // SAFETY: the machine has one core (`# Safety`).
     const SINGLE: SingleCore = unsafe { SingleCore::new() };
     static SINGLE_WORLD: World<Basic<SingleCore>, 1> = World::new(Config::new().barrier(SINGLE));
     static BASIC: World<Basic<Fences>, 1> = World::new(Config::new());
@@ -39,9 +41,9 @@ fn operations<C: Counter, S: Scheme>(world: &'static World<S, 1>, board: &impl B
             let from = C::read();
             let value = black_box($operation);
             let to = C::read();
-            // All arithmetic stays behind the last reading.
+            // All arithmetic stays after the last reading.
             let [start, empty, from, to] = black_box([start, empty, from, to]);
-            // What two readings in a row show is the cost of reading.
+            // Two consecutive readings show the cost of reading.
             let own = C::instructions(start, empty);
             let count = C::instructions(from, to).saturating_sub(own);
             board.print(format_args!("{label} {}: {count}", $name));
@@ -57,7 +59,7 @@ fn operations<C: Counter, S: Scheme>(world: &'static World<S, 1>, board: &impl B
                 .expect("a node"),
         )
     };
-    // The first use of everything may take a longer way.
+    // The first use of everything may take a slower path.
     world.replace(writer, 0);
     world.read(reader, 1);
 

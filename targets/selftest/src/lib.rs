@@ -1,9 +1,9 @@
-//! The self-test that every machine runs: test bodies without an operating system,
-//! an allocator or a test harness.
+//! The self-test that every machine runs: test bodies without an operating
+//! system, an allocator or a test harness.
 //!
-//! A firmware calls [`single_core`] from its one thread, or [`multi_core`] from every
-//! core at once. A check that fails panics; the firmware's panic handler turns that
-//! into an exit code. A host test calls [`multi_core`] from threads.
+//! A firmware calls [`single_core`] from its one thread, or [`multi_core`] from
+//! every core at once. A failed check panics; the firmware's panic handler
+//! turns that into an exit code. A host test calls [`multi_core`] from threads.
 //!
 //! Every suite may run once in a program: its statics are not reset.
 
@@ -30,13 +30,13 @@ use stalled::Scene;
 
 pub use preempt::interrupt;
 
-/// The last line of a run in which every check held.
+/// The last line of a run in which every check passed.
 pub const PASSED: &str = "selftest passed";
 
 /// A build to test the wrap of the eras, which only robust mode has.
 const LATE_ERA: bool = cfg!(hyaline_late_era);
 
-/// What the tests need of a machine.
+/// What the tests need from a machine.
 pub trait Board: Sync {
     /// Prints one line.
     fn print(&self, line: fmt::Arguments<'_>);
@@ -47,12 +47,27 @@ pub trait Board: Sync {
     }
 }
 
+/// Declares a board that prints over semihosting, with the firmware's own crate of
+/// this name.
+#[macro_export]
+macro_rules! semihosted {
+    ($board:ident) => {
+        struct $board;
+
+        impl $crate::Board for $board {
+            fn print(&self, line: core::fmt::Arguments<'_>) {
+                semihosting::println!("{line}");
+            }
+        }
+    };
+}
+
 /// A one-shot timer whose interrupt calls [`interrupt`].
 pub trait Preempt: Board {
     /// Fires the interrupt after about this many instructions.
     fn interrupt_after(&self, instructions: u32);
 
-    /// Stops the timer; an interrupt that is pending already may still arrive.
+    /// Stops the timer; an interrupt that is already pending may still arrive.
     fn cancel(&self);
 }
 
@@ -77,7 +92,7 @@ macro_rules! with_structures {
     }};
 }
 
-/// The suites that share a world, one after the other.
+/// The suites that share a world, one after another.
 #[inline(never)]
 fn one_core<S: Scheme>(
     world: &'static world::World<S, 2>,
@@ -94,7 +109,8 @@ fn one_core<S: Scheme>(
 ///
 /// The machine has one core, or no other core ever calls into this crate.
 pub unsafe fn single_core<B: Preempt>(board: &B) {
-    // SAFETY: the caller vouches for the one core.
+    // SAFETY: the machine has one core, or no other core calls into this crate
+    // (`# Safety`).
     const SINGLE: SingleCore = unsafe { SingleCore::new() };
     static BASIC: Scene<Basic<SingleCore>> = Scene::new(stalled::CONFIG.barrier(SINGLE));
     static ROBUST: Scene<Robust<SingleCore>> = Scene::new(stalled::CONFIG.barrier(SINGLE));
@@ -120,7 +136,8 @@ pub unsafe fn single_core<B: Preempt>(board: &B) {
     );
     with_world!(Robust<Fences>, 2, Config::new(), |world| {
         one_core(world, board, "Robust<Fences>");
-        // Once a scheme: the barrier is of no matter to it, and 256 KiB are full.
+        // Once per scheme: the barrier does not matter to it, and 256 KiB are
+        // full.
         #[cfg(not(feature = "tight"))]
         supervise::suite(world, board, "Robust<Fences>");
     });
@@ -128,11 +145,11 @@ pub unsafe fn single_core<B: Preempt>(board: &B) {
         if !LATE_ERA {
             one_core(world, board, "Basic<Fences>");
         }
-        // Last: what they do to the world is wrong.
+        // Last, because they leave the world broken.
         nested::controls(world, board);
         preempt::control(world, board);
     });
-    // Small batches, for structures that have few places.
+    // Small batches, for structures that have few blocks.
     const FEW: Config<SingleCore> = Config::new().barrier(SINGLE).batch::<1>();
     if !LATE_ERA {
         with_structures!(Basic<SingleCore>, FEW, |all| {

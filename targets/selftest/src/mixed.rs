@@ -1,6 +1,7 @@
-//! All cores use everything at once: deferred handles beside eager ones, tasks that die in
-//! their sections and are evicted by another core, requests to restart, a grace period
-//! for an index, callbacks, budgets, and sections that own their handle.
+//! All cores use everything at once: deferred handles beside eager ones, tasks
+//! that die in their sections and are evicted by another core, restart
+//! requests, a grace period for an index, callbacks, limits, and sections that
+//! own their handle.
 
 use crate::{
     Board,
@@ -14,20 +15,22 @@ use portable_atomic::{AtomicUsize, Ordering};
 
 /// Rounds of each core.
 const ROUNDS: usize = 60_000;
-/// Reclaimers that one call may run.
+/// The limit of reclaimers in one call.
 const BUDGET: usize = 3;
 
-/// What an entry holds while no reader may look at it.
+/// The value of an entry while no reader may read it.
 const CLOSED: usize = usize::MAX;
 
 /// Counts are Relaxed: they are read after a rendezvous.
 const COUNT: Ordering = Ordering::Relaxed;
 
-/// What all cores share, beside the world.
+/// What all cores share, besides the world.
 pub struct Mixed {
-    /// The slot of a dead task and one, or 0: whoever takes it evicts.
+    /// The slot of a dead task plus one, or 0. The core that takes it evicts
+    /// the task.
     dead: AtomicUsize,
-    /// The entry that readers use. The others are closed, once a grace period is over.
+    /// The entry that readers use. The others are closed when a grace period is
+    /// over.
     index: AtomicUsize,
     entries: [AtomicUsize; 4],
     callbacks: [Callback; 4],
@@ -39,11 +42,11 @@ struct Counts {
     restarts: AtomicUsize,
     periods: AtomicUsize,
     calls: AtomicUsize,
-    /// Readers that looked at a closed entry.
+    /// Readers that read a closed entry.
     closed: AtomicUsize,
 }
 
-/// Calls of all callbacks, which have nothing but a word to know their test by.
+/// Calls of all callbacks, which identify their test only by a word.
 static CALLED: AtomicUsize = AtomicUsize::new(0);
 
 fn called(by: usize) {
@@ -68,7 +71,7 @@ impl Mixed {
     }
 }
 
-/// One core at work.
+/// The work of one core.
 struct Worker<'a, S: Scheme, const W: usize> {
     world: &'static World<S, W>,
     mixed: &'static Mixed,
@@ -99,7 +102,7 @@ pub fn suite<S: Scheme, B: Board, const W: usize>(
     }
     team.leader(board, || {
         worker.evict();
-        world.settle(label, shelve);
+        world.check_all_reclaimed(label, shelve);
         let claimed = |slot: &SlotState| slot.owner.is_some() || slot.guards > 0;
         assert!(!world.collector.slots().any(|slot| claimed(&slot)), "free");
         let counts = &mixed.counts;
@@ -110,8 +113,8 @@ pub fn suite<S: Scheme, B: Board, const W: usize>(
         assert_eq!(done, calls, "{label}: callbacks that were called");
         let [evictions, restarts, periods] =
             [&counts.evictions, &counts.restarts, &counts.periods].map(|count| count.load(COUNT));
-        // Not the restarts: cores that share a processor may never meet inside a
-        // section.
+        // Not the restarts: cores that share a processor may never meet inside
+        // a section.
         let all = evictions > 0 && periods > 0 && calls > 0;
         assert!(all, "{label}: something never happened");
         board.print(format_args!(
@@ -123,21 +126,21 @@ pub fn suite<S: Scheme, B: Board, const W: usize>(
 }
 
 impl<S: Scheme, const W: usize> Worker<'_, S, W> {
-    /// What cores do that reclaim. Core 0 has the index as well.
+    /// The work of cores that reclaim. Core 0 also maintains the index.
     fn eager(&self, mut handle: Handle<'static, S>) {
         let mut token = None;
         for round in 0..ROUNDS {
             handle = self.round(handle, round);
             if round.is_multiple_of(16) {
                 let reclaimed = handle.collect_at_most(BUDGET);
-                assert!(reclaimed <= BUDGET, "a budget is exceeded");
+                assert!(reclaimed <= BUDGET, "a limit is exceeded");
             }
             if self.core == 0 {
                 token = self.publish(&handle, token);
             }
         }
         while token.is_some() {
-            // The token may wait for a task that is dead and not evicted yet.
+            // The token may wait for a dead task that is not evicted yet.
             self.evict();
             token = self.finish(&handle, token);
             (self.relax)();
@@ -145,7 +148,7 @@ impl<S: Scheme, const W: usize> Worker<'_, S, W> {
         handle.flush();
     }
 
-    /// What cores do that leave all reclaiming to the others.
+    /// The work of cores that leave all reclaiming to the others.
     fn deferred(&self, mut handle: Handle<'static, S, hyaline::Deferred>) {
         for round in 0..ROUNDS {
             handle = self.round(handle, round);
@@ -176,7 +179,7 @@ impl<S: Scheme, const W: usize> Worker<'_, S, W> {
         handle
     }
 
-    /// Reads object and entry, and starts over when asked to.
+    /// Reads object and entry, and starts over when requested.
     fn read<R: Role>(&self, handle: &Handle<'_, S, R>) {
         let mut guard = handle.enter();
         for _ in 0..4 {
@@ -190,12 +193,12 @@ impl<S: Scheme, const W: usize> Worker<'_, S, W> {
         }
     }
 
-    /// Reads the entry in use; in a section.
+    /// Reads the entry in use, in a section.
     fn look_up(&self) {
         let mixed = self.mixed;
         // Acquire: pairs with the Release in `publish`; the entry is open.
         let entry = &mixed.entries[mixed.index.load(Ordering::Acquire)];
-        // Relaxed: the grace period is what keeps it open.
+        // Relaxed: the grace period keeps it open.
         if (0..4).any(|_| entry.load(Ordering::Relaxed) == CLOSED) {
             mixed.counts.closed.fetch_add(1, COUNT);
         }
@@ -215,7 +218,7 @@ impl<S: Scheme, const W: usize> Worker<'_, S, W> {
         }
     }
 
-    /// A section that owns the handle, for as long as it takes.
+    /// A short section that owns the handle.
     fn section<R: Role>(&self, handle: Handle<'static, S, R>) -> Handle<'static, S, R> {
         let mut section = handle.into_section();
         // Acquire: as every reader.
@@ -226,7 +229,7 @@ impl<S: Scheme, const W: usize> Worker<'_, S, W> {
         section.leave()
     }
 
-    /// A task that enters, reads, retires, and is never heard of again.
+    /// A task that enters, reads, retires, and then stops permanently.
     fn die(&self) {
         let world = self.world;
         // Deferred as well: no reclaimer dies with it.
@@ -241,18 +244,18 @@ impl<S: Scheme, const W: usize> Worker<'_, S, W> {
         mem::forget(guard);
         mem::forget(dying);
         let dead = &self.mixed.dead;
-        // Release: whoever takes the number comes after what the dead one did.
-        // Relaxed on failure: nothing is passed on.
+        // Release: what the dead task did happens before the eviction by the
+        // core that takes the number. Relaxed on failure: nothing is published.
         let posted = dead.compare_exchange(0, slot + 1, Ordering::Release, Ordering::Relaxed);
         if posted.is_err() {
             self.bury(slot);
         }
     }
 
-    /// Evicts the dead task that was posted, if there is one.
+    /// Evicts the dead task that was posted, if any.
     fn evict(&self) {
         let dead = &self.mixed.dead;
-        // Relaxed: a look before the swap.
+        // Relaxed: a check before the swap.
         if dead.load(Ordering::Relaxed) != 0 {
             // Acquire: pairs with the Release in `die`.
             let posted = dead.swap(0, Ordering::Acquire);
@@ -266,13 +269,15 @@ impl<S: Scheme, const W: usize> Worker<'_, S, W> {
         let state = self.world.collector.slots().nth(slot);
         let owner = state.and_then(|state| state.owner);
         let owner = owner.expect("a dead task keeps its slot");
-        // SAFETY: its guard and handle are forgotten, which happens before this.
+        // SAFETY: its guard and handle are forgotten, which happens before
+        // this.
         let evicted = unsafe { self.world.collector.evict(owner) };
         assert!(evicted.is_ok(), "the dead are evicted once");
         self.mixed.counts.evictions.fetch_add(1, COUNT);
     }
 
-    /// Moves the readers to the next entry, or closes the one that they have left.
+    /// Moves the readers to the next entry, or closes the one that they have
+    /// left.
     fn publish(&self, handle: &Handle<'_, S>, token: Option<Token>) -> Option<Token> {
         if token.is_some() {
             return self.finish(handle, token);
@@ -290,7 +295,7 @@ impl<S: Scheme, const W: usize> Worker<'_, S, W> {
         Some(handle.start_grace_period())
     }
 
-    /// Polls the token. When it is over nobody is left at the entry before.
+    /// Polls the token. When it is over no reader uses the previous entry.
     fn finish(&self, handle: &Handle<'_, S>, token: Option<Token>) -> Option<Token> {
         let mut token = token?;
         if !token.poll(handle) {
@@ -298,7 +303,7 @@ impl<S: Scheme, const W: usize> Worker<'_, S, W> {
         }
         let [now, _] = self.entries_in_use();
         let before = (now + self.mixed.entries.len() - 1) % self.mixed.entries.len();
-        // Relaxed: readers who find it are what the test is about.
+        // Relaxed: the test detects readers that find it.
         self.mixed.entries[before].store(CLOSED, Ordering::Relaxed);
         self.mixed.counts.periods.fetch_add(1, COUNT);
         None
@@ -306,7 +311,7 @@ impl<S: Scheme, const W: usize> Worker<'_, S, W> {
 
     /// The entry in use and the next one.
     fn entries_in_use(&self) -> [usize; 2] {
-        // Relaxed: written by this core alone.
+        // Relaxed: only this core writes it.
         let index = self.mixed.index.load(Ordering::Relaxed);
         array::from_fn(|step| (index + step) % self.mixed.entries.len())
     }

@@ -1,14 +1,16 @@
-//! One slot for a task and the interrupts that preempt it: a per-CPU handle on one core.
+//! One slot for a task and the interrupts that preempt it: a per-CPU handle on
+//! one core.
 //!
-//! The interrupt strikes at every instruction of what the task does, and on the same
-//! handle enters, protects, looks, replaces the object and retires the old one. In the
-//! second round it is followed by a task of high priority that collects at once, so that
-//! an object which the interrupted task may still hold is not saved by chance. In the third
-//! that task also comes first: it replaces the object, retires the old one and collects, and
-//! then the interrupt protects the new one on the task's own slot.
+//! The interrupt strikes at every instruction of the task's operations, and on
+//! the same handle enters, protects, reads, replaces the object and retires the
+//! old one. In the second round a task of high priority follows it and collects
+//! at once, so that an object which the interrupted task may still hold is not
+//! saved by chance. In the third round that task also runs first: it replaces
+//! the object, retires the old one and collects, and then the interrupt
+//! protects the new one on the task's own slot.
 //!
-//! In the end one collect leaves nothing, and every grace period that was started in the
-//! interrupt is over.
+//! At the end one collect leaves nothing, and every grace period that was
+//! started in the interrupt is over.
 
 use crate::{
     Preempt,
@@ -20,15 +22,16 @@ use core::{array, cell::Cell, mem};
 use hyaline::{Guard, Handle, Nested, PerCpu, Scheme, Token, reclaim};
 use portable_atomic::{AtomicUsize, Ordering};
 
-/// Who reclaims what the two have retired.
+/// Which context reclaims what the two have retired.
 #[derive(Clone, Copy, PartialEq)]
 enum Collects {
     /// The idle task, between the repetitions.
     Between,
-    /// Also a task that the interrupt wakes, before the interrupted one goes on.
+    /// Also a task that the interrupt wakes, before the interrupted one
+    /// continues.
     AtOnce,
-    /// That task also comes before the interrupt: it replaces and retires the object that
-    /// the interrupted task has just loaded, and collects.
+    /// That task also runs before the interrupt: it replaces and retires the
+    /// object that the interrupted task has just loaded, and collects.
     Twice,
 }
 
@@ -45,18 +48,18 @@ enum Wrong {
 struct Cpu<S: Scheme, const W: usize> {
     world: &'static World<S, W>,
     cpu: PerCpu<'static, S>,
-    /// The idle task's handle, and that of the task of high priority.
+    /// The handles of the idle task and of the task of high priority.
     idle: Handle<'static, S>,
     high: Handle<'static, S>,
     collects: Collects,
     wrong: Wrong,
-    /// How often an interrupt left another number of guards than it found.
+    /// How often an interrupt left a different number of guards than it found.
     unbalanced: AtomicUsize,
     /// A grace period that an interrupt started.
     token: Cell<Option<Token>>,
 }
 
-/// A repetition's lengths, for the report.
+/// The lengths of the repetitions, for the report.
 type Lengths = [u32; 7];
 
 impl<S: Scheme, const W: usize> Cpu<S, W> {
@@ -76,8 +79,9 @@ impl<S: Scheme, const W: usize> Cpu<S, W> {
 
     /// The handle that task and interrupt share.
     fn shared(&self) -> &Handle<'static, S, Nested> {
-        // SAFETY: there is one core. The interrupt drops its guard before it returns;
-        // the control that forgets it loads no pointer afterwards, and evicts the slot.
+        // SAFETY: there is one core. The interrupt drops its guard before it
+        // returns; the control that forgets it loads no pointer afterwards, and
+        // evicts the slot.
         unsafe { self.cpu.get() }
     }
 
@@ -121,7 +125,8 @@ impl<S: Scheme, const W: usize> Cpu<S, W> {
         }
     }
 
-    /// Each repetition starts from the same state: no guard, one object, which is fresh.
+    /// Each repetition starts from the same state: no guard, and one fresh
+    /// object.
     fn tidy(&self) {
         assert_eq!(self.guards(), 0, "a guard is left over");
         self.world.flush(&self.idle);
@@ -137,7 +142,7 @@ impl<S: Scheme, const W: usize> Cpu<S, W> {
         assert_eq!(free, BLOCKS - 1, "each block comes back once");
     }
 
-    /// Everything that a task does with its CPU's handle.
+    /// Every operation of a task on its CPU's handle.
     fn operations(&self, board: &impl Preempt) -> Lengths {
         let (world, task) = (self.world, self.shared());
         let tidy = || self.tidy();
@@ -163,7 +168,8 @@ impl<S: Scheme, const W: usize> Cpu<S, W> {
                 unsafe { world.pool.free(node) };
             }
         });
-        // A quiescent point with an object in the inbox, which the idle task puts there.
+        // A quiescent point with an object in the inbox, which the idle task
+        // puts there.
         let refresh = sweep(board, tidy, || {
             let mut guard = task.enter();
             world.watch(&guard, || {
@@ -173,7 +179,8 @@ impl<S: Scheme, const W: usize> Cpu<S, W> {
             guard.refresh();
             look(&guard);
         });
-        // An object that is younger than the section, so that its era has to move.
+        // An object that is younger than the section, so that its era has to
+        // advance.
         let young = sweep(board, tidy, || {
             let guard = task.enter();
             world.replace_pooled(&self.idle);
@@ -203,7 +210,7 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
         assert_eq!(unbalanced, 0, "{label}: an interrupt changed the count");
         lengths
     });
-    world.settle(label, reclaim::pooled::<Node>);
+    world.check_all_reclaimed(label, reclaim::pooled::<Node>);
     assert_eq!(world.pool.available(), BLOCKS, "{label}: blocks are lost");
     let [read, nest, write, alloc, refresh, young, collect] =
         array::from_fn(|at| lengths.iter().map(|lengths| lengths[at]).max().unwrap_or(0));
@@ -214,8 +221,8 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
     ));
 }
 
-/// The controls: an interrupt that reclaims under the task's guard, and one that forgets
-/// its own.
+/// The controls: an interrupt that reclaims under the task's guard, and one
+/// that forgets its own.
 pub fn controls<S: Scheme, B: Preempt, const W: usize>(world: &'static World<S, W>, board: &B) {
     let forgetful = Cpu::new(world, Collects::Between, Wrong::Forgets);
     let id = forgetful.cpu.id();
@@ -229,13 +236,13 @@ pub fn controls<S: Scheme, B: Preempt, const W: usize>(world: &'static World<S, 
         unbalanced > 0 && open > 0,
         "a forgotten guard goes unnoticed"
     );
-    // All that the interrupts retired waits for guards that nobody will drop.
+    // What the interrupts retired waits for guards that will never be dropped.
     world.flush(&forgetful.idle);
     assert_eq!(world.pool.available(), 0, "a forgotten guard holds nothing");
     drop(forgetful);
     // SAFETY: the handle is gone, its guards are forgotten.
     unsafe { world.collector.evict(id) }.expect("its slot is still active");
-    world.settle("forgotten guards", reclaim::pooled::<Node>);
+    world.check_all_reclaimed("forgotten guards", reclaim::pooled::<Node>);
     assert_eq!(world.pool.available(), BLOCKS, "evicted: nothing is held");
 
     let rash = Cpu::new(world, Collects::Between, Wrong::Reclaims);

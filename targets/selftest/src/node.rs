@@ -1,4 +1,5 @@
-//! Objects that notice when they are used after, or reclaimed before, their time.
+//! Objects that detect a use after, and a reclaim before, the end of their
+//! life.
 
 use core::{cell::UnsafeCell, mem::MaybeUninit, ptr};
 use hyaline::{Handle, Link, Linked, Role, Scheme};
@@ -54,12 +55,12 @@ impl Ledger {
     }
 }
 
-/// A value that is valid from `new` to `drop` and can tell.
+/// A value that is valid from `new` to `drop` and can be checked.
 pub struct Node {
     stamp: AtomicU32,
     check: AtomicU32,
     ledger: &'static Ledger,
-    /// The place to give back in [`shelve`], if it lies on a shelf.
+    /// The place to return in [`shelve`], if it lies on a shelf.
     place: Option<&'static AtomicBool>,
 }
 
@@ -103,8 +104,9 @@ impl Drop for Node {
     }
 }
 
-/// One writer's own nodes. No free list: a broken barrier can then corrupt values
-/// but no structure, and the test that wants to see that goes on.
+/// The nodes of one writer. No free list: a broken barrier can then corrupt
+/// values but no structure, and the test that looks for the corruption can
+/// continue.
 pub struct Shelf<const K: usize>([Place; K]);
 
 struct Place {
@@ -112,8 +114,8 @@ struct Place {
     node: UnsafeCell<MaybeUninit<Linked<Node>>>,
 }
 
-// SAFETY: a place is written by the core that took it, which is the shelf's one
-// user, and read by others through protected pointers only.
+// SAFETY: a place is written by the core that took it, which is the only user
+// of the shelf, and read by others only through protected pointers.
 unsafe impl<const K: usize> Sync for Shelf<K> {}
 
 impl<const K: usize> Shelf<K> {
@@ -141,8 +143,8 @@ impl<const K: usize> Shelf<K> {
         let mut node = Node::new(ledger);
         node.place = Some(&place.taken);
         let target = place.node.get().cast::<Linked<Node>>();
-        // SAFETY: the place is ours since the swap; nobody reads it before it is
-        // published.
+        // SAFETY: the place is exclusively ours since the swap; no other core
+        // reads it before it is published.
         unsafe { target.write(handle.link(node)) };
         Some(target)
     }
@@ -152,9 +154,10 @@ impl<const K: usize> Shelf<K> {
 ///
 /// # Safety
 ///
-/// `link` heads a `Linked<Node>` that [`Shelf::make`] made and nobody else reclaims.
+/// `link` heads a `Linked<Node>` that [`Shelf::make`] made and that is
+/// reclaimed once.
 pub unsafe fn shelve(link: *mut Link) {
-    // SAFETY: the caller says what it is, and that it is ours alone.
+    // SAFETY: it heads such a node, which is exclusively ours (`# Safety`).
     unsafe {
         let node = Link::cast::<Linked<Node>>(link);
         let value: &Node = &*node;

@@ -1,4 +1,4 @@
-//! The pool runs dry, says so, and recovers.
+//! The pool becomes empty, reports it, and recovers.
 
 use crate::{
     node::Node,
@@ -16,11 +16,11 @@ pub fn runs_dry_and_recovers<S: Scheme, const W: usize>(world: &'static World<S,
                 .expect("a block is free")
         });
         let refused = pool.alloc(&writer, Node::new(ledger));
-        let value = refused.expect_err("the pool is dry").into_inner();
+        let value = refused.expect_err("the pool is empty").into_inner();
         assert!(value.holds(4), "the value comes back whole");
         drop(value);
 
-        // Retired under a guard: no block is free until it goes.
+        // Retired under a guard: no block is free until it is dropped.
         let guard = reader.enter();
         // In robust mode a guard holds nothing before it protects something.
         world.look(&guard, 1);
@@ -36,7 +36,8 @@ pub fn runs_dry_and_recovers<S: Scheme, const W: usize>(world: &'static World<S,
         // The allocation itself collects.
         let fresh = pool.alloc(&writer, Node::new(ledger));
         let fresh = fresh.unwrap_or_else(|_| panic!("the pool recovers"));
-        // SAFETY: both are this function's own and were never published.
+        // SAFETY: both are exclusively this function's and were never
+        // published.
         unsafe {
             pool.free(fresh);
             pool.free(*kept);

@@ -16,7 +16,7 @@ static STRUCK: AtomicUsize = AtomicUsize::new(0);
 static COUNTING: AtomicBool = AtomicBool::new(false);
 static POINTS: Points = Points([const { AtomicU32::new(0) }; WORDS]);
 
-/// A bit for each halfword of so many 64 bytes of code. More code goes round, and then the
+/// A bit for each halfword of the code. Larger code wraps around, and then the
 /// count is too low.
 const WORDS: usize = if cfg!(feature = "small") { 512 } else { 4096 };
 
@@ -44,8 +44,8 @@ pub fn interrupt(pc: usize) {
         POINTS.set(pc);
     }
     let hook = HOOK.load(LOCAL);
-    // SAFETY: whoever sets the hook keeps it alive until it is cleared, and the
-    // interrupt cannot be interrupted by the code it interrupted.
+    // SAFETY: the code that sets the hook keeps it alive until it is cleared,
+    // and the interrupt cannot be interrupted by the code that it interrupted.
     if let Some(job) = unsafe { hook.as_ref() } {
         job();
     }
@@ -69,8 +69,9 @@ enum Writes {
     Reclaims,
 }
 
-/// Runs the body while interrupts do the job. The compiler takes both for one thread, so
-/// they share what is atomic, or what the body uses only while the timer is stopped.
+/// Runs the body while interrupts do the job. The compiler treats both as one
+/// thread, so they share what is atomic, or what the body uses only while the
+/// timer is stopped.
 pub fn striking(job: &dyn Fn(), body: impl FnOnce()) {
     HOOK.store((&raw const job).cast_mut().cast(), LOCAL);
     body();
@@ -88,8 +89,8 @@ pub fn once(board: &impl Preempt, job: &dyn Fn()) {
     });
 }
 
-/// Runs the body while interrupts read and write on this handle. The body gets a
-/// function that flushes it; it may call it while the timer is stopped.
+/// Runs the body while interrupts read and write on this handle. The body gets
+/// a function that flushes it; it may call it while the timer is stopped.
 fn with_irq<S: Scheme, R: Role, const W: usize>(
     world: &'static World<S, W>,
     handle: Handle<'static, S, R>,
@@ -115,8 +116,8 @@ fn with_irq<S: Scheme, R: Role, const W: usize>(
     world.flush(&handle);
 }
 
-/// Repeats `operation` with an interrupt one instruction later each time, until it
-/// ends before the interrupt comes. Returns how many instructions that took.
+/// Repeats `operation` with an interrupt one instruction later each time, until
+/// it ends before the interrupt comes. Returns how many instructions that took.
 pub fn sweep(board: &impl Preempt, prepare: impl Fn(), operation: impl Fn()) -> u32 {
     sweep_dyn(board, &prepare, &operation)
 }
@@ -129,7 +130,8 @@ fn sweep_dyn(board: &dyn Preempt, prepare: &dyn Fn(), operation: &dyn Fn()) -> u
     for after in 1..LIMIT {
         prepare();
         let before = STRUCK.load(LOCAL);
-        // SeqCst, and below: the compiler moves nothing of the preparation past here.
+        // SeqCst, and below: the compiler moves no part of the preparation past
+        // this point.
         compiler_fence(Ordering::SeqCst);
         board.interrupt_after(after);
         COUNTING.store(true, LOCAL);
@@ -192,7 +194,7 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
     with_irq(world, world.register(), Writes::Retires, |_| {
         storm(world, board);
     });
-    world.settle(label, shelve);
+    world.check_all_reclaimed(label, shelve);
     board.print(format_args!(
         "{label}: {} objects, each reclaimed once",
         world.ledger.made()
@@ -206,7 +208,7 @@ fn deferred<S: Scheme, const W: usize>(
     deferred.expect("a slot is free")
 }
 
-/// Sweeps every operation; the interrupt uses a handle of its own.
+/// Sweeps every operation; the interrupt uses its own handle.
 #[inline(never)]
 fn operations<S: Scheme, const W: usize>(
     world: &'static World<S, W>,
@@ -224,11 +226,11 @@ fn operations<S: Scheme, const W: usize>(
     };
     // Enter, protect, read, leave.
     let read = sweep(board, tidy, || world.read(&main, 2));
-    // Retire while nobody is active: reclaims at once.
+    // Retire while no section is open: reclaims at once.
     let retire = sweep(board, tidy, || {
         world.replace(&main, 0);
     });
-    // Retire and publish while another section is active: pushes to its inbox.
+    // Retire and publish while another section is open: pushes to its inbox.
     let publish = sweep(board, tidy, || {
         let guard = other.enter();
         world.replace(&main, 0);

@@ -3,7 +3,7 @@
 use crate::Board;
 use portable_atomic::{AtomicUsize, Ordering};
 
-/// A meeting point that can be used any number of times by the same cores.
+/// A meeting point that the same cores can use any number of times.
 pub struct Rendezvous(AtomicUsize);
 
 impl Rendezvous {
@@ -12,7 +12,7 @@ impl Rendezvous {
     }
 }
 
-/// One core's place among the cores that run a test together.
+/// The role of one core among the cores that run a test together.
 pub struct Team {
     pub core: usize,
     pub cores: usize,
@@ -22,7 +22,8 @@ pub struct Team {
 impl Team {
     /// Returns when every core has called it as often as this one.
     pub fn wait(&self, board: &impl Board) {
-        // AcqRel: what a core did before it arrived is visible to all who leave.
+        // AcqRel: what a core did before it arrived is visible to all that
+        // leave.
         let before = self.meet.0.fetch_add(1, Ordering::AcqRel);
         let target = (before / self.cores + 1) * self.cores;
         // Acquire: pairs with the arrivals of the others.

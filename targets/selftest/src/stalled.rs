@@ -1,13 +1,14 @@
-//! A task stalls inside its section, and another one goes on replacing what it reads.
+//! A task stalls inside its section, and another one keeps replacing what it
+//! reads.
 //!
-//! A low-priority task protects an object and is preempted. The task that preempts it
-//! replaces the objects of a table, many times what the pool holds, before the first
-//! one gets the processor back. On one core the timer's interrupt does that; on several
-//! ones core 1 does, while core 0 waits.
+//! A low-priority task protects an object and is preempted. The task that
+//! preempts it replaces the objects of a table, many times what the pool holds,
+//! before the first one runs again. On one core the timer's interrupt does
+//! that; on several cores core 1 does, while core 0 waits.
 //!
-//! In robust mode a pool of [`Config::pool_size`] blocks, not one more, always has one,
-//! and no more than [`Config::most_pending`] objects wait. In basic mode the same job
-//! runs the pool dry.
+//! In robust mode a pool of exactly [`Config::pool_size`] blocks always has one
+//! free, and at most [`Config::most_pending`] objects wait. In basic mode the
+//! same job exhausts the pool.
 
 use crate::{
     Board, Preempt,
@@ -25,25 +26,26 @@ const TABLE: usize = 4;
 /// The table, and the object that is about to replace another one.
 const LIVE: usize = TABLE + 1;
 const BATCH: usize = 4;
-/// The objects that fill the table are of one era, and the next one is of another.
+/// The objects that fill the table are of one era, and the next one is of
+/// another.
 pub const CONFIG: Config = Config::new().batch::<BATCH>().era_step::<TABLE>();
 /// One section stalls at a time.
 pub const MOST_PENDING: usize = CONFIG.most_pending(SLOTS, 1, LIVE);
 const BLOCKS: usize = CONFIG.pool_size(SLOTS, 1, LIVE);
-// All schemes share the pool. The smallest board has room for so much.
+// All schemes share the pool. The smallest board has room for this many blocks.
 const _: () = assert!(BLOCKS <= 100);
 const UPDATES: usize = 20 * BLOCKS;
 
-/// The entry that the task protects when it stalls, and how many entries the other one
-/// replaces. The first time the last entry stays: the second time it is older than the
-/// section by all the eras of the first job.
+/// The entry that the task protects when it stalls, and how many entries the
+/// other one replaces. The first time the last entry stays: the second time it
+/// is older than the section by all the eras of the first job.
 const STALLS: [(usize, usize); 2] = [(0, TABLE - 1), (TABLE - 1, TABLE)];
 
 static POOL: Pool<Node, BLOCKS> = Pool::new();
 static LEDGER: Ledger = Ledger::new();
 
-/// Every access to the counts here is Relaxed: they are read after a rendezvous, or on
-/// one core.
+/// Every access to the counts here is Relaxed: they are read after a
+/// rendezvous, or on one core.
 const COUNT: Ordering = Ordering::Relaxed;
 
 /// The statics of one scheme.
@@ -85,7 +87,7 @@ impl<S: Scheme> Scene<S> {
             if ptr::eq(entry, &self.table[0]) {
                 self.eras[0].store(birth(object), COUNT);
             }
-            // Release: whoever loads the address sees the object.
+            // Release: a load of the address sees the object.
             entry.store(object, Ordering::Release);
         }
     }
@@ -93,7 +95,7 @@ impl<S: Scheme> Scene<S> {
     /// The low-priority task: protects an object and loses the processor.
     fn stall(&self, low: &Handle<'_, S>, entry: usize, preempted: impl FnOnce()) {
         let guard = low.enter();
-        // Acquire: pairs with the Release of whoever stored it.
+        // Acquire: pairs with the Release of the store.
         let object = guard.protect(&self.table[entry], Ordering::Acquire);
         // SAFETY: the table is full, and the guard protects it.
         let object: &Node = unsafe { &*object };
@@ -104,8 +106,8 @@ impl<S: Scheme> Scene<S> {
         drop(guard);
     }
 
-    /// The high-priority task: replaces objects until it has done its work or the pool
-    /// is dry.
+    /// The high-priority task: replaces objects until it has done its work or
+    /// the pool is empty.
     fn job(&self, high: &Handle<'_, S>, entries: usize) {
         for update in 0..UPDATES {
             let object = match POOL.alloc(high, Node::new(&LEDGER)) {
@@ -116,14 +118,16 @@ impl<S: Scheme> Scene<S> {
                 }
             };
             self.eras[1].store(birth(object), COUNT);
-            // An entry as often as a batch is long: each of the first batches then has
-            // one object that the stalled task may hold, and keeps all of its objects.
+            // Each entry as often as a batch is long: each of the first batches
+            // then has one object that the stalled task may hold, and keeps all
+            // of its objects.
             let entry = &self.table[update / BATCH % entries];
             let guard = high.enter();
-            // AcqRel: publishes the new object and takes over the old one.
+            // AcqRel: publishes the new object and acquires the old one.
             let old = guard.swap(entry, object, Ordering::AcqRel);
-            // SAFETY: the swap unlinked it, and it comes from a pool that is a static.
-            // `Handle::retire` would look at each object, and make no batch of young ones.
+            // SAFETY: the swap unlinked it, and it comes from a pool that is a
+            // static. `Handle::retire` would check each object, and make no
+            // batch of young ones.
             unsafe { guard.defer_retire(old, reclaim::pooled::<Node>) };
             drop(guard);
             self.peak.fetch_max(Self::pending(), COUNT);
@@ -131,7 +135,7 @@ impl<S: Scheme> Scene<S> {
         }
     }
 
-    /// The stalled task is back, and left its section.
+    /// The stalled task has resumed, and left its section.
     fn recover(&self, high: &Handle<'_, S>) {
         high.flush();
         assert_eq!(Self::pending(), 0, "objects wait though nobody reads");
@@ -147,7 +151,7 @@ impl<S: Scheme> Scene<S> {
         high.flush();
     }
 
-    /// Both handles are gone.
+    /// Both handles are released.
     fn judge(&self, board: &impl Board, label: &str, most_pending: Option<usize>) {
         LEDGER.check(label);
         assert_eq!(
@@ -177,7 +181,8 @@ impl<S: Scheme> Scene<S> {
         }
     }
 
-    /// A build whose eras begin just before the low word wraps: did it?
+    /// A build whose eras begin just before the low word wraps: checks that it
+    /// wrapped.
     fn judge_wrap(&self, board: &impl Board, label: &str) {
         if cfg!(all(hyaline_late_era, target_pointer_width = "32")) {
             let [first, last] = self.eras.each_ref().map(|era| era.load(COUNT));
@@ -192,17 +197,18 @@ impl<S: Scheme> Scene<S> {
 /// The bits of the low word of an era.
 const LOW: usize = usize::MAX >> 1;
 
-/// The low word of the era in which an object was made that is not published yet.
+/// The low word of the birth era of an object that is not published yet.
 fn birth(object: *mut Linked<Node>) -> usize {
-    // SAFETY: the object is the caller's alone; its header comes first, and the words
-    // after the header's first one are the birth, shifted by one, while the object lives.
+    // SAFETY: the object is valid and not published; its header comes first,
+    // and the words after the header's first one are the birth, shifted by one,
+    // while the object lives.
     let [low, high] = [1, 2].map(|at| unsafe { object.cast::<*mut ()>().add(at).read().addr() });
     (low >> 1 | high << (usize::BITS - 1)) & LOW
 }
 
 /// One core: the timer's interrupt is the high-priority task.
 ///
-/// `most_pending` is the bound to keep; without one the pool must run dry.
+/// `most_pending` is the bound to check; without one the pool must run out.
 pub fn by_interrupt<S: Scheme>(
     scene: &'static Scene<S>,
     board: &impl Preempt,

@@ -1,5 +1,5 @@
-//! The structures of the safe layer: a cell, a stack, a queue and a map, whose values
-//! notice when they are dropped twice or under somebody's eyes.
+//! The structures of the safe layer: a cell, a stack, a queue and a map, whose
+//! values detect a second drop and a drop while they are read.
 
 use crate::{
     Board, Preempt,
@@ -13,14 +13,14 @@ use hyaline::{
 };
 use portable_atomic::{AtomicUsize, Ordering};
 
-/// Places of each structure.
+/// Elements of each structure.
 const ROOM: usize = 4;
 /// Slots of each domain.
 pub const SLOTS: usize = 6;
 /// Rounds of each core.
 const ROUNDS: usize = 100_000;
 
-/// What can be done, by structure.
+/// The operations, by structure.
 #[derive(Clone, Copy)]
 enum Operation {
     Read,
@@ -79,14 +79,14 @@ impl<D: Domain> Structures<D> {
         Node::new(&self.ledger)
     }
 
-    /// Looks at a value that must hold still.
+    /// Checks a value that must not change.
     fn look(&self, node: Option<&Node>) {
         if node.is_some_and(|node| !node.holds(2)) {
             self.ledger.note_torn();
         }
     }
 
-    /// A value that came back.
+    /// A value that was returned.
     fn taken(&self, node: Option<Node>) {
         self.look(node.as_ref());
     }
@@ -149,10 +149,11 @@ impl<D: Domain> Structures<D> {
         handle.flush();
     }
 
-    /// Every place is free again, and not one more.
+    /// Every block is free again, and no more than every block.
     #[inline(never)]
     fn capacity_is_back(&'static self, handle: &Handle<D>, label: &str) {
-        // The last value that was popped from the queue left its place to the dummy.
+        // The last value that was popped from the queue left its block to the
+        // dummy.
         let queued = (0..ROOM).filter(|_| self.queue.push(handle, self.node()).is_ok());
         assert_eq!(queued.count(), ROOM - 1, "{label}: places of the queue");
         for key in 0..ROOM {
@@ -180,7 +181,7 @@ impl<D: Domain> Structures<D> {
             }
             versions += 1;
         }
-        // The current version had a place before.
+        // The current version had a block before.
         assert_eq!(versions, ROOM - 1, "{label}: versions of the cell");
         drop(guard);
         drop(reader);
@@ -189,13 +190,13 @@ impl<D: Domain> Structures<D> {
         assert!(replaced.is_ok(), "{label}: the versions do not come back");
     }
 
-    /// Checks that all is back; nobody else is at work.
+    /// Checks that every block came back; no other context is active.
     #[inline(never)]
-    fn settle(&'static self, label: &str) {
+    fn check_all_reclaimed(&'static self, label: &str) {
         let handle = D::register().expect("a slot is free");
         self.clear(&handle);
         self.capacity_is_back(&handle, label);
-        // The cell's first version has a place of its own.
+        // The cell's first version has its own block.
         let replaced = self.cell.replace(&handle, Some(self.node()));
         assert!(replaced.is_ok(), "{label}: the cell is full");
         self.clear(&handle);
@@ -205,22 +206,22 @@ impl<D: Domain> Structures<D> {
     }
 }
 
-/// Which handles the task and the interrupt have.
+/// The handles of the task and the interrupt.
 #[derive(Clone, Copy, Debug)]
 pub enum Handles {
     /// One each.
     Eager,
     /// One each; nothing is reclaimed in the interrupt.
     Deferred,
-    /// That of their CPU, which they share.
+    /// The handle of their CPU, which they share.
     PerCpu,
 }
 
 /// All of them.
 pub const HANDLES: [Handles; 3] = [Handles::Eager, Handles::Deferred, Handles::PerCpu];
 
-/// One core: each operation, with each operation on the same structure in an interrupt
-/// at each of its instructions.
+/// One core: each operation is interrupted at each of its instructions by each
+/// operation on the same structure.
 pub fn by_interrupt<D: Domain>(
     all: &'static Structures<D>,
     board: &impl Preempt,
@@ -241,7 +242,7 @@ pub fn by_interrupt<D: Domain>(
             sweeps(all, board, &task, &irq.expect("a slot is free"))
         }
     };
-    all.settle(label);
+    all.check_all_reclaimed(label);
     let [
         read,
         replace,
@@ -267,7 +268,7 @@ fn sweeps<D: Domain, Q: Role, R: Role>(
     irq: &Handle<D, R>,
 ) -> [u32; 10] {
     let idle = D::register().expect("a slot is free");
-    // Two values everywhere, and the rest of the places free.
+    // Two values everywhere, and the other blocks free.
     let prepare = || {
         task.flush();
         irq.flush();
@@ -305,8 +306,9 @@ fn sweeps<D: Domain, Q: Role, R: Role>(
     lengths
 }
 
-/// Takes everything out and puts something else in, so that a block that was given back too
-/// early is in use again, in another place, when the interrupted operation goes on (ABA).
+/// Takes everything out and puts something else in, so that a block that was
+/// freed too early is in use again, elsewhere, when the interrupted operation
+/// continues (ABA).
 fn burst<D: Domain, R: Role>(
     all: &'static Structures<D>,
     irq: &Handle<D, R>,
@@ -318,7 +320,8 @@ fn burst<D: Domain, R: Role>(
     };
     let [put, take] = [put, take].map(|operation| |key| all.act(irq, *operation, key));
     (0..ROOM).for_each(take);
-    // Where a pool begins to look for a block moves on with each.
+    // Each allocation moves the point where a pool begins to search for a
+    // block.
     for key in 0..shift {
         put(key);
         take(key);
@@ -328,7 +331,7 @@ fn burst<D: Domain, R: Role>(
     put(0);
 }
 
-/// Several cores: all do everything. Odd cores never reclaim.
+/// Several cores: all perform all operations. Odd cores never reclaim.
 pub fn by_core<D: Domain>(
     all: &'static Structures<D>,
     board: &impl Board,
@@ -346,7 +349,7 @@ pub fn by_core<D: Domain>(
         let made = all.ledger.made();
         // Relaxed: after the rendezvous.
         let full = all.full.load(Ordering::Relaxed);
-        all.settle(label);
+        all.check_all_reclaimed(label);
         board.print(format_args!(
             "{label}: structures ok, {made} values, {full} times full"
         ));
@@ -358,7 +361,8 @@ fn work<D: Domain, R: Role>(all: &'static Structures<D>, core: usize, handle: &H
     for round in 0..ROUNDS {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let [operation, key] = [random >> 16, random >> 24].map(|bits| bits as usize);
-        // All cores at one structure, one after the other; then at all of them.
+        // All cores on one structure, one structure after another; then on all
+        // of them.
         let phase = round / (ROUNDS / 5);
         let group = GROUPS.get(phase).copied().unwrap_or(&OPERATIONS);
         all.act(handle, group[operation % group.len()], key % ROOM);

@@ -1,5 +1,6 @@
-//! What one context does to another on one core, at every instruction of the other: asks
-//! it to restart, makes it wait for a section, evicts the dead; and what a budget allows.
+//! What one context does to another on one core, at every instruction of the
+//! other: requests a restart, makes it wait for a section, evicts the dead; and
+//! what a limit allows.
 
 use crate::{
     Preempt,
@@ -23,7 +24,7 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
     let waits = grace(world, board);
     let evictions = evict(world, board);
     let queued = budget(world, board);
-    world.settle(label, reclaim::pooled::<Node>);
+    world.check_all_reclaimed(label, reclaim::pooled::<Node>);
     assert_eq!(world.pool.available(), BLOCKS, "{label}: blocks are lost");
     board.print(format_args!(
         "{label}: interrupt asks for {restarts} restarts, delays {waits} tokens, \
@@ -75,8 +76,8 @@ fn restart<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl 
     inside.load(LOCAL)
 }
 
-/// The task polls a token while the interrupt begins and ends a section of its own, which
-/// lasts from one interrupt to the next.
+/// The task polls a token while the interrupt begins and ends its own section,
+/// which lasts from one interrupt to the next.
 fn grace<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl Preempt) -> usize {
     let task = world.register();
     let irq = world.collector.register_deferred();
@@ -103,7 +104,7 @@ fn grace<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl Pr
         let mut token = task.start_grace_period();
         if token.poll(&task) || token.poll(&task) {
             let ended = ended.load(LOCAL);
-            assert!(ended >= before, "a section of before the start is open");
+            assert!(ended >= before, "a section from before the start is open");
         } else {
             pending.set(Some(token));
         }
@@ -130,8 +131,9 @@ fn grace<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl Pr
     waits.load(LOCAL)
 }
 
-/// A task dies in its section, with objects that it retired; the interrupt takes its slot,
-/// at each instruction of what another task does, and nothing is lost.
+/// A task dies in its section, with objects that it retired; the interrupt
+/// takes its slot at each instruction of another task's operations, and nothing
+/// is lost.
 fn evict<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl Preempt) -> usize {
     let task = world.register();
     let dead: Cell<Option<HandleId>> = Cell::new(None);
@@ -178,8 +180,8 @@ fn evict<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl Pr
     evictions.load(LOCAL)
 }
 
-/// No call runs more reclaimers than it may, whatever the interrupt retires meanwhile.
-/// Returns how many objects a call left behind.
+/// No call runs more reclaimers than its limit, whatever the interrupt retires
+/// meanwhile. Returns how many objects a call left behind.
 fn budget<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl Preempt) -> usize {
     const WAITING: usize = 4;
     let task = world.register();
@@ -213,7 +215,7 @@ fn budget<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl P
         let before = world.ledger.dropped();
         let counted = call(&task);
         let reclaimed = world.ledger.dropped() - before;
-        assert_eq!(reclaimed, limit, "a budget that is used up, not more");
+        assert_eq!(reclaimed, limit, "the limit is used up and not exceeded");
         assert!(counted == reclaimed, "the count is exact");
     };
     striking(&interrupt, || {

@@ -29,7 +29,7 @@ pub fn suite<S: Scheme, B: Board, const W: usize>(
     team.wait(board);
     shelves(world, team.core);
     team.leader(board, || {
-        world.settle(label, shelve);
+        world.check_all_reclaimed(label, shelve);
         let nodes = world.ledger.made() - before;
         board.print(format_args!("{label}: torture ok, {nodes} objects"));
     });
@@ -37,7 +37,7 @@ pub fn suite<S: Scheme, B: Board, const W: usize>(
     team.wait(board);
     pooled(world, team.core);
     team.leader(board, || {
-        world.settle(label, reclaim::pooled::<Node>);
+        world.check_all_reclaimed(label, reclaim::pooled::<Node>);
         assert_eq!(
             world.pool.available(),
             BLOCKS,
@@ -53,7 +53,7 @@ pub fn suite<S: Scheme, B: Board, const W: usize>(
     });
 }
 
-/// Even cores mostly write, odd ones mostly read, and they change places half way.
+/// Even cores mostly write, odd ones mostly read, and they swap roles half-way.
 fn shelves<S: Scheme, const W: usize>(world: &'static World<S, W>, core: usize) {
     let handle = world.register();
     for round in 0..ROUNDS {
@@ -62,7 +62,7 @@ fn shelves<S: Scheme, const W: usize>(world: &'static World<S, W>, core: usize) 
         if round % write_every != 0 {
             world.read(&handle, 8);
         } else if !world.replace(&handle, core) {
-            // Other cores hold all of this core's nodes: help them along.
+            // Other cores hold all of this core's nodes: help to reclaim them.
             handle.flush();
         }
         if round % 1024 == 0 {
@@ -87,7 +87,8 @@ fn nested<S: Scheme, const W: usize>(
     world.look(&outer, 4);
 }
 
-/// The same over a pool. Now and then a core holds its guard until the pool is dry.
+/// The same with a pool. Occasionally a core holds its guard until the pool is
+/// empty.
 fn pooled<S: Scheme, const W: usize>(world: &'static World<S, W>, core: usize) {
     let handle = world.register();
     for round in 0..ROUNDS / 2 {

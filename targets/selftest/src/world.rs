@@ -21,7 +21,7 @@ pub struct World<S: Scheme, const WRITERS: usize> {
     pub ledger: Ledger,
     pub shelves: [Shelf<SHELF>; WRITERS],
     pub pool: Pool<Node, BLOCKS>,
-    /// How often the pool ran dry.
+    /// How often the pool was empty.
     pub dry: AtomicUsize,
 }
 
@@ -41,14 +41,14 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
         self.collector.register().expect("a slot is free")
     }
 
-    /// Reads the cell under a guard and notes what is wrong with it.
+    /// Reads the cell under a guard and counts a torn value.
     #[inline(never)]
     pub fn read<R: Role>(&'static self, handle: &Handle<'_, S, R>, times: u32) {
         let guard = handle.enter();
         self.look(&guard, times);
     }
 
-    /// Reads the cell under a guard that is there already.
+    /// Reads the cell under an existing guard.
     pub fn look<R: Role>(&'static self, guard: &Guard<'_, S, R>, times: u32) {
         // Acquire: the node's contents are visible with its address.
         let node = guard.protect(&self.cell, Ordering::Acquire);
@@ -60,7 +60,8 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
         }
     }
 
-    /// Protects the node in the cell and runs the body: afterwards the node is as it was.
+    /// Protects the node in the cell and runs the body: afterwards the node is
+    /// as before.
     pub fn watch<R: Role>(&'static self, guard: &Guard<'_, S, R>, body: impl FnOnce()) {
         // Acquire: as in `look`.
         let node = guard.protect(&self.cell, Ordering::Acquire);
@@ -85,16 +86,16 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
     /// Puts this node into the cell and retires the old one.
     #[inline(always)]
     pub fn exchange<R: Role>(&'static self, handle: &Handle<'_, S, R>, node: *mut Linked<Node>) {
-        // AcqRel: publishes the new node and takes over the old one.
+        // AcqRel: publishes the new node and acquires the old one.
         let old = self.cell.swap(node, Ordering::AcqRel);
         if !old.is_null() {
-            // SAFETY: the swap unlinked it, and one swap only can return it.
+            // SAFETY: the swap unlinked it, and only one swap can return it.
             unsafe { handle.retire(old, shelve) };
         }
     }
 
-    /// As [`replace`](Self::replace), but reclaims the old node without waiting. What
-    /// a control must catch.
+    /// As [`replace`](Self::replace), but reclaims the old node without
+    /// waiting: what a control must catch.
     #[inline(never)]
     pub fn replace_rashly<R: Role>(&'static self, handle: &Handle<'_, S, R>, shelf: usize) -> bool {
         let Some(node) = self.shelves[shelf].make(handle, &self.ledger) else {
@@ -103,22 +104,22 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
         // AcqRel: as in `replace`.
         let old = self.cell.swap(node, Ordering::AcqRel);
         if !old.is_null() {
-            // SAFETY: one swap only can return it; readers may still hold it, whose
-            // accesses are atomic and see its poison.
+            // SAFETY: only one swap can return it. Readers may still hold it;
+            // their accesses are atomic and see its poison.
             unsafe { shelve(old.cast()) };
         }
         true
     }
 
-    /// Puts this node into the cell and retires the old one, which is looked at until
-    /// the guard ends.
+    /// Puts this node into the cell and retires the old one, which is read
+    /// until the guard ends.
     pub fn swing<R: Role>(
         &'static self,
         guard: &Guard<'_, S, R>,
         node: *mut Linked<Node>,
         reclaim: Reclaimer,
     ) {
-        // AcqRel: publishes the new node and takes over the old one.
+        // AcqRel: publishes the new node and acquires the old one.
         let old = guard.swap(&self.cell, node, Ordering::AcqRel);
         // SAFETY: the swap unlinked it and only one swap can return it; the guard
         // keeps it readable until its drop.
@@ -132,7 +133,8 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
         }
     }
 
-    /// [`swing`](Self::swing) with a node of the pool. False when the pool is dry.
+    /// [`swing`](Self::swing) with a node of the pool. False when the pool is
+    /// empty.
     #[inline(never)]
     pub fn swing_pooled<R: Role>(
         &'static self,
@@ -144,16 +146,17 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
         node.is_ok()
     }
 
-    /// [`replace`](Self::replace) with a node of the pool. False when the pool is dry.
+    /// [`replace`](Self::replace) with a node of the pool. False when the pool
+    /// is empty.
     #[inline(never)]
     pub fn replace_pooled<R: Role>(&'static self, handle: &Handle<'_, S, R>) -> bool {
         let Ok(node) = self.pool.alloc(handle, Node::new(&self.ledger)) else {
             return false;
         };
-        // AcqRel: publishes the new node and takes over the old one.
+        // AcqRel: publishes the new node and acquires the old one.
         let old = self.cell.swap(node, Ordering::AcqRel);
         if !old.is_null() {
-            // SAFETY: the swap unlinked it, and one swap only can return it.
+            // SAFETY: the swap unlinked it, and only one swap can return it.
             unsafe { handle.retire(old, reclaim::pooled::<Node>) };
         }
         true
@@ -170,8 +173,8 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
         self.ledger.made() - self.ledger.dropped()
     }
 
-    /// Takes the node out of the cell and checks that every node came back.
-    pub fn settle(&'static self, label: &str, reclaim: unsafe fn(*mut Link)) {
+    /// Takes the node out of the cell and checks that every node was reclaimed.
+    pub fn check_all_reclaimed(&'static self, label: &str, reclaim: unsafe fn(*mut Link)) {
         let handle = self.register();
         // AcqRel: as in `replace`.
         let last = self.cell.swap(core::ptr::null_mut(), Ordering::AcqRel);

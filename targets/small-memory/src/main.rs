@@ -1,17 +1,17 @@
 //! The sizes of the README with the default configuration, on a Cortex-M4.
 //!
-//! | who | what it does |
+//! | context | what it does |
 //! |---|---|
 //! | the timer's interrupt, a deferred handle | reads and replaces both cells, and queues events |
 //! | `main`, an eager handle | updates both cells, and takes the events out |
 //!
-//! A call may be refused only if what is in use or in the hands of a call that was
-//! preempted explains it: `main` is never preempted by anyone who would stay inside, so
-//! it is refused nothing. The interrupt may come when `main` is inside an update, which
-//! then holds one version; a cell of two has no other.
+//! A call may be refused only if what is in use or held by a preempted call
+//! explains it. `main` is never preempted by a context that stays inside, so it
+//! is refused nothing. The interrupt may come when `main` is inside an update,
+//! which then holds one version; a cell of two has no other.
 //!
-//! Runs for a second of the machine's time; built with `SMALL_MEMORY_INTERRUPTS=6000000`
-//! for ten minutes.
+//! Runs for a second of the machine's time; built with
+//! `SMALL_MEMORY_INTERRUPTS=6000000` for ten minutes.
 
 #![no_std]
 #![no_main]
@@ -28,7 +28,7 @@ use semihosting::println;
 
 domain!(App: Collector<8> = Collector::new());
 
-/// A table of which each entry tells whose it is.
+/// A table in which each entry names its writer.
 struct Table {
     version: u32,
     entries: [u32; 16],
@@ -51,12 +51,13 @@ static TABLE: RcuCell<Table, 4, App> = RcuCell::new(Table::new(0));
 static SMALL: RcuCell<Table, 2, App> = RcuCell::new(Table::new(0));
 static EVENTS: Queue<u32, 4, App> = Queue::new();
 
-/// What one context did. Relaxed, all: there is one core, and nothing hangs on it.
+/// The work of one context. Relaxed, all: there is one core, and nothing
+/// depends on the counts.
 struct Counts {
     written: AtomicU32,
-    /// Refused though nothing explains it.
+    /// Refused although nothing explains it.
     refused: AtomicU32,
-    /// Refused while somebody else was inside.
+    /// Refused while the other context was inside.
     held: AtomicU32,
 }
 
@@ -87,7 +88,7 @@ static BUSY: AtomicBool = AtomicBool::new(false);
 /// Events that are queued.
 static QUEUED: AtomicU32 = AtomicU32::new(0);
 
-/// The next one comes after so many cycles, never in step with `main`.
+/// The next one comes after this many cycles, never in step with `main`.
 const CYCLES: [u32; 7] = [2_500, 2_511, 997, 4_001, 1_013, 3_333, 1_777];
 
 #[exception]
@@ -112,13 +113,13 @@ fn SysTick() {
     let queued = EVENTS.push(handle, tick).is_ok();
     QUEUED.store(QUEUED.load(Relaxed) + u32::from(queued), Relaxed);
     INTERRUPT.note(queued, busy || full);
-    // SAFETY: the interrupt is the one user of the timer once `main` has started it.
+    // SAFETY: only the interrupt uses the timer once `main` has started it.
     let timer = unsafe { &*cortex_m::peripheral::SYST::PTR };
     // SAFETY: any value is allowed.
     unsafe { timer.rvr.write(CYCLES[tick as usize % CYCLES.len()]) };
 }
 
-/// So many interrupts, from the environment of the build.
+/// The number of interrupts, from the environment of the build.
 const INTERRUPTS: u32 = match option_env!("SMALL_MEMORY_INTERRUPTS") {
     Some(number) => match u32::from_str_radix(number, 10) {
         Ok(number) => number,
@@ -143,7 +144,8 @@ fn main() -> ! {
             Table::new(old.version.wrapping_add(1))
         };
         BUSY.store(true, Relaxed);
-        // What an update returns keeps its section open: not here.
+        // What an update returns keeps its section open, so it is dropped at
+        // once.
         let table = TABLE.update(&handle, update).is_ok();
         let small = SMALL.update(&handle, update).is_ok();
         BUSY.store(false, Relaxed);
@@ -158,7 +160,7 @@ fn main() -> ! {
             cortex_m::interrupt::free(|_| QUEUED.store(QUEUED.load(Relaxed) - 1, Relaxed));
         }
         BUSY.store(false, Relaxed);
-        // Quiet times, in which the interrupt finds nobody inside.
+        // Quiet times, in which the interrupt finds no call under way.
         for _ in 0..TICKS.load(Relaxed) % 64 {
             cortex_m::asm::nop();
         }
@@ -172,13 +174,13 @@ fn main() -> ! {
         println!("{name}: {refused} refused");
         assert_eq!(refused, 0);
     }
-    // Everything is closed: each block but those in use is free.
+    // Everything is closed: each block is free except those in use.
     assert_eq!((TABLE.available(), SMALL.available()), (3, 1));
     println!("every version but those in use is free");
     semihosting::process::exit(0)
 }
 
-/// The default handler loops for ever, which looks like a hang from outside.
+/// The default handler loops forever, which looks like a hang from outside.
 #[exception]
 unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {
     semihosting::process::exit(3)

@@ -1,10 +1,11 @@
-//! The stack that each call needs, in a state in which it has much to do: others are
-//! active, inboxes are full, retired objects wait to be published, others can be reclaimed.
+//! The stack that each call needs, in a state in which it has much to do: other
+//! sections are open, inboxes are full, retired objects wait to be published,
+//! others can be reclaimed.
 //!
-//! What a call inlines into its caller counts as its own, as it comes on top of what the
-//! caller has. Reclaimers count with what they need themselves: here it is next to nothing,
-//! a store that gives a block back to its pool. Optimised for speed, as `cargo build
-//! --release` does it.
+//! What a call inlines into its caller counts as its own, because it adds to
+//! the caller's stack. Reclaimers count with their own needs: here almost
+//! nothing, a store that returns a block to its pool. Optimised for speed, as
+//! `cargo build --release` does it.
 
 #![no_std]
 #![no_main]
@@ -19,7 +20,7 @@ use stack::Rows;
 
 // SAFETY: the board has one core.
 const ONE_CORE: SingleCore = unsafe { SingleCore::new() };
-/// A batch that is full soon, and an era that goes on with each object.
+/// A batch that is full soon, and an era that advances with each object.
 const CONFIG: Config<SingleCore> = Config::new()
     .barrier(ONE_CORE)
     .batch::<{ raw::BATCH }>()
@@ -49,7 +50,7 @@ fn main() -> ! {
     semihosting::process::exit(0)
 }
 
-/// The default handler loops for ever, which looks like a hang from outside.
+/// The default handler loops forever, which looks like a hang from outside.
 #[cortex_m_rt::exception]
 unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {
     semihosting::process::exit(3)

@@ -47,9 +47,9 @@ impl<S: Scheme> World<S> {
         unsafe { guard.defer_retire(object, reclaim::pooled::<u32>) };
     }
 
-    /// Makes work for everyone. One reader leaves without a look at its inbox, in which
-    /// there are objects that only it held, and others that another reader holds, too; and a
-    /// deferred handle has retired some, which nobody has published.
+    /// Makes work for every call. One reader leaves without draining its inbox,
+    /// which contains objects that only it held, and others that another reader
+    /// holds, too. A deferred handle has retired some that are not published.
     fn crowd<'r>(&'static self, task: &Handle<'_, S>, crowd: &'r Crowd<S>) -> Guard<'r, S> {
         let gone = crowd.gone.enter();
         for _ in 0..BATCH {
@@ -70,7 +70,8 @@ impl<S: Scheme> World<S> {
         stays
     }
 
-    /// Measures a call that must give blocks back, or it is not the worst state.
+    /// Measures a call that must free blocks, otherwise it is not the worst
+    /// state.
     fn reclaiming<T>(
         &'static self,
         rows: &mut Rows,
@@ -83,14 +84,15 @@ impl<S: Scheme> World<S> {
         value
     }
 
-    /// In robust mode a guard holds only what is older than its last protected read.
+    /// In robust mode a guard holds only what is older than its last protected
+    /// read.
     fn look<R: Role>(&'static self, guard: &Guard<'_, S, R>) {
         // Acquire: as every reader.
         guard.protect(&self.cell, Ordering::Acquire);
     }
 }
 
-/// The others.
+/// The other handles.
 struct Crowd<S: Scheme> {
     /// Leaves without reclaiming: its inbox stays full.
     gone: Handle<'static, S, Deferred>,
@@ -100,8 +102,8 @@ struct Crowd<S: Scheme> {
 
 pub fn measure<S: Scheme>(world: &'static World<S>, rows: &mut Rows) {
     let crowd = &Crowd {
-        // In this order: what waited for the one that is gone does not come to wait
-        // for the one that stays.
+        // In this order: what waited for the section that ended must not wait
+        // next for the one that stays.
         stays: world.register(),
         gone: world.register_deferred(),
         irq: world.register_deferred(),
@@ -126,13 +128,13 @@ fn reading<S: Scheme>(
     rows: &mut Rows,
 ) {
     let guard = rows.measure("enter", || task.enter());
-    // Robust mode: the era goes on, and is to be published.
+    // Robust mode: the era advances, and has to be published.
     let object = world.alloc(task);
     // SAFETY: from this pool and never published.
     unsafe { world.pool.free(object) };
     rows.measure("protect", || world.look(&guard));
     rows.measure("leave, nothing waits", || drop(guard));
-    // The last reference to two batches is in the inbox.
+    // The last objects of two chains are in the inbox.
     let reader = world.register();
     let fill = |guard: &Guard<'_, S>| {
         for _ in 0..2 * BATCH {
@@ -164,7 +166,7 @@ fn retiring<S: Scheme>(
     crowd: &Crowd<S>,
     rows: &mut Rows,
 ) {
-    // The crowd leaves one object in the batch.
+    // The other handles leave one object in the batch.
     for (name, more) in [("defer_retire", 0), ("defer_retire, publishes", BATCH - 2)] {
         let held = world.crowd(task, crowd);
         let guard = task.enter();

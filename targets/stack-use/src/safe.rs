@@ -24,15 +24,15 @@ impl<D: Domain> Structures<D> {
     }
 }
 
-/// Calls are repeated until there is no room: the deepest of them is the one that finds
-/// none, and flushes.
+/// Calls are repeated until there is no room: the deepest of them is the one
+/// that finds none, and flushes.
 pub fn measure<D: Domain>(all: &'static Structures<D>, rows: &mut Rows) {
     let (task, reader) = (D::register(), D::register());
     let (task, reader) = (&task.expect("free"), &reader.expect("free"));
     let guard = reader.enter();
     rows.measure("RcuCell::read", || all.cell.read(&guard)[0]);
     rows.measure("RcuCell::snapshot", || all.cell.snapshot(task)[0]);
-    // A reader who keeps every version.
+    // A reader that keeps every version.
     rows.measure("RcuCell::replace", || {
         while all
             .cell

@@ -1,5 +1,5 @@
-//! How deep a call goes: the stack below is painted, and what the call painted over is
-//! what it used.
+//! How deep a call goes: the stack below is painted, and what the call
+//! overwrote is what it used.
 
 use core::arch::asm;
 
@@ -7,7 +7,8 @@ use core::arch::asm;
 const DEPTH: usize = 4096;
 const PAINT: u32 = 0x5AFE_5AFE;
 
-/// Bytes of stack that the operation uses, with the call. Interrupts are off.
+/// Bytes of stack that the operation uses, including the call. Interrupts are
+/// off.
 #[inline(never)]
 fn touched(operation: &mut dyn FnMut()) -> usize {
     let top: usize;
@@ -15,8 +16,8 @@ fn touched(operation: &mut dyn FnMut()) -> usize {
     unsafe { asm!("mov {}, sp", out(reg) top, options(nomem, nostack)) };
     let words = || (top - DEPTH..top).step_by(size_of::<u32>());
     for address in words() {
-        // SAFETY: below the stack pointer, where nothing is kept and, with interrupts
-        // off, nobody writes; the board has 4 MiB of memory.
+        // SAFETY: below the stack pointer, where nothing is kept and, with
+        // interrupts off, no other code writes; the board has 4 MiB of memory.
         unsafe { (address as *mut u32).write_volatile(PAINT) };
     }
     operation();
@@ -33,7 +34,7 @@ fn touched(operation: &mut dyn FnMut()) -> usize {
 pub struct Rows {
     rows: [(&'static str, usize); 48],
     len: usize,
-    /// What measuring itself costs.
+    /// The stack use of the measurement itself.
     own: usize,
 }
 

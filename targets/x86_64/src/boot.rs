@@ -5,8 +5,8 @@
 
 use core::arch::global_asm;
 
-/// Where the real-mode code of the other cores is copied; a SIPI vector is a page
-/// number below 1 MiB.
+/// Where the real-mode code of the other cores is copied; a SIPI vector is a
+/// page number below 1 MiB.
 const TRAMPOLINE: usize = 0x8000;
 const LOCAL_APIC: usize = 0xFEE0_0000;
 const COMMAND: usize = LOCAL_APIC + 0x300;
@@ -64,7 +64,7 @@ global_asm!(
     "movl %eax, %ds",
     "movl %eax, %es",
     "movl %eax, %ss",
-    // The core's number is the order of arrival, the boot core's is 0.
+    // The core's number is its order of arrival; the boot core's is 0.
     "movl $1, %edi",
     "lock xaddl %edi, arrived",
     "movl %edi, %eax",
@@ -125,11 +125,12 @@ unsafe extern "C" {
     static trampoline_end: u8;
 }
 
-/// Starts every other core with INIT and SIPI to all but the caller.
+/// Starts all other cores with INIT and SIPI.
 pub fn start_others() {
-    // SAFETY: the trampoline page is free memory below 1 MiB and identity-mapped;
-    // the command register is the local APIC's own. A core runs the trampoline,
-    // which needs nothing but that page, and then waits for nobody.
+    // SAFETY: the trampoline page is free memory below 1 MiB and
+    // identity-mapped; the command register is the local APIC's own. A core
+    // runs the trampoline, which needs only that page, and waits for no other
+    // core.
     unsafe {
         let start = &raw const trampoline_start;
         let bytes = (&raw const trampoline_end).offset_from_unsigned(start);

@@ -1,9 +1,9 @@
-//! Walks through stacks and queues, and calls that return what they put.
+//! Iteration over stacks and queues, and calls that return what they put.
 
 use super::*;
 
 schemes! {
-    // A walk stands on a node while it and the one below are popped, and a
+    // An iterator is at a node while it and the one below are popped, and a
     // block comes back.
     stack_walk_against_pops<2, 1> {
         let stack = Leaked::new(Stack::<u32, 2, D>::new());
@@ -23,14 +23,14 @@ schemes! {
             two
         });
         assert_eq!([shared.pop(&one), shared.pop(&one)], [Some(2), Some(1)]);
-        // There may be no block.
+        // There may be no free block.
         let _ = shared.push(&one, 3);
         drop(one);
         join([walking]);
         stack.close();
     }
 
-    // A walk stands on a node while that and its successor, which is younger,
+    // An iterator is at a node while that and its successor, which is younger,
     // are popped, and the successor's block is reclaimed.
     queue_walk_against_pops<2, 1> {
         let queue = Leaked::new(Queue::<u32, 4, D>::new());
@@ -47,7 +47,7 @@ schemes! {
             drop(guard);
             two
         });
-        // What is pushed from here on is of a later era.
+        // What is pushed from here on has a later era.
         assert!(clock.0.push(&one, 0).is_ok() && clock.0.pop(&one).is_some());
         for n in 2..=3 {
             assert!(shared.push(&one, n).is_ok());
@@ -62,7 +62,7 @@ schemes! {
         clock.close();
     }
 
-    // A count is one that the stack had, or the queue.
+    // A count is one that the stack, or the queue, really had.
     counts_against_push_and_pop<2, 1> {
         let stack = Leaked::new(Stack::<u32, 3, D>::new());
         let queue = Leaked::new(Queue::<u32, 4, D>::new());
@@ -133,15 +133,15 @@ schemes! {
         assert_eq!(alive(&life), 0);
     }
 
-    // What a call put and returns is removed and reclaimed by another thread:
-    // it is younger than the section of the call.
+    // Another thread removes and reclaims what a call put and returns: it is
+    // younger than the section of the call.
     map_get_or_insert_against_remove<2, 1> {
         let life = Arc::new(());
         let map = Leaked::new(Map::<u32, _, 1, 2, D>::new());
         let shared = map.0;
         let (one, two) = (D::register().unwrap(), D::register().unwrap());
         let removing = thread::spawn(move || {
-            // Moves the clock on.
+            // Advances the clock.
             shared.remove(&two.enter(), &1);
             two.flush();
             two

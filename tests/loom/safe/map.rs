@@ -1,12 +1,40 @@
-//! Walks along a bucket, and what happens to it meanwhile.
+//! Traversals of a bucket, and changes during them.
 
 use super::*;
 
+type Tracks<D> = Map<Tracked, u32, 1, 4, D>;
+
+/// A thread that looks up the second of two keys.
+fn walk<D: Domain>(
+    map: &'static Tracks<D>,
+    handle: Handle<D>,
+    life: &Arc<()>,
+) -> thread::JoinHandle<Handle<D>> {
+    let goal = Tracked::new(2, life);
+    thread::spawn(move || {
+        let guard = handle.enter();
+        let seen = map.get(&guard, &goal).copied();
+        assert!(seen.is_none_or(|number| number == 2));
+        drop(guard);
+        handle
+    })
+}
+
+/// Removes both keys.
+fn remove_both<D: Domain>(map: &'static Tracks<D>, handle: Handle<D>, life: &Arc<()>) {
+    for key in 1..=2 {
+        let goal = Tracked::new(key, life);
+        assert_eq!(map.remove(&handle.enter(), &goal), Some(&key));
+        // Not in one batch with the other: the old one holds back the new one.
+        handle.flush();
+    }
+}
+
 schemes! {
-    // A walk meets the removal of the node it stands on, and of the one after.
+    // A traversal meets the removal of its current node, and of the next one.
     map_get_against_removes<2, 1> {
         let life = Arc::new(());
-        let map = Leaked::new(Map::<Tracked, u32, 1, 4, D>::new());
+        let map = Leaked::new(Tracks::<D>::new());
         let shared = map.0;
         let (one, two) = (D::register().unwrap(), D::register().unwrap());
         let guard = two.enter(); // older than the nodes, in eras
@@ -14,57 +42,32 @@ schemes! {
             assert!(shared.insert(&one, Tracked::new(key, &life), key).is_ok());
         }
         drop(guard);
-        let goal = Tracked::new(2, &life);
-        let walking = thread::spawn(move || {
-            let guard = two.enter();
-            let seen = shared.get(&guard, &goal).copied();
-            assert!(seen.is_none_or(|number| number == 2));
-            drop(guard);
-            two
-        });
-        for key in 1..=2 {
-            let goal = Tracked::new(key, &life);
-            assert_eq!(shared.remove(&one.enter(), &goal), Some(&key));
-            // Not in one batch with the other: the old holds back the new.
-            one.flush();
-        }
-        drop(one);
+        let walking = walk(shared, two, &life);
+        remove_both(shared, one, &life);
         join([walking]);
         assert_eq!(alive(&life), 0);
         map.close();
     }
 
-    // The nodes are younger than the walk: robust mode has to protect them one
-    // by one.
+    // The nodes are younger than the traversal: robust mode has to protect them
+    // one by one.
     map_get_against_set_and_removes<2, 1> {
         let life = Arc::new(());
-        let map = Leaked::new(Map::<Tracked, u32, 1, 4, D>::new());
+        let map = Leaked::new(Tracks::<D>::new());
         let shared = map.0;
         let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.insert(&one, Tracked::new(1, &life), 1).is_ok());
-        let goal = Tracked::new(2, &life);
-        let walking = thread::spawn(move || {
-            let guard = two.enter();
-            let seen = shared.get(&guard, &goal).copied();
-            assert!(seen.is_none_or(|number| number == 2));
-            drop(guard);
-            two
-        });
+        let walking = walk(shared, two, &life);
         assert!(shared.insert(&one, Tracked::new(2, &life), 2).is_ok());
-        for key in 1..=2 {
-            let goal = Tracked::new(key, &life);
-            assert_eq!(shared.remove(&one.enter(), &goal), Some(&key));
-            // Not in one batch with the other: the old holds back the new.
-            one.flush();
-        }
-        drop(one);
+        remove_both(shared, one, &life);
         join([walking]);
         assert_eq!(alive(&life), 0);
         map.close();
     }
 
-    // Neighbours go at the same time: the link that one is to be unlinked from
-    // may be marked itself. Neither stays, and a node before them does.
+    // Neighbours are removed at the same time: the link that one is to be
+    // unlinked from may be marked itself. Neither stays, and a node before them
+    // does.
     map_remove_against_remove<2, 1> {
         let life = Arc::new(());
         let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
@@ -85,7 +88,8 @@ schemes! {
         assert_eq!(alive(&life), 0);
     }
 
-    // Neighbours go and come: the insert must not hang on a node that goes.
+    // Neighbours are removed and inserted: the insert must not link to a node
+    // that is being removed.
     map_insert_against_remove<2, 1> {
         let life = Arc::new(());
         let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
@@ -111,8 +115,8 @@ schemes! {
         assert_eq!(alive(&life), 0);
     }
 
-    // A key is replaced while it is read and while another one is replaced:
-    // it is never missing.
+    // A key is replaced while it is read and while another one is replaced: it
+    // is never missing.
     map_get_against_replace<2, 1> {
         let life = Arc::new(());
         let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
@@ -158,8 +162,8 @@ schemes! {
         map.close();
     }
 
-    // Who comes by a new link sees what is behind it: a key that is there all
-    // the time is found, while one before it is inserted.
+    // A thread that follows a new link sees what is behind it: a key that is
+    // present throughout is found, while one before it is inserted.
     map_get_past_insert<2, 1> {
         let life = Arc::new(());
         let map = Leaked::new(Map::<u32, _, 1, 2, D>::new());
@@ -202,9 +206,9 @@ schemes! {
     }
 }
 
-// One thread links a node behind another, which a second thread removes: a
-// third one comes by the node on the link of the second. Eras are of no matter
-// here, and would take minutes.
+// One thread links a node behind another, which a second thread removes. A
+// third one reaches the node through the link of the second. Eras are
+// irrelevant here, and would take minutes.
 mod map_get_past_remove {
     use super::*;
     schemes!(basic: Basic, 3, 1, {

@@ -1,24 +1,24 @@
 //! Blocks that come back: into the structure they are from, and into another
-//! one that shares its pool. A thread stalls with a node in hand while the
+//! one that shares its pool. A thread stalls with a node loaded while the
 //! others bring its block into use again.
 //!
 //! A block that comes back too early gets a new header, and the stalled thread
-//! looks at the header that it knows: that is what loom reports.
+//! reads the old one: that is what loom reports.
 //!
-//! The long ones have a lower bound of preemptions: what it takes to see it.
+//! The long models have a lower preemption bound: what the failure needs.
 
 use hyaline::safe::{Guard, InPool, Node};
 
 use super::*;
 
-/// A handle whose section is open, for another thread: what is made from now
-/// on is younger than the section.
+/// A handle whose section is open, for another thread: what is made from now on
+/// is younger than the section.
 struct Inside<D: Domain> {
     guard: Guard<'static, D>,
     handle: &'static Handle<D>,
 }
 
-// SAFETY: guard and handle go to the other thread together.
+// SAFETY: guard and handle move to the other thread together.
 unsafe impl<D: Domain> Send for Inside<D> {}
 
 impl<D: Domain> Inside<D> {
@@ -36,9 +36,10 @@ impl<D: Domain> Inside<D> {
 }
 
 schemes! {
-    // A pop stalls with the top and the node below in hand. Both nodes go, the
-    // lower one's block into another stack, and the upper one's comes back:
-    // the exchange of the pop would then bring the other stack's node here.
+    // A pop stalls with the top and the node below loaded. Both nodes are
+    // popped, the lower one's block goes into another stack, and the upper
+    // one's comes back: the exchange of the pop would then link the other
+    // stack's node here.
     reuse_from_stack_to_stack<2, 1> {
         let life = Arc::new(());
         let pool = Leaked::new(Pool::<Node<_>, 2>::new());
@@ -74,8 +75,8 @@ schemes! {
         assert_eq!(alive(&life), 0);
     }
 
-    // A pop stalls with the dummy in hand. The dummy goes, and its block into
-    // a stack.
+    // A pop stalls with the dummy loaded. The dummy is popped, and its block
+    // goes into a stack.
     reuse_from_queue_to_stack<2, 1> {
         let life = Arc::new(());
         let pool = Leaked::new(Pool::<Node<_>, 2>::new());
@@ -105,8 +106,8 @@ schemes! {
     }
 
     // A push stalls before it swings the tail. A pop takes the value, and must
-    // not leave the tail at the node that it retires: the push, when it goes
-    // on, ends the section that held that back.
+    // not leave the tail at the node that it retires: the push, when it
+    // continues, ends the section that held that node back.
     reuse_of_the_last_node<2, 1> {
         let life = Arc::new(());
         let queue = Leaked::new(Queue::<_, 3, D>::new());
@@ -122,7 +123,7 @@ schemes! {
             (two, pushed)
         });
         let seen = shared.pop(&one).map(|value| value.get());
-        // The other thread alone holds the node back.
+        // Only the other thread holds the node back.
         one.flush();
         let mine = shared.push(&one, Tracked::new(4, &life)).is_ok();
         let (two, pushed) = pushing.join().unwrap();
@@ -137,10 +138,10 @@ schemes! {
     }
 }
 
-/// Nodes that are younger than the section that meets them: each has to come
-/// out of `protect`. A matter of robust mode. (For the node after the dummy
-/// see `queue_pop_against_reuse`: it has to be younger than the look at the
-/// dummy.)
+/// Nodes that are younger than the section that meets them: each has to be
+/// loaded by `protect`. This matters in robust mode. (For the node after the
+/// dummy see `queue_pop_against_reuse`: it has to be younger than the load of
+/// the dummy.)
 mod younger {
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// The kinds of items that have one of their own. Methods of a trait have the
+/// The kinds of items that have their own example. Methods of a trait share the
 /// trait's, fields and variants that of their type.
 const KINDS: [&str; 9] = [
     "function",
@@ -39,14 +39,14 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// An item and its kind. One of another crate is not there.
+    /// An item and its kind; `None` for one of another crate.
     fn item(&self, id: &Value) -> Option<(&'a Value, &'a str, &'a Value)> {
         let item = self.index.get(id.to_string())?;
         let (kind, inner) = item["inner"].as_object()?.iter().next()?;
         Some((item, kind, inner))
     }
 
-    /// What a module, or what it exports, makes public.
+    /// What a module, or its exports, make public.
     fn module(&mut self, id: &Value, path: &str) {
         let Some((_, "module", inner)) = self.item(id) else {
             return;

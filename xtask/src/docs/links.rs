@@ -7,12 +7,12 @@ use pulldown_cmark::{BrokenLink, Event, Options, Parser, Tag, TagEnd};
 /// Texts of the pages, by their path in the repository.
 type Pages = BTreeMap<String, String>;
 
-/// Where docs.rs has what `cargo doc` makes, and the sources.
+/// Where docs.rs has the output of `cargo doc`, and the sources.
 const DOCS: &str = "https://docs.rs/hyaline";
 const SOURCES: &str = "https://docs.rs/crate/hyaline/latest/source/";
 
-/// What is wrong, a line each. `exists` is for paths in the repository, `html`
-/// reads a file that rustdoc made.
+/// The complaints, one per line. `exists` is for paths in the repository,
+/// `html` reads a file that rustdoc made.
 pub fn dead(
     pages: &Pages,
     exists: &dyn Fn(&str) -> bool,
@@ -38,7 +38,7 @@ pub fn dead(
                     anchor.is_empty() || text.contains(&format!("id=\"{anchor}\""))
                 })
             } else if address.contains(':') {
-                // Another site: a network is not for a check.
+                // Another site: a check must not depend on a network.
                 true
             } else {
                 let target = join(path, address);
@@ -76,7 +76,7 @@ fn join(page: &str, address: &str) -> String {
 #[derive(Default)]
 struct Page {
     links: BTreeSet<String>,
-    /// Names of items in brackets, which a reader would see as brackets.
+    /// Names of items in brackets, which would appear as brackets.
     undefined: BTreeSet<String>,
     /// The anchors of the headings.
     headings: BTreeSet<String>,

@@ -140,7 +140,7 @@ impl Crate {
 
     fn files_of(&self, module: usize, path: &[String]) -> BTreeSet<String> {
         let mut files = BTreeSet::new();
-        // One name alone is no module: a variable may have its name.
+        // A single name is not a module: a variable may have its name.
         let children = &self.modules[module].children;
         if path.len() > 1 || path.iter().all(|name| !children.contains_key(name)) {
             self.resolve(module, path, &mut files, 0);
@@ -148,9 +148,9 @@ impl Crate {
         files
     }
 
-    /// The file of a method, if no other one has this name, and its type is
-    /// another file's: those of a type's own file come with the type. Where a
-    /// name is shared the text does not tell which one is meant.
+    /// The file of a method, if no other method has this name and its type is
+    /// in another file: methods in a type's own file come with the type. If a
+    /// name is shared, the text does not tell which one is meant.
     fn extension(&self, name: &str) -> BTreeSet<String> {
         let mut named = Vec::new();
         for (module, here) in self.modules.iter().enumerate() {
@@ -170,7 +170,7 @@ impl Crate {
         elsewhere.then(|| file.clone()).into_iter().collect()
     }
 
-    /// The files that define what a path names in a module; none if it is
+    /// The files that define what a path in a module names; none if it is
     /// another crate's. `pub use` is followed to the end.
     fn resolve(&self, module: usize, path: &[String], files: &mut BTreeSet<String>, depth: usize) {
         // Two globs may lead to each other.

@@ -1,4 +1,4 @@
-//! The names in the text of one module, without the modules in it.
+//! The names in the text of one module, without its nested modules.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ use syn::{
 #[derive(Default)]
 pub struct Names {
     pub items: HashSet<String>,
-    /// Macros that are the crate's.
+    /// Macros that the crate defines.
     pub exported: Vec<String>,
     /// Names that `use` brings in.
     pub aliases: HashMap<String, Vec<String>>,
@@ -23,23 +23,23 @@ pub struct Names {
 
 pub struct Method {
     pub name: String,
-    /// The type, of an `impl` without a trait.
+    /// The type of an `impl` without a trait.
     pub of: Option<Vec<String>>,
 }
 
-/// A name as the text has it.
+/// A name as it is in the text.
 pub enum Used {
     Path(Vec<String>),
     Method(String),
 }
 
 impl Names {
-    /// Reads one item that is no module.
+    /// Reads one item that is not a module.
     pub fn read(&mut self, item: &Item) {
         self.visit_item(item);
     }
 
-    /// `pub(crate)` in what a macro is given names nothing.
+    /// `pub(crate)` in a macro's input names nothing.
     fn path(&mut self, path: Vec<String>) {
         let keywords = ["crate", "self", "super"];
         if !matches!(path.as_slice(), [only] if keywords.contains(&only.as_str())) {
@@ -92,13 +92,13 @@ impl Names {
         if !exported {
             self.path(path.clone());
         }
-        // `use {name}` of what is here already, a macro.
+        // `use {name}` of something defined here, a macro.
         if path.len() > 1 {
             self.aliases.insert(name, path);
         }
     }
 
-    /// The paths and calls in what a macro is given.
+    /// The paths and calls in a macro's input.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path = Vec::new();
         let mut colons = 0;
@@ -136,10 +136,10 @@ impl Names {
 }
 
 impl<'ast> Visit<'ast> for Names {
-    /// Links in doc comments are no imports.
+    /// Links in doc comments are not imports.
     fn visit_attribute(&mut self, _: &'ast Attribute) {}
 
-    /// `pub(super)` is none, either.
+    /// Neither is `pub(super)`.
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 
     fn visit_item(&mut self, item: &'ast Item) {
@@ -160,7 +160,7 @@ impl<'ast> Visit<'ast> for Names {
         if for_tests(attributes) {
             return;
         }
-        // `const _`, and what is in a function, too: nobody can name it.
+        // `const _`, and what is in a function, too: no other file can name it.
         if let Some(name) = name {
             self.items.insert(name.to_string());
         }

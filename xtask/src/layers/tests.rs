@@ -1,4 +1,4 @@
-//! Broken crates, and what is said of them.
+//! Broken crates, and the complaints about them.
 
 use super::{MARK, check, imports, rows};
 
@@ -8,7 +8,7 @@ fn complaints(files: &[(&str, &str)], order: &[&str]) -> Vec<String> {
     let sources = files.iter().map(own).collect();
     let mut page = format!("# Page\n\n{MARK}\n\n| file | what |\n|---|---|\n");
     for row in order {
-        page += &format!("| {row} | of `no` matter |\n");
+        page += &format!("| {row} | ignored, `too` |\n");
     }
     page += "\n| `other` | table |\n";
     let imports = imports::read(&sources).unwrap();
@@ -56,7 +56,7 @@ fn through_what_lib_exports() {
         &["`lib`", "`a`", "`b`"],
         &["src/b.rs uses src/a.rs (crate::A)"],
     );
-    // What is exported is not used by that.
+    // A use of an exported name is not a use of the exporting file.
     fine(&files, &["`b`", "`a`", "`lib`"]);
     let globs = [("lib", "mod a; mod b; pub use a::*;"), files[1], files[2]];
     wrong(
@@ -141,7 +141,7 @@ fn methods_in_other_files() {
         &["`lib`", "`b`", "`c`", "`a`"],
         &["src/c.rs uses src/b.rs (.far())"],
     );
-    // A name of two methods tells nothing.
+    // A name of two methods is ambiguous.
     let mut two = files;
     two[1].1 = "pub struct A; pub struct B; impl B { pub fn far(&self) {} }";
     fine(&two, &["`lib`", "`b`", "`c`", "`a`"]);

@@ -8,7 +8,8 @@ use super::{entries, read};
 const ELSEWHERE: [&str; 5] = [
     // The structures on top; they have models of their own.
     "src/safe/",
-    // The kernel has a part in it: `tests/membarrier.rs`, `tests/membarrier_modes.rs`.
+    // The kernel takes part in it: `tests/membarrier.rs`,
+    // `tests/membarrier_modes.rs`.
     "src/barrier/membarrier.rs",
     // What the models do.
     "src/raw/era/looks.rs",
@@ -52,13 +53,13 @@ const LOOKS: [(&str, &str, &str, &str); 7] = [
         "src/raw/publish.rs",
         "if !self.global.is_stranded() {",
         "if true {",
-        "the last look of a collect",
+        "the last check of a collect",
     ),
     (
         "src/raw/era.rs",
         "access.is_current(clock)",
         "true",
-        "the look at the era in protect",
+        "the check of the era in protect",
     ),
     (
         "src/raw/drain.rs",
@@ -92,8 +93,7 @@ pub struct Change {
     pub text: String,
 }
 
-/// Every weakening there is. An ordering, a barrier or a fence that is not known
-/// is an error.
+/// Every possible weakening. An unknown ordering, barrier or fence is an error.
 pub fn all_changes(root: &Path) -> Result<Vec<Change>, String> {
     let mut files = Vec::new();
     files_below(&root.join("src"), &mut files)?;
@@ -133,7 +133,8 @@ pub fn all_changes(root: &Path) -> Result<Vec<Change>, String> {
     Ok(changes)
 }
 
-/// The weakenings of a file's orderings and barriers; and how many fences it has.
+/// The weakenings of a file's orderings and barriers; and how many fences it
+/// has.
 fn in_text(file: &str, text: &str) -> Result<(Vec<Change>, usize), String> {
     let (mut changes, mut fences) = (Vec::new(), 0);
     let (mut offset, mut function) = (0, "");
@@ -143,7 +144,7 @@ fn in_text(file: &str, text: &str) -> Result<(Vec<Change>, usize), String> {
             let end = rest.find(['(', '<']).unwrap_or(0);
             function = &rest[..end];
         }
-        // The pattern of a match arm is not an ordering that is used.
+        // The pattern of a match arm is not a use of an ordering.
         let pattern = code.find("=>").unwrap_or(0);
         let mut add = |start: usize, end: usize, new: &str, what: String, is_total_order| {
             let (start, end) = (offset + start, offset + end);
@@ -155,7 +156,7 @@ fn in_text(file: &str, text: &str) -> Result<(Vec<Change>, usize), String> {
                 text: format!("{}{new}{}", &text[..start], &text[end..]),
             });
         };
-        // Fences are among `LOOKS`; those for the compiler are nothing to loom.
+        // Fences are among `LOOKS`; loom ignores those for the compiler.
         let names: &[&str] = if code.contains("fence(") {
             fences += usize::from(!code.contains("compiler_fence(") && !code.contains("fn "));
             &[]
@@ -199,7 +200,7 @@ fn in_text(file: &str, text: &str) -> Result<(Vec<Change>, usize), String> {
     Ok((changes, fences))
 }
 
-/// Where a name stands in a line of code, not in another one.
+/// The positions of a name in a line of code, as a whole word.
 fn positions(code: &str, name: &str) -> Vec<usize> {
     let boundary =
         |byte: Option<&u8>| byte.is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'_');
@@ -213,9 +214,9 @@ fn positions(code: &str, name: &str) -> Vec<usize> {
         .collect()
 }
 
-/// A step down from an ordering. What is weaker than a step allows all that the
-/// step does, and need not be tried; but for `SeqCst`, whose first step loom does
-/// not see.
+/// A step down from an ordering. What is weaker than a step allows everything
+/// that the step does, and need not be tried; except for `SeqCst`, whose first
+/// step loom does not see.
 fn weaker(name: &str, is_load: bool) -> &'static [&'static str] {
     match (name, is_load) {
         ("AcqRel", _) => &["Acquire", "Release"],

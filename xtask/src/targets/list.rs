@@ -3,25 +3,25 @@
 /// What builds the library.
 #[derive(Clone, Copy)]
 pub enum How {
-    /// The toolchain of the project, with what rustup has for the target; where it
-    /// has nothing, as `Core`.
+    /// The toolchain of the project, with rustup's standard library for the
+    /// target; as `Core` where rustup has none.
     Rustup,
     /// Nightly, which builds core.
     Core,
-    /// Nightly, without code: its LLVM cannot generate any for this target, and
-    /// has another data layout than the compiler expects.
+    /// Nightly, without generating code: its LLVM cannot generate any for this
+    /// target, and has another data layout than the compiler expects.
     Check { layout: &'static str },
 }
 
 pub struct Row {
     pub target: &'static str,
     pub how: How,
-    /// Features of `targets/probe` and what it depends on.
+    /// Features of `targets/probe` and its dependencies.
     pub features: &'static str,
     pub flags: &'static str,
     /// Part of `--quick`.
     pub quick: bool,
-    /// What the compiler says; nothing where the build succeeds.
+    /// The compiler's message; empty where the build succeeds.
     pub fails: &'static str,
 }
 
@@ -57,7 +57,7 @@ impl Row {
         self
     }
 
-    /// What tells it from its siblings.
+    /// What distinguishes it from its siblings.
     pub fn name(&self) -> String {
         let name = [self.target, self.features, self.flags].join(" ");
         let known = if self.fails.is_empty() { "" } else { " fails" };
@@ -77,10 +77,10 @@ const fn core(target: &'static str) -> Row {
 const SINGLE: &str = "portable-atomic/unsafe-assume-single-core";
 const CRITICAL: &str = "portable-atomic/critical-section";
 const CFG: &str = "--cfg=portable_atomic_unsafe_assume_single_core";
-/// What portable-atomic says if nobody chose.
+/// portable-atomic's message if the binary did not choose.
 const NO_CHOICE: &str = "dependents require atomic CAS but not available on this target";
 const STD: &str = "hyaline/std";
-/// Robust mode, where words have 16 bits.
+/// Robust mode on 16-bit words.
 const ROBUST: &str = "robust";
 const REFUSED: &str = "`Robust` needs words of 32 bits or more for its clock";
 /// For `check`, which generates code for core.
@@ -118,7 +118,7 @@ pub const TARGETS: &[Row] = &[
     core("armv4t-none-eabi").features(SINGLE),
     core("armv5te-none-eabi").features(SINGLE).quick(),
     core("thumbv5te-none-eabi").features(SINGLE),
-    // Words of 16 bits.
+    // 16-bit words.
     core("msp430-none-elf"),
     core("msp430-none-elf")
         .features(ROBUST)
@@ -158,7 +158,7 @@ pub const TARGETS: &[Row] = &[
     rustup("wasm32-unknown-unknown").quick(),
     core("wasm32-unknown-unknown").flags("-Ctarget-feature=+atomics"),
     core("wasm64-unknown-unknown"),
-    // With one.
+    // With an operating system.
     rustup("i686-unknown-linux-gnu").features(STD),
     core("i586-unknown-linux-gnu"),
     core("armv5te-unknown-linux-gnueabi"),

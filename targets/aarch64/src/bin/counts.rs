@@ -1,4 +1,4 @@
-//! Instructions of each operation, read off the performance monitor under
+//! Instructions of each operation, read from the performance monitor under
 //! `-icount shift=0`.
 
 #![no_std]
@@ -7,29 +7,19 @@
 // For its page table and exception vectors.
 use aarch64 as _;
 use aarch64_rt::entry;
-use core::{arch::asm, fmt};
-use selftest::{Board, counts::Counter};
+use core::arch::asm;
+use selftest::counts::Counter;
 
-struct Virt;
-
-impl Board for Virt {
-    fn print(&self, line: fmt::Arguments<'_>) {
-        semihosting::println!("{line}");
-    }
-}
+selftest::semihosted!(Virt);
 
 impl Counter for Virt {
     #[inline(always)]
     fn read() -> u32 {
         let count: u64;
-        // SAFETY: reads an event counter. It may not be moved across what is counted,
-        // so it is not declared free of side effects.
+        // SAFETY: reads an event counter. It must not be moved across what is
+        // counted, so it is not declared free of side effects.
         unsafe { asm!("mrs {}, pmevcntr0_el0", out(reg) count) };
         count as u32
-    }
-
-    fn instructions(from: u32, to: u32) -> u32 {
-        to.wrapping_sub(from)
     }
 }
 

@@ -1,8 +1,8 @@
-//! A hypervisor's map of guest pages, like a stage-2 table: three cores walk it as on
-//! a guest's exit while one remaps. It runs at EL2.
+//! A hypervisor's map of guest pages, like a stage-2 table: three cores walk it
+//! as on a guest's exit while one remaps. It runs at EL2.
 //!
-//! A walk takes no lock and a remap waits for nobody: a leaf that was replaced comes
-//! back to the pool when the walks that may hold it are over.
+//! A walk takes no lock and a remap does not wait: a replaced leaf returns to
+//! the pool when the walks that may hold it are over.
 
 #![no_std]
 #![no_main]
@@ -13,14 +13,15 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use hyaline::{AtomicPtr, Collector, Config, Handle, Linked, Pool, Robust, reclaim};
 use semihosting::println;
 
-/// Robust: a core that is stopped in a walk pins the leaves of its time only.
+/// Robust: a core that is stopped in a walk pins only the leaves that were made
+/// before.
 type Scheme = Robust;
 
 const LEAVES: usize = 16;
 const PAGES: usize = 8;
 const REMAPS: usize = 400;
 const WALKS: usize = 20_000;
-/// Where in the machine's memory the guest lies; each remap moves a leaf.
+/// Where the guest lies in the machine's memory; each remap moves a leaf.
 const MEMORY: usize = 0x4000_0000;
 
 /// Maps `PAGES` guest pages to pages of the machine.
@@ -29,7 +30,7 @@ struct Leaf {
 }
 
 impl Leaf {
-    /// The leaf's pages lie together, so that a walk can tell a torn leaf.
+    /// The leaf's pages are contiguous, so that a walk can detect a torn leaf.
     fn new(index: usize, generation: usize) -> Self {
         let base = MEMORY + (generation * LEAVES + index) * PAGES * 0x1000;
         Self {
@@ -54,11 +55,12 @@ fn map(handle: &Handle<'_, Scheme>, index: usize, generation: usize) {
             Err(full) => leaf = full.into_inner(),
         }
     };
-    // AcqRel: walks that find the leaf see its pages; we see the one before.
+    // AcqRel: walks that find the leaf see its pages; we see the previous one.
     let old = ROOT[index].swap(new, Ordering::AcqRel);
     if !old.is_null() {
-        // Hardware that caches translations is told here, before the retire.
-        // SAFETY: nobody finds it any more, and it was swapped out once.
+        // Hardware that caches translations is invalidated here, before the
+        // retire.
+        // SAFETY: no walk finds it any more, and it was swapped out once.
         unsafe { handle.retire(old, reclaim::pooled::<Leaf>) };
     }
 }
@@ -80,7 +82,7 @@ fn walk(handle: &Handle<'_, Scheme>, page: usize) {
 
 /// Waits until every core has counted itself.
 fn meet(counter: &AtomicUsize) {
-    // AcqRel and Acquire: what each did before is visible to all after.
+    // AcqRel and Acquire: what each core did before is visible to all after.
     counter.fetch_add(1, Ordering::AcqRel);
     while counter.load(Ordering::Acquire) < CORES {
         core::hint::spin_loop();
@@ -103,7 +105,7 @@ fn main(_: u64, _: u64, _: u64, _: u64) -> ! {
     meet(&MAPPED);
     (0..REMAPS).for_each(|remap| map(&handle, remap % LEAVES, 1 + remap / LEAVES));
     meet(&DONE);
-    // Publishes what is left and gives cached blocks back.
+    // Publishes what is left and gives back the blocks of the magazine.
     drop(handle);
     println!(
         "EL{}: {} cores, {REMAPS} remaps, {WALKS} walks each",

@@ -1,19 +1,12 @@
-//! Instructions of each operation, read off SysTick under `-icount shift=10`.
+//! Instructions of each operation, read from SysTick under `-icount shift=10`.
 
 #![no_std]
 #![no_main]
 
-use core::fmt;
 use cortex_m::peripheral::SYST;
-use selftest::{Board, counts::Counter};
+use selftest::counts::Counter;
 
-struct CortexM;
-
-impl Board for CortexM {
-    fn print(&self, line: fmt::Arguments<'_>) {
-        semihosting::println!("{line}");
-    }
-}
+selftest::semihosted!(CortexM);
 
 /// One SysTick count in tenths of a nanosecond; an instruction takes 1024 ns.
 const NS_PER_TICK_X10: u32 = if cfg!(feature = "microbit") { 625 } else { 400 };

@@ -1,3 +1,3 @@
-/* The kernel includes it, and uses nothing of it. */
+/* The kernel includes it, but uses none of it. */
 #pragma once
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* What the kernel uses of it; the functions are in Rust's compiler_builtins. */
+/* The part that the kernel uses; the functions are in Rust's compiler_builtins. */
 #pragma once
 #include <stddef.h>
 void *memset(void *to, int value, size_t length);

@@ -1,29 +1,19 @@
-//! Instructions of each operation, read off `minstret` under `-icount shift=0`.
+//! Instructions of each operation, read from `minstret` under `-icount
+//! shift=0`.
 
 #![no_std]
 #![no_main]
 
-use core::fmt;
 // For its exception handler.
 use riscv64 as _;
-use selftest::{Board, counts::Counter};
+use selftest::counts::Counter;
 
-struct Virt;
-
-impl Board for Virt {
-    fn print(&self, line: fmt::Arguments<'_>) {
-        semihosting::println!("{line}");
-    }
-}
+selftest::semihosted!(Virt);
 
 impl Counter for Virt {
     #[inline(always)]
     fn read() -> u32 {
         riscv::register::minstret::read() as u32
-    }
-
-    fn instructions(from: u32, to: u32) -> u32 {
-        to.wrapping_sub(from)
     }
 }
 

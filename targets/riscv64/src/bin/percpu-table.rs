@@ -1,8 +1,9 @@
-//! A kernel's interrupt routing table, read by every hart on its own handle and now
-//! and then replaced by one of them.
+//! A kernel's interrupt routing table, read by every hart on its own handle and
+//! occasionally replaced by one of them.
 //!
-//! Readers pay nothing for their barrier: the updater interrupts every hart instead,
-//! with a software interrupt of the CLINT, and waits for the answers.
+//! Readers pay nothing for their barrier. Instead the updater interrupts every
+//! hart, with a software interrupt of the CLINT, and waits for the
+//! acknowledgements.
 
 #![no_std]
 #![no_main]
@@ -15,15 +16,16 @@ use semihosting::println;
 
 const MSIP: *mut u32 = 0x0200_0000 as *mut u32;
 
-/// How often each hart was asked for a barrier, and which question it last answered.
+/// How often each hart was asked for a barrier, and the last request that it
+/// acknowledged.
 static ASKED: [AtomicU32; HARTS] = [const { AtomicU32::new(0) }; HARTS];
 static ANSWERED: [AtomicU32; HARTS] = [const { AtomicU32::new(0) }; HARTS];
 
 #[derive(Clone, Copy)]
 struct Ipi;
 
-// SAFETY: `heavy` returns after every other hart has executed a full fence that began
-// after the caller's, and `light` keeps the compiler from reordering.
+// SAFETY: `heavy` returns after every other hart has executed a full fence that
+// began after the call, and `light` keeps the compiler from reordering.
 unsafe impl Barrier for Ipi {
     fn light() {
         // SeqCst: the strongest; it emits no instruction.
@@ -31,41 +33,43 @@ unsafe impl Barrier for Ipi {
     }
 
     fn heavy() {
-        // SeqCst: our unlinking before the questions.
+        // SeqCst: our unlinking is ordered before the requests.
         fence(Ordering::SeqCst);
         let own = mhartid::read();
         let mut questions = [0; HARTS];
         for hart in (0..HARTS).filter(|hart| *hart != own) {
-            // SeqCst: the question is visible before the interrupt.
+            // SeqCst: the request is visible before the interrupt.
             questions[hart] = ASKED[hart].fetch_add(1, Ordering::SeqCst) + 1;
             riscv::asm::fence();
-            // SAFETY: the software interrupt register of a hart that exists.
+            // SAFETY: the software interrupt register of an existing hart.
             unsafe { MSIP.add(hart).write_volatile(1) };
         }
         for hart in (0..HARTS).filter(|hart| *hart != own) {
-            // Acquire: what the hart stored before its answer is visible.
+            // Acquire: what the hart stored before its acknowledgement is
+            // visible.
             let answered = || ANSWERED[hart].load(Ordering::Acquire);
             while questions[hart].wrapping_sub(answered()).cast_signed() > 0 {
                 // Two harts may ask each other with interrupts masked.
                 answer(own);
             }
         }
-        // SeqCst: the answers before our look at the readers.
+        // SeqCst: the acknowledgements are ordered before our load of the
+        // readers' sections.
         fence(Ordering::SeqCst);
     }
 }
 
-/// Executes the barrier that others asked this hart for.
+/// Executes the barrier that others requested from this hart.
 fn answer(own: usize) {
-    // SAFETY: the software interrupt register of this hart. Cleared before the
-    // question is read: a later question interrupts again.
+    // SAFETY: the software interrupt register of this hart. It is cleared
+    // before the request is read: a later request interrupts again.
     unsafe { MSIP.add(own).write_volatile(0) };
     riscv::asm::fence();
-    // SeqCst: the questions up to here are answered by the fence below.
+    // SeqCst: the fence below answers the requests up to here.
     let question = ASKED[own].load(Ordering::SeqCst);
     fence(Ordering::SeqCst);
-    // Release: pairs with the Acquire in `heavy`. A maximum, because an interrupt may
-    // come between the load and here, and answer a later question.
+    // Release: pairs with the Acquire in `heavy`. A maximum, because an
+    // interrupt may come between the load and here, and answer a later request.
     ANSWERED[own].fetch_max(question, Ordering::Release);
 }
 
@@ -86,11 +90,11 @@ struct Routes {
 /// Each batch costs one round of interrupts, so it is not small.
 static TABLES: Collector<HARTS, Basic<Ipi>> =
     Collector::with_config(Config::new().batch::<32>().barrier(Ipi));
-/// A few batches: one that fills, and some that wait for their readers.
+/// A few batches: one being filled, and some that wait for their readers.
 static POOL: Pool<Routes, 256> = Pool::new();
 static CURRENT: AtomicPtr<Linked<Routes>> = AtomicPtr::new(core::ptr::null_mut());
 static ONLINE: AtomicUsize = AtomicUsize::new(0);
-/// The updater has finished; then, how many readers have noticed.
+/// The updater has finished; then, how many readers have noticed it.
 static FINISHED: AtomicBool = AtomicBool::new(false);
 static LEFT: AtomicUsize = AtomicUsize::new(0);
 static WRONG: AtomicUsize = AtomicUsize::new(0);
@@ -112,17 +116,17 @@ fn publish(handle: &Handle<'_, Basic<Ipi>>, routes: Routes) {
             Err(full) => routes = full.into_inner(),
         }
     };
-    // AcqRel: readers of the pointer see the table; we see the one before.
+    // AcqRel: readers of the pointer see the table; we see the previous one.
     let old = CURRENT.swap(new, Ordering::AcqRel);
     if !old.is_null() {
-        // Deferred, so that it joins a batch; `Handle::retire` would interrupt every
-        // hart to find out whether the table can be had back at once.
-        // SAFETY: nobody finds it any more, and it was swapped out once.
+        // Deferred, so that it joins a batch; `Handle::retire` would interrupt
+        // every hart to find out whether the table can be reclaimed at once.
+        // SAFETY: no hart finds it any more, and it was swapped out once.
         unsafe { handle.enter().defer_retire(old, reclaim::pooled::<Routes>) };
     }
 }
 
-/// What a hart does on an interrupt: look up who serves it.
+/// The interrupt handler's lookup of the hart that serves a line.
 fn look_up(handle: &Handle<'_, Basic<Ipi>>, line: usize) {
     let guard = handle.enter();
     // SAFETY: protected by the guard, and never null after the first one.
@@ -138,11 +142,11 @@ fn update(handle: Handle<'_, Basic<Ipi>>) {
     (1..=UPDATES).for_each(|version| publish(&handle, Routes::new(version)));
     // Release: pairs with the Acquire in `read_until_finished`.
     FINISHED.store(true, Ordering::Release);
-    // Acquire: what the readers did happens before we look at it.
+    // Acquire: what the readers did happens before we check it.
     while LEFT.load(Ordering::Acquire) < HARTS - 1 {
         core::hint::spin_loop();
     }
-    // Publishes what is left and gives cached blocks back.
+    // Publishes what is left and gives back the blocks of the magazine.
     drop(handle);
     // Relaxed, both: the readers are gone.
     let asked: u32 = ASKED

@@ -1,4 +1,4 @@
-//! Link arguments.
+//! Link arguments of the Cortex-M firmware with a memory map of its own.
 
 fn main() {
     let here = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");

@@ -32,7 +32,10 @@ impl World {
             "the grace period is over, but section {:?} is open",
             period.waits
         );
-        assert!(now || !period.over, "what is over is not over any more");
+        assert!(
+            now || !period.over,
+            "a token that was over is not over any more"
+        );
         period.over = now;
         if !now {
             period.patience.look(&open, slots);
@@ -62,7 +65,7 @@ impl World {
         self.after(slot, Call::Any);
     }
 
-    /// Ends all sections but those of guards that were forgotten.
+    /// Ends all sections except those of forgotten guards.
     fn end_sections(&mut self) {
         for slot in self.slots() {
             self.leave_section(slot);
@@ -71,7 +74,7 @@ impl World {
 
     /// One call that reclaims all it can, whatever the handle's own limit is.
     fn collect_all(&mut self, slot: usize) {
-        // A panic now would be an excuse.
+        // A panic now would excuse leftovers.
         object::panic_in(0);
         let limit = usize::MAX;
         let returned = match self.oracle.slots[slot].limit {
@@ -82,8 +85,8 @@ impl World {
         self.after(slot, Call::CollectAtMost { limit, returned });
     }
 
-    /// An eager handle, registered if there is none; or none if there is no
-    /// slot either.
+    /// An eager handle, registered if there is none; `None` if no slot is free
+    /// either.
     fn eager_slot(&mut self, number: usize) -> Option<usize> {
         let eager = |world: &Self| {
             let mut slots = world.slots();
@@ -97,9 +100,9 @@ impl World {
         eager(self)
     }
 
-    /// All sections ended, and one collect of one handle: nothing is left,
-    /// whatever the others have done, and not done, before.
-    pub fn settle(&mut self, number: usize) {
+    /// All sections end, and one handle collects once: nothing is left,
+    /// whatever the others have done before.
+    pub fn quiesce(&mut self, number: usize) {
         self.end_sections();
         let eager = self.eager_slot(number);
         if let Some(slot) = eager.filter(|_| self.oracle.open().is_empty()) {
@@ -109,7 +112,7 @@ impl World {
     }
 
     /// The same, where sections cannot be ended because a guard was forgotten:
-    /// their handles are evicted. So this is possible after anything.
+    /// their handles are evicted. So this is possible in any state.
     pub fn close(&mut self, number: usize) {
         if number % 2 == 0 {
             self.evict_the_forgotten();
@@ -120,7 +123,7 @@ impl World {
         }
         assert!(self.oracle.open().is_empty(), "the model's own");
         let slot = self.eager_slot(number).unwrap_or_else(|| {
-            // One of the others makes room.
+            // One of the others releases its slot.
             let slot = number % self.actors.len();
             match self.actors[slot] {
                 Some(_) => self.release(slot),
@@ -132,9 +135,9 @@ impl World {
         self.nothing_is_left("all is closed, and one handle has collected");
     }
 
-    /// Sections end and others begin between any two looks, and at each look
-    /// somebody is inside. What waits does so for one section after the other,
-    /// and not for ever: the oracle counts.
+    /// Sections end and others begin between any two scans, and at each scan
+    /// some section is open. What waits does so for one section after another,
+    /// and not forever: the oracle counts.
     pub fn churn(&mut self, number: usize) {
         let Some(looks) = self.eager_slot(number) else {
             return;
@@ -151,8 +154,8 @@ impl World {
         }
     }
 
-    /// Another section in the place of the one that is open; or one where none
-    /// is, in some slots.
+    /// Replaces an open section by another one, and opens one in some of the
+    /// other slots.
     fn renew(&mut self, slot: usize, number: usize) {
         if self.actor(slot).is_section() {
             self.drop_guards(slot);
@@ -167,7 +170,7 @@ impl World {
         }
     }
 
-    /// Evicts the handles of which guards were forgotten.
+    /// Evicts the handles whose guards were forgotten.
     fn evict_the_forgotten(&mut self) {
         for slot in 0..self.actors.len() {
             let known = self.actors[slot]
@@ -184,7 +187,7 @@ impl World {
 
     /// One handle stays inside: what it flushes goes to its inbox, and its
     /// refresh is enough.
-    pub fn settle_under(&mut self, slot: usize) {
+    pub fn quiesce_under(&mut self, slot: usize) {
         self.end_sections();
         if !self.is_eager(slot) || !self.oracle.open().is_empty() {
             return;
@@ -196,13 +199,13 @@ impl World {
         self.flush(slot);
         self.refresh(slot, 0);
         self.oracle
-            .nothing_waits("the one that is inside has flushed and refreshed");
+            .nothing_waits("the handle with an open section has flushed and refreshed");
         self.limit(slot, limit.unwrap_or(0) as u16);
     }
 
-    /// Everything is published before the sections end; they end without a
-    /// look at what waits for them, as far as they are deferred.
-    pub fn settle_by_collect(&mut self, slot: usize) {
+    /// Everything is published before the sections end. Those of deferred
+    /// handles end without checking what waits for them.
+    pub fn quiesce_by_collect(&mut self, slot: usize) {
         for slot in self.slots() {
             if !self.actor(slot).is_section() {
                 self.flush(slot);
@@ -215,7 +218,7 @@ impl World {
         }
     }
 
-    /// Whether there is an eager handle in the slot, still.
+    /// Whether there is still an eager handle in the slot.
     fn is_eager(&self, slot: usize) -> bool {
         self.actors[slot].is_some() && self.oracle.slots[slot].eager
     }

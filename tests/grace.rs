@@ -139,7 +139,7 @@ fn tokens_are_waited_for() {
     let [one, two, three] = [(); 3].map(|()| C.register().unwrap());
     let own = three.enter();
     let mut token = three.start_grace_period();
-    // Under a guard, and with one's own section noted.
+    // Under a guard, and with the caller's section noted.
     assert!(!token.poll(&three));
     assert_eq!(token.wait(&three, || ()), Err(WouldDeadlock));
     drop(own);

@@ -18,8 +18,7 @@ use std::{
 
 use counted::{Counted, Object};
 use hyaline::{
-    AtomicPtr, Basic, Collector, CollectorView, Config, Linked, MemoryError, Pool, Robust, Scheme,
-    reclaim,
+    AtomicPtr, Basic, Collector, CollectorView, Config, MemoryError, Pool, Robust, Scheme, reclaim,
 };
 
 /// Memory that was used before: nothing in it is zero.

@@ -12,7 +12,7 @@
 //!
 //! - a call that takes the last block of a leaf counts the leaf *afterwards*;
 //! - a call that frees a block of a full leaf takes the leaf off all counts
-//!   *before*. If the leaf is not full any more by then, because somebody else
+//!   *before*. If the leaf is not full any more by then, because another call
 //!   freed a block, the call puts it back on, and tries again.
 //!
 //! So a count is the number of full leaves, less one for each call that stands
@@ -22,7 +22,7 @@
 //!
 //! The order of a leaf's exchanges is the order of its counts: a free releases
 //! what it took off, and the call that fills the leaf again acquires that
-//! before it counts. A free also acquires: if somebody else has opened the
+//! before it counts. A free also acquires: if another call has opened the
 //! leaf, a thread that sees this free must see the opened counts, too.
 //!
 //! There is no ABA: a bit says whether its block is taken, whatever has been
@@ -247,7 +247,7 @@ impl Tree {
             if (leaf.compare_exchange(FULL, new, success, failure)).is_ok() {
                 return;
             }
-            // Somebody else has opened it.
+            // Another call has opened it.
             self.count(shape, group, 1);
             if clear(leaf, block) {
                 return;

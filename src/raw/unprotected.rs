@@ -1,5 +1,5 @@
-//! A slot that is not one of the collector's: nobody looks at it, so its sections
-//! protect nothing. For a caller who has the objects alone.
+//! A slot outside the collector's array. No call scans it, so its sections
+//! protect nothing. For code that owns its objects exclusively.
 
 use core::ptr;
 

@@ -1,4 +1,4 @@
-//! A guard that protects nothing, for who has the objects alone.
+//! A guard that protects nothing, for code that owns its objects exclusively.
 
 use std::{
     ptr,
@@ -173,7 +173,7 @@ fn others_are_not_affected() {
     assert_eq!((dropped, pool.available()), (8, 63));
     let mut token = token;
     let eager = collector.register().unwrap();
-    // `Handle::retire` waits for sections, as ever.
+    // `Handle::retire` waits for sections, as always.
     let section = eager.enter();
     // SAFETY: as above.
     let (dropped, ()) = drops(|| unsafe {

@@ -125,7 +125,7 @@ fn refresh_against_collect() {
     });
 }
 
-/// Step 6: two writers publish to one reader, who drops both references.
+/// Step 6: two writers publish to one reader, whose inbox gets both chains.
 #[test]
 fn two_writers() {
     model(|| {

@@ -59,7 +59,9 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         &self.local
     }
 
-    /// The number of the slot, below the collector's capacity.
+    /// The number of the slot, below the collector's capacity; the capacity in
+    /// [`with_unprotected`](crate::CollectorView::with_unprotected), which uses no
+    /// slot of the collector.
     ///
     /// ```
     /// let collector = hyaline::Collector::<2>::new();
@@ -352,8 +354,8 @@ impl<S: Scheme> Handle<'_, S> {
     /// for example the drop of a guard or `flush`. `None` is no limit, the
     /// initial state.
     ///
-    /// Two calls may reclaim more. The drop of the handle has no limit. An
-    /// allocation that finds no free block, once the limit is used up, also
+    /// Three calls may reclaim more. The drop of the handle has no limit.
+    /// [`collect_at_most`](Handle::collect_at_most) has its own. An allocation that finds no free block, once the limit is used up, also
     /// reclaims objects that run no code of the user's: those without a
     /// destructor that the [safe layer](crate::safe) or
     /// [`Pool::retire`](crate::Pool::retire) retired. It stops when it

@@ -37,17 +37,13 @@ mod retire;
 use core::{fmt, ptr};
 
 pub use block::pooled;
-use block::{Block, tree_of};
+use block::{Block, MOST, tree_of};
 pub(crate) use block::{Vacant, destroy};
 pub use error::PoolExhausted;
 
 use crate::{
     Handle, Link, Linked, Role, Scheme,
-    raw::{
-        Local,
-        magazine::Magazine,
-        tree::{Half, MOST},
-    },
+    raw::{Local, magazine::Magazine},
     sync::{Init, const_fn},
 };
 
@@ -70,7 +66,7 @@ use crate::{
 ///
 /// A pool that is dropped frees its memory, but does not drop the objects in
 /// it. A block is an object with its header and one word. There are at most
-/// 2^32 - 1 of them, 65,535 where a word has less than 64 bits.
+/// 2^25 of them, 65,535 where a word has less than 64 bits.
 #[repr(transparent)] // see `in_place`
 pub struct Pool<T, const K: usize> {
     blocks: [Block<T>; K],
@@ -132,7 +128,10 @@ impl<T, const K: usize> Pool<T, K> {
     /// [safe layer](crate::safe). So
     /// does a handle whose [limit](Handle::limit_reclaims) was used up by other
     /// objects. On 64-bit targets a handle keeps up to `K / 32` blocks, at most
-    /// 64. The call takes them from handles without an open section.
+    /// 64. The call takes them from handles without an open section, unless
+    /// another call uses them at that moment: the owner's, which reclaims, or one
+    /// that takes them, too. A deferred or per-CPU handle takes them only if the
+    /// barrier is [`HEAVY_IN_INTERRUPTS`](crate::Barrier::HEAVY_IN_INTERRUPTS).
     ///
     /// # Errors
     ///
@@ -201,7 +200,7 @@ impl<T, const K: usize> Pool<T, K> {
             // SAFETY: `K` blocks that are used as one tree.
             let tree = unsafe { tree_of(self.first()) };
             let (own, open) = (local.slot.name(), local.is_open());
-            let kept = magazine.take(own, open, tree, Magazine::size(K));
+            let kept = magazine.take(own, open, tree);
             if !kept.is_null() {
                 return kept.cast();
             }
@@ -226,7 +225,7 @@ impl<T, const K: usize> Pool<T, K> {
         // fits, as `K` does.
         unsafe {
             let block = first.add(number);
-            (*block).number.set(number as Half);
+            (*block).set_place(number, K);
             let object = block.cast::<Linked<T>>();
             (&raw mut (*object).link).write(Link::new());
             object

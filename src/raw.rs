@@ -219,11 +219,11 @@ impl<S: Scheme> Global<S> {
         ptr::from_ref(&self.high_water).addr()
     }
 
-    /// The number of one of the slots. Of a slot that lies elsewhere
-    /// (`unprotected`), a number beyond them.
+    /// The number of one of the slots; their number for a slot that lies elsewhere
+    /// (`unprotected`).
     fn index_of(&self, slot: &Slot<S>) -> usize {
         let offset = (ptr::from_ref(slot).addr()).wrapping_sub(self.slots.as_ptr().addr());
-        offset / size_of::<Slot<S>>()
+        (offset / size_of::<Slot<S>>()).min(self.slots.len())
     }
 }
 

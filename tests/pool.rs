@@ -8,6 +8,8 @@ mod random;
 
 #[path = "pool/panics.rs"]
 mod panics;
+#[path = "pool/same_address.rs"]
+mod same_address;
 
 use std::{
     array,

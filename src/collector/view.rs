@@ -267,7 +267,8 @@ impl<S: Scheme> CollectorView<S> {
     /// - What the handle's user did happens before this call: a scheduler
     ///   stopped it, or it was joined.
     /// - The user does not run again with pointers that it loaded or with guards
-    ///   of the handle: they are neither used nor dropped.
+    ///   of the handle: they are neither used nor dropped. A call in which it was
+    ///   stopped does not continue.
     /// - The user was not stopped inside a call of this crate. Three kinds of
     ///   calls are exempt: `enter`, `protect` and its siblings; the drop of a
     ///   guard of a deferred or per-CPU handle; and a call that runs a

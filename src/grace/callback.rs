@@ -121,7 +121,7 @@ impl Callback {
         let link = core::ptr::from_ref(self).cast_mut().cast::<Link>();
         // SAFETY: the link is `'static`, so valid; the exchange made it ours, so
         // it is retired once; no section can find it, as it was never shared.
-        unsafe { handle.local().retire::<R>(link, call, false) };
+        unsafe { handle.local().retire_waiting::<R>(link, call) };
         Ok(())
     }
 }

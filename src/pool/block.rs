@@ -10,7 +10,7 @@ use crate::{
     Link, Linked,
     raw::{
         magazine::Magazine,
-        tree::{Half, Tree},
+        tree::{self, Half, Tree},
     },
     sync::{AtomicHalf, Cell, Init, const_fn},
 };
@@ -20,8 +20,9 @@ use crate::{
 #[repr(C)]
 pub(super) struct Block<T> {
     object: UnsafeCell<MaybeUninit<Linked<T>>>,
-    /// The block's number; written when it is taken, read by its owner.
-    pub(super) number: Cell<Half>,
+    /// The block's number and, above it, how many blocks of the pool a magazine
+    /// may hold; written when the block is taken, read by its owner.
+    place: Cell<Half>,
     /// A node of the tree; not this block's own.
     node: AtomicHalf,
 }
@@ -40,13 +41,37 @@ const_fn! {
     const fn block<T>() -> Block<T> {
         Block {
             object: UnsafeCell::new(MaybeUninit::uninit()),
-            number: Cell::new(0),
+            place: Cell::new(0),
             node: AtomicHalf::new(0),
         }
     }
 }
 
+/// Bits of a block's number.
+const NUMBER_BITS: u32 = Half::BITS - Magazine::SIZE_BITS;
+
+/// The most blocks of a pool.
+pub(super) const MOST: usize = if NUMBER_BITS < Half::BITS {
+    1 << NUMBER_BITS
+} else {
+    tree::MOST
+};
+
 impl<T> Block<T> {
+    /// Notes the number of a block that was taken from a pool of `len` blocks.
+    #[inline]
+    pub(super) fn set_place(&self, number: usize, len: usize) {
+        self.place
+            .set((number | Magazine::size(len) << NUMBER_BITS) as Half);
+    }
+
+    /// The number, and how many blocks of the pool a magazine may hold.
+    #[inline]
+    fn place(&self) -> (usize, usize) {
+        let place = self.place.get() as usize;
+        (place & ((1 << NUMBER_BITS) - 1), place >> NUMBER_BITS)
+    }
+
     /// Makes a free block in place, without one on the stack.
     ///
     /// # Safety
@@ -56,7 +81,7 @@ impl<T> Block<T> {
         // SAFETY: valid for writes (# Safety). The object is uninitialised in a
         // free block.
         unsafe {
-            (&raw mut (*this).number).write(Cell::new(0));
+            (&raw mut (*this).place).write(Cell::new(0));
             (&raw mut (*this).node).write(AtomicHalf::new(0));
         }
     }
@@ -103,10 +128,10 @@ impl<T> Drop for Vacant<T> {
         // SAFETY: the contract of `new`. The object is the first field of its
         // block; the pointer was made from one to all blocks.
         unsafe {
-            let number = (*block).number.get() as usize;
+            let (number, most) = (*block).place();
             let tree = tree_of(block.sub(number));
             (*link).next.set(self.magazine);
-            if !Magazine::keep(link, tree, number) {
+            if !Magazine::keep(link, tree, number, most) {
                 tree.put(number);
             }
         }

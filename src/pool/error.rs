@@ -43,7 +43,7 @@ impl<T> fmt::Debug for PoolExhausted<T> {
 impl<T> fmt::Display for PoolExhausted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the pool has no free block: each is in use, held back by an open guard, kept by a handle with one, or waits for an eager handle; drop guards, flush an eager handle, or make the pool larger",
+            "the pool has no free block: each is in use, held back by an open guard, kept by a handle with one or in a call, or waits for an eager handle; drop guards, flush an eager handle, or make the pool larger",
         )
     }
 }

@@ -41,13 +41,12 @@ mod kept {
         /// The blocks, linked by `next`; the notes have the number. Belongs to
         /// the claim, as the next does; others may see if it is null.
         first: AtomicPtr<Link>,
-        /// Which pool.
+        /// The pool of the blocks. If there are none, the pool from which the
+        /// owner allocated last: it may be gone, and another one in its place.
         pool: Cell<Option<Tree>>,
         /// No more blocks than this are in it. The owner's, as all that
         /// follows.
         kept: Cell<usize>,
-        /// How many may be.
-        most: Cell<usize>,
         /// The block that the owner took from a pool last.
         near: Cell<usize>,
     }
@@ -58,12 +57,14 @@ mod kept {
             first: AtomicPtr::new(ptr::null_mut()),
             pool: Cell::new(None),
             kept: Cell::new(0),
-            most: Cell::new(0),
             near: Cell::new(0),
         }
     );
 
     impl Magazine {
+        /// Bits of such a number.
+        pub(crate) const SIZE_BITS: u32 = 7;
+
         /// Blocks that a magazine may hold, of a pool of this size.
         pub(crate) const fn size(pool: usize) -> usize {
             let size = pool / if cfg!(hyaline_loom) { 8 } else { 32 };
@@ -109,7 +110,7 @@ mod kept {
         /// blocks of a pool.
         #[inline]
         pub(crate) fn claim_to_keep(&self, own: usize) -> bool {
-            self.most.get() != 0 && self.claim(own)
+            self.pool.get().is_some() && self.claim(own)
         }
 
         /// Ends a claim.
@@ -132,15 +133,9 @@ mod kept {
         /// A block of the pool, or null; for the owner. From now on blocks of
         /// this pool are kept.
         #[inline]
-        pub(crate) fn take(
-            &self,
-            own: usize,
-            in_section: bool,
-            pool: Tree,
-            size: usize,
-        ) -> *mut Link {
+        pub(crate) fn take(&self, own: usize, in_section: bool, pool: Tree) -> *mut Link {
             if !self.pool.get().is_some_and(|kept| kept.is(pool)) {
-                self.switch_pool(own, pool, size);
+                self.switch_pool(own, pool);
                 return ptr::null_mut();
             }
             // Acquire: as in `claim`, for a thief that has finished. The thief
@@ -187,20 +182,19 @@ mod kept {
         /// claimed: by a thief, or while the owner reclaims.
         #[cold]
         #[inline(never)]
-        fn switch_pool(&self, own: usize, pool: Tree, size: usize) {
+        fn switch_pool(&self, own: usize, pool: Tree) {
             if !self.claim(own) {
                 return;
             }
             self.give_back();
             self.pool.set(Some(pool));
             self.kept.set(0);
-            self.most.set(size);
             self.unclaim();
         }
 
         /// Keeps a block whose object was dropped, if it is of the pool and
-        /// there is room, in the magazine that the header leads to, if it
-        /// leads to one.
+        /// there are less than `most`, in the magazine that the header leads to,
+        /// if it leads to one.
         ///
         /// # Safety
         ///
@@ -208,21 +202,32 @@ mod kept {
         /// pool. The header's `next` is null or a magazine that this call has
         /// claimed.
         #[inline]
-        pub(crate) unsafe fn keep(link: *mut Link, pool: Tree, number: usize) -> bool {
+        pub(crate) unsafe fn keep(link: *mut Link, pool: Tree, number: usize, most: usize) -> bool {
             // SAFETY: the header is valid and ours; `next` leads to nothing or
-            // to a magazine that only we use (fn contract).
+            // to a magazine that this call has claimed (# Safety).
             let Some(magazine) = (unsafe { (*link).next.get().cast::<Self>().as_ref() }) else {
                 return false;
             };
-            let kept = magazine.kept.get();
+            let first = magazine.first.load(Ordering::Relaxed);
+            let kept = if first.is_null() {
+                0
+            } else {
+                magazine.kept.get()
+            };
             let is_of = magazine.pool.get().is_some_and(|kept| kept.is(pool));
-            if !is_of || kept >= magazine.most.get() {
+            if !is_of || kept >= most {
                 return false;
+            }
+            if first.is_null() {
+                // Another pool may have been there before. From here on the
+                // pool of the blocks is still there, by the promise to
+                // `pooled`.
+                magazine.pool.set(Some(pool));
             }
             // SAFETY: valid and ours; a header is plain data and still there.
             unsafe {
                 ((*link).notes).set_pointer(ptr::without_provenance_mut(number));
-                ((*link).next).set(magazine.first.load(Ordering::Relaxed));
+                ((*link).next).set(first);
             }
             magazine.first.store(link, Ordering::Relaxed);
             magazine.kept.set(kept + 1);
@@ -288,6 +293,8 @@ mod none {
     impl_init!(Magazine = Magazine);
 
     impl Magazine {
+        pub(crate) const SIZE_BITS: u32 = 0;
+
         pub(crate) const fn size(_: usize) -> usize {
             0
         }
@@ -321,12 +328,12 @@ mod none {
         pub(crate) fn unclaim_of(&self, _: usize) {}
 
         #[inline(always)]
-        pub(crate) fn take(&self, _: usize, _: bool, _: Tree, _: usize) -> *mut Link {
+        pub(crate) fn take(&self, _: usize, _: bool, _: Tree) -> *mut Link {
             ptr::null_mut()
         }
 
         #[inline(always)]
-        pub(crate) unsafe fn keep(_: *mut Link, _: Tree, _: usize) -> bool {
+        pub(crate) unsafe fn keep(_: *mut Link, _: Tree, _: usize, _: usize) -> bool {
             false
         }
 

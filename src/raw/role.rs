@@ -95,6 +95,23 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
+    /// `retire`, for what waits for all sections also in an unprotected slot,
+    /// whose objects wait for none.
+    ///
+    /// # Safety
+    ///
+    /// As for `retire`, and the slot's guards do not use the object.
+    pub(crate) unsafe fn retire_waiting<R: Role>(&self, link: *mut Link, reclaim: Reclaimer) {
+        // SAFETY: as for this function, which asks for what both ask.
+        unsafe {
+            if self.index() < self.global.capacity() {
+                self.retire::<R>(link, reclaim, false);
+            } else {
+                self.retire_now(link, reclaim, false);
+            }
+        }
+    }
+
     /// The section of the slot has ended, and others wait for that.
     #[inline(always)]
     pub(super) fn forward_inbox<R: Role>(&self) {

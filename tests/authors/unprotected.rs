@@ -2,11 +2,15 @@
 
 use std::{
     ptr,
-    sync::atomic::Ordering::{AcqRel, Acquire},
+    sync::atomic::{
+        AtomicUsize,
+        Ordering::{self, AcqRel, Acquire},
+    },
 };
 
 use hyaline::{
-    AtomicPtr, Collector, CollectorView, Fences, Guard, Linked, Pool, Robust, Scheme, domain,
+    AtomicPtr, Callback, Collector, CollectorView, Fences, Guard, Linked, Pool, Robust, Scheme,
+    domain,
     safe::{self, Atomic, Domain, Owned, Shared},
 };
 
@@ -240,4 +244,27 @@ fn a_place_of_the_safe_layer() {
         })
     };
     assert_eq!(drops(|| drop(made)).0, 1);
+}
+
+/// A callback waits for the sections that are open, as a grace period does.
+#[test]
+fn a_callback_waits() {
+    static C: Collector<2> = Collector::new();
+    static CALLBACK: Callback = Callback::new();
+    static CALLED: AtomicUsize = AtomicUsize::new(0);
+    let reader = C.register().unwrap();
+    let guard = reader.enter();
+    // SAFETY: no object is loaded or retired.
+    unsafe {
+        C.with_unprotected(|guard| {
+            let handle = guard.handle();
+            assert_eq!(handle.slot(), C.capacity(), "no slot of the collector");
+            let called = |word| CALLED.store(word, Ordering::SeqCst);
+            CALLBACK.call_later(&handle, called, 3).unwrap();
+        });
+    }
+    assert_eq!(CALLED.load(Ordering::SeqCst), 0);
+    drop(guard);
+    reader.collect();
+    assert_eq!(CALLED.load(Ordering::SeqCst), 3);
 }

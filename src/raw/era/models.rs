@@ -205,6 +205,30 @@ fn an_interrupted_raise_is_not_torn() {
     }
 }
 
+/// (3): an interrupt between the loads of the own words. They are not taken for
+/// an era that the slot does not show.
+#[test]
+fn an_interrupted_load_of_the_own_era_is_not_current() {
+    for case in 0..3 * 16 * 17 {
+        let (at, more, later) = (case % 3, 1 + case / 3 % 16, case / 48);
+        model(move || {
+            let clock = Arc::new(Clock::init());
+            let eras = Arc::new(slot(&clock));
+            let (other_clock, other) = (clock.clone(), eras.clone());
+            interrupt::arm(at, move || {
+                ticks(&other_clock, more);
+                other.raise::<Fences>(&other_clock);
+            });
+            let own = eras.access();
+            interrupt::disarm();
+            ticks(&clock, later);
+            if own.is_current(&clock) {
+                assert!(eras.look().access >= clock.at_least());
+            }
+        });
+    }
+}
+
 /// (3): an access era of 8 is not taken for current by a reader that holds an
 /// object of era 11, though the low word returns to the same value at era 16.
 #[test]

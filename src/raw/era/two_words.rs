@@ -36,7 +36,7 @@
 //!    clock's is later than that of the era from which it started. So the result
 //!    lies in that half or a later one. The owner's last era does not, unless it
 //!    is the first of the half: `low` advances from there when `high` has been
-//!    raised (1). In the end the owner checks whether `high` still belongs to its
+//!    raised (1), unless a thread slept in `tick` for a whole round. In the end the owner checks whether `high` still belongs to its
 //!    `low`, and otherwise raises its era again: the result could be an era in
 //!    the future.
 //!
@@ -49,7 +49,7 @@ use super::reach::Reach;
 use crate::{
     Barrier,
     raw::section::store_release,
-    sync::{AtomicUsize, LoadStoreUsize, Ordering, impl_init},
+    sync::{AtomicUsize, LoadStoreUsize, Ordering, compiler_fence, impl_init},
 };
 
 /// Bits of the low word that are used.
@@ -230,11 +230,12 @@ impl TwoWords {
     /// The owner's last stores.
     #[inline(always)]
     fn own(&self) -> Access {
-        // Relaxed: only the owner writes them.
-        Access {
-            low: self.low.load(Ordering::Relaxed),
-            high: self.high.load(Ordering::Relaxed),
-        }
+        // Relaxed: only the owner writes them. `high` comes first: an old `low`
+        // with the `high` of an interrupt in between could equal the clock's.
+        let high = self.high.load(Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        let low = self.low.load(Ordering::Relaxed);
+        Access { low, high }
     }
 
     /// The same as another thread sees it: an era not earlier than the last one

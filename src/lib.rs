@@ -186,7 +186,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `alloc` | `reclaim::boxed`: objects in `Box` |
+//! | `alloc` | `reclaim::boxed`: objects in `Box`; in [`safe`], structures [on the heap](safe#on-the-heap), `HashMap`, `ArcCell` |
 //! | `std` | the barrier `Membarrier` (on Linux; elsewhere it is fences); implies `alloc` |
 //! | `heapless` | `reclaim::heapless_boxed`: objects in the boxes of heapless's pools |
 //! | `stats` | `Collector::stats`: objects retired, reclaimed, pending, and their peak |

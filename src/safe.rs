@@ -8,10 +8,12 @@
 //! | [`Queue`] | first in, first out, many producers and consumers | `K` |
 //! | [`Map`] | keys to values, in a fixed number of buckets | `CAP` |
 //! | [`Atomic`], [`Owned`], [`Shared`] | pointers to build with | a [`Pool`](crate::Pool) |
+//! | `ArcCell` | an `Arc` that many read and few replace | [the heap](#on-the-heap) |
+//! | `HashMap` | keys to values, in buckets that become more | the heap |
 //!
-//! All are `const`-constructible, use no memory but their own (or that of a
-//! [pool you give them](#several-structures-in-one-pool)), are lock-free,
-//! and work with each [`Scheme`](crate::Scheme) and each
+//! All but `ArcCell` are `const`-constructible. They use no memory but their own
+//! (or that of a [pool you give them](#several-structures-in-one-pool), or of the
+//! heap), are lock-free, and work with each [`Scheme`](crate::Scheme) and each
 //! [`Role`](crate::Role). A task, an interrupt or a CPU uses them through a
 //! [`Handle`] of its own:
 //!
@@ -92,6 +94,45 @@
 //! those that their handles keep: `K / 32` each, at most 64, on targets with
 //! caches.
 //!
+//! # On the heap
+//!
+//! With feature `alloc` the last parameter may be `Heap`, and the capacity 0:
+//! then nodes come from the global allocator, and no capacity is chosen in
+//! advance. It is for hosts, kernels and hypervisors.
+//!
+//! ```
+//! #![forbid(unsafe_code)]
+//! use hyaline::{Collector, domain, safe::{Domain, Heap, Queue, Stack}};
+//!
+//! domain!(App: Collector<8> = Collector::new());
+//! static JOBS: Queue<String, 0, App, Heap> = Queue::in_heap();
+//! static IDLE: Stack<u32, 0, App, Heap> = Stack::in_heap();
+//!
+//! let handle = App::register()?;
+//! for job in 0..1000 {
+//!     JOBS.push(&handle, format!("job {job}"))?;
+//! }
+//! assert_eq!(JOBS.pop(&handle).as_deref(), Some("job 0"));
+//! # assert!(IDLE.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **When there is no memory** the call flushes its handle and asks the
+//! allocator once more. If there is still none, the call is refused as one is
+//! for which a pool has no block: the value comes back, and nothing aborts.
+//!
+//! **Contexts.** A call that puts something calls the allocator. A call that
+//! takes something out does not; what it retires is freed by an eager handle, in
+//! one of its later calls. Deferred and per-CPU handles free nothing but an
+//! entry that was allocated and not put. So an interrupt may read and take
+//! out through a deferred or per-CPU handle, whatever the allocator is. It may
+//! put something if the allocator may be called there. Progress is that of the
+//! allocator, where it is called.
+//!
+//! **How much memory.** A node is four words larger than its contents, before
+//! what the allocator adds. The [bound](crate::bound) of robust mode holds for
+//! the nodes on the heap, too: at most `pool_size` of them are there at a time.
+//!
 //! # Why a guard of another collector is refused
 //!
 //! A guard protects what is retired to its own collector. A reference that
@@ -125,7 +166,9 @@
 //! is dropped earlier would leave it pointers into freed memory. So all calls
 //! that may retire take `&'static self`; a host without a suitable `static` can
 //! use `Box::leak`. A structure that was never shared in this way can be
-//! dropped, and drops the values in it.
+//! dropped, and drops the values in it. `ArcCell` and `HashMap` keep nothing in
+//! themselves that waits, so they may be anywhere, and what they give out
+//! borrows them.
 //!
 //! # Where values are dropped, and panics
 //!
@@ -169,6 +212,8 @@
 //!   drops the structure.
 
 mod any_collector;
+#[cfg(feature = "alloc")]
+mod arc_cell;
 mod atomic;
 mod cell;
 mod domain;
@@ -176,6 +221,9 @@ mod error;
 mod guard;
 #[cfg(feature = "critical-section")]
 mod handle_cell;
+#[cfg(feature = "alloc")]
+mod hash_map;
+mod list;
 mod map;
 mod node;
 mod pointer;
@@ -188,6 +236,8 @@ mod tag;
 mod walk;
 
 pub use any_collector::AnyCollector;
+#[cfg(feature = "alloc")]
+pub use arc_cell::ArcCell;
 pub use atomic::{Atomic, Changed};
 pub use cell::RcuCell;
 pub use domain::{Domain, Handle, PerCpu};
@@ -195,6 +245,8 @@ pub use error::{Full, Refused};
 pub use guard::Guard;
 #[cfg(feature = "critical-section")]
 pub use handle_cell::{HandleCell, HandleUnavailable};
+#[cfg(feature = "alloc")]
+pub use hash_map::HashMap;
 pub use map::{Iter, Map, MapNode};
 pub use node::Node;
 pub use pointer::{Owned, Pointer, Shared};
@@ -202,5 +254,7 @@ pub use queue::Queue;
 pub use reference::Ref;
 pub use section::Section;
 pub use stack::Stack;
-pub use storage::{InPool, Own, Storage};
+#[cfg(feature = "alloc")]
+pub use storage::Heap;
+pub use storage::{InPool, Origin, Own, Storage};
 pub use walk::Values;

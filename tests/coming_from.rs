@@ -3,6 +3,8 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[path = "coming_from/arc_cell.rs"]
+mod arc_cell;
 #[path = "coming_from/arc_swap.rs"]
 mod arc_swap;
 #[path = "coming_from/crossbeam.rs"]
@@ -39,7 +41,8 @@ const PAGES: [&str; 2] = [
     include_str!("../docs/coming-from-containers.md"),
 ];
 
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
+    ("arc_cell", include_str!("coming_from/arc_cell.rs")),
     ("arc_swap", include_str!("coming_from/arc_swap.rs")),
     ("crossbeam", include_str!("coming_from/crossbeam.rs")),
     ("debra", include_str!("coming_from/debra.rs")),

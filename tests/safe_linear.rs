@@ -18,6 +18,7 @@ use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     fmt::Debug,
     hash::Hash,
+    mem::MaybeUninit,
     sync::{
         Barrier,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -27,7 +28,7 @@ use std::{
 
 use hyaline::{
     Collector, Config, Robust, domain,
-    safe::{Domain, Handle, Map, Queue, RcuCell, Refused, Stack},
+    safe::{Domain, Handle, Map, Node, Queue, RcuCell, Refused, Stack, Storage},
 };
 use random::Random;
 
@@ -284,89 +285,141 @@ impl Model for CellModel {
     }
 }
 
-schemes! {
-    <4, 1>
-    stack {
-        static STACK: Stack<u64, 256, D> = Stack::new();
-        check::<StackModel, D>(
-            choose_move,
-            |handle, call| match call {
-                Move::Put(value) => STACK.push(handle, value).map_or_else(|_| panic!("full"), |()| None),
-                Move::Take => STACK.pop(handle),
-                Move::IsEmpty => Some(STACK.is_empty().into()),
-            },
-            |handle| {
-                while STACK.pop(handle).is_some() {}
-                handle.flush();
-                StackModel::default()
-            },
-        );
+fn choose_version(random: &mut Random, unique: u64) -> Version {
+    match random.below(3) {
+        0 => Version::Read,
+        1 => Version::Replace(unique),
+        _ => Version::Update,
     }
+}
 
-    queue {
-        static QUEUE: Queue<u64, 256, D> = Queue::new();
-        check::<QueueModel, D>(
-            choose_move,
-            |handle, call| match call {
-                Move::Put(value) => QUEUE.push(handle, value).map_or_else(|_| panic!("full"), |()| None),
-                Move::Take => QUEUE.pop(handle),
-                Move::IsEmpty => Some(QUEUE.is_empty(handle).into()),
-            },
-            |handle| {
-                while QUEUE.pop(handle).is_some() {}
-                handle.flush();
-                QueueModel::default()
-            },
-        );
-    }
+fn check_stack<const K: usize, D: Domain, P: Storage<Node<u64>, K>>(
+    stack: &'static Stack<u64, K, D, P>,
+) {
+    check::<StackModel, D>(
+        choose_move,
+        |handle, call| match call {
+            Move::Put(value) => stack
+                .push(handle, value)
+                .map_or_else(|_| panic!("full"), |()| None),
+            Move::Take => stack.pop(handle),
+            Move::IsEmpty => Some(stack.is_empty().into()),
+        },
+        |handle| {
+            while stack.pop(handle).is_some() {}
+            handle.flush();
+            StackModel::default()
+        },
+    );
+}
 
-    map {
-        static MAP: Map<u64, u64, 1, 512, D> = Map::new();
+fn check_queue<const K: usize, D: Domain, P: Storage<Node<u64>, K>>(
+    queue: &'static Queue<u64, K, D, P>,
+) {
+    check::<QueueModel, D>(
+        choose_move,
+        |handle, call| match call {
+            Move::Put(value) => queue
+                .push(handle, value)
+                .map_or_else(|_| panic!("full"), |()| None),
+            Move::Take => queue.pop(handle),
+            Move::IsEmpty => Some(queue.is_empty(handle).into()),
+        },
+        |handle| {
+            while queue.pop(handle).is_some() {}
+            handle.flush();
+            QueueModel::default()
+        },
+    );
+}
+
+fn check_cell<const K: usize, D: Domain, P: Storage<MaybeUninit<u64>, K>>(
+    cell: &'static RcuCell<u64, K, D, P>,
+) {
+    check::<CellModel, D>(
+        choose_version,
+        |handle, call| match call {
+            Version::Read => cell.snapshot(handle),
+            Version::Replace(value) => cell
+                .replace(handle, value)
+                .map_or_else(|_| panic!("full"), |()| 0),
+            Version::Update => *cell.update(handle, |old| next(*old)).unwrap(),
+        },
+        |handle| {
+            cell.replace(handle, 0).unwrap();
+            CellModel(0)
+        },
+    );
+}
+
+/// Of either map, which have the same calls.
+macro_rules! check_map {
+    ($map:expr) => {
         check::<MapModel, D>(
             choose_keyed,
             |handle, call| {
                 let yes = |done: bool| Some(done.into());
                 match call {
-                    Keyed::Get(key) => MAP.get(&handle.enter(), &key).copied(),
-                    Keyed::Remove(key) => MAP.remove(&handle.enter(), &key).copied(),
-                    Keyed::RemoveOdd(key) => MAP.remove_if(&handle.enter(), &key, |_, v| v % 2 == 1).copied(),
-                    Keyed::GetOrInsert(key, value) => Some(*MAP.get_or_insert(handle, key, value).unwrap()),
-                    Keyed::Update(key) => MAP.update(handle, &key, |v| next(*v)).unwrap().as_deref().copied(),
+                    Keyed::Get(key) => $map.get(&handle.enter(), &key).copied(),
+                    Keyed::Remove(key) => $map.remove(&handle.enter(), &key).copied(),
+                    Keyed::RemoveOdd(key) => {
+                        let odd = |_: &u64, value: &u64| value % 2 == 1;
+                        $map.remove_if(&handle.enter(), &key, odd).copied()
+                    }
+                    Keyed::GetOrInsert(key, value) => {
+                        Some(*$map.get_or_insert(handle, key, value).unwrap())
+                    }
+                    Keyed::Update(key) => {
+                        let value = $map.update(handle, &key, |v| next(*v)).unwrap();
+                        value.as_deref().copied()
+                    }
                     Keyed::Swing(key) => loop {
                         let guard = handle.enter();
-                        let Some(old) = MAP.get(&guard, &key) else { break None };
-                        match MAP.compare_exchange(handle, key, old, next(*old)) {
+                        let Some(old) = $map.get(&guard, &key) else {
+                            break None;
+                        };
+                        match $map.compare_exchange(handle, key, old, next(*old)) {
                             Ok(()) => break Some(next(*old)),
                             Err(why) => assert!(matches!(why, Refused::Mismatch(_))),
                         }
                     },
-                    Keyed::Insert(key, value) => yes(MAP.insert(handle, key, value).is_ok()),
-                    Keyed::Replace(key, value) => yes(MAP.replace(handle, key, value).is_ok()),
-                    Keyed::Set(key, value) => yes(MAP.set(handle, key, value).unwrap()),
+                    Keyed::Insert(key, value) => yes($map.insert(handle, key, value).is_ok()),
+                    Keyed::Replace(key, value) => yes($map.replace(handle, key, value).is_ok()),
+                    Keyed::Set(key, value) => yes($map.set(handle, key, value).unwrap()),
                 }
             },
-            |handle| MapModel(MAP.iter(&handle.enter()).map(|(k, v)| (*k, *v)).collect()),
+            |handle| {
+                let guard = handle.enter();
+                MapModel($map.iter(&guard).map(|(k, v)| (*k, *v)).collect())
+            },
         );
+    };
+}
+
+#[cfg(feature = "alloc")]
+#[path = "safe_linear/heap.rs"]
+mod heap;
+
+schemes! {
+    <4, 1>
+    stack {
+        static STACK: Stack<u64, 256, D> = Stack::new();
+        check_stack(&STACK);
+    }
+
+    queue {
+        static QUEUE: Queue<u64, 256, D> = Queue::new();
+        check_queue(&QUEUE);
     }
 
     cell {
         static CELL: RcuCell<u64, 256, D> = RcuCell::new(0);
-        check::<CellModel, D>(
-            |random, unique| match random.below(3) {
-                0 => Version::Read,
-                1 => Version::Replace(unique),
-                _ => Version::Update,
-            },
-            |handle, call| match call {
-                Version::Read => CELL.snapshot(handle),
-                Version::Replace(value) => CELL.replace(handle, value).map_or_else(|_| panic!("full"), |()| 0),
-                Version::Update => *CELL.update(handle, |old| next(*old)).unwrap(),
-            },
-            |handle| {
-                CELL.replace(handle, 0).unwrap();
-                CellModel(0)
-            },
-        );
+        check_cell(&CELL);
+    }
+
+    map {
+        static MAP: Map<u64, u64, 1, 512, D> = Map::new();
+        check_map!(MAP);
     }
 }
 

@@ -60,19 +60,28 @@ const TABLE: &[(&str, If, If)] = &[
     ("safe::Section<[D=], [R]>", If::Always, If::Never),
     ("safe::HandleCell<[D=]>", If::Always, If::Always),
     ("safe::RcuCell<[T=], 4, [D=]>", If::Both, If::Both),
+    ("safe::RcuCell<[T=], 0, [D=], safe::Heap>", If::Both, If::Both),
     ("safe::Stack<[T=], 4, [D=]>", If::Send, If::Send),
     ("safe::Stack<[T=], 4, [D=], safe::InPool>", If::Send, If::Send),
+    ("safe::Stack<[T=], 0, [D=], safe::Heap>", If::Send, If::Send),
     ("safe::Queue<[T=], 4, [D=]>", If::Send, If::Send),
     ("safe::Queue<[T=], 4, [D=], safe::InPool>", If::Send, If::Send),
+    ("safe::Queue<[T=], 0, [D=], safe::Heap>", If::Send, If::Send),
     ("safe::Map<[K=], [V=], 4, 8, [D=]>", If::Both, If::Both),
     ("safe::Map<[K=], [V=], 4, 8, [D=], safe::InPool>", If::Both, If::Both),
+    ("safe::Map<[K=], [V=], 4, 0, [D=], safe::Heap>", If::Both, If::Both),
     ("safe::Iter<['g+], [K=], [V=], [D=], [R]>", If::Never, If::Never),
     ("safe::Ref<['h+], [T+], [D=], [R]>", If::Never, If::Never),
     ("safe::Values<['g+], [T=], [D=], [R]>", If::Never, If::Never),
     ("safe::Node<[T=]>", If::Send, If::Sync),
     ("safe::MapNode<[K=], [V=]>", If::Send, If::Sync),
+    ("safe::HashMap<[K=], [V=], std::hash::RandomState, [D=]>", If::Both, If::Both),
+    ("safe::HashMap<u8, u8, [H+], [D=]>", If::Send, If::Sync),
+    ("safe::ArcCell<[T=], [D=]>", If::Both, If::Both),
     ("safe::Atomic<[T=], [D=]>", If::Both, If::Both),
+    ("safe::Atomic<[T=], [D=], safe::Heap>", If::Both, If::Both),
     ("safe::Owned<[T+], [D=]>", If::Send, If::Sync),
+    ("safe::Owned<[T+], [D=], safe::Heap>", If::Send, If::Sync),
     ("safe::Shared<['g+], [T=], [D=]>", If::Never, If::Never),
     ("safe::Changed<['g+], [T=], [D=], [P+]>", If::Never, If::Never),
     ("safe::Full<[T+]>", If::Send, If::Sync),
@@ -295,7 +304,7 @@ fn check(name: &str, cases: &Cases) {
     fs::create_dir_all(krate.join("src")).unwrap();
     let manifest = format!(
         "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
-         [dependencies]\nhyaline = {{ path = {root:?}, features = [\"critical-section\"] }}\n[workspace]\n"
+         [dependencies]\nhyaline = {{ path = {root:?}, features = [\"alloc\", \"critical-section\"] }}\n[workspace]\n"
     );
     fs::write(krate.join("Cargo.toml"), manifest).unwrap();
     // The locked versions, so that nothing is downloaded.

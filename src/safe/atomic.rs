@@ -4,9 +4,9 @@ mod tags;
 
 use core::{fmt, marker::PhantomData, ptr};
 
-use super::{Domain, Guard, Owned, Pointer, Shared, domain::Brand, tag::untagged};
+use super::{Domain, Guard, InPool, Origin, Owned, Pointer, Shared, domain::Brand, tag::untagged};
 use crate::{
-    Linked, Role, reclaim,
+    Linked, Role,
     sync::{AtomicPtr, Ordering, const_fn},
 };
 
@@ -38,19 +38,19 @@ use crate::{
 /// assert_eq!(GREETING.load(&guard).as_ref(), Some(&"hello"));
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
-pub struct Atomic<T, D: Domain> {
-    /// Null, or an object that was an `Owned<T, D>`, and is not retired; with a
-    /// tag.
+pub struct Atomic<T, D: Domain, P: Origin = InPool> {
+    /// Null, or an object that was an `Owned<T, D, P>`, and is not retired; with
+    /// a tag.
     pointer: AtomicPtr<Linked<T>>,
-    of: PhantomData<(T, Brand<D>)>,
+    of: PhantomData<(T, Brand<D>, P)>,
 }
 
 // SAFETY: it gives `&T` to several threads, and `T` to any of them.
-unsafe impl<T: Send + Sync, D: Domain> Send for Atomic<T, D> {}
+unsafe impl<T: Send + Sync, D: Domain, P: Origin> Send for Atomic<T, D, P> {}
 // SAFETY: as above.
-unsafe impl<T: Send + Sync, D: Domain> Sync for Atomic<T, D> {}
+unsafe impl<T: Send + Sync, D: Domain, P: Origin> Sync for Atomic<T, D, P> {}
 
-impl<T, D: Domain> Atomic<T, D> {
+impl<T, D: Domain, P: Origin> Atomic<T, D, P> {
     const_fn! {
         /// Leads to nothing.
         ///
@@ -82,7 +82,7 @@ impl<T, D: Domain> Atomic<T, D> {
     /// assert_eq!(place.load(&handle.enter()).as_ref(), Some(&7));
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
-    pub fn new(object: Owned<T, D>) -> Self {
+    pub fn new(object: Owned<T, D, P>) -> Self {
         Self {
             pointer: AtomicPtr::new(object.into_raw()),
             of: PhantomData,
@@ -100,7 +100,7 @@ impl<T, D: Domain> Atomic<T, D> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     #[inline]
-    pub fn load<'g, R: Role>(&self, guard: &'g Guard<'_, D, R>) -> Shared<'g, T, D> {
+    pub fn load<'g, R: Role>(&self, guard: &'g Guard<'_, D, R>) -> Shared<'g, T, D, P> {
         // Acquire: pairs with the Release of the exchanges below; without it
         // the object's contents might not be there yet.
         let object = guard.protect(&self.pointer, Ordering::Acquire);
@@ -128,7 +128,7 @@ impl<T, D: Domain> Atomic<T, D> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     #[inline]
-    pub unsafe fn load_unguarded<'g>(&self) -> Shared<'g, T, D> {
+    pub unsafe fn load_unguarded<'g>(&self) -> Shared<'g, T, D, P> {
         // Acquire: as in `load`; a caller need not be ordered after the
         // stores to this pointer.
         let object = self.pointer.load(Ordering::Acquire);
@@ -149,11 +149,11 @@ impl<T, D: Domain> Atomic<T, D> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     #[inline]
-    pub fn swap<'g, P: Pointer<T, D>, R: Role>(
+    pub fn swap<'g, N: Pointer<T, D, P>, R: Role>(
         &self,
-        new: P,
+        new: N,
         guard: &'g Guard<'_, D, R>,
-    ) -> Shared<'g, T, D> {
+    ) -> Shared<'g, T, D, P> {
         // AcqRel. Release: pairs with the Acquire in `load`. Acquire: we may
         // look at the old object.
         let old = guard.swap(&self.pointer, new.into_raw(), Ordering::AcqRel);
@@ -185,12 +185,13 @@ impl<T, D: Domain> Atomic<T, D> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     #[inline]
-    pub fn compare_exchange<'g, P: Pointer<T, D>, R: Role>(
+    #[allow(clippy::type_complexity)] // an alias would say less
+    pub fn compare_exchange<'g, N: Pointer<T, D, P>, R: Role>(
         &self,
-        current: Shared<'g, T, D>,
-        new: P,
+        current: Shared<'g, T, D, P>,
+        new: N,
         guard: &'g Guard<'_, D, R>,
-    ) -> Result<Shared<'g, T, D>, Changed<'g, T, D, P>> {
+    ) -> Result<Shared<'g, T, D, P>, Changed<'g, T, D, N, P>> {
         let new = new.into_raw();
         // AcqRel and Acquire: as in `swap` and `load`.
         let result = guard.compare_exchange(
@@ -207,7 +208,7 @@ impl<T, D: Domain> Atomic<T, D> {
                 // SAFETY: as in `load`.
                 current: unsafe { Shared::from_object(found) },
                 // SAFETY: it was not published.
-                new: unsafe { P::from_raw(new) },
+                new: unsafe { N::from_raw(new) },
             }),
         }
     }
@@ -231,7 +232,7 @@ impl<T, D: Domain> Atomic<T, D> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     #[must_use]
-    pub unsafe fn into_owned(self) -> Option<Owned<T, D>> {
+    pub unsafe fn into_owned(self) -> Option<Owned<T, D, P>> {
         // Relaxed: we own the place, which orders us after all earlier
         // accesses.
         let object = untagged(self.pointer.load(Ordering::Relaxed));
@@ -254,8 +255,8 @@ impl<T, D: Domain> Atomic<T, D> {
 /// assert_eq!(copy.load(&guard), place.load(&guard));
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
-impl<T, D: Domain> From<Shared<'_, T, D>> for Atomic<T, D> {
-    fn from(object: Shared<'_, T, D>) -> Self {
+impl<T, D: Domain, P: Origin> From<Shared<'_, T, D, P>> for Atomic<T, D, P> {
+    fn from(object: Shared<'_, T, D, P>) -> Self {
         Self {
             pointer: AtomicPtr::new(object.as_tagged()),
             of: PhantomData,
@@ -263,13 +264,13 @@ impl<T, D: Domain> From<Shared<'_, T, D>> for Atomic<T, D> {
     }
 }
 
-impl<T, D: Domain> Default for Atomic<T, D> {
+impl<T, D: Domain, P: Origin> Default for Atomic<T, D, P> {
     fn default() -> Self {
         Self::null()
     }
 }
 
-impl<T, D: Domain> fmt::Debug for Atomic<T, D> {
+impl<T, D: Domain, P: Origin> fmt::Debug for Atomic<T, D, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Atomic").finish_non_exhaustive()
     }
@@ -293,31 +294,31 @@ impl<T, D: Domain> fmt::Debug for Atomic<T, D> {
 /// assert_eq!(*changed.new, 8); // not lost
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
-pub struct Changed<'g, T, D: Domain, P> {
+pub struct Changed<'g, T, D: Domain, N, P: Origin = InPool> {
     /// The pointer that it has.
-    pub current: Shared<'g, T, D>,
+    pub current: Shared<'g, T, D, P>,
     /// The pointer that was to be put.
-    pub new: P,
+    pub new: N,
 }
 
-impl<T, D: Domain, P> fmt::Debug for Changed<'_, T, D, P> {
+impl<T, D: Domain, N, P: Origin> fmt::Debug for Changed<'_, T, D, N, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Changed").finish_non_exhaustive()
     }
 }
 
-impl<T, D: Domain, P> fmt::Display for Changed<'_, T, D, P> {
+impl<T, D: Domain, N, P: Origin> fmt::Display for Changed<'_, T, D, N, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the pointer is not the expected one; look at the current one and try again")
     }
 }
 
-impl<T, D: Domain, P> core::error::Error for Changed<'_, T, D, P> {}
+impl<T, D: Domain, N, P: Origin> core::error::Error for Changed<'_, T, D, N, P> {}
 
 impl<D: Domain, R: Role> Guard<'_, D, R> {
-    /// Retires an object that is unlinked. Its value is dropped and its block
-    /// goes back to its pool when no section can hold it, and not before this
-    /// guard is dropped. Null is ignored.
+    /// Retires an object that is unlinked. Its value is dropped and its memory
+    /// goes back where it came from when no section can hold it, and not before
+    /// this guard is dropped. Null is ignored.
     ///
     /// Lock-free; costs and contexts as
     /// [`Guard::defer_retire`](crate::Guard::defer_retire).
@@ -356,13 +357,14 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     #[inline]
-    pub unsafe fn retire<T: Send + 'static>(&self, object: Shared<'_, T, D>) {
+    pub unsafe fn retire<T: Send + 'static, P: Origin>(&self, object: Shared<'_, T, D, P>) {
         let object = object.as_raw();
         if !object.is_null() {
             // SAFETY: unlinked and retired once (fn contract). It came from an
-            // `Owned`, so it was made with a handle of this collector, is in a
-            // pool that is a static, and may be dropped on any thread.
-            unsafe { self.retire_value(object, reclaim::pooled::<T>) };
+            // `Owned`, so it was made with a handle of this collector, is from
+            // this storage, in a static if that is a pool, and may be dropped on
+            // any thread.
+            unsafe { P::retire(self, object) };
         }
     }
 }

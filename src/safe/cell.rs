@@ -10,7 +10,9 @@ use core::{
     ptr,
 };
 
-use super::{Domain, Full, Guard, Handle, domain::Brand, node::Blank};
+#[cfg(feature = "alloc")]
+use super::Heap;
+use super::{Domain, Full, Guard, Handle, Own, Storage, domain::Brand, node::Blank};
 use crate::{
     Link, Linked, Pool, Role, reclaim,
     sync::{AtomicPtr, Ordering, const_fn},
@@ -43,6 +45,9 @@ use crate::{
 /// reader, so drop it before you write; so does the [`Ref`](super::Ref) that
 /// `update` returns.
 ///
+/// With `Heap`, and 0 for `VERSIONS`, each new version [calls the global
+/// allocator](crate::safe#on-the-heap).
+///
 /// # Values that are left
 ///
 /// A cell in a `static` is never dropped, nor is its current value. One that is
@@ -66,22 +71,37 @@ use crate::{
 /// assert!((filter.low..filter.high).contains(&15));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct RcuCell<T, const VERSIONS: usize, D: Domain> {
-    /// The offset of the current version from the first one, in bytes: a
-    /// constant cannot hold a pointer into itself. All versions are in the
-    /// cell, so a reader adds the offset and does not branch. Zero at the
-    /// start, so a cell whose value is zero lies in `.bss`.
+pub struct RcuCell<T, const VERSIONS: usize, D: Domain, P = Own>
+where
+    P: Storage<MaybeUninit<T>, VERSIONS>,
+{
+    /// The current version; null is the first one: a constant cannot hold a
+    /// pointer into itself, and a cell whose value is zero lies in `.bss`.
+    ///
+    /// If all versions are in the cell, it is the offset from the first one, in
+    /// bytes, so a reader adds the offset and does not branch.
     current: AtomicPtr<Linked<T>>,
     /// The first version, which is there before there is a handle.
     first: UnsafeCell<ManuallyDrop<Linked<T>>>,
-    versions: Pool<MaybeUninit<T>, VERSIONS>,
+    versions: P::Nodes,
     of: PhantomData<Brand<D>>,
 }
 
-// SAFETY: gives out `&T`, and drops values on any thread.
-unsafe impl<T: Send + Sync, const VERSIONS: usize, D: Domain> Sync for RcuCell<T, VERSIONS, D> {}
+// SAFETY: gives out `&T`, and drops values on any thread. The storage can be
+// shared if `T` is `Send`.
+unsafe impl<T: Send + Sync, const VERSIONS: usize, D, P> Sync for RcuCell<T, VERSIONS, D, P>
+where
+    D: Domain,
+    P: Storage<MaybeUninit<T>, VERSIONS>,
+{
+}
 // SAFETY: as above.
-unsafe impl<T: Send + Sync, const VERSIONS: usize, D: Domain> Send for RcuCell<T, VERSIONS, D> {}
+unsafe impl<T: Send + Sync, const VERSIONS: usize, D, P> Send for RcuCell<T, VERSIONS, D, P>
+where
+    D: Domain,
+    P: Storage<MaybeUninit<T>, VERSIONS>,
+{
+}
 
 impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     const_fn! {
@@ -98,6 +118,57 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         /// ```
         #[must_use]
         pub const fn new(value: T) -> Self {
+            Self::with(value, Pool::new())
+        }
+    }
+
+    /// How many blocks are free for new versions, without those that handles
+    /// keep: approximate, for a watcher. O(`VERSIONS`). Wait-free, any context.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// static LIMIT: RcuCell<u32, 4, App> = RcuCell::new(10);
+    /// let handle = App::register()?;
+    /// LIMIT.replace(&handle, 20)?;
+    /// assert_eq!(LIMIT.available(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn available(&self) -> usize {
+        self.versions.available()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<T, D: Domain> RcuCell<T, 0, D, Heap> {
+    const_fn! {
+        /// A cell with its first value, whose other versions are on the heap.
+        ///
+        /// ```
+        /// use hyaline::{Collector, domain, safe::{Domain, Heap, RcuCell}};
+        ///
+        /// domain!(App: Collector<4> = Collector::new());
+        /// static HOSTS: RcuCell<Vec<&str>, 0, App, Heap> = RcuCell::in_heap(Vec::new());
+        ///
+        /// let handle = App::register()?;
+        /// HOSTS.replace(&handle, vec!["left", "right"])?;
+        /// assert_eq!(HOSTS.read(&handle.enter())[1], "right");
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub const fn in_heap(value: T) -> Self {
+            Self::with(value, ())
+        }
+    }
+}
+
+impl<T, const VERSIONS: usize, D: Domain, P> RcuCell<T, VERSIONS, D, P>
+where
+    P: Storage<MaybeUninit<T>, VERSIONS>,
+{
+    const_fn! {
+        const fn with(value: T, versions: P::Nodes) -> Self {
             let first = Linked {
                 link: Link::new(),
                 value,
@@ -105,7 +176,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
             Self {
                 current: AtomicPtr::new(ptr::null_mut()),
                 first: UnsafeCell::new(ManuallyDrop::new(first)),
-                versions: Pool::new(),
+                versions,
                 of: PhantomData,
             }
         }
@@ -120,6 +191,9 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     /// As `version`, by a pointer to the cell, whose provenance it gets.
     #[inline]
     fn version_of(cell: *mut Self, current: *mut Linked<T>) -> *mut Linked<T> {
+        if !P::INSIDE && !current.is_null() {
+            return current;
+        }
         let offset = offset_of!(Self, first).wrapping_add(current.addr());
         cell.cast::<Linked<T>>().wrapping_byte_add(offset)
     }
@@ -127,6 +201,9 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     /// What `current` is to be for a version.
     #[inline]
     fn place(&self, version: *mut Linked<T>) -> *mut Linked<T> {
+        if !P::INSIDE {
+            return version;
+        }
         let first = self.first.get().addr();
         ptr::without_provenance_mut(version.addr().wrapping_sub(first))
     }
@@ -157,23 +234,6 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         // the collector of D, whose guard this is. The first has no birth era,
         // so it is protected in robust mode, too. Values do not change.
         unsafe { &(*version).value }
-    }
-
-    /// How many blocks are free for new versions, without those that handles
-    /// keep: approximate, for a watcher. O(`VERSIONS`). Wait-free, any context.
-    ///
-    /// ```
-    /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
-    /// # domain!(App: Collector<4> = Collector::new());
-    /// static LIMIT: RcuCell<u32, 4, App> = RcuCell::new(10);
-    /// let handle = App::register()?;
-    /// LIMIT.replace(&handle, 20)?;
-    /// assert_eq!(LIMIT.available(), 3);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn available(&self) -> usize {
-        self.versions.available()
     }
 
     /// A clone of the current value, which needs no guard. It is made inside a
@@ -221,7 +281,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     where
         T: Send,
     {
-        let claimed = Blank::claim_in_section(&self.versions, handle, || handle.enter());
+        let claimed = self.claim_in_section(handle);
         let Some((blank, guard)) = claimed else {
             return Err(Full(value));
         };
@@ -234,6 +294,16 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         Ok(())
     }
 
+    /// Memory for a version, and a section.
+    #[inline]
+    #[allow(clippy::type_complexity)] // used here alone
+    fn claim_in_section<'h, R: Role>(
+        &self,
+        handle: &'h Handle<D, R>,
+    ) -> Option<(Blank<'_, MaybeUninit<T>, P>, Guard<'h, D, R>)> {
+        Blank::claim_in_section::<VERSIONS, D, R, _>(&self.versions, handle, || handle.enter())
+    }
+
     /// Retires the version that `old` leads to.
     ///
     /// # Safety
@@ -242,31 +312,41 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     #[inline]
     unsafe fn retire<R: Role>(&'static self, guard: &Guard<'_, D, R>, old: *mut Linked<T>) {
         let old = self.version(old);
-        let reclaim = if ptr::eq(old, self.first.get().cast()) {
-            reclaim::in_place::<Linked<T>>
-        } else {
-            reclaim::pooled::<T>
-        };
         // SAFETY: `current` was the only way to the version (fn contract), never
         // leads to it again, and belongs to the collector of D; so it is retired
-        // once. The pool and the first version are in a static (`'static`), and
-        // `pooled::<T>` is right for a block of the same layout. The first
-        // version has a `Link::new`, the others were stamped by `alloc`.
-        unsafe { guard.retire_value(old, reclaim) };
+        // once. The cell is in a static (`'static`), and so are the first version
+        // and a pool. The others came from the storage, as a block of the same
+        // layout. The first has a `Link::new`, the others were stamped.
+        unsafe {
+            if ptr::eq(old, self.first.get().cast()) {
+                guard.retire_value(old, reclaim::in_place::<Linked<T>>);
+            } else {
+                P::retire(guard, old);
+            }
+        }
     }
 }
 
-impl<T, const VERSIONS: usize, D: Domain> Drop for RcuCell<T, VERSIONS, D> {
+impl<T, const VERSIONS: usize, D: Domain, P> Drop for RcuCell<T, VERSIONS, D, P>
+where
+    P: Storage<MaybeUninit<T>, VERSIONS>,
+{
     fn drop(&mut self) {
         // Relaxed: we have the cell alone.
         let current = self.current.load(Ordering::Relaxed);
         let version = Self::version_of(self, current);
+        // SAFETY: from the storage, and dropped after its value.
+        let _memory = (!P::INSIDE && !current.is_null())
+            .then(|| unsafe { Blank::<MaybeUninit<T>, P>::of(version.cast()) });
         // SAFETY: nobody can read it any more, and it is not retired.
         unsafe { ptr::drop_in_place(&raw mut (*version).value) };
     }
 }
 
-impl<T, const VERSIONS: usize, D: Domain> fmt::Debug for RcuCell<T, VERSIONS, D> {
+impl<T, const VERSIONS: usize, D: Domain, P> fmt::Debug for RcuCell<T, VERSIONS, D, P>
+where
+    P: Storage<MaybeUninit<T>, VERSIONS>,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RcuCell")
             .field("versions", &VERSIONS)

@@ -2,8 +2,9 @@
 
 use core::fmt;
 
-/// No block is free: each is in use, or waits until no section can hold it. The
-/// value that was to be stored comes back.
+/// No block is free: each is in use, or waits until no section can hold it. Or,
+/// on the heap, the allocator has no memory. The value that was to be stored
+/// comes back.
 ///
 /// ```
 /// use hyaline::{Collector, domain, safe::{Domain, Stack}};
@@ -38,8 +39,8 @@ impl<T> Full<T> {
 }
 
 const FULL: &str = "no place is free: each is in use, kept by another handle, held back by an open \
-     guard, or waits for an eager handle; take something out, drop guards, flush an eager handle, or \
-     make it larger";
+     guard, or waits for an eager handle, or the allocator has no memory; take something out, drop \
+     guards, flush an eager handle, or make it larger";
 
 impl<T> fmt::Debug for Full<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

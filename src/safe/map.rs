@@ -14,6 +14,8 @@ pub use iter::Iter;
 use list::List;
 pub use list::MapNode;
 
+#[cfg(feature = "alloc")]
+use super::Heap;
 use super::{Domain, InPool, Own, Storage, domain::Brand, node::drop_all};
 use crate::{
     Pool,
@@ -63,7 +65,9 @@ use crate::{
 /// block until a call walks that bucket.
 ///
 /// With [`InPool`] the `CAP` blocks are those of a pool that
-/// [others use too](crate::safe#several-structures-in-one-pool).
+/// [others use too](crate::safe#several-structures-in-one-pool). With `Heap`,
+/// and 0 for `CAP`, each call that puts something [calls the global
+/// allocator](crate::safe#on-the-heap).
 ///
 /// # Values that are left
 ///
@@ -92,7 +96,7 @@ pub struct Map<K, V, const BUCKETS: usize, const CAP: usize, D: Domain, P = Own>
 where
     P: Storage<MapNode<K, V>, CAP>,
 {
-    buckets: [List<K, V>; BUCKETS],
+    buckets: [List<K, V, P>; BUCKETS],
     nodes: P::Nodes,
     of: PhantomData<Brand<D>>,
 }
@@ -171,6 +175,31 @@ where
     }
 }
 
+#[cfg(feature = "alloc")]
+impl<K, V, const BUCKETS: usize, D: Domain> Map<K, V, BUCKETS, 0, D, Heap> {
+    const_fn! {
+        /// An empty map that takes its nodes from the global allocator. Its
+        /// buckets stay as many as they are: [`HashMap`](crate::safe::HashMap) is
+        /// a map that grows.
+        ///
+        /// ```
+        /// use hyaline::{Collector, domain, safe::{Domain, Heap, Map}};
+        ///
+        /// domain!(App: Collector<4> = Collector::new());
+        /// static PORTS: Map<u16, String, 64, 0, App, Heap> = Map::in_heap();
+        ///
+        /// let handle = App::register()?;
+        /// PORTS.insert(&handle, 80, "http".into())?;
+        /// assert!(PORTS.contains_key(&handle, &80));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub const fn in_heap() -> Self {
+            Self::empty(())
+        }
+    }
+}
+
 impl<K, V, const BUCKETS: usize, const CAP: usize, D, P> Map<K, V, BUCKETS, CAP, D, P>
 where
     D: Domain,
@@ -181,9 +210,9 @@ where
             const { assert!(BUCKETS > 0, "a map has at least one bucket") };
             Self {
                 #[cfg(not(hyaline_loom))]
-                buckets: [const { <List<K, V> as Init>::INIT }; BUCKETS],
+                buckets: [const { <List<K, V, P> as Init>::INIT }; BUCKETS],
                 #[cfg(hyaline_loom)]
-                buckets: core::array::from_fn(|_| <List<K, V> as Init>::init()),
+                buckets: core::array::from_fn(|_| <List<K, V, P> as Init>::init()),
                 nodes,
                 of: PhantomData,
             }
@@ -200,7 +229,7 @@ where
 {
     /// The list that a key belongs to.
     #[inline]
-    fn bucket<Q: Hash + ?Sized>(&'static self, key: &Q) -> &'static List<K, V> {
+    fn bucket<Q: Hash + ?Sized>(&'static self, key: &Q) -> &'static List<K, V, P> {
         &self.buckets[hash::bucket(key, BUCKETS)]
     }
 }
@@ -224,7 +253,7 @@ where
         let mut bucket = buckets.next();
         drop_all(|| {
             loop {
-                if let Some(node) = bucket.as_mut()?.take_first::<P, CAP>(nodes) {
+                if let Some(node) = bucket.as_mut()?.take_first::<CAP>(nodes) {
                     return Some(node);
                 }
                 bucket = buckets.next();

@@ -1,4 +1,4 @@
-//! Nodes of stacks and queues, and blocks of the structures' pools.
+//! Nodes of stacks and queues, and memory for what structures hold.
 
 use core::{
     fmt,
@@ -7,8 +7,8 @@ use core::{
     ptr,
 };
 
-use super::{Domain, Handle};
-use crate::{Linked, Pool, Role, pool::Vacant, raw::magazine::Magazine, sync::AtomicPtr};
+use super::{Domain, Handle, Origin, Storage};
+use crate::{Linked, Role, sync::AtomicPtr};
 
 /// A node of a [`Stack`](super::Stack) or a [`Queue`](super::Queue): what a
 /// pool that several of them share is made of. Nobody else can make or open
@@ -97,15 +97,6 @@ pub(super) fn drop_all<T>(mut next: impl FnMut() -> Option<T>) {
     }
 }
 
-/// The same object, by way of its pool, which the caller has alone. Pointers
-/// from before that are not valid any more: they do not come from the one
-/// exclusive reference.
-pub(super) fn reach<P, T>(pool: &mut P, object: *mut Linked<T>) -> *mut Linked<T> {
-    ptr::from_mut(pool)
-        .cast::<Linked<T>>()
-        .with_addr(object.addr())
-}
-
 /// Shows loom that an object is in use, so that it reports a reclaim that may
 /// come at the same time. Nothing in a program.
 ///
@@ -118,7 +109,7 @@ pub(super) unsafe fn touch<T>(object: *mut Linked<T>) {
     unsafe { (*object).link.access.read() };
 }
 
-/// A block that is claimed and has no value yet. Dropped, it goes back.
+/// Memory that is claimed and has no value yet. Dropped, it goes back.
 ///
 /// A pool that is exhausted is not waited for in a section: it flushes the
 /// handle, and a section of the same handle would hold back the very blocks
@@ -126,119 +117,144 @@ pub(super) unsafe fn touch<T>(object: *mut Linked<T>) {
 /// And it is claimed before the value goes anywhere: the flush may run a
 /// reclaimer that panics.
 ///
-/// `B` is what the pool is made of: a `MaybeUninit` or a [`Node`], which need
-/// no drop.
-pub(super) struct Blank<'p, B> {
-    block: Vacant<B>,
-    pool: PhantomData<&'p ()>,
+/// `B` is what the storage `P` is made of: a `MaybeUninit` or a [`Node`], which
+/// need no drop.
+pub(super) struct Blank<'p, B, P: Origin> {
+    object: *mut Linked<B>,
+    of: PhantomData<(&'p (), P)>,
 }
 
-impl<'p, B> Blank<'p, B> {
+impl<'p, B, P: Origin> Blank<'p, B, P> {
     #[inline]
     pub(super) fn with<const K: usize, D: Domain, R: Role>(
-        pool: &'p Pool<B, K>,
+        nodes: &'p P::Nodes,
         handle: &Handle<D, R>,
         empty: B,
-    ) -> Option<Self> {
-        let object = pool.alloc(handle, empty).ok()?;
-        // SAFETY: from a pool that is borrowed, and ours.
+    ) -> Option<Self>
+    where
+        P: Storage<B, K>,
+    {
+        let object = P::alloc(nodes, handle, empty)?;
+        // SAFETY: from a storage that is borrowed, and ours.
         Some(unsafe { Self::of(object) })
     }
 
-    /// A block, and a section of the handle that `enter` opens.
+    /// Memory, and a section of the handle that `enter` opens.
     #[inline]
     pub(super) fn in_section<const K: usize, D: Domain, R: Role, G>(
-        pool: &'p Pool<B, K>,
+        nodes: &'p P::Nodes,
         handle: &Handle<D, R>,
         empty: impl Fn() -> B,
         enter: impl Fn() -> G,
-    ) -> Option<(Self, G)> {
-        if Magazine::size(K) > 0 {
+    ) -> Option<(Self, G)>
+    where
+        P: Storage<B, K>,
+    {
+        if P::TRY {
             let guard = enter();
-            if let Ok(object) = pool.try_alloc(handle, empty()) {
-                // SAFETY: from a pool that is borrowed, and ours.
+            if let Some(object) = P::try_alloc(nodes, handle, empty()) {
+                // SAFETY: from a storage that is borrowed, and ours.
                 return Some((unsafe { Self::of(object) }, guard));
             }
         }
-        let blank = Self::with(pool, handle, empty())?;
+        let blank = Self::with(nodes, handle, empty())?;
         Some((blank, enter()))
     }
 
-    /// The block of an object that has no value any more, or whose value was
+    /// The memory of an object that has no value any more, or whose value was
     /// read out.
     ///
     /// # Safety
     ///
-    /// As for [`Vacant::new`].
+    /// As for [`Origin::free`], when the result is dropped.
     #[inline]
     pub(super) unsafe fn of(object: *mut Linked<B>) -> Self {
         Self {
-            // SAFETY: the contract of `Vacant::new` (# Safety).
-            block: unsafe { Vacant::new(object, ptr::null_mut()) },
-            pool: PhantomData,
+            object,
+            of: PhantomData,
         }
     }
 
     /// The object, which has no value.
     pub(super) fn object(&self) -> *mut Linked<B> {
-        self.block.object
+        self.object
     }
 
-    /// The block, which does not go back any more.
+    /// The object, which does not go back any more.
     #[inline]
     fn into_object(self) -> *mut Linked<B> {
-        let object = self.block.object;
+        let object = self.object;
         mem::forget(self);
         object
     }
 }
 
-impl<'p, T> Blank<'p, Node<T>> {
+impl<B, P: Origin> Drop for Blank<'_, B, P> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the contract of `of`.
+        unsafe { P::free(self.object) };
+    }
+}
+
+impl<'p, T, P: Origin> Blank<'p, Node<T>, P> {
     #[inline]
     pub(super) fn node<const K: usize, D: Domain, R: Role>(
-        pool: &'p Pool<Node<T>, K>,
+        nodes: &'p P::Nodes,
         handle: &Handle<D, R>,
-    ) -> Option<Self> {
-        Self::with(pool, handle, Node::blank())
+    ) -> Option<Self>
+    where
+        P: Storage<Node<T>, K>,
+    {
+        Self::with(nodes, handle, Node::blank())
     }
 
     /// As `node`, and opens a section by `enter`.
     #[inline]
     pub(super) fn node_in_section<const K: usize, D: Domain, R: Role, G>(
-        pool: &'p Pool<Node<T>, K>,
+        nodes: &'p P::Nodes,
         handle: &Handle<D, R>,
         enter: impl Fn() -> G,
-    ) -> Option<(Self, G)> {
-        Self::in_section(pool, handle, Node::blank, enter)
+    ) -> Option<(Self, G)>
+    where
+        P: Storage<Node<T>, K>,
+    {
+        Self::in_section(nodes, handle, Node::blank, enter)
     }
 
     /// Puts a value, and hands out the node, whose `next` is null.
     #[inline]
     pub(super) fn fill(self, value: T) -> *mut Linked<Node<T>> {
         let node = self.into_object();
-        // SAFETY: the block is ours.
+        // SAFETY: the memory is ours.
         unsafe { (&raw mut (*node).value.value).cast::<T>().write(value) };
         node
     }
 }
 
-impl<'p, T> Blank<'p, MaybeUninit<T>> {
+impl<'p, T, P: Origin> Blank<'p, MaybeUninit<T>, P> {
     #[inline]
     pub(super) fn claim<const K: usize, D: Domain, R: Role>(
-        pool: &'p Pool<MaybeUninit<T>, K>,
+        nodes: &'p P::Nodes,
         handle: &Handle<D, R>,
-    ) -> Option<Self> {
-        Self::with(pool, handle, MaybeUninit::uninit())
+    ) -> Option<Self>
+    where
+        P: Storage<MaybeUninit<T>, K>,
+    {
+        Self::with(nodes, handle, MaybeUninit::uninit())
     }
 
     /// As `claim`, and opens a section by `enter`.
     #[inline]
     pub(super) fn claim_in_section<const K: usize, D: Domain, R: Role, G>(
-        pool: &'p Pool<MaybeUninit<T>, K>,
+        nodes: &'p P::Nodes,
         handle: &Handle<D, R>,
         enter: impl Fn() -> G,
-    ) -> Option<(Self, G)> {
-        Self::in_section(pool, handle, MaybeUninit::uninit, enter)
+    ) -> Option<(Self, G)>
+    where
+        P: Storage<MaybeUninit<T>, K>,
+    {
+        Self::in_section(nodes, handle, MaybeUninit::uninit, enter)
     }
 
     /// Puts a value, and hands out the object. `Linked<T>` has the layout of
@@ -246,7 +262,7 @@ impl<'p, T> Blank<'p, MaybeUninit<T>> {
     #[inline]
     pub(super) fn fill(self, value: T) -> *mut Linked<T> {
         let object = self.into_object().cast::<Linked<T>>();
-        // SAFETY: the block is ours.
+        // SAFETY: the memory is ours.
         unsafe { (&raw mut (*object).value).write(value) };
         object
     }
@@ -259,7 +275,7 @@ impl<'p, T> Blank<'p, MaybeUninit<T>> {
     #[inline]
     pub(super) unsafe fn empty(object: *mut Linked<T>) -> (Self, T) {
         // SAFETY: "exclusively owned", "not used again" (# Safety): the value is
-        // read once, and the block has none from here on.
+        // read once, and the memory has none from here on.
         unsafe {
             let value = (&raw const (*object).value).read();
             (Self::of(object.cast()), value)

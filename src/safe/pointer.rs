@@ -8,17 +8,20 @@ use core::{
     ptr::{self, NonNull},
 };
 
-use super::{Domain, Guard, Handle, domain::Brand, tag::untagged};
+use super::{Domain, Guard, Handle, InPool, Origin, domain::Brand, node::Blank, tag::untagged};
+#[cfg(feature = "alloc")]
+use super::{Full, Heap};
 use crate::{
     Linked, Pool, PoolExhausted, Role,
-    pool::{Vacant, destroy},
     sync::{AtomicPtr, Ordering},
 };
 
-/// An object in a pool, with a single owner. Dereferences to its value.
+/// An object in a pool or on the heap, with a single owner. Dereferences to its
+/// value.
 ///
-/// Its drop drops the value and gives the block back: lock-free, in any context
-/// in which the value may be dropped.
+/// Its drop drops the value and gives the memory back: lock-free, in any context
+/// in which the value may be dropped (and, from the heap, the allocator be
+/// called).
 ///
 /// ```
 /// use hyaline::{Collector, Pool, domain, safe::{Domain, Owned}};
@@ -32,17 +35,17 @@ use crate::{
 /// assert_eq!(*seven, 8);
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
-pub struct Owned<T, D: Domain> {
-    /// Valid, in a pool that is a static, made with a handle of `D`, and with no
-    /// other owner.
+pub struct Owned<T, D: Domain, P: Origin = InPool> {
+    /// Valid, from storage `P`, in a static if that is a pool, made with a handle
+    /// of `D`, and with no other owner.
     object: NonNull<Linked<T>>,
-    of: PhantomData<(T, Brand<D>)>,
+    of: PhantomData<(T, Brand<D>, P)>,
 }
 
 // SAFETY: it is the value's only owner, on any thread.
-unsafe impl<T: Send, D: Domain> Send for Owned<T, D> {}
+unsafe impl<T: Send, D: Domain, P: Origin> Send for Owned<T, D, P> {}
 // SAFETY: a shared one gives out `&T`.
-unsafe impl<T: Sync, D: Domain> Sync for Owned<T, D> {}
+unsafe impl<T: Sync, D: Domain, P: Origin> Sync for Owned<T, D, P> {}
 
 impl<T, D: Domain> Owned<T, D> {
     /// Puts a value into a pool. Costs and contexts as
@@ -80,7 +83,43 @@ impl<T, D: Domain> Owned<T, D> {
         // SAFETY: `alloc` returns an object that is valid and ours.
         Ok(unsafe { Self::from_object(object) })
     }
+}
 
+#[cfg(feature = "alloc")]
+impl<T, D: Domain> Owned<T, D, Heap> {
+    /// Puts a value on the heap. Contexts: as the global allocator. If it has no
+    /// memory, the handle is flushed, which may run reclaimers, and asks again.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`], with the value, if there is still none.
+    ///
+    /// ```
+    /// use hyaline::{Collector, domain, safe::{Atomic, Domain, Heap, Owned}};
+    ///
+    /// domain!(App: Collector<2> = Collector::new());
+    /// static PLACE: Atomic<String, App, Heap> = Atomic::null();
+    ///
+    /// let handle = App::register()?;
+    /// let seven = Owned::in_heap(&handle, "seven".into())?;
+    /// let guard = handle.enter();
+    /// PLACE.swap(seven, &guard);
+    /// assert_eq!(PLACE.load(&guard).as_ref().unwrap(), "seven");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn in_heap<R: Role>(handle: &Handle<D, R>, value: T) -> Result<Self, Full<T>>
+    where
+        T: Send,
+    {
+        let Some(blank) = Blank::<_, Heap>::claim::<0, D, R>(&(), handle) else {
+            return Err(Full(value));
+        };
+        // SAFETY: it is valid and ours, and made with this handle.
+        Ok(unsafe { Self::from_object(blank.fill(value)) })
+    }
+}
+
+impl<T, D: Domain, P: Origin> Owned<T, D, P> {
     /// # Safety
     ///
     /// As the field says.
@@ -93,20 +132,14 @@ impl<T, D: Domain> Owned<T, D> {
     }
 
     /// The object, without dropping it.
-    fn into_object(self) -> *mut Linked<T> {
+    pub(super) fn into_object(self) -> *mut Linked<T> {
         let object = self.object.as_ptr();
         mem::forget(self);
         object
     }
 
-    /// The object, which `self` still owns.
-    #[inline]
-    pub(super) fn as_object(&self) -> *mut Linked<T> {
-        self.object.as_ptr()
-    }
-
-    /// The value. The block goes back to its pool. Costs and
-    /// contexts as [`Pool::free`](crate::Pool::free).
+    /// The value. The memory goes back where it came from. Costs and contexts as
+    /// [`Pool::free`](crate::Pool::free), or those of the global allocator.
     ///
     /// ```
     /// # use hyaline::{Collector, Pool, domain, safe::{Domain, Owned}};
@@ -122,7 +155,7 @@ impl<T, D: Domain> Owned<T, D> {
         let object = self.into_object();
         // SAFETY: the object is ours (field), and not used again.
         unsafe {
-            let _block = Vacant::new(object, ptr::null_mut());
+            let _memory = Blank::<T, P>::of(object);
             ptr::read(&raw const (*object).value)
         }
     }
@@ -144,18 +177,18 @@ impl<T, D: Domain> Owned<T, D> {
     /// assert_eq!(seven.as_ref(), Some(&7)); // whatever others do with it
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
-    pub fn into_shared<'g, R: Role>(self, guard: &'g Guard<'_, D, R>) -> Shared<'g, T, D> {
+    pub fn into_shared<'g, R: Role>(self, guard: &'g Guard<'_, D, R>) -> Shared<'g, T, D, P> {
         // In robust mode it may be younger than the section's era, and others
         // may retire it once it is published, so `protect` extends the era.
         // Acquire: as a load of the section; nothing is stored here.
         let place = AtomicPtr::new(self.into_object());
         let object = guard.protect(&place, Ordering::Acquire);
-        // SAFETY: valid, in a static pool, and protected.
+        // SAFETY: valid, as the field says, and protected.
         unsafe { Shared::from_object(object) }
     }
 }
 
-impl<T, D: Domain> Deref for Owned<T, D> {
+impl<T, D: Domain, P: Origin> Deref for Owned<T, D, P> {
     type Target = T;
 
     #[inline]
@@ -165,7 +198,7 @@ impl<T, D: Domain> Deref for Owned<T, D> {
     }
 }
 
-impl<T, D: Domain> DerefMut for Owned<T, D> {
+impl<T, D: Domain, P: Origin> DerefMut for Owned<T, D, P> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: valid, and borrowed exclusively with its owner.
@@ -173,14 +206,19 @@ impl<T, D: Domain> DerefMut for Owned<T, D> {
     }
 }
 
-impl<T, D: Domain> Drop for Owned<T, D> {
+impl<T, D: Domain, P: Origin> Drop for Owned<T, D, P> {
     fn drop(&mut self) {
-        // SAFETY: the object is ours and from a pool that is a static.
-        unsafe { destroy(self.object.as_ptr(), ptr::null_mut()) };
+        let object = self.object.as_ptr();
+        // SAFETY: the object is ours and from this storage (field). The memory
+        // goes back after the drop of the value, also if that panics.
+        unsafe {
+            let _memory = Blank::<T, P>::of(object);
+            ptr::drop_in_place(&raw mut (*object).value);
+        }
     }
 }
 
-impl<T: fmt::Debug, D: Domain> fmt::Debug for Owned<T, D> {
+impl<T: fmt::Debug, D: Domain, P: Origin> fmt::Debug for Owned<T, D, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Owned").field(&**self).finish()
     }
@@ -204,14 +242,14 @@ impl<T: fmt::Debug, D: Domain> fmt::Debug for Owned<T, D> {
 /// assert_eq!(shared, PLACE.load(&guard));
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
-pub struct Shared<'g, T, D: Domain> {
-    /// Null, or an object that was an `Owned<T, D>` and is protected for `'g`;
-    /// with a tag.
+pub struct Shared<'g, T, D: Domain, P: Origin = InPool> {
+    /// Null, or an object that was an `Owned<T, D, P>` and is protected for
+    /// `'g`; with a tag.
     object: *mut Linked<T>,
-    of: PhantomData<(&'g T, Brand<D>)>,
+    of: PhantomData<(&'g T, Brand<D>, P)>,
 }
 
-impl<'g, T, D: Domain> Shared<'g, T, D> {
+impl<'g, T, D: Domain, P: Origin> Shared<'g, T, D, P> {
     /// The pointer to nothing.
     ///
     /// ```
@@ -289,7 +327,7 @@ impl<'g, T, D: Domain> Shared<'g, T, D> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     #[must_use]
-    pub unsafe fn into_owned(self) -> Option<Owned<T, D>> {
+    pub unsafe fn into_owned(self) -> Option<Owned<T, D, P>> {
         // SAFETY: no other pointer to it is used again (fn contract).
         (!self.is_null()).then(|| unsafe { Owned::from_object(self.as_raw()) })
     }
@@ -325,23 +363,23 @@ impl<'g, T, D: Domain> Shared<'g, T, D> {
     }
 }
 
-impl<T, D: Domain> Clone for Shared<'_, T, D> {
+impl<T, D: Domain, P: Origin> Clone for Shared<'_, T, D, P> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T, D: Domain> Copy for Shared<'_, T, D> {}
+impl<T, D: Domain, P: Origin> Copy for Shared<'_, T, D, P> {}
 
-impl<T, D: Domain> PartialEq for Shared<'_, T, D> {
+impl<T, D: Domain, P: Origin> PartialEq for Shared<'_, T, D, P> {
     fn eq(&self, other: &Self) -> bool {
         ptr::eq(self.object, other.object)
     }
 }
 
-impl<T, D: Domain> Eq for Shared<'_, T, D> {}
+impl<T, D: Domain, P: Origin> Eq for Shared<'_, T, D, P> {}
 
-impl<T: fmt::Debug, D: Domain> fmt::Debug for Shared<'_, T, D> {
+impl<T: fmt::Debug, D: Domain, P: Origin> fmt::Debug for Shared<'_, T, D, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Shared").field(&self.as_ref()).finish()
     }
@@ -351,8 +389,8 @@ mod sealed {
     pub trait Sealed {}
 }
 
-impl<T, D: Domain> sealed::Sealed for Owned<T, D> {}
-impl<T, D: Domain> sealed::Sealed for Shared<'_, T, D> {}
+impl<T, D: Domain, P: Origin> sealed::Sealed for Owned<T, D, P> {}
+impl<T, D: Domain, P: Origin> sealed::Sealed for Shared<'_, T, D, P> {}
 
 /// A pointer that an [`Atomic`](super::Atomic) can be set to: an [`Owned`] or a
 /// [`Shared`].
@@ -365,7 +403,7 @@ impl<T, D: Domain> sealed::Sealed for Shared<'_, T, D> {}
 ///     place.swap(new, guard);
 /// }
 /// ```
-pub trait Pointer<T, D: Domain>: sealed::Sealed {
+pub trait Pointer<T, D: Domain, P: Origin = InPool>: sealed::Sealed {
     #[doc(hidden)]
     fn into_raw(self) -> *mut Linked<T>;
     /// # Safety
@@ -375,7 +413,7 @@ pub trait Pointer<T, D: Domain>: sealed::Sealed {
     unsafe fn from_raw(object: *mut Linked<T>) -> Self;
 }
 
-impl<T, D: Domain> Pointer<T, D> for Owned<T, D> {
+impl<T, D: Domain, P: Origin> Pointer<T, D, P> for Owned<T, D, P> {
     fn into_raw(self) -> *mut Linked<T> {
         self.into_object()
     }
@@ -386,7 +424,7 @@ impl<T, D: Domain> Pointer<T, D> for Owned<T, D> {
     }
 }
 
-impl<T, D: Domain> Pointer<T, D> for Shared<'_, T, D> {
+impl<T, D: Domain, P: Origin> Pointer<T, D, P> for Shared<'_, T, D, P> {
     fn into_raw(self) -> *mut Linked<T> {
         self.object
     }

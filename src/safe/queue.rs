@@ -25,6 +25,8 @@ mod events;
 
 use core::{cell::UnsafeCell, fmt, marker::PhantomData, ptr};
 
+#[cfg(feature = "alloc")]
+use super::Heap;
 use super::{
     Domain, Full, Handle, InPool, Node, Own, Storage,
     domain::Brand,
@@ -33,7 +35,6 @@ use super::{
 use crate::{
     Link, Linked, Pool, Role,
     padding::Line,
-    reclaim,
     sync::{AtomicPtr, Ordering, const_fn},
 };
 
@@ -66,7 +67,9 @@ use crate::{
 ///
 /// With [`InPool`] the `K` blocks are those of a pool that
 /// [others use too](crate::safe#several-structures-in-one-pool): `n` queues
-/// that were popped from keep `n` of them while they are empty.
+/// that were popped from keep `n` of them while they are empty. With `Heap`,
+/// and 0 for `K`, each push [calls the global
+/// allocator](crate::safe#on-the-heap).
 ///
 /// # Values that are left
 ///
@@ -161,10 +164,35 @@ impl<T: 'static, const K: usize, D: Domain> Queue<T, K, D, InPool> {
     }
 }
 
+#[cfg(feature = "alloc")]
+impl<T, D: Domain> Queue<T, 0, D, Heap> {
+    const_fn! {
+        /// An empty queue that takes its nodes from the global allocator, and
+        /// keeps one after its first pop.
+        ///
+        /// ```
+        /// use hyaline::{Collector, domain, safe::{Domain, Heap, Queue}};
+        ///
+        /// domain!(App: Collector<4> = Collector::new());
+        /// static JOBS: Queue<String, 0, App, Heap> = Queue::in_heap();
+        ///
+        /// let handle = App::register()?;
+        /// JOBS.push(&handle, "backup".into())?;
+        /// assert_eq!(JOBS.pop(&handle).as_deref(), Some("backup"));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub const fn in_heap() -> Self {
+            Self::empty(())
+        }
+    }
+}
+
 impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
     const_fn! {
         const fn empty(nodes: P::Nodes) -> Self {
-            const { assert!(K > 1, "a queue has at least two blocks: one is the dummy's") };
+            // On the heap it is 0; a pool has at least one.
+            const { assert!(K != 1, "a queue has at least two blocks: one is the dummy's") };
             let dummy = Node::without(AtomicPtr::new(ptr::null_mut()));
             Self {
                 head: Wide(AtomicPtr::new(ptr::null_mut()), Line),
@@ -218,7 +246,8 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
     where
         T: Send,
     {
-        let claimed = Blank::node_in_section(P::pool(&self.nodes), handle, || handle.enter());
+        let claimed =
+            Blank::<_, P>::node_in_section::<K, D, R, _>(&self.nodes, handle, || handle.enter());
         let Some((blank, guard)) = claimed else {
             return Err(Full(value));
         };
@@ -310,9 +339,10 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
                         // SAFETY: the exchange unlinked the old dummy, once;
                         // the tail is past it; older dummies lead to it, but a
                         // call that stands there does not read it. It is from
-                        // a pool in a static, stamped by a handle of this
-                        // collector. (The first dummy stays where it is.)
-                        unsafe { guard.retire_value(head, reclaim::pooled::<Node<T>>) };
+                        // this storage, in a static if that is a pool, and
+                        // stamped by a handle of this collector. (The first
+                        // dummy stays where it is.)
+                        unsafe { P::retire(&guard, head) };
                     }
                     // Before the value is on its way out: if a reclaimer
                     // panics here, the value is dropped and not leaked.

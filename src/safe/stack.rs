@@ -12,6 +12,8 @@
 
 use core::{fmt, marker::PhantomData, ptr};
 
+#[cfg(feature = "alloc")]
+use super::Heap;
 use super::{
     Domain, Full, Guard, Handle, InPool, Node, Own, Storage, Values,
     domain::Brand,
@@ -19,7 +21,7 @@ use super::{
     walk::Walk,
 };
 use crate::{
-    Linked, Pool, Role, reclaim,
+    Linked, Pool, Role,
     sync::{AtomicPtr, Ordering, const_fn},
 };
 
@@ -50,7 +52,9 @@ use crate::{
 /// unpublished batch.
 ///
 /// With [`InPool`] the `K` blocks are those of a pool that
-/// [others use too](crate::safe#several-structures-in-one-pool).
+/// [others use too](crate::safe#several-structures-in-one-pool). With `Heap`,
+/// and 0 for `K`, each push [calls the global
+/// allocator](crate::safe#on-the-heap).
 ///
 /// # Values that are left
 ///
@@ -137,6 +141,33 @@ impl<T: 'static, const K: usize, D: Domain> Stack<T, K, D, InPool> {
     }
 }
 
+#[cfg(feature = "alloc")]
+impl<T, D: Domain> Stack<T, 0, D, Heap> {
+    const_fn! {
+        /// An empty stack that takes its nodes from the global allocator.
+        ///
+        /// ```
+        /// use hyaline::{Collector, domain, safe::{Domain, Heap, Stack}};
+        ///
+        /// domain!(App: Collector<4> = Collector::new());
+        /// static IDLE: Stack<String, 0, App, Heap> = Stack::in_heap();
+        ///
+        /// let handle = App::register()?;
+        /// IDLE.push(&handle, "worker".into())?;
+        /// assert_eq!(IDLE.pop(&handle).as_deref(), Some("worker"));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub const fn in_heap() -> Self {
+            Self {
+                top: AtomicPtr::new(ptr::null_mut()),
+                nodes: (),
+                of: PhantomData,
+            }
+        }
+    }
+}
+
 impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
     /// Puts a value on top.
     ///
@@ -157,7 +188,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
     where
         T: Send,
     {
-        let Some(blank) = Blank::node(P::pool(&self.nodes), handle) else {
+        let Some(blank) = Blank::<_, P>::node::<K, D, R>(&self.nodes, handle) else {
             return Err(Full(value));
         };
         let new = blank.fill(value);
@@ -219,9 +250,10 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
         let value = unsafe { Node::take(top) };
         // SAFETY: it was unlinked by the exchange, once; `top` was the only way
         // to it: a pop that read the `next` of a popped node fails in its
-        // exchange, and a walk that read it protects the node below (see `walk`). It is from a pool in a static, stamped by a handle
-        // of this collector.
-        unsafe { guard.retire_value(top, reclaim::pooled::<Node<T>>) };
+        // exchange, and a walk that read it protects the node below (see
+        // `walk`). It is from this storage, in a static if that is a pool, and
+        // stamped by a handle of this collector.
+        unsafe { P::retire(&guard, top) };
         // Before the value is on its way out: if a reclaimer panics here, the
         // value is dropped and not leaked.
         drop(guard);

@@ -1,9 +1,10 @@
-//! Where the nodes of a structure are: in a pool of its own, or in one that it
-//! shares.
+//! Where the objects of a structure are: in a pool of its own, in one that it
+//! shares, or on the heap.
 
-use crate::{Linked, Pool, pool::Vacant};
+use core::ptr;
 
-use super::node::reach;
+use super::{Domain, Guard, Handle};
+use crate::{Linked, Pool, Role, pool::Vacant, raw::magazine::Magazine, reclaim};
 
 mod sealed {
     pub trait Sealed {}
@@ -40,8 +41,73 @@ pub struct InPool;
 impl sealed::Sealed for Own {}
 impl sealed::Sealed for InPool {}
 
-/// Where nodes `N` are: in a pool of the structure's [`Own`], or
-/// [`InPool`], which is shared. `K` blocks either way.
+/// Where an object comes from and goes back to: a pool ([`Own`], [`InPool`]),
+/// or the heap (`Heap`, with feature `alloc`). Sealed.
+///
+/// ```
+/// use hyaline::safe::{Atomic, Domain, Guard, Origin};
+///
+/// /// Whether there is something, wherever it is.
+/// fn is_set<T, D: Domain, P: Origin>(place: &Atomic<T, D, P>, guard: &Guard<'_, D>) -> bool {
+///     !place.load(guard).is_null()
+/// }
+/// ```
+pub trait Origin: sealed::Sealed + Sized + 'static {
+    /// Retires an object, whose value is to be dropped.
+    ///
+    /// # Safety
+    ///
+    /// As [`Guard::defer_retire`](crate::Guard::defer_retire), except for
+    /// the reclaimer. The object came from this storage, in a static if that is a
+    /// pool; it may have been a `MaybeUninit<T>` there, or a type of the same
+    /// layout.
+    #[doc(hidden)]
+    unsafe fn retire<T, D: Domain, R: Role>(guard: &Guard<'_, D, R>, object: *mut Linked<T>);
+    /// Gives the memory of an object back. The value in it is left alone.
+    ///
+    /// # Safety
+    ///
+    /// The object came from this storage, which is still there; as for `retire`
+    /// it may have been of another type of the same layout. It is exclusively
+    /// owned, and is not used again.
+    #[doc(hidden)]
+    unsafe fn free<T>(object: *mut Linked<T>);
+}
+
+impl Origin for Own {
+    #[inline]
+    unsafe fn retire<T, D: Domain, R: Role>(guard: &Guard<'_, D, R>, object: *mut Linked<T>) {
+        // SAFETY: unlinked, retired once, from a pool in a static (# Safety). If `T`
+        // needs no drop,
+        // `pooled` runs no user code.
+        unsafe { guard.retire_value(object, reclaim::pooled::<T>) };
+    }
+
+    #[inline]
+    unsafe fn free<T>(object: *mut Linked<T>) {
+        // SAFETY: "came from this storage", "exclusively owned" (# Safety). No
+        // magazine.
+        drop(unsafe { Vacant::new(object, ptr::null_mut()) });
+    }
+}
+
+impl Origin for InPool {
+    #[inline]
+    unsafe fn retire<T, D: Domain, R: Role>(guard: &Guard<'_, D, R>, object: *mut Linked<T>) {
+        // SAFETY: the same contract (# Safety).
+        unsafe { Own::retire(guard, object) };
+    }
+
+    #[inline]
+    unsafe fn free<T>(object: *mut Linked<T>) {
+        // SAFETY: the same contract (# Safety).
+        unsafe { Own::free(object) };
+    }
+}
+
+/// Where objects of type `N` are allocated: in a pool of the structure's
+/// [`Own`], [`InPool`], which is shared, `K` of them either way; or on the heap
+/// (`Heap`, with feature `alloc`), with `K` = 0. Sealed.
 ///
 /// ```
 /// use hyaline::{Collector, domain, safe::{Domain, Handle, Node, Stack, Storage}};
@@ -62,38 +128,75 @@ impl sealed::Sealed for InPool {}
 /// assert!(STACK.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Storage<N, const K: usize>: sealed::Sealed {
-    /// The pool, or what leads to it.
+pub trait Storage<N, const K: usize>: Origin {
+    /// The pool, what leads to it, or nothing.
     #[doc(hidden)]
     type Nodes;
-    /// The pool.
+    /// Whether the objects are in the structure.
     #[doc(hidden)]
-    fn pool(nodes: &Self::Nodes) -> &Pool<N, K>;
+    const INSIDE: bool = false;
+    /// Whether to try in a section first: a block that the handle keeps costs
+    /// less there.
+    #[doc(hidden)]
+    const TRY: bool = false;
+    /// An object, unless there is no memory; stamped by the handle. May flush it
+    /// and so run reclaimers.
+    #[doc(hidden)]
+    fn alloc<D: Domain, R: Role>(
+        nodes: &Self::Nodes,
+        handle: &Handle<D, R>,
+        value: N,
+    ) -> Option<*mut Linked<N>>;
+    /// As `alloc`, and reclaims nothing.
+    #[doc(hidden)]
+    fn try_alloc<D: Domain, R: Role>(
+        nodes: &Self::Nodes,
+        handle: &Handle<D, R>,
+        value: N,
+    ) -> Option<*mut Linked<N>>;
     /// For a structure that is dropped: a pointer to the same object that may
     /// be used while the structure is borrowed exclusively.
     #[doc(hidden)]
     fn reach(nodes: &mut Self::Nodes, object: *mut Linked<N>) -> *mut Linked<N>;
-    /// Gives the block back, if the pool stays. The value in it is left alone.
+    /// Gives the memory back, unless it goes with the structure. The value in it
+    /// is left alone.
     ///
     /// # Safety
     ///
-    /// The object came from the pool, is exclusively owned, and is not used
-    /// again.
+    /// As [`Origin::free`].
     #[doc(hidden)]
     unsafe fn leave(object: *mut Linked<N>);
 }
 
 impl<N, const K: usize> Storage<N, K> for Own {
     type Nodes = Pool<N, K>;
+    const INSIDE: bool = true;
+    const TRY: bool = Magazine::size(K) > 0;
 
     #[inline]
-    fn pool(nodes: &Self::Nodes) -> &Pool<N, K> {
-        nodes
+    fn alloc<D: Domain, R: Role>(
+        nodes: &Self::Nodes,
+        handle: &Handle<D, R>,
+        value: N,
+    ) -> Option<*mut Linked<N>> {
+        nodes.alloc(handle, value).ok()
     }
 
+    #[inline]
+    fn try_alloc<D: Domain, R: Role>(
+        nodes: &Self::Nodes,
+        handle: &Handle<D, R>,
+        value: N,
+    ) -> Option<*mut Linked<N>> {
+        nodes.try_alloc(handle, value).ok()
+    }
+
+    /// Pointers from before are not valid any more: they do not come from the
+    /// one exclusive reference.
     fn reach(nodes: &mut Self::Nodes, object: *mut Linked<N>) -> *mut Linked<N> {
-        // The old pointer does not come from the one exclusive reference.
-        reach(nodes, object)
+        ptr::from_mut(nodes)
+            .cast::<Linked<N>>()
+            .with_addr(object.addr())
     }
 
     unsafe fn leave(_: *mut Linked<N>) {
@@ -103,10 +206,24 @@ impl<N, const K: usize> Storage<N, K> for Own {
 
 impl<N: 'static, const K: usize> Storage<N, K> for InPool {
     type Nodes = &'static Pool<N, K>;
+    const TRY: bool = Magazine::size(K) > 0;
 
     #[inline]
-    fn pool(nodes: &Self::Nodes) -> &Pool<N, K> {
-        nodes
+    fn alloc<D: Domain, R: Role>(
+        nodes: &Self::Nodes,
+        handle: &Handle<D, R>,
+        value: N,
+    ) -> Option<*mut Linked<N>> {
+        nodes.alloc(handle, value).ok()
+    }
+
+    #[inline]
+    fn try_alloc<D: Domain, R: Role>(
+        nodes: &Self::Nodes,
+        handle: &Handle<D, R>,
+        value: N,
+    ) -> Option<*mut Linked<N>> {
+        nodes.try_alloc(handle, value).ok()
     }
 
     fn reach(_: &mut Self::Nodes, object: *mut Linked<N>) -> *mut Linked<N> {
@@ -115,8 +232,139 @@ impl<N: 'static, const K: usize> Storage<N, K> for InPool {
     }
 
     unsafe fn leave(object: *mut Linked<N>) {
-        // SAFETY: "came from the pool", "exclusively owned" (# Safety); the pool
-        // is a static.
-        drop(unsafe { Vacant::new(object, core::ptr::null_mut()) });
+        // SAFETY: the contract of `free` (# Safety); the pool is a static.
+        unsafe { Self::free(object) };
     }
 }
+
+/// The global allocator, see [`Heap`].
+#[cfg(feature = "alloc")]
+mod heap {
+    use alloc::alloc::{Layout, alloc, dealloc};
+    use core::ptr;
+
+    use super::{Origin, Storage, sealed::Sealed};
+    use crate::{
+        Link, Linked, Role,
+        safe::{Domain, Guard, Handle},
+        sync::AtomicPtr,
+    };
+
+    /// The structure takes its nodes from the global allocator, and needs no
+    /// capacity in advance: it is full when the allocator has no memory. See
+    /// [the module](crate::safe#on-the-heap).
+    ///
+    /// ```
+    /// use hyaline::{Collector, domain, safe::{Domain, Heap, Queue}};
+    ///
+    /// domain!(App: Collector<4> = Collector::new());
+    /// static JOBS: Queue<u32, 0, App, Heap> = Queue::in_heap();
+    ///
+    /// let handle = App::register()?;
+    /// JOBS.push(&handle, 1)?;
+    /// assert_eq!(JOBS.pop(&handle), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[derive(Clone, Copy, Debug)]
+    pub struct Heap;
+
+    impl Sealed for Heap {}
+
+    impl Origin for Heap {
+        #[inline]
+        unsafe fn retire<T, D: Domain, R: Role>(guard: &Guard<'_, D, R>, object: *mut Linked<T>) {
+            // Not `retire_value`: a deferred handle, in an interrupt, must not
+            // call the allocator either.
+            // SAFETY: unlinked, retired once, from this storage (# Safety).
+            unsafe { guard.defer_retire(object, destroy::<T>) };
+        }
+
+        #[inline]
+        unsafe fn free<T>(object: *mut Linked<T>) {
+            // SAFETY: "came from this storage" (# Safety): `alloc` obtained it, with
+            // this layout.
+            unsafe { dealloc(object.cast(), Layout::new::<Block<T>>()) };
+        }
+    }
+
+    /// What is allocated: aligned as a block of a pool is, see `tag`.
+    #[repr(C)]
+    struct Block<T>(Linked<T>, [AtomicPtr<()>; 0]);
+
+    /// Memory for a `B`; null if there is none, also after a flush.
+    #[inline]
+    pub(in crate::safe) fn obtain<B, D: Domain, R: Role>(handle: &Handle<D, R>) -> *mut B {
+        const { assert!(size_of::<B>() > 0, "what has a header has a size") };
+        let layout = Layout::new::<B>();
+        // SAFETY: not of size zero.
+        let mut memory = unsafe { alloc(layout) };
+        if memory.is_null() && handle.flush() > 0 {
+            // SAFETY: as above.
+            memory = unsafe { alloc(layout) };
+        }
+        memory.cast()
+    }
+
+    /// The reclaimer: drops the value and frees the memory, also if the drop
+    /// panics.
+    ///
+    /// # Safety
+    ///
+    /// The object came from `Heap`, and has a value.
+    unsafe fn destroy<T>(link: *mut Link) {
+        struct Memory<T>(*mut Linked<T>);
+
+        impl<T> Drop for Memory<T> {
+            fn drop(&mut self) {
+                // SAFETY: it came from here (fn contract), its value is
+                // dropped, and it is reclaimed once.
+                unsafe { Heap::free(self.0) };
+            }
+        }
+
+        let memory = Memory(link.cast::<Linked<T>>());
+        // SAFETY: it has a value (fn contract), and is reclaimed once.
+        unsafe { ptr::drop_in_place(&raw mut (*memory.0).value) };
+    }
+
+    impl<N> Storage<N, 0> for Heap {
+        type Nodes = ();
+
+        #[inline]
+        fn alloc<D: Domain, R: Role>(
+            (): &(),
+            handle: &Handle<D, R>,
+            value: N,
+        ) -> Option<*mut Linked<N>> {
+            let object = obtain::<Block<N>, D, R>(handle).cast::<Linked<N>>();
+            if object.is_null() {
+                return None;
+            }
+            // SAFETY: the memory is ours.
+            unsafe {
+                (&raw mut (*object).link).write(handle.stamp());
+                (&raw mut (*object).value).write(value);
+            }
+            Some(object)
+        }
+
+        /// Not in a section, see `TRY`: the allocator may take its time.
+        fn try_alloc<D: Domain, R: Role>(_: &(), _: &Handle<D, R>, _: N) -> Option<*mut Linked<N>> {
+            None
+        }
+
+        fn reach((): &mut (), object: *mut Linked<N>) -> *mut Linked<N> {
+            object
+        }
+
+        unsafe fn leave(object: *mut Linked<N>) {
+            // SAFETY: the contract of `free` (# Safety).
+            unsafe { Self::free(object) };
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+pub use heap::Heap;
+#[cfg(feature = "alloc")]
+pub(super) use heap::obtain;

@@ -118,6 +118,8 @@ macro_rules! schemes {
 }
 
 mod calls;
+mod hash_map;
+mod heap;
 mod map;
 mod reuse;
 

@@ -2,6 +2,7 @@
 
 mod beside;
 mod crossbeam;
+mod growing;
 mod mix;
 mod pool;
 mod publish;
@@ -58,7 +59,8 @@ macro_rules! shelf {
     (one cell $f:ident) => {{
         let mut all = shelf!(one $f 1);
         all.extend(shelf!(@list $f 1 safe::Cell<safe::Lone>,));
-        all.extend(shelf!(@list $f 1 safe::Cell<safe::Fenced>, safe::Cell<safe::Sturdy>,));
+        all.extend(shelf!(@list $f 1 safe::Cell<safe::Fenced>, safe::Cell<safe::Sturdy>,
+            safe::Arcs<safe::Fenced>, safe::Arcs<safe::Sturdy>,));
         all
     }};
     (beside $f:ident) => {{
@@ -69,7 +71,8 @@ macro_rules! shelf {
     }};
     (two cell $f:ident) => {{
         let mut all = shelf!(two $f 1);
-        all.extend(shelf!(@list $f 1 safe::Cell<safe::Fenced>, safe::Cell<safe::Sturdy>,));
+        all.extend(shelf!(@list $f 1 safe::Cell<safe::Fenced>, safe::Cell<safe::Sturdy>,
+            safe::Arcs<safe::Fenced>, safe::Arcs<safe::Sturdy>,));
         all
     }};
     (two $f:ident $p:literal) => {
@@ -178,6 +181,12 @@ pub fn all() -> Vec<Row> {
         row("queue-one", "Michael-Scott queue, enqueue and dequeue, 1 thread", true, mix!(queue 1)),
         row("list-one", "Harris-Michael list, 90 % look-ups, 1 thread", true, mix!(mix, 1, 90, List)),
         row("map-one", "Hash map, 90 % look-ups, 1 thread", true, mix!(safe Map, SafeMap, 1, 90)),
+        row("growing-50", "Hash map that grows, half inserts, half removals, 2 threads", false, growing::contestants::<2, 0>()),
+        row("growing-90", "Hash map that grows, 90 % look-ups, 2 threads", false, growing::contestants::<2, 90>()),
+        row("growing-100", "Hash map that grows, look-ups, 2 threads", false, growing::contestants::<2, 100>()),
+        row("growing-one-50", "Hash map that grows, half inserts, half removals, 1 thread", true, growing::contestants::<1, 0>()),
+        row("growing-one-90", "Hash map that grows, 90 % look-ups, 1 thread", true, growing::contestants::<1, 90>()),
+        row("growing-one-100", "Hash map that grows, look-ups, 1 thread", true, growing::contestants::<1, 100>()),
         row("fib", "The table of the example fib: look-ups, 1 thread", true, mix!(one Trie, 100)),
         row("fib-two", "The table of the example fib: look-ups, 2 threads", false, mix!(mix, 2, 100, Trie)),
         row("fib-beside", "The table of the example fib: look-ups beside a thread that announces routes", false, mix!(besides, 100, 0, Trie)),

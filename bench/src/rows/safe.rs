@@ -1,8 +1,10 @@
 //! The crate's structures without `unsafe`, for the rows of their kinds.
 
+use std::sync::Arc;
+
 use hyaline::{
     Basic, Collector, Config, Robust, SingleCore, domain,
-    safe::{Domain, Guard, Handle, Map, Queue, RcuCell, Refused, Stack},
+    safe::{ArcCell, Domain, Guard, Handle, Map, Queue, RcuCell, Refused, Stack},
 };
 
 use super::mix::Mixed;
@@ -22,18 +24,22 @@ domain!(pub Lone: Collector<16, Basic<SingleCore>> = Collector::with_config(SING
 /// Their names in the tables.
 pub trait Named: Domain {
     const CELL: &'static str;
+    const ARC: &'static str;
 }
 
 impl Named for Fenced {
     const CELL: &'static str = "hyaline, RcuCell";
+    const ARC: &'static str = "hyaline, ArcCell";
 }
 
 impl Named for Sturdy {
     const CELL: &'static str = "hyaline robust, RcuCell";
+    const ARC: &'static str = "hyaline robust, ArcCell";
 }
 
 impl Named for Lone {
     const CELL: &'static str = "hyaline single core, RcuCell";
+    const ARC: &'static str = "hyaline single core, ArcCell";
 }
 
 fn register<D: Domain>() -> Handle<D> {
@@ -77,6 +83,34 @@ impl<D: Named> Shelf<1> for Cell<D> {
         while cell.replace(handle, value).is_err() {
             wait(handle);
         }
+    }
+}
+
+/// An `Arc` that is read and replaced.
+pub struct Arcs<D>(core::marker::PhantomData<D>);
+
+impl<D: Named> Shelf<1> for Arcs<D> {
+    const NAME: &'static str = D::ARC;
+    type Shared = ArcCell<u64, D>;
+    type Local<'a> = (Handle<D>, &'a ArcCell<u64, D>);
+
+    fn shared() -> Box<Self::Shared> {
+        Box::new(ArcCell::new(&register(), Arc::new(0)).expect("there is memory"))
+    }
+
+    fn local(shared: &Self::Shared) -> Self::Local<'_> {
+        (register(), shared)
+    }
+
+    #[inline(always)]
+    fn read((handle, cell): &Self::Local<'_>) {
+        let guard: Guard<'_, D> = handle.enter();
+        core::hint::black_box(**cell.load(&guard));
+    }
+
+    #[inline(always)]
+    fn replace((handle, cell): &Self::Local<'_>, value: u64) {
+        assert!(cell.store(handle, Arc::new(value)).is_ok());
     }
 }
 

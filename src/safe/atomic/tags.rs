@@ -1,9 +1,9 @@
 //! Tags of pointers.
 
-use super::super::{Atomic, Domain, Guard, Shared, tag::bits};
+use super::super::{Atomic, Domain, Guard, Origin, Shared, tag::bits};
 use crate::Role;
 
-impl<T, D: Domain> Shared<'_, T, D> {
+impl<T, D: Domain, P: Origin> Shared<'_, T, D, P> {
     /// The tag: 0 unless [`with_tag`](Self::with_tag) or
     /// [`fetch_or`](Atomic::fetch_or) set another one. Wait-free.
     ///
@@ -42,7 +42,7 @@ impl<T, D: Domain> Shared<'_, T, D> {
     }
 }
 
-impl<T, D: Domain> Atomic<T, D> {
+impl<T, D: Domain, P: Origin> Atomic<T, D, P> {
     /// Sets bits of the tag, and returns the old pointer. Lock-free: repeats if
     /// another call changed the pointer meanwhile. Any context.
     ///
@@ -136,7 +136,7 @@ impl<T, D: Domain> Atomic<T, D> {
         &self,
         tag: usize,
         guard: &'g Guard<'_, D, R>,
-    ) -> Shared<'g, T, D> {
+    ) -> Shared<'g, T, D, P> {
         let mut current = self.load(guard);
         loop {
             let new = current.with_tag(current.tag() | tag);

@@ -1,14 +1,20 @@
 //! Calls that look at the current version and replace it.
 
-use core::{mem::needs_drop, ptr};
+use core::{
+    mem::{MaybeUninit, needs_drop},
+    ptr,
+};
 
 use super::{
-    super::{Domain, Full, Guard, Handle, Ref, Refused, node::Blank},
+    super::{Domain, Full, Guard, Handle, Ref, Refused, Storage, node::Blank},
     RcuCell,
 };
-use crate::{Linked, Role, reclaim, sync::Ordering};
+use crate::{Linked, Role, sync::Ordering};
 
-impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
+impl<T, const VERSIONS: usize, D: Domain, P> RcuCell<T, VERSIONS, D, P>
+where
+    P: Storage<MaybeUninit<T>, VERSIONS>,
+{
     /// Puts a value that is made from the current one, and returns it.
     ///
     /// If another writer was faster the closure runs again, with the other's
@@ -38,7 +44,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     where
         T: Send,
     {
-        let claimed = Blank::claim_in_section(&self.versions, handle, || handle.enter());
+        let claimed = self.claim_in_section(handle);
         let (mut blank, guard) = claimed.ok_or(Full(()))?;
         // Acquire: as in `read`.
         let mut current = guard.protect(&self.current, Ordering::Acquire);
@@ -60,14 +66,16 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
             }
             if R::RECLAIMS == Some(true) || !needs_drop::<T>() {
                 // SAFETY: it was filled above, and not published.
-                let (unused, value) = unsafe { Blank::empty(new) };
+                let (unused, value) = unsafe { Blank::<_, P>::empty(new) };
                 blank = unused;
                 drop(value);
             } else {
-                // SAFETY: it was not published, so nobody can find it; from a
-                // pool in a static, stamped by a handle of this collector.
-                unsafe { guard.retire_value(new, reclaim::pooled::<T>) };
-                blank = Blank::claim(&self.versions, handle).ok_or(Full(()))?;
+                // SAFETY: it was not published, so nobody can find it; from this
+                // storage, in a static if that is a pool, and stamped by a
+                // handle of this collector.
+                unsafe { P::retire(&guard, new) };
+                let claimed = Blank::claim::<VERSIONS, D, R>(&self.versions, handle);
+                blank = claimed.ok_or(Full(()))?;
             }
         }
     }
@@ -102,7 +110,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     where
         T: Send,
     {
-        let claimed = Blank::claim_in_section(&self.versions, handle, || handle.enter());
+        let claimed = self.claim_in_section(handle);
         let Some((blank, guard)) = claimed else {
             return Err(Refused::Full(new));
         };
@@ -115,7 +123,7 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
             match self.exchange(&guard, seen, new) {
                 Ok(()) => return Ok(()),
                 // SAFETY: it was filled above, and not published.
-                Err(_) => unsafe { Blank::empty(new) }.1,
+                Err(_) => unsafe { Blank::<_, P>::empty(new) }.1,
             }
         } else {
             new

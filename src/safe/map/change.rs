@@ -3,13 +3,14 @@
 use core::{borrow::Borrow, mem, ptr};
 
 use super::{
-    super::{Domain, Guard, Handle, Owned, node::Blank},
-    list::{Entry, List, MapNode, Ptr, marked, unlink},
+    super::{
+        Domain, Guard, Handle, Origin, Owned, Storage,
+        list::{Done, Ptr},
+        node::Blank,
+    },
+    list::{Entry, List, MapNode, Node},
 };
-use crate::{
-    Linked, Pool, Role,
-    sync::{AtomicPtr, Ordering},
-};
+use crate::{Linked, Role, sync::AtomicPtr};
 
 /// Which entry a new one may take the place of.
 pub(super) enum Under<V> {
@@ -34,55 +35,62 @@ impl<V> Under<V> {
     }
 }
 
-/// A claimed block without an entry. Dropped, it goes back. Claimed before a
+/// Claimed memory without an entry. Dropped, it goes back. Claimed before a
 /// section is opened, see [`Blank`].
-pub(super) struct Room<'p, K, V> {
-    object: Ptr<K, V>,
-    blank: Blank<'p, MapNode<K, V>>,
+pub(super) struct Room<'p, K, V, P: Origin> {
+    object: Ptr<Node<K, V>>,
+    blank: Blank<'p, MapNode<K, V>, P>,
 }
 
-impl<'p, K, V> Room<'p, K, V> {
+impl<'p, K, V, P: Origin> Room<'p, K, V, P> {
     pub(super) fn claim<const CAP: usize, D: Domain, R: Role>(
-        pool: &'p Pool<MapNode<K, V>, CAP>,
+        nodes: &'p P::Nodes,
         handle: &Handle<D, R>,
-    ) -> Option<Self> {
-        Some(Self::of(Blank::with(pool, handle, MapNode::EMPTY)?))
+    ) -> Option<Self>
+    where
+        P: Storage<MapNode<K, V>, CAP>,
+    {
+        let blank = Blank::with::<CAP, D, R>(nodes, handle, MapNode::EMPTY)?;
+        Some(Self::of(blank))
     }
 
     /// As `claim`, and opens a section by `enter`.
     pub(super) fn claim_in_section<const CAP: usize, D: Domain, R: Role, G>(
-        pool: &'p Pool<MapNode<K, V>, CAP>,
+        nodes: &'p P::Nodes,
         handle: &Handle<D, R>,
         enter: impl Fn() -> G,
-    ) -> Option<(Self, G)> {
-        let (blank, guard) = Blank::in_section(pool, handle, || MapNode::EMPTY, enter)?;
+    ) -> Option<(Self, G)>
+    where
+        P: Storage<MapNode<K, V>, CAP>,
+    {
+        let empty = || MapNode::EMPTY;
+        let (blank, guard) = Blank::in_section::<CAP, D, R, G>(nodes, handle, empty, enter)?;
         Some((Self::of(blank), guard))
     }
 
-    fn of(blank: Blank<'p, MapNode<K, V>>) -> Self {
+    fn of(blank: Blank<'p, MapNode<K, V>, P>) -> Self {
         let object = blank.object().cast();
         Self { object, blank }
     }
 
-    /// Puts an entry into the block.
-    pub(super) fn fill<D: Domain>(self, key: K, value: V) -> Owned<Entry<K, V>, D> {
+    /// Puts an entry into the memory.
+    pub(super) fn fill<D: Domain>(self, key: K, value: V) -> Owned<Entry<K, V>, D, P> {
         let next = AtomicPtr::new(ptr::null_mut());
         mem::forget(self.blank);
-        // SAFETY: the block is ours; `MapNode` is transparent, so it has the
+        // SAFETY: the memory is ours; `MapNode` is transparent, so it has the
         // layout of one for an entry. Maps in which this is published are in a
-        // static, or borrow a pool that is.
+        // static, or borrow a pool that is, or the entry is on the heap.
         unsafe {
             (&raw mut (*self.object).value).write(Entry { next, key, value });
             Owned::from_object(self.object)
         }
     }
 
-    /// Takes the entry back, which was not published. The block is kept.
-    pub(super) fn empty<D: Domain>(entry: Owned<Entry<K, V>, D>) -> (Self, Entry<K, V>) {
-        let object = entry.as_object();
-        mem::forget(entry);
+    /// Takes the entry back, which was not published. The memory is kept.
+    pub(super) fn empty<D: Domain>(entry: Owned<Entry<K, V>, D, P>) -> (Self, Entry<K, V>) {
+        let object = entry.into_object();
         // SAFETY: it was an `Owned`: valid and ours. The entry is read once,
-        // and the block has none from here on. Its pool is a static's.
+        // and the memory has none from here on. A pool is a static's.
         unsafe {
             let entry = (&raw const (*object).value).read();
             let blank = Blank::of(object.cast::<Linked<MapNode<K, V>>>());
@@ -92,53 +100,52 @@ impl<'p, K, V> Room<'p, K, V> {
 }
 
 /// An entry that was not put, and the value that is there instead.
-pub(super) struct NotPut<'g, K, V, D: Domain> {
-    pub(super) new: Owned<Entry<K, V>, D>,
+pub(super) struct NotPut<'g, K, V, D: Domain, P: Origin> {
+    pub(super) new: Owned<Entry<K, V>, D, P>,
     pub(super) found: Option<&'g V>,
 }
 
-impl<K: Send + 'static, V: Send + 'static> List<K, V> {
+impl<K: Send + 'static, V: Send + 'static, P: Origin> List<K, V, P> {
     /// Links a new entry, in the place of one with the same key if there is
     /// one. Returns whether there was.
     pub(super) fn put<'g, D: Domain, R: Role>(
         &'static self,
         guard: &'g Guard<'_, D, R>,
-        new: Owned<Entry<K, V>, D>,
+        mut new: Owned<Entry<K, V>, D, P>,
         under: &Under<V>,
-    ) -> Result<bool, NotPut<'g, K, V, D>>
+    ) -> Result<bool, NotPut<'g, K, V, D, P>>
     where
         K: Ord,
     {
         loop {
             let found = self.seek(guard, |key| *key < new.key);
-            let old = found.with_key(&new.key);
+            let old = found
+                .node()
+                .and_then(|node| node.entry().with_key(&new.key));
             if !under.allows(old) {
                 let found = old.map(|old| &old.value);
                 return Err(NotPut { new, found });
             }
-            let (link, here, next) = (found.link, found.here, found.next);
-            let after = if old.is_some() { next } else { here };
-            // Relaxed: not published yet.
-            new.next.store(after, Ordering::Relaxed);
-            let object = new.as_object();
-            // Release: pairs with the Acquire in `seek`; without it the entry
-            // might not be there yet. Relaxed on failure: `seek` looks again.
-            let (success, failure) = (Ordering::Release, Ordering::Relaxed);
-            let linked = match old {
-                Some(old) => (old.next).compare_exchange(next, marked(object), success, failure),
-                None => link.compare_exchange(here, object, success, failure),
+            // Not ours if a reclaimer panics, which runs when it is linked.
+            let object = new.into_object();
+            // SAFETY: ours; `old` is there, and of this storage.
+            let done = unsafe {
+                match old {
+                    Some(_) => found.replace::<P, D, R>(guard, object),
+                    None => found.insert(object),
+                }
             };
-            if linked.is_err() {
-                continue;
-            }
-            mem::forget(new);
-            if let Some(old) = old {
-                // SAFETY: `here` is protected and marked, `object` its
-                // successor.
-                if !unsafe { unlink(guard, link, here, object) } {
-                    // The link changed: a walk unlinks it, unless another did.
+            match (done, old) {
+                (Done::Nothing, _) => {
+                    // SAFETY: still ours.
+                    new = unsafe { Owned::from_object(object) };
+                    continue;
+                }
+                (Done::Marked, Some(old)) => {
+                    // A walk unlinks it, unless another did.
                     self.seek(guard, |other| *other < old.key);
                 }
+                _ => {}
             }
             return Ok(old.is_some());
         }
@@ -157,25 +164,18 @@ impl<K: Send + 'static, V: Send + 'static> List<K, V> {
     {
         loop {
             let found = self.seek(guard, |other| other.borrow() < key);
-            let old = found.with_key(key)?;
+            let old = found.node()?.entry().with_key(key)?;
             if !wanted(&old.key, &old.value) {
                 return None;
             }
-            let (link, here, next) = (found.link, found.here, found.next);
-            // Relaxed: the mark publishes nothing. It continues the release
-            // sequence of the store of `next`, and a thread that acts on it
-            // unlinks with Release. On failure `seek` looks again.
-            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
-            if (old.next)
-                .compare_exchange(next, marked(next), success, failure)
-                .is_err()
-            {
-                continue;
-            }
-            // SAFETY: protected, marked, and `next` is its successor.
-            if !unsafe { unlink(guard, link, here, next) } {
-                // The link changed: a walk unlinks it, unless another did.
-                self.seek(guard, |other| other.borrow() < key);
+            // SAFETY: `old` is there, and of this storage.
+            match unsafe { found.remove::<P, D, R>(guard) } {
+                Done::Nothing => continue,
+                Done::Marked => {
+                    // A walk unlinks it, unless another did.
+                    self.seek(guard, |other| other.borrow() < key);
+                }
+                Done::All => {}
             }
             return Some(&old.value);
         }

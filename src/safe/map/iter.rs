@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{
-    super::{Domain, Guard},
+    super::{Domain, Guard, Origin, Own},
     list::List,
 };
 use crate::{Eager, Role};
@@ -31,16 +31,16 @@ use crate::{Eager, Role};
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Iter<'g, K: 'static, V: 'static, D: Domain, R: Role = Eager> {
+pub struct Iter<'g, K: 'static, V: 'static, D: Domain, R: Role = Eager, P: Origin = Own> {
     /// The buckets that are left; the first is being walked.
-    buckets: &'static [List<K, V>],
+    buckets: &'static [List<K, V, P>],
     guard: &'g Guard<'g, D, R>,
     /// The last key that the first bucket yielded.
     last: Option<&'g K>,
 }
 
-impl<'g, K: 'static, V: 'static, D: Domain, R: Role> Iter<'g, K, V, D, R> {
-    pub(super) fn new(buckets: &'static [List<K, V>], guard: &'g Guard<'_, D, R>) -> Self {
+impl<'g, K: 'static, V: 'static, D: Domain, R: Role, P: Origin> Iter<'g, K, V, D, R, P> {
+    pub(super) fn new(buckets: &'static [List<K, V, P>], guard: &'g Guard<'_, D, R>) -> Self {
         Self {
             buckets,
             guard,
@@ -49,12 +49,13 @@ impl<'g, K: 'static, V: 'static, D: Domain, R: Role> Iter<'g, K, V, D, R> {
     }
 }
 
-impl<'g, K, V, D, R> Iterator for Iter<'g, K, V, D, R>
+impl<'g, K, V, D, R, P> Iterator for Iter<'g, K, V, D, R, P>
 where
     K: Ord + Send + 'static,
     V: Send + 'static,
     D: Domain,
     R: Role,
+    P: Origin,
 {
     type Item = (&'g K, &'g V);
 
@@ -71,7 +72,14 @@ where
     }
 }
 
-impl<K: 'static, V: 'static, D: Domain, R: Role> fmt::Debug for Iter<'_, K, V, D, R> {
+impl<K, V, D, R, P> fmt::Debug for Iter<'_, K, V, D, R, P>
+where
+    K: 'static,
+    V: 'static,
+    D: Domain,
+    R: Role,
+    P: Origin,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Iter").finish_non_exhaustive()
     }

@@ -106,7 +106,7 @@ where
     /// assert_eq!(MAP.iter(&guard).map(|(_, square)| square).sum::<u32>(), 204);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn iter<'g, R: Role>(&'static self, guard: &'g Guard<'_, D, R>) -> Iter<'g, K, V, D, R> {
+    pub fn iter<'g, R: Role>(&'static self, guard: &'g Guard<'_, D, R>) -> Iter<'g, K, V, D, R, P> {
         Iter::new(&self.buckets, guard)
     }
 }

@@ -1,19 +1,14 @@
 //! Calls that put a value.
 
-use core::{
-    borrow::Borrow,
-    hash::Hash,
-    mem::{forget, needs_drop},
-    ptr,
-};
+use core::{borrow::Borrow, hash::Hash, mem::needs_drop, ptr};
 
 use super::{
-    super::{Domain, Full, Guard, Handle, Owned, Ref, Refused, Storage},
+    super::{Domain, Full, Guard, Handle, Origin, Owned, Ref, Refused, Storage},
     Map, MapNode,
     change::{NotPut, Room, Under},
     list::Entry,
 };
-use crate::{Role, reclaim};
+use crate::Role;
 
 impl<K, V, const BUCKETS: usize, const CAP: usize, D, P> Map<K, V, BUCKETS, CAP, D, P>
 where
@@ -136,7 +131,10 @@ where
         under: &Under<V>,
     ) -> Result<bool, Refused<(K, V)>> {
         // Before key and value go anywhere: see `node::Blank`.
-        let claimed = Room::claim_in_section(P::pool(&self.nodes), handle, || handle.enter());
+        let claimed =
+            Room::<_, _, P>::claim_in_section::<CAP, D, R, _>(&self.nodes, handle, || {
+                handle.enter()
+            });
         let Some((room, guard)) = claimed else {
             return Err(Refused::Full((key, value)));
         };
@@ -238,7 +236,7 @@ where
                 return Ok(unsafe { Ref::new(value, guard) });
             }
         }
-        let Some(room) = Room::claim(P::pool(&self.nodes), handle) else {
+        let Some(room) = Room::<_, _, P>::claim::<CAP, D, R>(&self.nodes, handle) else {
             return Err(Full((key, seed)));
         };
         let new = room.fill(key, make(seed));
@@ -300,9 +298,11 @@ where
         K: Borrow<Q> + Clone,
         Q: Hash + Ord + ?Sized,
     {
-        let nodes = P::pool(&self.nodes);
         let bucket = self.bucket(key);
-        let claimed = Room::claim_in_section(nodes, handle, || handle.enter());
+        let claimed =
+            Room::<_, _, P>::claim_in_section::<CAP, D, R, _>(&self.nodes, handle, || {
+                handle.enter()
+            });
         let (mut room, guard) = claimed.ok_or(Full(()))?;
         loop {
             let Some(old) = bucket.get(&guard, key) else {
@@ -326,7 +326,8 @@ where
                 drop(unused);
             } else {
                 retire(&guard, new);
-                room = Room::claim(nodes, handle).ok_or(Full(()))?;
+                let claimed = Room::claim::<CAP, D, R>(&self.nodes, handle);
+                room = claimed.ok_or(Full(()))?;
             }
         }
     }
@@ -338,14 +339,14 @@ const fn may_drop<K, V, R: Role>() -> bool {
 }
 
 /// Retires an entry that was not put.
-fn retire<K, V, D: Domain, R: Role>(guard: &Guard<'_, D, R>, unused: Owned<Entry<K, V>, D>)
-where
+fn retire<K, V, D: Domain, P: Origin, R: Role>(
+    guard: &Guard<'_, D, R>,
+    unused: Owned<Entry<K, V>, D, P>,
+) where
     K: Send + 'static,
     V: Send + 'static,
 {
-    let object = unused.as_object();
-    forget(unused);
-    // SAFETY: it was not published, so nobody can find it; from a pool in a
-    // static, stamped by a handle of this collector.
-    unsafe { guard.retire_value(object, reclaim::pooled::<Entry<K, V>>) };
+    // SAFETY: it was not published, so nobody can find it; as an `Owned` is, it
+    // is of this storage, and stamped by a handle of this collector.
+    unsafe { P::retire(guard, unused.into_object()) };
 }

@@ -1,0 +1,249 @@
+//! Walks to a key, and changes there.
+
+use core::{borrow::Borrow, cell::Cell, hash::Hash, ptr};
+
+use super::{
+    super::{
+        Domain, Guard, Heap,
+        domain::SchemeOf,
+        list::{self, Done, Found, Place},
+    },
+    node::{Entry, Head, Own},
+    table::Table,
+};
+use crate::{Role, Scheme};
+
+/// Which entry a new one may take the place of.
+pub(super) enum Under<V> {
+    /// None: the key is not there.
+    New,
+    /// One with the same key.
+    Old,
+    /// Either.
+    Any,
+    /// The one with this value.
+    This(*const V),
+}
+
+impl<V> Under<V> {
+    fn allows<K>(&self, old: Option<&Entry<K, V>>) -> bool {
+        match self {
+            Self::New => old.is_none(),
+            Self::Old => old.is_some(),
+            Self::Any => true,
+            Self::This(value) => old.is_some_and(|old| ptr::eq(&raw const old.value, *value)),
+        }
+    }
+}
+
+/// An entry that was put.
+pub(super) struct Put<K, V> {
+    /// Whether it took the place of one.
+    pub(super) replaced: bool,
+    /// Protected.
+    pub(super) entry: *const Entry<K, V>,
+}
+
+/// An entry that was not put, and the value that is there instead.
+pub(super) struct NotPut<'g, K, V> {
+    pub(super) new: Own<K, V>,
+    pub(super) found: Option<&'g V>,
+}
+
+/// Where a walk to a key ended.
+pub(super) struct At<'g, K, V> {
+    pub(super) found: Found<'g, Head<K, V>>,
+    /// What is there, if it has the key.
+    pub(super) entry: Option<&'g Entry<K, V>>,
+    /// Else a turn after those of its order.
+    turn: usize,
+}
+
+impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
+    /// Walks to a key, or to the end of those with the same order, and unlinks
+    /// removed nodes on the way.
+    pub(super) fn seek<'g, Q, D: Domain, R: Role>(
+        start: &'g Place<Head<K, V>>,
+        guard: &'g Guard<'_, D, R>,
+        order: usize,
+        key: &Q,
+    ) -> At<'g, K, V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let (turn, entry) = (Cell::new(0), Cell::new(None));
+        // SAFETY: a place of this list, whose nodes are on the heap.
+        let found = unsafe {
+            list::seek::<_, Heap, D, R>(
+                start,
+                guard,
+                || (),
+                |node| {
+                    if node.order() != order {
+                        entry.set(None);
+                        return node.order() < order;
+                    }
+                    // Odd, so there is an entry.
+                    let here = node.entry();
+                    turn.set(here.map_or(0, |here| here.turn.wrapping_add(1)));
+                    entry.set(here.filter(|here| here.key.borrow() == key));
+                    entry.get().is_none()
+                },
+            )
+        };
+        At {
+            entry: found.node().and(entry.get()),
+            turn: turn.get(),
+            found,
+        }
+    }
+
+    /// The entry of a key.
+    #[inline]
+    pub(super) fn find<'g, Q, D: Domain, R: Role>(
+        &'g self,
+        guard: &'g Guard<'_, D, R>,
+        order: usize,
+        key: &Q,
+    ) -> Option<&'g Entry<K, V>>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        // A deferred or per-CPU handle, in an interrupt, only looks.
+        let start = match R::RECLAIMS {
+            Some(true) => self.place_linked(order, guard),
+            _ => self.place_of(order),
+        };
+        if SchemeOf::<D>::ROBUST {
+            return Self::seek(start, guard, order, key).entry;
+        }
+        // SAFETY: a place of this list, whose nodes are on the heap; basic mode.
+        let node = unsafe {
+            list::look(start, guard, |node| {
+                let other = |entry: &Entry<K, V>| entry.key.borrow() != key;
+                node.order() < order || node.order() == order && node.entry().is_none_or(other)
+            })
+        }?;
+        node.entry().filter(|_| node.order() == order)
+    }
+
+    /// Links a new entry, in the place of one with the same key if there is
+    /// one.
+    pub(super) fn put<'g, D: Domain, R: Role>(
+        &'g self,
+        guard: &'g Guard<'_, D, R>,
+        order: usize,
+        mut new: Own<K, V>,
+        under: &Under<V>,
+    ) -> Result<Put<K, V>, NotPut<'g, K, V>>
+    where
+        K: Hash + Eq,
+    {
+        let start = self.place_linked(order, guard);
+        loop {
+            let at = Self::seek(start, guard, order, &new.entry().key);
+            if !under.allows(at.entry) {
+                let found = at.entry.map(|old| &old.value);
+                return Err(NotPut { new, found });
+            }
+            new.entry_mut().turn = at.entry.map_or(at.turn, |old| old.turn);
+            // Not ours if a reclaimer panics, which runs when it is linked.
+            let head = new.into_head();
+            // SAFETY: ours; if there is an entry, it is on the heap.
+            let done = unsafe {
+                match at.entry {
+                    Some(_) => at.found.replace::<Heap, D, R>(guard, head),
+                    None => at.found.insert(head),
+                }
+            };
+            match (done, at.entry) {
+                (Done::Nothing, _) => {
+                    // SAFETY: the list does not have it.
+                    new = unsafe { Own::from_head(head) };
+                    continue;
+                }
+                (Done::All, None) => self.inserted(),
+                // A walk unlinks it, unless another did.
+                (Done::Marked, Some(old)) => Self::unlink(start, guard, order, old.turn),
+                _ => {}
+            }
+            // SAFETY: protected: it was stamped before the walk loaded a link.
+            let entry = unsafe { Own::entry_of(head) };
+            let replaced = at.entry.is_some();
+            return Ok(Put { replaced, entry });
+        }
+    }
+
+    /// Takes a key out, if its entry is `wanted`.
+    pub(super) fn remove<'g, Q, D: Domain, R: Role>(
+        &'g self,
+        guard: &'g Guard<'_, D, R>,
+        order: usize,
+        key: &Q,
+        mut wanted: impl FnMut(&K, &V) -> bool,
+    ) -> Option<&'g V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let start = self.place_linked(order, guard);
+        loop {
+            let at = Self::seek(start, guard, order, key);
+            let old = at.entry?;
+            if !wanted(&old.key, &old.value) {
+                return None;
+            }
+            // SAFETY: `old` is there, and on the heap.
+            match unsafe { at.found.remove::<Heap, D, R>(guard) } {
+                Done::Nothing => continue,
+                Done::Marked => Self::unlink(start, guard, order, old.turn),
+                Done::All => {}
+            }
+            self.removed();
+            return Some(&old.value);
+        }
+    }
+
+    /// Walks past a marked node, which unlinks it.
+    fn unlink<D: Domain, R: Role>(
+        start: &Place<Head<K, V>>,
+        guard: &Guard<'_, D, R>,
+        order: usize,
+        turn: usize,
+    ) {
+        // SAFETY: a place of this list, whose nodes are on the heap.
+        unsafe {
+            list::seek::<_, Heap, D, R>(
+                start,
+                guard,
+                || (),
+                |node| (node.order(), node.entry().map_or(0, |entry| entry.turn)) <= (order, turn),
+            );
+        }
+    }
+
+    /// The first entry after one of this order and turn, and its order.
+    pub(super) fn after<'g, D: Domain, R: Role>(
+        &'g self,
+        guard: &'g Guard<'_, D, R>,
+        (order, turn): (usize, usize),
+    ) -> Option<(usize, &'g Entry<K, V>)> {
+        let start = self.place_of(order);
+        // SAFETY: a place of this list, whose nodes are on the heap.
+        let found = unsafe {
+            list::seek::<_, Heap, D, R>(
+                start,
+                guard,
+                || (),
+                |node| {
+                    // Where a bucket begins there is nothing.
+                    (node.entry()).is_none_or(|entry| (node.order(), entry.turn) <= (order, turn))
+                },
+            )
+        };
+        let node = found.node()?;
+        Some((node.order(), node.entry()?))
+    }
+}

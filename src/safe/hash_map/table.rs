@@ -1,0 +1,299 @@
+//! Where the buckets begin.
+//!
+//! The list is sorted by the bits of the hashes, the highest first. So with `2^n`
+//! buckets those of the keys in bucket `b` begin with the `n` bits of `b`, and
+//! when there are twice as many, its two halves are buckets `2b` and `2b + 1`:
+//! nothing moves. (Shalev and Shavit take the lowest bits for the bucket, and
+//! sort by the bits in reverse; here buckets have other numbers at each level,
+//! instead.)
+//!
+//! ```text
+//! level 0   start                                       1 bucket
+//! level 1   start               1                       2
+//! level 2   start     1         2          3            4
+//! list      start -> 01.. -> 0110 -> 1... -> 1011 -> 11.. -> 1101
+//!                    start           start           start
+//! ```
+//!
+//! Half of the buckets of a level begin where those of the level before begin.
+//! The others have a *start*, a node without a key that is never removed. All
+//! starts of a level are one allocation, so the table is never copied. An
+//! odd number `b` of level `n` is at `b / 2` in that of level `n`. An even one is
+//! the bucket `b / 2` of level `n - 1`. The very first start is the map's own.
+//!
+//! A start is linked by the first call that changes its bucket, or looks into it
+//! with an eager handle. Until then, and while another call links it, a walk
+//! begins at that of the bucket which it was split from: `b` without its lowest
+//! one.
+
+use alloc::alloc::{Layout, dealloc};
+use core::ptr;
+
+use super::{
+    super::{
+        Domain, Guard, Heap,
+        list::{self, Done, Place},
+    },
+    node::Head,
+};
+use crate::{
+    Role,
+    padding::Line,
+    sync::{AtomicPtr, AtomicUsize, Ordering, const_fn},
+};
+
+/// Levels at most.
+const LEVELS: usize = if cfg!(hyaline_loom) {
+    3
+} else {
+    usize::BITS as usize - 8
+};
+
+/// Where a bucket begins. All zeros at first.
+struct Start<K, V> {
+    head: Head<K, V>,
+    state: AtomicUsize,
+}
+
+/// The start is not in the list.
+const ABSENT: usize = 0;
+/// A call links it.
+const CLAIMED: usize = 1;
+/// It is in the list permanently.
+const LINKED: usize = 2;
+
+pub(super) struct Table<K, V> {
+    pub(super) first: Place<Head<K, V>>,
+    /// Buckets are `2^level`.
+    level: AtomicUsize,
+    /// The starts of level `n` at `n - 1`.
+    starts: [AtomicPtr<Start<K, V>>; LEVELS],
+    keys: Keys,
+}
+
+/// How many keys there are, on a cache line of its own, as each insert and
+/// remove writes to it. Wraps below zero while a remove is faster than its
+/// insert.
+struct Keys(AtomicUsize, Line);
+
+impl<K, V> Table<K, V> {
+    const_fn! {
+        pub(super) const fn new() -> Self {
+            Self {
+                first: AtomicPtr::new(ptr::null_mut()),
+                level: AtomicUsize::new(0),
+                #[cfg(not(hyaline_loom))]
+                starts: [const { AtomicPtr::new(ptr::null_mut()) }; LEVELS],
+                #[cfg(hyaline_loom)]
+                starts: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+                keys: Keys(AtomicUsize::new(0), Line),
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        // Relaxed, and below: a number, which publishes nothing.
+        (self.keys.0.load(Ordering::Relaxed) as isize).max(0) as usize
+    }
+
+    /// The bucket of an order.
+    #[inline]
+    fn bucket(order: usize, level: usize) -> usize {
+        // A shift by all bits would overflow.
+        (order >> 1) >> (usize::BITS as usize - 1 - level)
+    }
+
+    /// The start of a bucket that is not the first one.
+    #[inline]
+    fn start(&self, bucket: usize, level: usize) -> *mut Start<K, V> {
+        let even = bucket.trailing_zeros() as usize;
+        // Acquire: pairs with the Release in `grow`; without it the starts
+        // might not be zero yet.
+        let starts = self.starts[level - even - 1].load(Ordering::Acquire);
+        // Below the number of starts of that level, which were allocated before
+        // the level was reached.
+        starts.wrapping_add(bucket >> even >> 1)
+    }
+
+    /// The place where the walk to a bucket begins.
+    #[inline]
+    fn place(&self, mut bucket: usize, level: usize) -> &Place<Head<K, V>> {
+        while bucket != 0 {
+            let start = self.start(bucket, level);
+            // SAFETY: it is there, until the table is dropped. Not a reference
+            // to the start: its order may be written meanwhile.
+            let (state, next) = unsafe { (&(*start).state, &(*start).head.next) };
+            // Acquire: pairs with the Release in `link`; without it its
+            // successor might not be there yet.
+            if state.load(Ordering::Acquire) == LINKED {
+                return next;
+            }
+            bucket &= bucket - 1;
+        }
+        &self.first
+    }
+
+    /// The place where the walk to an order begins.
+    #[inline]
+    pub(super) fn place_of(&self, order: usize) -> &Place<Head<K, V>> {
+        // Acquire: pairs with the Release in `grow`; without it the starts of
+        // the level might not be there yet.
+        let level = self.level.load(Ordering::Acquire);
+        self.place(Self::bucket(order, level), level)
+    }
+}
+
+impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
+    /// As `place_of`, and links the start of the bucket before.
+    #[inline]
+    pub(super) fn place_linked<'g, D: Domain, R: Role>(
+        &'g self,
+        order: usize,
+        guard: &'g Guard<'_, D, R>,
+    ) -> &'g Place<Head<K, V>> {
+        // Acquire: as in `place_of`.
+        let level = self.level.load(Ordering::Acquire);
+        let bucket = Self::bucket(order, level);
+        if bucket != 0 {
+            let start = self.start(bucket, level);
+            // SAFETY: it is there, until the table is dropped.
+            let state = unsafe { &(*start).state };
+            // Relaxed: what is done next looks again.
+            if state.load(Ordering::Relaxed) == ABSENT {
+                self.link(bucket, level, guard);
+            }
+        }
+        self.place(bucket, level)
+    }
+
+    /// Links the start of a bucket, unless another call does. (If a reclaimer
+    /// panics meanwhile it stays as it is, and walks to the bucket longer.)
+    #[cold]
+    #[inline(never)]
+    fn link<D: Domain, R: Role>(&self, bucket: usize, level: usize, guard: &Guard<'_, D, R>) {
+        let start = self.start(bucket, level);
+        // SAFETY: as in `place`.
+        let state = unsafe { &(*start).state };
+        // Relaxed: one call gets it; nobody wrote to it before.
+        let claimed = state.compare_exchange(ABSENT, CLAIMED, Ordering::Relaxed, Ordering::Relaxed);
+        if claimed.is_err() {
+            return;
+        }
+        let order = bucket << (usize::BITS as usize - level);
+        // SAFETY: the start is ours, by the claim, and nobody reads what is not
+        // linked. It stays in memory for as long as the list, and the pointer
+        // may be used for all of it.
+        let head = unsafe {
+            let head = &raw mut (*start).head;
+            (&raw mut (*head).order).write(order);
+            head
+        };
+        let parent = self.place(bucket & (bucket - 1), level);
+        loop {
+            // SAFETY: a place of this list, whose nodes are on the heap.
+            let found = unsafe {
+                list::seek::<_, Heap, D, R>(parent, guard, || (), |node| node.order() < order)
+            };
+            // SAFETY: ours, by the claim.
+            if unsafe { found.insert(head) } == Done::All {
+                break;
+            }
+        }
+        // Release: pairs with the Acquire in `place`.
+        state.store(LINKED, Ordering::Release);
+    }
+}
+
+impl<K, V> Table<K, V> {
+    /// Counts a key that was removed.
+    pub(super) fn removed(&self) {
+        self.keys.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Counts a key that was inserted, and doubles the buckets if there are more
+    /// keys. If there is no memory they stay as they are, and walks get longer.
+    pub(super) fn inserted(&self) {
+        let keys = self.keys.0.fetch_add(1, Ordering::Relaxed) + 1;
+        // Relaxed: a guess.
+        let level = self.level.load(Ordering::Relaxed);
+        if keys as isize > 1 << level && level < LEVELS {
+            self.grow(level);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&self, level: usize) {
+        let place = &self.starts[level];
+        // Relaxed: whether there is one.
+        if place.load(Ordering::Relaxed).is_null() {
+            let starts = Self::allocate(level);
+            if starts.is_null() {
+                return;
+            }
+            // Release: pairs with the Acquire in `start`. Relaxed on failure:
+            // another call's are not looked into.
+            let (success, failure) = (Ordering::Release, Ordering::Relaxed);
+            let put = place.compare_exchange(ptr::null_mut(), starts, success, failure);
+            if put.is_err() {
+                // SAFETY: ours, and not published.
+                unsafe { Self::free(starts, level) };
+            }
+        }
+        // Release: pairs with the Acquire in `place_of`; without it the starts,
+        // which were seen above, might not be there yet. Earlier levels'
+        // exchanges are continued, so theirs are, too.
+        // Relaxed on failure: another call did it.
+        let (success, failure) = (Ordering::Release, Ordering::Relaxed);
+        let _ = (self.level).compare_exchange(level, level + 1, success, failure);
+    }
+
+    /// The starts that level `level + 1` has beyond those of `level`.
+    fn layout(level: usize) -> Option<Layout> {
+        Layout::array::<Start<K, V>>(1 << level).ok()
+    }
+
+    /// Starts, all zero; null if there is no memory.
+    fn allocate(level: usize) -> *mut Start<K, V> {
+        let Some(layout) = Self::layout(level) else {
+            return ptr::null_mut();
+        };
+        // SAFETY: not of size zero.
+        #[cfg(not(hyaline_loom))]
+        return unsafe { alloc::alloc::alloc_zeroed(layout) }.cast();
+        #[cfg(hyaline_loom)]
+        {
+            // SAFETY: not of size zero.
+            let starts = unsafe { alloc::alloc::alloc(layout) }.cast::<Start<K, V>>();
+            for start in 0..1 << level {
+                let (head, state) = (Head::new(0), AtomicUsize::new(ABSENT));
+                // SAFETY: the memory is ours. (Loom's atomics are not zeros.)
+                unsafe { starts.add(start).write(Start { head, state }) };
+            }
+            starts
+        }
+    }
+
+    /// # Safety
+    ///
+    /// They came from `allocate` of this level, and nobody uses them.
+    unsafe fn free(starts: *mut Start<K, V>, level: usize) {
+        if let Some(layout) = Self::layout(level) {
+            // SAFETY: allocated with this layout (fn contract).
+            unsafe { dealloc(starts.cast(), layout) };
+        }
+    }
+}
+
+impl<K, V> Drop for Table<K, V> {
+    fn drop(&mut self) {
+        for (level, starts) in self.starts.iter().enumerate() {
+            // Relaxed: we have the table alone.
+            let starts = starts.load(Ordering::Relaxed);
+            if !starts.is_null() {
+                // SAFETY: `grow` put them there, and nobody uses the table.
+                unsafe { Self::free(starts, level) };
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The map that grows. Its hash is the number itself, spread over the buckets by
+//! the map; three levels are the most under loom.
+
+use std::hash::{BuildHasherDefault, Hasher};
+
+use hyaline::safe::HashMap;
+
+use super::*;
+
+#[derive(Default)]
+struct Itself(u64);
+
+impl Hasher for Itself {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, _: &[u8]) {}
+    fn write_u32(&mut self, number: u32) {
+        self.0 = number.into();
+    }
+}
+
+/// All keys meet.
+#[derive(Default)]
+struct Zero;
+
+impl Hasher for Zero {
+    fn finish(&self) -> u64 {
+        0
+    }
+    fn write(&mut self, _: &[u8]) {}
+}
+
+type Map<V, D> = HashMap<u32, V, BuildHasherDefault<Itself>, D>;
+type One<V, D> = HashMap<u32, V, BuildHasherDefault<Zero>, D>;
+
+schemes! {
+    // Two inserts make the map grow at the same time, one of them into a bucket
+    // whose start is not linked; a reader is on its way.
+    hash_map_grows_while_read<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<_, D>::default());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
+        let reading = thread::spawn(move || {
+            for key in 1..=2 {
+                let guard = two.enter();
+                let seen = shared.get(&guard, &key).map(Tracked::get);
+                assert!(seen == Some(key) || seen.is_none() && key == 2);
+            }
+            two
+        });
+        for key in 2..=3 {
+            assert!(shared.insert(&one, key, Tracked::new(key, &life)).is_ok());
+        }
+        drop(one);
+        join([reading]);
+        assert_eq!(alive(&life), 3);
+        map.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    hash_map_grows_twice<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(Map::<_, D>::default());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
+        let copy = life.clone();
+        let inserting = thread::spawn(move || {
+            for key in [2, 4] {
+                assert!(shared.insert(&two, key, Tracked::new(key, &copy)).is_ok());
+            }
+            drop(copy);
+            two
+        });
+        assert!(shared.insert(&one, 3, Tracked::new(3, &life)).is_ok());
+        join([inserting]);
+        assert_eq!(shared.len(), 4);
+        let guard = one.enter();
+        for key in 1..=4 {
+            assert_eq!(shared.get(&guard, &key).map(Tracked::get), Some(key));
+        }
+        assert_eq!(shared.iter(&guard).count(), 4);
+        drop(guard);
+        drop(one);
+        map.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // The same key, at the end of others with its hash: one wins, and the other
+    // sees it.
+    hash_map_inserts_of_one_key<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(One::<_, D>::default());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
+        let copy = life.clone();
+        let inserting = thread::spawn(move || {
+            let won = shared.insert(&two, 7, Tracked::new(2, &copy)).is_ok();
+            drop(copy);
+            (two, won)
+        });
+        assert!(shared.remove(&one.enter(), &1).is_some());
+        let won = shared.insert(&one, 7, Tracked::new(3, &life)).is_ok();
+        let (two, other) = inserting.join().unwrap();
+        assert!(won != other);
+        let seen = shared.get(&two.enter(), &7).map(Tracked::get);
+        assert_eq!(seen, Some(if won { 3 } else { 2 }));
+        assert_eq!(shared.len(), 1);
+        drop((one, two));
+        map.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // A walk meets the removal of the node it stands on, and the nodes are younger
+    // than its section.
+    hash_map_get_against_set_and_remove<2, 1> {
+        let life = Arc::new(());
+        let map = Leaked::new(One::<_, D>::default());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
+        let reading = thread::spawn(move || {
+            let guard = two.enter();
+            let seen = shared.get(&guard, &2).map(Tracked::get);
+            assert!(seen.is_none_or(|number| number == 2));
+            drop(guard);
+            two
+        });
+        assert_eq!(shared.set(&one, 2, Tracked::new(2, &life)).ok(), Some(false));
+        for key in 1..=2 {
+            assert!(shared.remove(&one.enter(), &key).is_some());
+            // Not in one batch with the other: the old holds back the new.
+            one.flush();
+        }
+        drop(one);
+        join([reading]);
+        assert_eq!(alive(&life), 0);
+        map.close();
+    }
+}

@@ -1,0 +1,113 @@
+//! Structures on the heap: a node that is freed too early is one that loom sees
+//! in use, or that is gone.
+
+use hyaline::safe::{ArcCell, Heap};
+
+use super::*;
+
+schemes! {
+    // A version is read while it is replaced and freed.
+    heap_cell_read_against_replace<2, 1> {
+        let life = Arc::new(());
+        let cell = Leaked::new(RcuCell::<_, 0, D, Heap>::in_heap(Tracked::new(1, &life)));
+        let shared = cell.0;
+        let (reader, writer) = (D::register().unwrap(), D::register().unwrap());
+        let reading = thread::spawn(move || {
+            let guard = reader.enter();
+            let first = shared.read(&guard);
+            let second = shared.read(&guard);
+            assert!(first.get() <= second.get());
+            drop(guard);
+            reader
+        });
+        assert!(shared.replace(&writer, Tracked::new(2, &life)).is_ok());
+        assert!(shared.replace(&writer, Tracked::new(3, &life)).is_ok());
+        drop(writer);
+        join([reading]);
+        assert_eq!(alive(&life), 1);
+        cell.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // The ABA pair: one pop stalls with the top in hand, while the other thread
+    // takes both nodes and pushes a new one, which the allocator may put where
+    // one of them was.
+    heap_stack_pop_against_pops_and_push<2, 1> {
+        let life = Arc::new(());
+        let stack = Leaked::new(Stack::<_, 0, D, Heap>::in_heap());
+        let shared = stack.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        for n in 1..=2 {
+            assert!(shared.push(&one, Tracked::new(n, &life)).is_ok());
+        }
+        let popping = thread::spawn(move || {
+            let seen = shared.pop(&two).map(|value| value.get());
+            (two, seen)
+        });
+        let mut seen = [shared.pop(&one), shared.pop(&one)].map(|v| v.map(|v| v.get())).to_vec();
+        assert!(shared.push(&one, Tracked::new(3, &life)).is_ok());
+        let (two, other) = popping.join().unwrap();
+        seen.push(other);
+        seen.push(shared.pop(&two).map(|value| value.get()));
+        assert!(shared.is_empty());
+        let mut seen: Vec<_> = seen.into_iter().flatten().collect();
+        seen.sort_unstable();
+        assert_eq!(seen, [1, 2, 3]);
+        drop((one, two));
+        stack.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // A push stalls with the last node in hand, which is popped and freed.
+    heap_queue_push_against_pops<2, 1> {
+        let life = Arc::new(());
+        let queue = Leaked::new(Queue::<_, 0, D, Heap>::in_heap());
+        let shared = queue.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        assert!(shared.push(&one, Tracked::new(1, &life)).is_ok());
+        assert_eq!(shared.pop(&one).unwrap().get(), 1);
+        let copy = life.clone();
+        let pushing = thread::spawn(move || {
+            let value = Tracked::new(3, &copy);
+            drop(copy);
+            assert!(shared.push(&two, value).is_ok());
+            two
+        });
+        let mut seen = Vec::new();
+        assert!(shared.push(&one, Tracked::new(2, &life)).is_ok());
+        seen.extend(shared.pop(&one).map(|value| value.get()));
+        seen.extend(shared.pop(&one).map(|value| value.get()));
+        let two = pushing.join().unwrap();
+        seen.extend(shared.pop(&two).map(|value| value.get()));
+        seen.sort_unstable();
+        assert_eq!(seen, [2, 3]);
+        drop((one, two));
+        queue.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // An `Arc` is read, and one kept, while it is replaced twice.
+    arc_cell_load_against_stores<2, 1> {
+        use std::sync::Arc as Shared;
+        let life = Arc::new(());
+        let (reader, writer) = (D::register().unwrap(), D::register().unwrap());
+        let first = Shared::new(Tracked::new(1, &life));
+        let cell = Leaked::new(ArcCell::<_, D>::new(&writer, first).ok().unwrap());
+        let shared = cell.0;
+        let reading = thread::spawn(move || {
+            let kept = shared.load_full(&reader);
+            let guard = reader.enter();
+            assert!(kept.get() <= shared.load(&guard).get());
+            drop(guard);
+            reader
+        });
+        for number in 2..=3 {
+            assert!(shared.store(&writer, Shared::new(Tracked::new(number, &life))).is_ok());
+        }
+        drop(writer);
+        join([reading]);
+        assert_eq!(alive(&life), 1);
+        cell.close();
+        assert_eq!(alive(&life), 0);
+    }
+}

@@ -3,11 +3,12 @@
 
 #![cfg(not(hyaline_loom))]
 
-#[path = "common/random.rs"]
-mod random;
-
+#[path = "pool/deaths.rs"]
+mod deaths;
 #[path = "pool/panics.rs"]
 mod panics;
+#[path = "common/random.rs"]
+mod random;
 
 use std::{
     array,
@@ -17,7 +18,10 @@ use std::{
     thread,
 };
 
-use hyaline::{Collector, Config, Handle, Linked, Pool, Robust, Scheme, reclaim};
+use hyaline::{
+    Collector, Config, Handle, Linked, Pool, Robust, Scheme, domain, reclaim,
+    safe::{Domain, Owned},
+};
 use random::Random;
 
 /// Without magazines handles keep nothing.
@@ -250,9 +254,10 @@ fn a_handle_keeps_blocks() {
             assert_eq!(object, first);
             // SAFETY: never shared, and the pool outlives the collector.
             unsafe { handle.retire(object, reclaim::pooled::<u32>) };
+            assert_eq!(pool.available(), K - 1, "each time");
             assert_eq!(use_one(&pool, &handle), first, "nor without a section");
+            assert_eq!(pool.available(), K - 1, "each time");
         }
-        assert_eq!(pool.available(), K - 1);
     }
     // More come back than it may keep.
     let guard = reader.enter();
@@ -289,6 +294,37 @@ fn a_handle_keeps_so_much_and_no_more() {
     assert_eq!(OTHER.available(), OTHER.capacity());
 }
 
+/// Handles take their blocks from different places, and each goes on where it
+/// was: so they do not share lines.
+#[test]
+fn handles_allocate_apart() {
+    static POOL: Pool<u32, 1024> = Pool::new();
+    const GROUP: usize = 32;
+    let collector = Collector::<4>::new();
+    let handles: [Handle<'_>; 3] = array::from_fn(|_| collector.register().unwrap());
+    let group = |object: *mut Linked<u32>| {
+        let block = size_of::<Pool<u32, 1024>>() / 1024;
+        (object.addr() - ptr::from_ref(&POOL).addr()) / block / GROUP
+    };
+    let alloc = |handle| POOL.alloc(handle, 7).unwrap();
+    let firsts = handles.each_ref().map(alloc);
+    let groups = firsts.map(group);
+    if KEEPS {
+        assert!(groups[0] != groups[1] && groups[1] != groups[2] && groups[2] != groups[0]);
+        let more: Vec<_> = (0..GROUP).map(|_| alloc(&handles[0])).collect();
+        // SAFETY: never shared.
+        unsafe { POOL.free(firsts[0]) };
+        let next = alloc(&handles[0]);
+        assert_eq!(group(next), group(more[GROUP - 1]), "not back to the first");
+        // Contexts that share a slot must not use what is its owner's: they
+        // begin with the first group.
+        let cpu = collector.register_per_cpu().unwrap();
+        // SAFETY: one thread, no interrupts.
+        let block = POOL.alloc(unsafe { cpu.get() }, 7).unwrap();
+        assert_eq!(group(block), 0);
+    }
+}
+
 /// What a handle's own flush frees, and the handle keeps, serves the allocation
 /// that flushed.
 #[test]
@@ -303,4 +339,28 @@ fn an_allocation_finds_what_its_own_flush_kept() {
     // SAFETY: never shared, and of the pool.
     unsafe { handle.enter().defer_retire(last, reclaim::pooled::<u32>) };
     assert!(LARGE.alloc(&handle, 99).is_ok());
+}
+
+/// A deferred handle finds blocks among more objects that others have left than
+/// it reclaims at a time. It takes one, and none is lost.
+#[test]
+fn one_block_of_many_handfuls() {
+    domain!(Small: Collector<2> = Collector::with_config(Config::new().batch::<1>()));
+    const K: usize = 12;
+    static BLOCKS: Pool<u32, K> = Pool::new();
+    let handle = Small::register_deferred().unwrap();
+    let new = || Owned::<u32, Small>::new(&BLOCKS, &handle, 7);
+    for _ in 0..3 {
+        let all = [(); K].map(|()| new().expect("a block is lost"));
+        assert!(new().is_err());
+        let guard = handle.enter();
+        for object in all {
+            let shared = object.into_shared(&guard);
+            // SAFETY: never published.
+            unsafe { guard.retire(shared) };
+        }
+    }
+    let all = [(); K].map(|()| new().expect("a block is lost"));
+    drop(all);
+    assert_eq!(BLOCKS.available(), K);
 }

@@ -101,26 +101,23 @@ fn refresh_against_publish() {
 #[test]
 fn refresh_against_collect() {
     model_within(1, || {
-        let life = Arc::new(());
         let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
         let (reader, writer) = (stage.register(), stage.register());
-        replace(&stage.first, object(&writer, &life));
-        let its_own = life.clone();
+        replace(&stage.first, stage.object(&writer));
         let reading = thread::spawn(move || {
             let mut guard = reader.enter();
             // Published, and waits for this section. So it is wanted.
-            defer(&guard, object(&reader, &its_own));
+            defer(&guard, stage.object(&reader));
             guard.refresh();
             look(guard.protect(&stage.first, Ordering::Acquire));
             drop(guard);
-            drop(its_own);
             reader
         });
         retire(&writer, replace(&stage.first, null_mut()));
         writer.collect();
         drop(reading.join().unwrap());
         drop(writer);
-        assert_eq!(Arc::strong_count(&life), 1, "nothing is left pending");
+        stage.nothing_is_left();
         stage.close();
     });
 }

@@ -3,6 +3,8 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[path = "guarantees/costs.rs"]
+mod costs;
 #[path = "guarantees/schemes.rs"]
 mod schemes;
 
@@ -20,7 +22,7 @@ use std::{
 
 use hyaline::{
     AtomicPtr, Barrier, Basic, Callback, Collector, Config, Fences, Handle, Link, Linked,
-    NotTheOwner, Robust, Role, Scheme, reclaim,
+    NotTheOwner, Pool, Robust, Role, Scheme, reclaim,
 };
 
 thread_local! {
@@ -226,6 +228,17 @@ fn barriers_of_each_call() {
     };
     assert_eq!(barriers(&mut retire_now), (0, 1), "retire");
     assert_eq!(barriers(&mut || _ = task.collect()), (0, 1), "collect");
+    let pool = Pool::<u32, 64>::new();
+    let blocks = [(); 64].map(|()| pool.alloc(&task, 1).unwrap());
+    assert_eq!(
+        barriers(&mut || assert!(pool.alloc(&task, 2).is_err())),
+        (0, 1),
+        "an allocation that is refused: as flush, if nobody keeps blocks"
+    );
+    for block in blocks {
+        // SAFETY: never shared.
+        unsafe { pool.free(block) };
+    }
     for _ in 0..9 {
         assert_eq!(barriers(&mut || retire_one(&deferred)), (1, 0), "deferred");
     }

@@ -224,6 +224,13 @@ fn fences_take_over_in_the_middle() {
     static SHARED: AtomicPtr<Linked<usize>> = AtomicPtr::new(std::ptr::null_mut());
     static READ: AtomicUsize = AtomicUsize::new(0);
     static REPLACED: AtomicUsize = AtomicUsize::new(0);
+    /// How many there were at the change.
+    static BEFORE: AtomicUsize = AtomicUsize::new(usize::MAX);
+    /// Busy machines may run one of the threads only when the other is done.
+    fn goes_on() -> bool {
+        READ.load(Ordering::Relaxed) < READS
+            || REPLACED.load(Ordering::Relaxed) == BEFORE.load(Ordering::Relaxed)
+    }
     /// Spoils what a reader must not see.
     unsafe fn spoil(link: *mut hyaline::Link) {
         let object = link.cast::<Linked<usize>>();
@@ -256,7 +263,7 @@ fn fences_take_over_in_the_middle() {
             });
             // Its barriers are refused at the moment of the change.
             scope.spawn(|| {
-                while READ.load(Ordering::Relaxed) < READS {
+                while goes_on() {
                     replace(0);
                     REPLACED.fetch_add(1, Ordering::Relaxed);
                 }
@@ -271,11 +278,11 @@ fn fences_take_over_in_the_middle() {
             assert!(!Membarrier::prepare());
             let _ = sandbox(Refuse::All);
             drop(guard);
-            let before = REPLACED.load(Ordering::Relaxed);
-            while READ.load(Ordering::Relaxed) < READS {
+            BEFORE.store(REPLACED.load(Ordering::Relaxed), Ordering::Relaxed);
+            while goes_on() {
                 replace(2);
             }
-            assert!(REPLACED.load(Ordering::Relaxed) > before);
+            assert!(REPLACED.load(Ordering::Relaxed) > BEFORE.load(Ordering::Relaxed));
         });
         assert_eq!(Membarrier::use_fences(), Ok(()), "a second time");
     });

@@ -3,11 +3,12 @@
 
 #![cfg(not(hyaline_loom))]
 
-#[path = "common/random.rs"]
-mod random;
-
+#[path = "pool/deaths.rs"]
+mod deaths;
 #[path = "pool/panics.rs"]
 mod panics;
+#[path = "common/random.rs"]
+mod random;
 #[path = "pool/same_address.rs"]
 mod same_address;
 
@@ -19,7 +20,10 @@ use std::{
     thread,
 };
 
-use hyaline::{Collector, Config, Handle, Linked, Pool, Robust, Scheme, reclaim};
+use hyaline::{
+    Collector, Config, Handle, Linked, Pool, Robust, Scheme, domain, reclaim,
+    safe::{Domain, Owned},
+};
 use random::Random;
 
 /// Without magazines handles keep nothing.
@@ -252,9 +256,10 @@ fn a_handle_keeps_blocks() {
             assert_eq!(object, first);
             // SAFETY: never shared, and the pool outlives the collector.
             unsafe { handle.retire(object, reclaim::pooled::<u32>) };
+            assert_eq!(pool.available(), K - 1, "each time");
             assert_eq!(use_one(&pool, &handle), first, "nor without a section");
+            assert_eq!(pool.available(), K - 1, "each time");
         }
-        assert_eq!(pool.available(), K - 1);
     }
     // More come back than it may keep.
     let guard = reader.enter();
@@ -291,6 +296,37 @@ fn a_handle_keeps_so_much_and_no_more() {
     assert_eq!(OTHER.available(), OTHER.capacity());
 }
 
+/// Handles take their blocks from different places, and each goes on where it
+/// was: so they do not share lines.
+#[test]
+fn handles_allocate_apart() {
+    static POOL: Pool<u32, 1024> = Pool::new();
+    const GROUP: usize = 32;
+    let collector = Collector::<4>::new();
+    let handles: [Handle<'_>; 3] = array::from_fn(|_| collector.register().unwrap());
+    let group = |object: *mut Linked<u32>| {
+        let block = size_of::<Pool<u32, 1024>>() / 1024;
+        (object.addr() - ptr::from_ref(&POOL).addr()) / block / GROUP
+    };
+    let alloc = |handle| POOL.alloc(handle, 7).unwrap();
+    let firsts = handles.each_ref().map(alloc);
+    let groups = firsts.map(group);
+    if KEEPS {
+        assert!(groups[0] != groups[1] && groups[1] != groups[2] && groups[2] != groups[0]);
+        let more: Vec<_> = (0..GROUP).map(|_| alloc(&handles[0])).collect();
+        // SAFETY: never shared.
+        unsafe { POOL.free(firsts[0]) };
+        let next = alloc(&handles[0]);
+        assert_eq!(group(next), group(more[GROUP - 1]), "not back to the first");
+        // Contexts that share a slot must not use what is its owner's: they
+        // begin with the first group.
+        let cpu = collector.register_per_cpu().unwrap();
+        // SAFETY: one thread, no interrupts.
+        let block = POOL.alloc(unsafe { cpu.get() }, 7).unwrap();
+        assert_eq!(group(block), 0);
+    }
+}
+
 /// What a handle's own flush frees, and the handle keeps, serves the allocation
 /// that flushed.
 #[test]
@@ -305,4 +341,57 @@ fn an_allocation_finds_what_its_own_flush_kept() {
     // SAFETY: never shared, and of the pool.
     unsafe { handle.enter().defer_retire(last, reclaim::pooled::<u32>) };
     assert!(LARGE.alloc(&handle, 99).is_ok());
+}
+
+/// A deferred handle finds blocks among more objects that others have left than
+/// it reclaims at a time. It takes one, and none is lost.
+#[test]
+fn one_block_of_many_handfuls() {
+    domain!(Small: Collector<2> = Collector::with_config(Config::new().batch::<1>()));
+    const K: usize = 12;
+    static BLOCKS: Pool<u32, K> = Pool::new();
+    let handle = Small::register_deferred().unwrap();
+    let new = || Owned::<u32, Small>::new(&BLOCKS, &handle, 7);
+    for _ in 0..3 {
+        let all = [(); K].map(|()| new().expect("a block is lost"));
+        assert!(new().is_err());
+        let guard = handle.enter();
+        for object in all {
+            let shared = object.into_shared(&guard);
+            // SAFETY: never published.
+            unsafe { guard.retire(shared) };
+        }
+    }
+    let all = [(); K].map(|()| new().expect("a block is lost"));
+    drop(all);
+    assert_eq!(BLOCKS.available(), K);
+}
+
+/// A reclaimer allocates while the only free block is of an object that the same
+/// call is about to reclaim.
+#[test]
+fn a_reclaimer_finds_what_its_own_call_reclaims() {
+    static C: Collector<1> = Collector::new();
+    static POOL: Pool<u32, 1> = Pool::new();
+    static FOUND: AtomicBool = AtomicBool::new(false);
+    struct Allocates<'h>(&'h Handle<'static>);
+    impl Drop for Allocates<'_> {
+        fn drop(&mut self) {
+            let object = POOL.alloc(self.0, 2);
+            FOUND.store(object.is_ok(), Ordering::SeqCst);
+        }
+    }
+    let handle = C.register().unwrap();
+    let guard = handle.enter();
+    let first = Box::into_raw(Box::new(handle.link(Allocates(&handle))));
+    let second = POOL.alloc(&handle, 1).unwrap();
+    // SAFETY: neither was shared, both come from where the reclaimers expect them,
+    // and the handle outlives the collect below, which reclaims both.
+    unsafe {
+        guard.defer_retire(first, reclaim::boxed::<Linked<Allocates<'_>>>);
+        POOL.defer_retire(&guard, second);
+    }
+    drop(guard);
+    handle.collect();
+    assert!(FOUND.load(Ordering::SeqCst));
 }

@@ -102,8 +102,9 @@ impl<S: Scheme> Local<'_, S> {
         } else {
             self.sweep(None, None, Take::All);
         }
-        // The hand is not drained here, and may contain such objects.
-        if self.slot.is_eager() && !self.is_draining() {
+        // The hand is not drained here, and may contain such objects. In a
+        // reclaimer, the loop that runs it takes back what is left.
+        if self.slot.is_eager() {
             self.put_hand_back();
         }
         while self.reclaim_plain() != 0 && !done() {}

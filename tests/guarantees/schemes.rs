@@ -172,6 +172,101 @@ schemes! {
         assert_eq!(RECLAIMED.get(), 22, "11 objects, and one that each of them retired");
     }
 
+    // Guards that nest are one section, which begins with the first of them: an
+    // object that it loaded stays, whatever comes and goes in between.
+    nested_guards_are_one_section<5>(collector) {
+        fn nest<S: Scheme, R: Role>(
+            collector: &Collector<5, S>,
+            handle: &Handle<'_, S, R>,
+            task: &Handle<'_, S>,
+        ) {
+            let shared = AtomicPtr::new(object(task));
+            let first = handle.enter();
+            let seen = first.protect(&shared, Ordering::Acquire);
+            // SAFETY: nobody else unlinks it.
+            quiet(|| unsafe { task.retire(shared.into_inner(), counted) });
+            let age = || collector.slots().nth(handle.slot()).unwrap().age;
+            for _ in 0..3 {
+                let before = age();
+                assert!(before.is_some());
+                let inner = handle.enter();
+                retire_one(task);
+                task.flush();
+                drop(inner);
+                task.flush();
+                assert!(age() > before, "the age of the section");
+            }
+            // SAFETY: protected.
+            assert_eq!(**unsafe { &*seen }, 7);
+            drop(first);
+            task.flush();
+            assert_eq!(collector.stats().pending(), 0);
+        }
+        let task = collector.register().unwrap();
+        nest(collector, &collector.register().unwrap(), &task);
+        nest(collector, &collector.register().unwrap().erase(), &task);
+        nest(collector, &collector.register_deferred().unwrap(), &task);
+        nest(collector, &collector.register_deferred().unwrap().erase(), &task);
+        let cpu = collector.register_per_cpu().unwrap();
+        // SAFETY: one thread, no interrupts.
+        nest(collector, unsafe { cpu.get() }, &task);
+    }
+
+    // A reclaimer takes its time: what becomes free meanwhile, by calls of the
+    // same handle, is there for the others.
+    a_slow_reclaimer_keeps_nothing_from_others<2>(collector) {
+        struct Slow<S: Scheme>(*const [Handle<'static, S>; 2]);
+        impl<S: Scheme> Drop for Slow<S> {
+            fn drop(&mut self) {
+                // SAFETY: the handles outlive their objects.
+                let [handle, other] = unsafe { &*self.0 };
+                // SAFETY: never shared.
+                quiet(|| unsafe { handle.retire(object(handle), counted) });
+                assert_eq!(runs(|| other.flush()), (1, 1));
+            }
+        }
+        let handles = [collector.register().unwrap(), collector.register().unwrap()];
+        let slow = Box::into_raw(Box::new(handles[0].link(Slow(&raw const handles))));
+        // SAFETY: never shared.
+        unsafe { handles[0].retire(slow, reclaim::boxed::<Linked<Slow<S>>>) };
+        assert_eq!(RECLAIMED.get(), 1);
+    }
+
+    // Owners that die before their batch is full leave no more and more objects:
+    // the next owner's first one takes all of them along.
+    what_dead_owners_left_goes_with_the_next_object<2>(collector) {
+        // On the stack of the slot; left over by a limit; both.
+        for (stack, left_over) in [(1, 0), (0, 2), (1, 2)] {
+            let dying = collector.register().unwrap();
+            let reader = collector.register().unwrap();
+            let held = [(); 3].map(|()| object(&dying));
+            if left_over > 0 {
+                let section = reader.enter();
+                for object in held {
+                    // SAFETY: never shared.
+                    unsafe { dying.retire(object, counted) };
+                }
+                reader.limit_reclaims(NonZeroU16::new(1));
+                assert_eq!(runs(|| drop(section)).0, 3 - left_over);
+            } else {
+                // SAFETY: never shared, and boxed.
+                held.into_iter().for_each(|object| drop(unsafe { Box::from_raw(object) }));
+            }
+            for _ in 0..stack {
+                quiet(|| retire_one(&dying));
+            }
+            for handle in [reader, dying] {
+                // SAFETY: it is forgotten.
+                unsafe { collector.evict(handle.id()) }.unwrap();
+                mem::forget(handle);
+            }
+            let pending = collector.stats().pending();
+            assert_eq!(pending, stack + left_over);
+            let next = collector.register().unwrap();
+            assert_eq!(runs(|| retire_one(&next)).0, pending + 1);
+        }
+    }
+
     // A task dies in a nested section, with everything that a slot can contain.
     evict_takes_everything<3>(collector) {
         static CALLED: AtomicUsize = AtomicUsize::new(0);

@@ -49,6 +49,28 @@ fn death_against_publish_robust() {
     death_against_publish::<Robust>();
 }
 
+/// Two supervisors: one knows the dead task, the other finds it among the slots.
+/// One of them evicts it.
+#[test]
+fn one_of_two_supervisors_evicts() {
+    model(|| {
+        let stage = Stage::<1, Basic>::new(Config::new());
+        let dead = stage.register();
+        let id = dead.id();
+        mem::forget(dead);
+        let other = thread::spawn(move || {
+            let owner = stage.collector.slots().find_map(|slot| slot.owner);
+            // SAFETY: its handle is forgotten; nobody registers meanwhile.
+            owner.is_some_and(|owner| unsafe { stage.collector.evict(owner) }.is_ok())
+        });
+        // SAFETY: as above.
+        let evicted = unsafe { stage.collector.evict(id) }.is_ok();
+        assert!(evicted != other.join().unwrap(), "by one");
+        drop(stage.register());
+        stage.close();
+    });
+}
+
 /// The slot of a dead task is evicted and claimed again, with its contents.
 #[test]
 fn an_evicted_slot_changes_hands() {

@@ -117,6 +117,7 @@ fn refresh_against_collect() {
         writer.collect();
         drop(reading.join().unwrap());
         drop(writer);
+        stage.nothing_is_left();
         stage.close();
     });
 }

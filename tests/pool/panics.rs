@@ -6,7 +6,7 @@ use std::{
 };
 
 use hyaline::{
-    Collector, Handle, Linked, Pool, domain, reclaim,
+    Collector, Config, Handle, Linked, Pool, domain, reclaim,
     safe::{Domain, Owned},
 };
 
@@ -95,7 +95,9 @@ fn a_panic_in_a_drop_loses_no_block() {
     ];
     for (name, way) in ways {
         let alloc = |handle: &Handle<'_>| BLOCKS.alloc(handle, Bad).ok().unwrap();
-        let run = || way(Collector::new(), &alloc);
+        // More than all blocks, so that no retire publishes and panics itself.
+        let config = Config::new().batch::<{ 2 * K }>();
+        let run = || way(Collector::with_config(config), &alloc);
         assert!(
             catch_unwind(AssertUnwindSafe(run)).is_err(),
             "{name}: no drop"

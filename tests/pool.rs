@@ -388,10 +388,11 @@ fn a_reclaimer_finds_what_its_own_call_reclaims() {
     // SAFETY: neither was shared, both come from where the reclaimers expect them,
     // and the handle outlives the collect below, which reclaims both.
     unsafe {
-        guard.defer_retire(first, reclaim::boxed::<Linked<Allocates<'_>>>);
         POOL.defer_retire(&guard, second);
+        guard.defer_retire(first, reclaim::boxed::<Linked<Allocates<'_>>>);
     }
     drop(guard);
+    // The one that was retired last comes first.
     handle.collect();
     assert!(FOUND.load(Ordering::SeqCst));
 }

@@ -50,6 +50,8 @@
 //! | a free list, a pool of buffers | [`safe::Stack`] |
 //! | events, messages | [`safe::Queue`] |
 //! | keys and values | [`safe::Map`] |
+//! | any number of keys and values, with an allocator | `safe::HashMap` |
+//! | an `Arc` that many read and few replace | `safe::ArcCell` |
 //! | anything else | [`safe::Atomic`], or [raw pointers](#structures-of-your-own) |
 //!
 //! # How to choose

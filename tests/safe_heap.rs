@@ -87,6 +87,8 @@ fn leak<T>(structure: T) -> (&'static T, impl FnOnce()) {
 mod arc_cell;
 #[path = "safe_heap/hash_map.rs"]
 mod hash_map;
+#[path = "safe_heap/hash_map_faults.rs"]
+mod hash_map_faults;
 
 const MANY: usize = if cfg!(miri) { 100 } else { 10_000 };
 

@@ -54,16 +54,20 @@ impl Notes {
         self.pointer.set(last);
     }
 
-    /// Stores a pointer in a header whose eras are no longer needed.
+    /// Notes the number of a free block, and its pool, in a header whose eras
+    /// are no longer needed.
     #[cfg(target_pointer_width = "64")]
-    pub(crate) fn set_pointer(&self, pointer: *mut ()) {
-        self.pointer.set(pointer);
+    #[inline]
+    pub(crate) fn set_block(&self, number: usize, pool: *mut ()) {
+        self.word.set(number);
+        self.pointer.set(pool);
     }
 
-    /// The pointer that `set_pointer` stored.
+    /// What `set_block` noted.
     #[cfg(target_pointer_width = "64")]
-    pub(crate) fn pointer(&self) -> *mut () {
-        self.pointer.get()
+    #[inline]
+    pub(crate) fn block(&self) -> (usize, *mut ()) {
+        (self.word.get(), self.pointer.get())
     }
 
     /// The section and the last object that `wait_for` noted.

@@ -43,6 +43,7 @@ mod kept {
         first: AtomicPtr<Link>,
         /// The pool of the blocks. If there are none, the pool from which the
         /// owner allocated last: it may be gone, and another one in its place.
+        /// So the blocks themselves lead to their pool.
         pool: Cell<Option<Tree>>,
         /// No more blocks than this are in it. The owner's, as all that
         /// follows.
@@ -130,11 +131,16 @@ mod kept {
             }
         }
 
+        #[inline(always)]
+        fn is_of(&self, pool: Tree) -> bool {
+            self.pool.get().is_some_and(|kept| kept.is(pool))
+        }
+
         /// A block of the pool, or null; for the owner. From now on blocks of
         /// this pool are kept.
         #[inline]
         pub(crate) fn take(&self, own: usize, in_section: bool, pool: Tree) -> *mut Link {
-            if !self.pool.get().is_some_and(|kept| kept.is(pool)) {
+            if !self.is_of(pool) {
                 self.switch_pool(own, pool);
                 return ptr::null_mut();
             }
@@ -208,26 +214,14 @@ mod kept {
             let Some(magazine) = (unsafe { (*link).next.get().cast::<Self>().as_ref() }) else {
                 return false;
             };
-            let first = magazine.first.load(Ordering::Relaxed);
-            let kept = if first.is_null() {
-                0
-            } else {
-                magazine.kept.get()
-            };
-            let is_of = magazine.pool.get().is_some_and(|kept| kept.is(pool));
-            if !is_of || kept >= most {
+            let kept = magazine.kept.get();
+            if !magazine.is_of(pool) || kept >= most {
                 return false;
-            }
-            if first.is_null() {
-                // Another pool may have been there before. From here on the
-                // pool of the blocks is still there, by the promise to
-                // `pooled`.
-                magazine.pool.set(Some(pool));
             }
             // SAFETY: valid and ours; a header is plain data and still there.
             unsafe {
-                ((*link).notes).set_pointer(ptr::without_provenance_mut(number));
-                ((*link).next).set(first);
+                (*link).notes.set_block(number, pool.first().cast());
+                (*link).next.set(magazine.first.load(Ordering::Relaxed));
             }
             magazine.first.store(link, Ordering::Relaxed);
             magazine.kept.set(kept + 1);
@@ -256,14 +250,15 @@ mod kept {
                 // promise to `pooled`.
                 unsafe {
                     self.first.store((*link).next.get(), Ordering::Relaxed);
-                    pool.put((*link).notes.pointer().addr());
+                    let (number, first) = (*link).notes.block();
+                    pool.with_first(first.cast()).put(number);
                 }
             }
         }
 
         /// `give_back`, if they are of this pool. Whether they are.
         pub(crate) fn give_back_to(&self, pool: Tree) -> bool {
-            let is_of = self.pool.get().is_some_and(|kept| kept.is(pool));
+            let is_of = self.is_of(pool);
             if is_of {
                 self.give_back();
             }

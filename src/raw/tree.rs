@@ -95,11 +95,31 @@ impl Tree {
         unsafe { self.first.byte_add(block * self.stride).as_ref() }
     }
 
-    /// Whether both are the same pool's.
+    /// Whether both are at the same place, with the same blocks.
     #[inline]
     #[cfg(target_pointer_width = "64")]
     pub(crate) fn is(self, other: Self) -> bool {
-        self.first == other.first
+        self.first == other.first && self.stride == other.stride
+    }
+
+    /// The first node, for [`with_first`](Self::with_first).
+    #[inline]
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn first(self) -> *mut AtomicHalf {
+        self.first.as_ptr()
+    }
+
+    /// The tree of the same layout with that node.
+    ///
+    /// # Safety
+    ///
+    /// As for [`new`](Self::new); `first` is not null.
+    #[inline]
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) unsafe fn with_first(self, first: *mut AtomicHalf) -> Self {
+        // SAFETY: "`first` is not null" (# Safety).
+        let first = unsafe { NonNull::new_unchecked(first) };
+        Self { first, ..self }
     }
 
     /// Takes a free block; `len` is the number of blocks. `hint` is one near

@@ -50,6 +50,20 @@ use crate::Role;
 /// # assert_eq!(kept.len(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// What is read without a reference count outlives neither guard nor cell:
+///
+/// ```compile_fail,E0505
+/// # use std::sync::Arc;
+/// # use hyaline::{Collector, domain, safe::{ArcCell, Domain}};
+/// # domain!(App: Collector<4> = Collector::new());
+/// # let handle = App::register().unwrap();
+/// let limit = ArcCell::new(&handle, Arc::new(10)).unwrap();
+/// let guard = handle.enter();
+/// let value = limit.load(&guard);
+/// drop(limit);
+/// assert_eq!(**value, 10);
+/// ```
 pub struct ArcCell<T: ?Sized, D: Domain> {
     /// Never null. Nobody stores what they load from it.
     current: Atomic<Arc<T>, D, Heap>,

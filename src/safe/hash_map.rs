@@ -112,6 +112,19 @@ use crate::sync::{Ordering, const_fn};
 /// assert_eq!(routes.len(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// What is read outlives neither guard nor map:
+///
+/// ```compile_fail,E0505
+/// # use std::hash::RandomState;
+/// # use hyaline::{Collector, domain, safe::{Domain, HashMap}};
+/// # domain!(App: Collector<4> = Collector::new());
+/// # let handle = App::register().unwrap();
+/// let map = HashMap::<u32, u32, _, App>::with_hasher(RandomState::new());
+/// let one = map.get_or_insert(&handle, 1, 10).unwrap();
+/// drop(map);
+/// assert_eq!(*one, 10);
+/// ```
 pub struct HashMap<K, V, S, D: Domain> {
     table: Table<K, V>,
     hasher: S,

@@ -102,7 +102,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// ```
     #[must_use]
     pub fn slot(&self) -> usize {
-        self.local.index()
+        self.local.number()
     }
 
     /// Loads a pointer that stays valid until the guard is dropped or

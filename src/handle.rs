@@ -70,7 +70,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// ```
     #[must_use]
     pub fn slot(&self) -> usize {
-        self.local.index()
+        self.local.number()
     }
 
     /// Identifies this handle to

@@ -219,11 +219,11 @@ impl<S: Scheme> Global<S> {
         ptr::from_ref(&self.high_water).addr()
     }
 
-    /// The number of one of the slots; their number for a slot that lies elsewhere
-    /// (`unprotected`).
+    /// The number of one of the slots. Of a slot that lies elsewhere
+    /// (`unprotected`), a number beyond them.
     fn index_of(&self, slot: &Slot<S>) -> usize {
         let offset = (ptr::from_ref(slot).addr()).wrapping_sub(self.slots.as_ptr().addr());
-        (offset / size_of::<Slot<S>>()).min(self.slots.len())
+        offset / size_of::<Slot<S>>()
     }
 }
 
@@ -245,6 +245,11 @@ impl<'c, S: Scheme> Local<'c, S> {
     /// The collector.
     pub(crate) fn global(&self) -> &'c Global<S> {
         self.global
+    }
+
+    /// The number of the slot; the capacity for one that lies elsewhere.
+    pub(crate) fn number(&self) -> usize {
+        self.index().min(self.global.capacity())
     }
 
     /// The number of the slot.

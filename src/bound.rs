@@ -6,8 +6,11 @@
 //!
 //! - **In use.** At most `live` objects are allocated and not yet retired at a
 //!   time. An object that is retired where no reclaimer may run (by a deferred,
-//!   per-CPU or evicted handle, or in a reclaimer) counts as in use until an
-//!   eager handle has published or collected it and left nothing over.
+//!   per-CPU or evicted handle, or by a handle in one of its own reclaimers)
+//!   counts as in use until an eager handle has published or collected it and
+//!   left nothing over. What a handle retires in its own reclaimers is found by
+//!   its own later publishes and by every collect, not by the publishes of
+//!   other handles.
 //! - **Stalls.** At most `stalls` are counted at a time:
 //!   - one for each section that is open while `N * B` objects or more are
 //!     retired;
@@ -47,9 +50,8 @@
 //!
 //! Let `u = N * B`.
 //!
-//! 1. *Unpublished* are at most `u` of the objects that eager handles retired:
-//!    fewer than `B` on each stack, and fewer than `N` in calls that are not
-//!    counted.
+//! 1. *Unpublished*, and not counted as in use, are at most `u` objects: fewer
+//!    than `B` on each stack, and fewer than `N` in calls that are not counted.
 //! 2. *A section holds* objects that were born in its access era `e` or before,
 //!    and published in the era in which it began or later. The era `e` ends when
 //!    anything that was published in it is left for a section. At that moment

@@ -85,6 +85,34 @@ fn a_flood_of_deferred_objects() {
     assert_eq!(collector.stats().pending(), 0);
 }
 
+/// A handle retires in its own reclaimer. The publishes of others do not find
+/// these objects, which is why they count as in use; a collect does.
+#[test]
+fn a_flood_in_a_reclaimer() {
+    static COLLECTOR: Collector<2, Robust> = Collector::with_config(CONFIG);
+    thread_local!(static SLOW: Handle<'static, Robust> = COLLECTOR.register().unwrap());
+
+    unsafe fn floods(link: *mut Link) {
+        // SAFETY: boxed.
+        unsafe { reclaim::boxed::<Object>(link) };
+        SLOW.with(|slow| churn(slow, 1000));
+        let other = COLLECTOR.register().unwrap();
+        churn(&other, 100);
+        let pending = COLLECTOR.stats().pending();
+        assert!((1000..=1004).contains(&pending), "{pending}");
+        assert!(pending <= CONFIG.most_pending(2, 1, 1001));
+        other.flush();
+        assert_eq!(COLLECTOR.stats().pending(), 0);
+    }
+
+    SLOW.with(|slow| {
+        // SAFETY: never shared, boxed, retired once.
+        unsafe { slow.enter().defer_retire(make(slow), floods) };
+        slow.flush();
+        assert_eq!(COLLECTOR.stats().reclaimed, 1101);
+    });
+}
+
 /// A handle with a limit of one reclaimer per call.
 #[test]
 fn a_limit_of_one() {

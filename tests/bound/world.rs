@@ -1,5 +1,12 @@
 //! A collector with users of all roles that respects the assumptions of the
 //! bound: a step that would break one is skipped.
+//!
+//! Sections in reclaimers are counted less strictly than the page does. The
+//! page counts an ended section until the calls that were under way at its end
+//! have returned, because a call may be preempted with what it took from an
+//! inbox. Here a call is preempted in its reclaimers only, when it has forwarded
+//! that. So an ended section is counted while objects wait for it, and those
+//! of a slot whose call is under way count as one.
 
 use std::{
     cell::{Cell, RefCell},
@@ -113,6 +120,10 @@ struct Seat {
     over: Vec<Section>,
     /// The objects that the section loaded.
     held: Vec<usize>,
+    /// Objects that were retired on this slot where no reclaimer may run, and
+    /// how many of them an eager call has published, with nothing left over.
+    deferred: usize,
+    cleared: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -135,13 +146,6 @@ pub struct World<const N: usize> {
     /// retired before it.
     calls: RefCell<Vec<(usize, usize)>>,
     live: Cell<usize>,
-    /// Objects that were retired where no reclaimer may run, and how many of
-    /// them there were before an eager call that left nothing over.
-    deferred: Cell<usize>,
-    cleared: Cell<usize>,
-    /// Some may be in the stack of an eager handle that has the slot now: only
-    /// a collect finds them.
-    inherited: Cell<bool>,
     retired: Cell<usize>,
     reclaimed: Cell<usize>,
     peak: Cell<usize>,
@@ -206,9 +210,6 @@ impl<const N: usize> World<N> {
                 .collect(),
             calls: RefCell::default(),
             live: Cell::new(0),
-            deferred: Cell::new(0),
-            cleared: Cell::new(0),
-            inherited: Cell::new(false),
             retired: Cell::new(0),
             reclaimed: Cell::new(0),
             peak: Cell::new(0),
@@ -365,7 +366,9 @@ impl<const N: usize> World<N> {
     }
 
     fn in_use(&self) -> usize {
-        self.live.get() + self.deferred.get() - self.cleared.get()
+        let seats = self.seats.borrow();
+        let deferred = seats.iter().map(|seat| seat.deferred - seat.cleared);
+        self.live.get() + deferred.sum::<usize>()
     }
 
     fn age(&self, seat: usize) -> u64 {
@@ -424,9 +427,25 @@ impl<const N: usize> World<N> {
         result
     }
 
-    /// None of the first `deferred` such objects is left over.
-    fn clear_first(&self, deferred: usize) {
-        self.cleared.set(self.cleared.get().max(deferred));
+    /// The deferred objects on each slot that a call publishes: a collect those
+    /// of all slots, a publish those of its own and of owners that do not
+    /// publish.
+    fn deferred(&self, publisher: Option<usize>) -> Vec<usize> {
+        let seats = self.seats.borrow();
+        let takes = |(index, seat): (usize, &Seat)| {
+            let passive =
+                (seat.user.as_deref()).is_some_and(|user| !matches!(user, User::Eager(_)));
+            let taken = passive || publisher.is_none_or(|publisher| publisher == index);
+            if taken { seat.deferred } else { 0 }
+        };
+        seats.iter().enumerate().map(takes).collect()
+    }
+
+    /// So many of the deferred objects are published, and none is left over.
+    fn clear(&self, deferred: Vec<usize>) {
+        for (seat, deferred) in self.seats.borrow_mut().iter_mut().zip(deferred) {
+            seat.cleared = seat.cleared.max(deferred);
+        }
     }
 
     fn user(&self, seat: usize) -> Option<Rc<User>> {
@@ -463,9 +482,9 @@ impl<const N: usize> World<N> {
         let later = !matches!(*user, User::Eager(_)) || self.is_busy(seat);
         self.states.borrow_mut()[id] = State::Retired;
         self.live.set(self.live.get() - 1);
-        self.deferred.set(self.deferred.get() + usize::from(later));
+        self.seats.borrow_mut()[seat].deferred += usize::from(later);
         self.retired.set(self.retired.get() + 1);
-        let (reclaimed, deferred) = (self.reclaimed.get(), self.deferred.get());
+        let (reclaimed, deferred) = (self.reclaimed.get(), self.deferred(Some(seat)));
         if !self.limits.inside || !self.calls.borrow().is_empty() {
             self.peak.set(self.peak.get().max(self.pending()));
         }
@@ -485,10 +504,10 @@ impl<const N: usize> World<N> {
             seat.guards.push(guard);
             seat.lent -= 1;
         });
-        // It published, and drained its inbox completely.
+        // It published, and left nothing over.
         let drained = self.reclaimed.get() > reclaimed && self.limit_of(seat) == usize::MAX;
-        if !later && !now && drained && !self.inherited.get() {
-            self.clear_first(deferred);
+        if !later && !now && drained {
+            self.clear(deferred);
         }
     }
 
@@ -714,7 +733,7 @@ impl<const N: usize> World<N> {
         let User::Eager(handle) = &*user else {
             return false;
         };
-        let deferred = self.deferred.get();
+        let deferred = self.deferred(None);
         let over = self.sections.get();
         let all = self.call(seat, || match most {
             None if flush => handle.flush() < self.limit_of(seat),
@@ -722,8 +741,7 @@ impl<const N: usize> World<N> {
             Some(most) => handle.collect_at_most(most) < most,
         });
         if all {
-            self.clear_first(deferred);
-            self.inherited.set(false);
+            self.clear(deferred);
         }
         // The previous owner no longer exists.
         for seat in &mut *self.seats.borrow_mut() {
@@ -792,7 +810,6 @@ impl<const N: usize> World<N> {
             self.section_over(seat);
         }
         self.register(seat, role);
-        self.inherited.set(true);
         true
     }
 

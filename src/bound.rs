@@ -24,12 +24,13 @@
 //!   - where eras are packed (targets without 64-bit words): one more for a
 //!     section that has stalled for 2,048 eras, again after 2^21, 2^31 and 2^41.
 //!
-//!   A section is counted until it has ended *and* each call that was under way
-//!   at its end has returned. It ends when its last guard is dropped; one of a
-//!   deferred, per-CPU or evicted handle ends at the next publish or collect of
-//!   an eager handle after that. If a limit leaves its objects over, each call
-//!   that was under way when they were taken from there must have returned,
-//!   too.
+//!   A section counts as open until it has ended *and* each call that was under
+//!   way at its end has returned. It ends when its last guard is dropped; one of
+//!   a deferred, per-CPU or evicted handle ends at the next publish or collect of
+//!   an eager handle after that. If its objects are left over, it counts as open
+//!   until they are taken from there, and each call that was under way then has
+//!   returned. So a section whose objects a limit leaves over is a stall if
+//!   `N * B` or more are retired before they are reclaimed, however short it was.
 //! - **Stamped.** Each object has a birth era: from
 //!   [`Handle::link`](crate::Handle::link),
 //!   [`Handle::stamp`](crate::Handle::stamp) or a pool. One with
@@ -70,7 +71,9 @@
 //! 5. *A limit* may leave objects over. While anything is left over, each
 //!    further retire publishes and reclaims at least one object for the one
 //!    that it adds. A handle that has not reached its limit yet may first fill
-//!    its batch: `u` more.
+//!    its batch: `u` more. A retire where no reclaimer may run reclaims none, but
+//!    its objects are in use, and the section whose objects are left over counts
+//!    as open.
 //! 6. *A call* that is preempted has at most `max(B, N)` reclaimable objects
 //!    in its hand, or `u` unpublished ones: less than a section. It may also
 //!    have taken a whole inbox, or all that was left over, and not have

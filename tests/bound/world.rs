@@ -104,8 +104,17 @@ struct Section {
     since: usize,
     /// The number of eras in which it loaded.
     advanced: usize,
-    /// It is over, and what it held is left over.
-    left: bool,
+}
+
+/// A call under way.
+#[derive(Clone, Copy)]
+struct Call {
+    seat: usize,
+    /// The number of objects retired before it.
+    since: usize,
+    /// The reclaimers that it may run, and those that it ran.
+    limit: usize,
+    ran: usize,
 }
 
 #[derive(Default)]
@@ -142,9 +151,9 @@ pub struct World<const N: usize> {
     /// Objects that are in no cell.
     private: RefCell<Vec<*mut Object>>,
     cells: Vec<AtomicPtr<Object>>,
-    /// The calls under way: the seat of each, and how many objects had been
-    /// retired before it.
-    calls: RefCell<Vec<(usize, usize)>>,
+    calls: RefCell<Vec<Call>>,
+    /// Something may be left over.
+    left_over: Cell<bool>,
     live: Cell<usize>,
     retired: Cell<usize>,
     reclaimed: Cell<usize>,
@@ -182,6 +191,9 @@ impl<const N: usize> Reclaims for World<N> {
         let state = mem::replace(&mut self.states.borrow_mut()[id], State::Gone);
         assert!(state == State::Retired, "reclaimed once");
         self.reclaimed.set(self.reclaimed.get() + 1);
+        if let Some(call) = self.calls.borrow_mut().last_mut() {
+            call.ran += 1;
+        }
         for _ in 0..self.armed.take() {
             self.next();
         }
@@ -209,6 +221,7 @@ impl<const N: usize> World<N> {
                 .map(|_| AtomicPtr::default())
                 .collect(),
             calls: RefCell::default(),
+            left_over: Cell::new(false),
             live: Cell::new(0),
             retired: Cell::new(0),
             reclaimed: Cell::new(0),
@@ -349,7 +362,7 @@ impl<const N: usize> World<N> {
         let calls = self.calls.borrow();
         let calls = calls
             .iter()
-            .filter(|(_, since)| self.retired.get() + more - since >= N);
+            .filter(|call| self.retired.get() + more - call.since >= N);
         let seats = self.seats.borrow();
         let sections = seats.iter().enumerate().flat_map(|(index, seat)| {
             let open = seat.section.iter().filter(move |_| except != Some(index));
@@ -398,33 +411,58 @@ impl<const N: usize> World<N> {
     }
 
     fn is_busy(&self, seat: usize) -> bool {
-        self.calls.borrow().iter().any(|(busy, _)| *busy == seat)
+        self.calls.borrow().iter().any(|call| call.seat == seat)
     }
 
-    /// A call that may run reclaimers.
-    fn call<T>(&self, seat: usize, f: impl FnOnce() -> T) -> T {
-        let eager = self
-            .user(seat)
-            .is_none_or(|user| matches!(*user, User::Eager(_)));
-        let before = self.reclaimed.get();
-        self.calls.borrow_mut().push((seat, self.retired.get()));
-        let result = f();
-        self.calls.borrow_mut().pop();
-        self.section_over(seat);
-        let reclaimed = self.reclaimed.get() > before;
-        for (state, seat) in self.collector().slots().zip(&mut *self.seats.borrow_mut()) {
-            if state.waiting {
-                continue;
-            }
-            // What a deferred handle passed to others is left over until an
-            // eager call.
-            seat.over
-                .iter_mut()
-                .for_each(|section| section.left |= !eager);
-            seat.over
-                .retain(|section| section.left && !(eager && reclaimed));
+    /// A call that may run reclaimers, `limit` at most.
+    fn call(&self, seat: usize, limit: usize, f: impl FnOnce()) -> Call {
+        let runs = self.runs_reclaimers(seat);
+        let waited: Vec<_> = (0..N).filter(|&slot| self.waits_at(slot)).collect();
+        self.calls.borrow_mut().push(Call {
+            seat,
+            since: self.retired.get(),
+            limit,
+            ran: 0,
+        });
+        f();
+        let call = self.calls.borrow_mut().pop().expect("pushed above");
+        if runs && (1..limit).contains(&call.ran) {
+            self.nothing_left_over();
+        } else if call.ran >= limit || !runs && waited.iter().any(|&slot| !self.waits_at(slot)) {
+            self.left_over.set(true);
         }
-        result
+        self.section_over(seat);
+        self.forget_over(|_| true);
+        call
+    }
+
+    /// Whether objects wait at a slot.
+    fn waits_at(&self, slot: usize) -> bool {
+        self.collector().slots().nth(slot).unwrap().waiting
+    }
+
+    /// Whether reclaimers may run in the seat's calls.
+    fn runs_reclaimers(&self, seat: usize) -> bool {
+        let user = self.user(seat);
+        let eager = user.is_none_or(|user| matches!(*user, User::Eager(_)));
+        eager && !self.is_busy(seat)
+    }
+
+    /// A call left nothing over. One with a limit that is under way may still do
+    /// so, with what is in its hand. False if there is one.
+    fn nothing_left_over(&self) -> bool {
+        let left = (self.calls.borrow().iter()).any(|call| call.limit < usize::MAX);
+        self.left_over.set(left);
+        !left
+    }
+
+    /// Forgets the sections that are over and of which nothing waits or is left
+    /// over.
+    fn forget_over(&self, keeps: impl Fn(&Section) -> bool) {
+        for (state, seat) in self.collector().slots().zip(&mut *self.seats.borrow_mut()) {
+            let left = state.waiting || self.left_over.get();
+            seat.over.retain(|section| left && keeps(section));
+        }
     }
 
     /// The deferred objects on each slot that a call publishes: a collect those
@@ -484,11 +522,11 @@ impl<const N: usize> World<N> {
         self.live.set(self.live.get() - 1);
         self.seats.borrow_mut()[seat].deferred += usize::from(later);
         self.retired.set(self.retired.get() + 1);
-        let (reclaimed, deferred) = (self.reclaimed.get(), self.deferred(Some(seat)));
+        let deferred = self.deferred(Some(seat));
         if !self.limits.inside || !self.calls.borrow().is_empty() {
             self.peak.set(self.peak.get().max(self.pending()));
         }
-        self.call(seat, || {
+        let call = self.call(seat, self.limit_of(seat), || {
             if now {
                 // SAFETY: unlinked; no guard of the seat uses it.
                 unsafe { each!(*user, handle => handle.retire(object, reclaim)) };
@@ -505,8 +543,7 @@ impl<const N: usize> World<N> {
             seat.lent -= 1;
         });
         // It published, and left nothing over.
-        let drained = self.reclaimed.get() > reclaimed && self.limit_of(seat) == usize::MAX;
-        if !later && !now && drained {
+        if !later && !now && (1..call.limit).contains(&call.ran) && self.nothing_left_over() {
             self.clear(deferred);
         }
     }
@@ -596,7 +633,6 @@ impl<const N: usize> World<N> {
             number: self.sections.get(),
             since: self.retired.get(),
             advanced: 0,
-            left: false,
         }
     }
 
@@ -610,7 +646,11 @@ impl<const N: usize> World<N> {
         }
         drop(seats);
         // An eager section lasts until the call is over.
-        self.call(seat, || each_open!(guard, guard => drop(guard)));
+        self.call(
+            seat,
+            self.limit_of(seat),
+            || each_open!(guard, guard => drop(guard)),
+        );
         true
     }
 
@@ -621,11 +661,12 @@ impl<const N: usize> World<N> {
             // A call under way uses its guard.
             return;
         }
-        let waiting = self.collector().slots().nth(seat).unwrap().waiting;
+        let waiting = self.waits_at(seat);
+        let left = self.left_over.get();
         let mut seats = self.seats.borrow_mut();
         if seats[seat].guards.is_empty() {
             seats[seat].held.clear();
-            if let Some(section) = seats[seat].section.take().filter(|_| waiting) {
+            if let Some(section) = seats[seat].section.take().filter(|_| waiting || left) {
                 seats[seat].over.push(section);
             }
         }
@@ -705,11 +746,11 @@ impl<const N: usize> World<N> {
         let mut guard = seats[seat].guards.pop().unwrap();
         seats[seat].lent += 1;
         drop(seats);
-        let waited = self.collector().slots().nth(seat).unwrap().waiting;
+        let waited = self.waits_at(seat);
         let eager = matches!(guard, Open::Eager(_));
         let age = self.age(seat);
         self.seats.borrow_mut()[seat].held.clear();
-        self.call(seat, || {
+        self.call(seat, self.limit_of(seat), || {
             each_open!(&mut guard, guard => guard.refresh());
             let seat = &mut self.seats.borrow_mut()[seat];
             seat.guards.push(guard);
@@ -719,7 +760,7 @@ impl<const N: usize> World<N> {
             let new = self.new_section();
             let seat = &mut self.seats.borrow_mut()[seat];
             let old = seat.section.replace(new);
-            if !eager {
+            if !eager || self.left_over.get() {
                 seat.over.extend(old);
             }
         }
@@ -734,18 +775,22 @@ impl<const N: usize> World<N> {
             return false;
         };
         let deferred = self.deferred(None);
-        let over = self.sections.get();
-        let all = self.call(seat, || match most {
-            None if flush => handle.flush() < self.limit_of(seat),
-            None => handle.collect() < self.limit_of(seat),
-            Some(most) => handle.collect_at_most(most) < most,
+        let seats = self.seats.borrow();
+        let over = seats.iter().flat_map(|seat| &seat.over);
+        let over: Vec<_> = over.map(|section| section.number).collect();
+        drop(seats);
+        let limit = most.unwrap_or_else(|| self.limit_of(seat));
+        let call = self.call(seat, limit, || {
+            match most {
+                None if flush => handle.flush(),
+                None => handle.collect(),
+                Some(most) => handle.collect_at_most(most),
+            };
         });
-        if all {
+        if call.ran < limit && self.nothing_left_over() {
             self.clear(deferred);
-        }
-        // The previous owner no longer exists.
-        for seat in &mut *self.seats.borrow_mut() {
-            seat.over.retain(|section| section.number > over);
+            // It saw that these were over.
+            self.forget_over(|section| !over.contains(&section.number));
         }
         true
     }
@@ -795,7 +840,7 @@ impl<const N: usize> World<N> {
                 return false;
             }
             let user = self.seats.borrow_mut()[seat].user.take();
-            self.call(seat, || drop(user));
+            self.call(seat, usize::MAX, || drop(user));
         } else {
             let (user, guards) = {
                 let seat = &mut self.seats.borrow_mut()[seat];
@@ -837,7 +882,7 @@ impl<const N: usize> World<N> {
         let Some(user) = self.user(seat) else {
             return false;
         };
-        self.call(seat, || {
+        self.call(seat, self.limit_of(seat), || {
             each!(*user, handle => assert!(self.pool.alloc(handle, 0).is_err()));
         });
         true

@@ -114,7 +114,7 @@ macro_rules! searches {
 // `<slots, batch, era step> stalls live`.
 searches! {
     stalls: STALL, [<2, 1, 1> 2 24, <3, 2, 1> 2 12];
-    limits: LIMIT, [<3, 4, 1> 0 8, <2, 8, 1> 1 2];
+    limits: LIMIT, [<3, 4, 1> 0 8, <2, 8, 1> 0 2, <2, 8, 1> 1 2];
     preempted_calls: PREEMPTED, [<2, 2, 1> 2 24, <3, 2, 1> 3 12];
     deferred_and_evicted: DEFERRED, [<3, 2, 2> 1 8, <2, 1, 1> 0 12];
     one_era: SAME_ERA, [<3, 1, 4> 1 4, <4, 1, 16> 0 8];

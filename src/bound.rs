@@ -6,8 +6,11 @@
 //!
 //! - **In use.** At most `live` objects are allocated and not yet retired at a
 //!   time. An object that is retired where no reclaimer may run (by a deferred,
-//!   per-CPU or evicted handle, or in a reclaimer) counts as in use until an
-//!   eager handle has published or collected it and left nothing over.
+//!   per-CPU or evicted handle, or by a handle in one of its own reclaimers)
+//!   counts as in use until an eager handle has published or collected it and
+//!   left nothing over. What a handle retires in its own reclaimers is found by
+//!   its own later publishes and by every collect, not by the publishes of
+//!   other handles.
 //! - **Stalls.** At most `stalls` are counted at a time:
 //!   - one for each section that is open while `N * B` objects or more are
 //!     retired;
@@ -21,12 +24,13 @@
 //!   - where eras are packed (targets without 64-bit words): one more for a
 //!     section that has stalled for 2,048 eras, again after 2^21, 2^31 and 2^41.
 //!
-//!   A section is counted until it has ended *and* each call that was under way
-//!   at its end has returned. It ends when its last guard is dropped; one of a
-//!   deferred, per-CPU or evicted handle ends at the next publish or collect of
-//!   an eager handle after that. If a limit leaves its objects over, each call
-//!   that was under way when they were taken from there must have returned,
-//!   too.
+//!   A section counts as open until it has ended *and* each call that was under
+//!   way at its end has returned. It ends when its last guard is dropped; one of
+//!   a deferred, per-CPU or evicted handle ends at the next publish or collect of
+//!   an eager handle after that. If its objects are left over, it counts as open
+//!   until they are taken from there, and each call that was under way then has
+//!   returned. So a section whose objects a limit leaves over is a stall if
+//!   `N * B` or more are retired before they are reclaimed, however short it was.
 //! - **Stamped.** Each object has a birth era: from
 //!   [`Handle::link`](crate::Handle::link),
 //!   [`Handle::stamp`](crate::Handle::stamp) or a pool. One with
@@ -47,9 +51,8 @@
 //!
 //! Let `u = N * B`.
 //!
-//! 1. *Unpublished* are at most `u` of the objects that eager handles retired:
-//!    fewer than `B` on each stack, and fewer than `N` in calls that are not
-//!    counted.
+//! 1. *Unpublished*, and not counted as in use, are at most `u` objects: fewer
+//!    than `B` on each stack, and fewer than `N` in calls that are not counted.
 //! 2. *A section holds* objects that were born in its access era `e` or before,
 //!    and published in the era in which it began or later. The era `e` ends when
 //!    anything that was published in it is left for a section. At that moment
@@ -68,7 +71,9 @@
 //! 5. *A limit* may leave objects over. While anything is left over, each
 //!    further retire publishes and reclaims at least one object for the one
 //!    that it adds. A handle that has not reached its limit yet may first fill
-//!    its batch: `u` more.
+//!    its batch: `u` more. A retire where no reclaimer may run reclaims none, but
+//!    its objects are in use, and the section whose objects are left over counts
+//!    as open.
 //! 6. *A call* that is preempted has at most `max(B, N)` reclaimable objects
 //!    in its hand, or `u` unpublished ones: less than a section. It may also
 //!    have taken a whole inbox, or all that was left over, and not have

@@ -5,27 +5,14 @@ use std::panic::{self, AssertUnwindSafe};
 
 use hyaline::Config;
 
-use super::world::{ALL, Limits, Op, Step, World};
+use super::{
+    random::Random,
+    world::{ALL, Limits, Op, Step, World},
+};
 
-/// A pseudo-random number generator (xorshift).
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 33) as usize % limit
-    }
-
-    fn step(&mut self) -> Step {
-        let mut byte = || self.below(256) as u8;
-        [byte(), byte(), byte()]
-    }
+fn step(random: &mut Random) -> Step {
+    let mut byte = || random.below(256) as u8;
+    [byte(), byte(), byte()]
 }
 
 /// What to search.
@@ -36,11 +23,8 @@ pub struct Setup {
     pub ops: &'static [Op],
 }
 
-/// The result of a search.
-pub struct Found {
-    pub bound: usize,
-    pub peak: usize,
-}
+/// A script and the peak that it reaches.
+pub type Found = (usize, Vec<Step>);
 
 const LONGEST: usize = 120;
 
@@ -51,25 +35,29 @@ impl Setup {
         panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(usize::MAX)
     }
 
+    pub fn bound<const N: usize>(&self) -> usize {
+        let Limits { stalls, live, .. } = self.limits;
+        self.config.most_pending(N, stalls, live)
+    }
+
     /// Searches while `may` returns true; its argument is the number of scripts
     /// run.
-    pub fn search<const N: usize>(&self, mut may: impl FnMut(usize) -> bool) -> Found {
-        let Limits { stalls, live, .. } = self.limits;
-        let bound = self.config.most_pending(N, stalls, live);
-        let mut random = Random::new(0x5eed);
-        let mut kept: Vec<(usize, Vec<Step>)> = Vec::new();
+    pub fn search<const N: usize>(&self, seed: u64, mut may: impl FnMut(usize) -> bool) -> Found {
+        let mut random = Random(seed);
+        let mut kept: Vec<Found> = Vec::new();
         let mut runs = 0;
         while may(runs) {
             let script = if kept.len() < 24 {
-                (0..20 + random.below(40)).map(|_| random.step()).collect()
+                (0..20 + random.below(40))
+                    .map(|_| step(&mut random))
+                    .collect()
             } else {
                 change(&kept, &mut random)
             };
             runs += 1;
             let peak = self.peak::<N>(&script);
-            if peak > bound {
-                kept = vec![(peak, script)];
-                break;
+            if peak > self.bound::<N>() {
+                return (peak, script);
             }
             if kept.len() < 24 {
                 kept.push((peak, script));
@@ -85,13 +73,15 @@ impl Setup {
                 kept[loser] = (peak, script);
             }
         }
-        let (peak, script) = kept
-            .into_iter()
+        kept.into_iter()
             .max_by_key(|(peak, _)| *peak)
-            .expect("some");
+            .expect("some")
+    }
+
+    /// Shortens a script, and runs it once more to print its steps.
+    pub fn show<const N: usize>(&self, (peak, script): Found) {
         let script = self.shrink::<N>(script, peak);
-        let peak = World::<N>::run(self.config, self.limits, self.ops, script, true);
-        Found { bound, peak }
+        World::<N>::run(self.config, self.limits, self.ops, script, true);
     }
 
     /// Removes steps as long as the peak does not fall.
@@ -113,7 +103,7 @@ impl Setup {
 }
 
 /// Makes a variant of a kept script.
-fn change(kept: &[(usize, Vec<Step>)], random: &mut Random) -> Vec<Step> {
+fn change(kept: &[Found], random: &mut Random) -> Vec<Step> {
     let best = (0..3)
         .map(|_| random.below(kept.len()))
         .max_by_key(|at| kept[*at].0);
@@ -121,15 +111,15 @@ fn change(kept: &[(usize, Vec<Step>)], random: &mut Random) -> Vec<Step> {
     for _ in 0..1 + random.below(4) {
         let length = script.len();
         if length == 0 {
-            script.push(random.step());
+            script.push(step(random));
             continue;
         }
         let at = random.below(length);
         let many = 1 + random.below(8.min(length - at));
         match random.below(8) {
-            0 => script[at] = random.step(),
+            0 => script[at] = step(random),
             1 => script[at][random.below(3)] = random.below(256) as u8,
-            2 | 3 => script.insert(at, random.step()),
+            2 | 3 => script.insert(at, step(random)),
             4 => drop(script.drain(at..at + many)),
             5 => {
                 // Repeats it elsewhere.

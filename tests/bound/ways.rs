@@ -85,6 +85,58 @@ fn a_flood_of_deferred_objects() {
     assert_eq!(collector.stats().pending(), 0);
 }
 
+/// A section holds what a deferred handle retired before it, and a limit leaves
+/// that over. The deferred handle retires as much again, which reclaims
+/// nothing. So a section whose objects are left over counts as open.
+#[test]
+fn a_limit_after_a_short_section() {
+    const LIVE: usize = 100;
+    let collector = Collector::<3, Robust>::with_config(CONFIG);
+    let (writer, reader) = (collector.register().unwrap(), collector.register().unwrap());
+    let deferred = collector.register_deferred().unwrap();
+    reader.limit_reclaims(NonZeroU16::new(1));
+    churn(&deferred, LIVE);
+    let guard = reader.enter();
+    assert_eq!(writer.flush(), 0);
+    drop(guard);
+    churn(&deferred, LIVE);
+    let pending = collector.stats().pending();
+    assert_eq!(pending, 2 * LIVE - 1);
+    // More than with no stall, though nothing was retired in the section.
+    assert!(pending > CONFIG.most_pending(3, 0, LIVE));
+    assert!(pending <= CONFIG.most_pending(3, 1, LIVE));
+    writer.flush();
+    assert_eq!(collector.stats().pending(), 0);
+}
+
+/// A handle retires in its own reclaimer. The publishes of others do not find
+/// these objects, which is why they count as in use; a collect does.
+#[test]
+fn a_flood_in_a_reclaimer() {
+    static COLLECTOR: Collector<2, Robust> = Collector::with_config(CONFIG);
+    thread_local!(static SLOW: Handle<'static, Robust> = COLLECTOR.register().unwrap());
+
+    unsafe fn floods(link: *mut Link) {
+        // SAFETY: boxed.
+        unsafe { reclaim::boxed::<Object>(link) };
+        SLOW.with(|slow| churn(slow, 1000));
+        let other = COLLECTOR.register().unwrap();
+        churn(&other, 100);
+        let pending = COLLECTOR.stats().pending();
+        assert!((1000..=1004).contains(&pending), "{pending}");
+        assert!(pending <= CONFIG.most_pending(2, 1, 1001));
+        other.flush();
+        assert_eq!(COLLECTOR.stats().pending(), 0);
+    }
+
+    SLOW.with(|slow| {
+        // SAFETY: never shared, boxed, retired once.
+        unsafe { slow.enter().defer_retire(make(slow), floods) };
+        slow.flush();
+        assert_eq!(COLLECTOR.stats().reclaimed, 1101);
+    });
+}
+
 /// A handle with a limit of one reclaimer per call.
 #[test]
 fn a_limit_of_one() {

@@ -1,5 +1,12 @@
 //! A collector with users of all roles that respects the assumptions of the
 //! bound: a step that would break one is skipped.
+//!
+//! Sections in reclaimers are counted less strictly than the page does. The
+//! page counts an ended section until the calls that were under way at its end
+//! have returned, because a call may be preempted with what it took from an
+//! inbox. Here a call is preempted in its reclaimers only, when it has forwarded
+//! that. So an ended section is counted while objects wait for it, and those
+//! of a slot whose call is under way count as one.
 
 use std::{
     cell::{Cell, RefCell},
@@ -97,8 +104,17 @@ struct Section {
     since: usize,
     /// The number of eras in which it loaded.
     advanced: usize,
-    /// It is over, and what it held is left over.
-    left: bool,
+}
+
+/// A call under way.
+#[derive(Clone, Copy)]
+struct Call {
+    seat: usize,
+    /// The number of objects retired before it.
+    since: usize,
+    /// The reclaimers that it may run, and those that it ran.
+    limit: usize,
+    ran: usize,
 }
 
 #[derive(Default)]
@@ -113,6 +129,10 @@ struct Seat {
     over: Vec<Section>,
     /// The objects that the section loaded.
     held: Vec<usize>,
+    /// Objects that were retired on this slot where no reclaimer may run, and
+    /// how many of them an eager call has published, with nothing left over.
+    deferred: usize,
+    cleared: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -131,17 +151,10 @@ pub struct World<const N: usize> {
     /// Objects that are in no cell.
     private: RefCell<Vec<*mut Object>>,
     cells: Vec<AtomicPtr<Object>>,
-    /// The calls under way: the seat of each, and how many objects had been
-    /// retired before it.
-    calls: RefCell<Vec<(usize, usize)>>,
+    calls: RefCell<Vec<Call>>,
+    /// Something may be left over.
+    left_over: Cell<bool>,
     live: Cell<usize>,
-    /// Objects that were retired where no reclaimer may run, and how many of
-    /// them there were before an eager call that left nothing over.
-    deferred: Cell<usize>,
-    cleared: Cell<usize>,
-    /// Some may be in the stack of an eager handle that has the slot now: only
-    /// a collect finds them.
-    inherited: Cell<bool>,
     retired: Cell<usize>,
     reclaimed: Cell<usize>,
     peak: Cell<usize>,
@@ -178,6 +191,9 @@ impl<const N: usize> Reclaims for World<N> {
         let state = mem::replace(&mut self.states.borrow_mut()[id], State::Gone);
         assert!(state == State::Retired, "reclaimed once");
         self.reclaimed.set(self.reclaimed.get() + 1);
+        if let Some(call) = self.calls.borrow_mut().last_mut() {
+            call.ran += 1;
+        }
         for _ in 0..self.armed.take() {
             self.next();
         }
@@ -205,10 +221,8 @@ impl<const N: usize> World<N> {
                 .map(|_| AtomicPtr::default())
                 .collect(),
             calls: RefCell::default(),
+            left_over: Cell::new(false),
             live: Cell::new(0),
-            deferred: Cell::new(0),
-            cleared: Cell::new(0),
-            inherited: Cell::new(false),
             retired: Cell::new(0),
             reclaimed: Cell::new(0),
             peak: Cell::new(0),
@@ -348,7 +362,7 @@ impl<const N: usize> World<N> {
         let calls = self.calls.borrow();
         let calls = calls
             .iter()
-            .filter(|(_, since)| self.retired.get() + more - since >= N);
+            .filter(|call| self.retired.get() + more - call.since >= N);
         let seats = self.seats.borrow();
         let sections = seats.iter().enumerate().flat_map(|(index, seat)| {
             let open = seat.section.iter().filter(move |_| except != Some(index));
@@ -365,7 +379,9 @@ impl<const N: usize> World<N> {
     }
 
     fn in_use(&self) -> usize {
-        self.live.get() + self.deferred.get() - self.cleared.get()
+        let seats = self.seats.borrow();
+        let deferred = seats.iter().map(|seat| seat.deferred - seat.cleared);
+        self.live.get() + deferred.sum::<usize>()
     }
 
     fn age(&self, seat: usize) -> u64 {
@@ -395,38 +411,79 @@ impl<const N: usize> World<N> {
     }
 
     fn is_busy(&self, seat: usize) -> bool {
-        self.calls.borrow().iter().any(|(busy, _)| *busy == seat)
+        self.calls.borrow().iter().any(|call| call.seat == seat)
     }
 
-    /// A call that may run reclaimers.
-    fn call<T>(&self, seat: usize, f: impl FnOnce() -> T) -> T {
-        let eager = self
-            .user(seat)
-            .is_none_or(|user| matches!(*user, User::Eager(_)));
-        let before = self.reclaimed.get();
-        self.calls.borrow_mut().push((seat, self.retired.get()));
-        let result = f();
-        self.calls.borrow_mut().pop();
-        self.section_over(seat);
-        let reclaimed = self.reclaimed.get() > before;
-        for (state, seat) in self.collector().slots().zip(&mut *self.seats.borrow_mut()) {
-            if state.waiting {
-                continue;
-            }
-            // What a deferred handle passed to others is left over until an
-            // eager call.
-            seat.over
-                .iter_mut()
-                .for_each(|section| section.left |= !eager);
-            seat.over
-                .retain(|section| section.left && !(eager && reclaimed));
+    /// A call that may run reclaimers, `limit` at most.
+    fn call(&self, seat: usize, limit: usize, f: impl FnOnce()) -> Call {
+        let runs = self.runs_reclaimers(seat);
+        let waited: Vec<_> = (0..N).filter(|&slot| self.waits_at(slot)).collect();
+        self.calls.borrow_mut().push(Call {
+            seat,
+            since: self.retired.get(),
+            limit,
+            ran: 0,
+        });
+        f();
+        let call = self.calls.borrow_mut().pop().expect("pushed above");
+        if runs && (1..limit).contains(&call.ran) {
+            self.nothing_left_over();
+        } else if call.ran >= limit || !runs && waited.iter().any(|&slot| !self.waits_at(slot)) {
+            self.left_over.set(true);
         }
-        result
+        self.section_over(seat);
+        self.forget_over(|_| true);
+        call
     }
 
-    /// None of the first `deferred` such objects is left over.
-    fn clear_first(&self, deferred: usize) {
-        self.cleared.set(self.cleared.get().max(deferred));
+    /// Whether objects wait at a slot.
+    fn waits_at(&self, slot: usize) -> bool {
+        self.collector().slots().nth(slot).unwrap().waiting
+    }
+
+    /// Whether reclaimers may run in the seat's calls.
+    fn runs_reclaimers(&self, seat: usize) -> bool {
+        let user = self.user(seat);
+        let eager = user.is_none_or(|user| matches!(*user, User::Eager(_)));
+        eager && !self.is_busy(seat)
+    }
+
+    /// A call left nothing over. One with a limit that is under way may still do
+    /// so, with what is in its hand. False if there is one.
+    fn nothing_left_over(&self) -> bool {
+        let left = (self.calls.borrow().iter()).any(|call| call.limit < usize::MAX);
+        self.left_over.set(left);
+        !left
+    }
+
+    /// Forgets the sections that are over and of which nothing waits or is left
+    /// over.
+    fn forget_over(&self, keeps: impl Fn(&Section) -> bool) {
+        for (state, seat) in self.collector().slots().zip(&mut *self.seats.borrow_mut()) {
+            let left = state.waiting || self.left_over.get();
+            seat.over.retain(|section| left && keeps(section));
+        }
+    }
+
+    /// The deferred objects on each slot that a call publishes: a collect those
+    /// of all slots, a publish those of its own and of owners that do not
+    /// publish.
+    fn deferred(&self, publisher: Option<usize>) -> Vec<usize> {
+        let seats = self.seats.borrow();
+        let takes = |(index, seat): (usize, &Seat)| {
+            let passive =
+                (seat.user.as_deref()).is_some_and(|user| !matches!(user, User::Eager(_)));
+            let taken = passive || publisher.is_none_or(|publisher| publisher == index);
+            if taken { seat.deferred } else { 0 }
+        };
+        seats.iter().enumerate().map(takes).collect()
+    }
+
+    /// So many of the deferred objects are published, and none is left over.
+    fn clear(&self, deferred: Vec<usize>) {
+        for (seat, deferred) in self.seats.borrow_mut().iter_mut().zip(deferred) {
+            seat.cleared = seat.cleared.max(deferred);
+        }
     }
 
     fn user(&self, seat: usize) -> Option<Rc<User>> {
@@ -463,13 +520,13 @@ impl<const N: usize> World<N> {
         let later = !matches!(*user, User::Eager(_)) || self.is_busy(seat);
         self.states.borrow_mut()[id] = State::Retired;
         self.live.set(self.live.get() - 1);
-        self.deferred.set(self.deferred.get() + usize::from(later));
+        self.seats.borrow_mut()[seat].deferred += usize::from(later);
         self.retired.set(self.retired.get() + 1);
-        let (reclaimed, deferred) = (self.reclaimed.get(), self.deferred.get());
+        let deferred = self.deferred(Some(seat));
         if !self.limits.inside || !self.calls.borrow().is_empty() {
             self.peak.set(self.peak.get().max(self.pending()));
         }
-        self.call(seat, || {
+        let call = self.call(seat, self.limit_of(seat), || {
             if now {
                 // SAFETY: unlinked; no guard of the seat uses it.
                 unsafe { each!(*user, handle => handle.retire(object, reclaim)) };
@@ -485,10 +542,9 @@ impl<const N: usize> World<N> {
             seat.guards.push(guard);
             seat.lent -= 1;
         });
-        // It published, and drained its inbox completely.
-        let drained = self.reclaimed.get() > reclaimed && self.limit_of(seat) == usize::MAX;
-        if !later && !now && drained && !self.inherited.get() {
-            self.clear_first(deferred);
+        // It published, and left nothing over.
+        if !later && !now && (1..call.limit).contains(&call.ran) && self.nothing_left_over() {
+            self.clear(deferred);
         }
     }
 
@@ -577,7 +633,6 @@ impl<const N: usize> World<N> {
             number: self.sections.get(),
             since: self.retired.get(),
             advanced: 0,
-            left: false,
         }
     }
 
@@ -591,7 +646,11 @@ impl<const N: usize> World<N> {
         }
         drop(seats);
         // An eager section lasts until the call is over.
-        self.call(seat, || each_open!(guard, guard => drop(guard)));
+        self.call(
+            seat,
+            self.limit_of(seat),
+            || each_open!(guard, guard => drop(guard)),
+        );
         true
     }
 
@@ -602,11 +661,12 @@ impl<const N: usize> World<N> {
             // A call under way uses its guard.
             return;
         }
-        let waiting = self.collector().slots().nth(seat).unwrap().waiting;
+        let waiting = self.waits_at(seat);
+        let left = self.left_over.get();
         let mut seats = self.seats.borrow_mut();
         if seats[seat].guards.is_empty() {
             seats[seat].held.clear();
-            if let Some(section) = seats[seat].section.take().filter(|_| waiting) {
+            if let Some(section) = seats[seat].section.take().filter(|_| waiting || left) {
                 seats[seat].over.push(section);
             }
         }
@@ -686,11 +746,11 @@ impl<const N: usize> World<N> {
         let mut guard = seats[seat].guards.pop().unwrap();
         seats[seat].lent += 1;
         drop(seats);
-        let waited = self.collector().slots().nth(seat).unwrap().waiting;
+        let waited = self.waits_at(seat);
         let eager = matches!(guard, Open::Eager(_));
         let age = self.age(seat);
         self.seats.borrow_mut()[seat].held.clear();
-        self.call(seat, || {
+        self.call(seat, self.limit_of(seat), || {
             each_open!(&mut guard, guard => guard.refresh());
             let seat = &mut self.seats.borrow_mut()[seat];
             seat.guards.push(guard);
@@ -700,7 +760,7 @@ impl<const N: usize> World<N> {
             let new = self.new_section();
             let seat = &mut self.seats.borrow_mut()[seat];
             let old = seat.section.replace(new);
-            if !eager {
+            if !eager || self.left_over.get() {
                 seat.over.extend(old);
             }
         }
@@ -714,20 +774,23 @@ impl<const N: usize> World<N> {
         let User::Eager(handle) = &*user else {
             return false;
         };
-        let deferred = self.deferred.get();
-        let over = self.sections.get();
-        let all = self.call(seat, || match most {
-            None if flush => handle.flush() < self.limit_of(seat),
-            None => handle.collect() < self.limit_of(seat),
-            Some(most) => handle.collect_at_most(most) < most,
+        let deferred = self.deferred(None);
+        let seats = self.seats.borrow();
+        let over = seats.iter().flat_map(|seat| &seat.over);
+        let over: Vec<_> = over.map(|section| section.number).collect();
+        drop(seats);
+        let limit = most.unwrap_or_else(|| self.limit_of(seat));
+        let call = self.call(seat, limit, || {
+            match most {
+                None if flush => handle.flush(),
+                None => handle.collect(),
+                Some(most) => handle.collect_at_most(most),
+            };
         });
-        if all {
-            self.clear_first(deferred);
-            self.inherited.set(false);
-        }
-        // The previous owner no longer exists.
-        for seat in &mut *self.seats.borrow_mut() {
-            seat.over.retain(|section| section.number > over);
+        if call.ran < limit && self.nothing_left_over() {
+            self.clear(deferred);
+            // It saw that these were over.
+            self.forget_over(|section| !over.contains(&section.number));
         }
         true
     }
@@ -777,7 +840,7 @@ impl<const N: usize> World<N> {
                 return false;
             }
             let user = self.seats.borrow_mut()[seat].user.take();
-            self.call(seat, || drop(user));
+            self.call(seat, usize::MAX, || drop(user));
         } else {
             let (user, guards) = {
                 let seat = &mut self.seats.borrow_mut()[seat];
@@ -792,7 +855,6 @@ impl<const N: usize> World<N> {
             self.section_over(seat);
         }
         self.register(seat, role);
-        self.inherited.set(true);
         true
     }
 
@@ -820,7 +882,7 @@ impl<const N: usize> World<N> {
         let Some(user) = self.user(seat) else {
             return false;
         };
-        self.call(seat, || {
+        self.call(seat, self.limit_of(seat), || {
             each!(*user, handle => assert!(self.pool.alloc(handle, 0).is_err()));
         });
         true

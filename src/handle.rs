@@ -361,6 +361,9 @@ impl<S: Scheme> Handle<'_, S> {
     /// [`Pool::retire`](crate::Pool::retire) retired. It stops when it
     /// has found a block.
     ///
+    /// In robust mode, a section whose objects a limit leaves over counts as a
+    /// [stall](crate::bound) until they are reclaimed.
+    ///
     /// Any eager handle reclaims what is left over when it collects or
     /// publishes. While anything is left over, each [`Guard::defer_retire`] on
     /// this handle publishes and reclaims up to the limit, so that it does not

@@ -7,6 +7,7 @@ mod compare;
 mod counts;
 mod deny;
 mod docs;
+mod examples;
 mod fuzz;
 mod gate;
 mod layers;
@@ -71,6 +72,8 @@ usage: cargo xtask COMMAND [OPTION…]
                     the sequences of tests/model.rs from a fuzzer
   mutants [--group NAME [FILE…]] [--part K/M]
                     changes the code in small ways, and runs the tests
+  examples [--runs N]
+                    each example so many times, all at the same time
   soak [--minutes M] [--no-boards] [--seed N]
                     torture, the model and the boards, again and again
   spin [--all]      the model in models/ and its mutations, searched in full by Spin
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Some("api") => api::run(parser),
         Some("msrv") => msrv::run(parser),
         Some("capi") => capi::run(parser),
+        Some("examples") => examples::run(parser),
         Some("package") => package::run(parser),
         Some("sizes") => sizes::run(parser),
         Some("miri") => miri::run(parser),

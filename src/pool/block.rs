@@ -61,15 +61,16 @@ impl<T> Block<T> {
     /// Notes the number of a block that was taken from a pool of `len` blocks.
     #[inline]
     pub(super) fn set_place(&self, number: usize, len: usize) {
-        self.place
-            .set((number | Magazine::size(len) << NUMBER_BITS) as Half);
+        let place = number as u64 | (Magazine::size(len) as u64) << NUMBER_BITS;
+        self.place.set(place as Half);
     }
 
     /// The number, and how many blocks of the pool a magazine may hold.
     #[inline]
     fn place(&self) -> (usize, usize) {
-        let place = self.place.get() as usize;
-        (place & ((1 << NUMBER_BITS) - 1), place >> NUMBER_BITS)
+        let place = self.place.get() as u64;
+        let number = place & ((1 << NUMBER_BITS) - 1);
+        (number as usize, (place >> NUMBER_BITS) as usize)
     }
 
     /// Makes a free block in place, without one on the stack.

@@ -15,6 +15,7 @@ mod same_address;
 use std::{
     array,
     collections::BTreeMap,
+    mem::MaybeUninit,
     ptr,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
@@ -383,13 +384,14 @@ fn a_reclaimer_finds_what_its_own_call_reclaims() {
     }
     let handle = C.register().unwrap();
     let guard = handle.enter();
-    let first = Box::into_raw(Box::new(handle.link(Allocates(&handle))));
+    let mut memory = MaybeUninit::uninit();
+    let first: *mut Linked<_> = memory.write(handle.link(Allocates(&handle)));
     let second = POOL.alloc(&handle, 1).unwrap();
     // SAFETY: neither was shared, both come from where the reclaimers expect them,
     // and the handle outlives the collect below, which reclaims both.
     unsafe {
         POOL.defer_retire(&guard, second);
-        guard.defer_retire(first, reclaim::boxed::<Linked<Allocates<'_>>>);
+        guard.defer_retire(first, reclaim::in_place::<Linked<Allocates<'_>>>);
     }
     drop(guard);
     // The one that was retired last comes first.

@@ -297,7 +297,7 @@ fn a_handle_keeps_so_much_and_no_more() {
     assert_eq!(OTHER.available(), OTHER.capacity());
 }
 
-/// Handles take their blocks from different places, and each goes on where it
+/// Handles take their blocks from different places, and each continues where it
 /// was: so they do not share lines.
 #[test]
 fn handles_allocate_apart() {

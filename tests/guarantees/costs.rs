@@ -40,7 +40,7 @@ fn only_who_may_wait_takes_what_others_keep() {
     drop((task, sleeper, deferred));
 }
 
-/// Objects that go on from one section to the next advance no era: those that
+/// Objects that move from one section to the next advance no era: those that
 /// begin later begin in a later one already.
 #[test]
 fn what_waits_longer_advances_no_era() {

@@ -305,7 +305,7 @@ impl<T, const K: usize> Pool<T, K> {
     /// ```
     pub unsafe fn free(&self, object: *mut Linked<T>) {
         self.assert_contains(object);
-        // SAFETY: "is the caller's alone" and "came from `alloc` of this pool"
+        // SAFETY: "is exclusively owned" and "came from `alloc` of this pool"
         // (# Safety). No magazine.
         unsafe { destroy(object, ptr::null_mut()) };
     }

@@ -1,6 +1,8 @@
 //! Roles: whether a handle runs reclaimers or leaves them to others, and
 //! whether contexts that preempt each other share it.
 
+use core::mem::needs_drop;
+
 mod sealed {
     pub trait Sealed {}
 }
@@ -112,4 +114,10 @@ impl Role for Nested {
 impl Role for Erased {
     const RECLAIMS: Option<bool> = None;
     const NESTED: Option<bool> = None;
+}
+
+/// Whether a call of that role may drop such a value: the handle runs user code, or
+/// there is none.
+pub(crate) const fn may_drop<T, R: Role>() -> bool {
+    matches!(R::RECLAIMS, Some(true)) || !needs_drop::<T>()
 }

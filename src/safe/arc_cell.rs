@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::{fmt, mem};
 
 use super::{Atomic, Domain, Full, Guard, Handle, Heap, Owned, Refused, Shared, node::Blank};
-use crate::Role;
+use crate::{Role, role::may_drop};
 
 /// An [`Arc`] that many read and few replace, as in arc-swap. What is read can be
 /// kept for as long as one likes, at the price of a reference count; or used
@@ -297,7 +297,7 @@ impl<T: ?Sized + Send + Sync + 'static, D: Domain> ArcCell<T, D> {
                 }
                 Err(changed) => {
                     current = changed.current;
-                    if R::RECLAIMS == Some(true) {
+                    if may_drop::<Arc<T>, R>() {
                         // SAFETY: an `Owned` is valid and ours.
                         let (unused, value) = unsafe { Blank::empty(changed.new.into_object()) };
                         blank = unused;

@@ -52,6 +52,29 @@ use crate::{
     sync::{AtomicPtr, Ordering},
 };
 
+/// Which entry a new one may take the place of.
+pub(super) enum Under<V> {
+    /// None: the key is not there.
+    New,
+    /// One with the same key.
+    Old,
+    /// Either.
+    Any,
+    /// The one with this value.
+    This(*const V),
+}
+
+impl<V> Under<V> {
+    pub(super) fn allows(&self, old: Option<&V>) -> bool {
+        match self {
+            Self::New => old.is_none(),
+            Self::Old => old.is_some(),
+            Self::Any => true,
+            Self::This(value) => old.is_some_and(|old| core::ptr::eq(old, *value)),
+        }
+    }
+}
+
 /// A pointer to a node, or null; marked, it is the `next` of a removed one.
 pub(super) type Ptr<N> = *mut N;
 /// A place that leads to a node.

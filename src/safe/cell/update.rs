@@ -1,15 +1,12 @@
 //! Calls that look at the current version and replace it.
 
-use core::{
-    mem::{MaybeUninit, needs_drop},
-    ptr,
-};
+use core::{mem::MaybeUninit, ptr};
 
 use super::{
     super::{Domain, Full, Guard, Handle, Ref, Refused, Storage, node::Blank},
     RcuCell,
 };
-use crate::{Linked, Role, sync::Ordering};
+use crate::{Linked, Role, role::may_drop, sync::Ordering};
 
 impl<T, const VERSIONS: usize, D: Domain, P> RcuCell<T, VERSIONS, D, P>
 where
@@ -64,7 +61,7 @@ where
                 }
                 Err(found) => current = found,
             }
-            if R::RECLAIMS == Some(true) || !needs_drop::<T>() {
+            if may_drop::<T, R>() {
                 // SAFETY: it was filled above, and not published.
                 let (unused, value) = unsafe { Blank::<_, P>::empty(new) };
                 blank = unused;

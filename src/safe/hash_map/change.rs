@@ -1,40 +1,17 @@
 //! Walks to a key, and changes there.
 
-use core::{borrow::Borrow, cell::Cell, hash::Hash, ptr};
+use core::{borrow::Borrow, cell::Cell, hash::Hash};
 
 use super::{
     super::{
         Domain, Guard, Heap,
         domain::SchemeOf,
-        list::{self, Done, Found, Place},
+        list::{self, Done, Found, Place, Under},
     },
     node::{Entry, Head, Own},
     table::Table,
 };
 use crate::{Role, Scheme};
-
-/// Which entry a new one may take the place of.
-pub(super) enum Under<V> {
-    /// None: the key is not there.
-    New,
-    /// One with the same key.
-    Old,
-    /// Either.
-    Any,
-    /// The one with this value.
-    This(*const V),
-}
-
-impl<V> Under<V> {
-    fn allows<K>(&self, old: Option<&Entry<K, V>>) -> bool {
-        match self {
-            Self::New => old.is_none(),
-            Self::Old => old.is_some(),
-            Self::Any => true,
-            Self::This(value) => old.is_some_and(|old| ptr::eq(&raw const old.value, *value)),
-        }
-    }
-}
 
 /// An entry that was put.
 pub(super) struct Put<K, V> {
@@ -144,8 +121,8 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         let start = self.place_linked(order, guard);
         loop {
             let at = Self::seek(start, guard, order, &new.entry().key);
-            if !under.allows(at.entry) {
-                let found = at.entry.map(|old| &old.value);
+            let found = at.entry.map(|old| &old.value);
+            if !under.allows(found) {
                 return Err(NotPut { new, found });
             }
             new.entry_mut().turn = at.entry.map_or(at.turn, |old| old.turn);

@@ -3,17 +3,16 @@
 use core::{
     borrow::Borrow,
     hash::{BuildHasher, Hash},
-    mem::needs_drop,
     ptr,
 };
 
 use super::{
-    super::{Domain, Full, Handle, Ref, Refused},
+    super::{Domain, Full, Handle, Ref, Refused, list::Under},
     HashMap,
-    change::{NotPut, Under},
+    change::NotPut,
     node::Room,
 };
-use crate::Role;
+use crate::{Role, role::may_drop};
 
 impl<K, V, S, D> HashMap<K, V, S, D>
 where
@@ -230,7 +229,7 @@ where
         make: impl FnOnce(N) -> V,
     ) -> Result<Ref<'h, V, D, R>, Full<(K, N)>> {
         let order = self.order(&key);
-        if may_drop::<K, V, R>() {
+        if may_drop::<(K, V), R>() {
             let guard = handle.enter();
             if let Some(entry) = self.table.find(&guard, order, &key) {
                 let value = &raw const entry.value;
@@ -254,7 +253,7 @@ where
                     unreachable!("what refuses a new key is an entry");
                 };
                 let found = ptr::from_ref(found);
-                if may_drop::<K, V, R>() {
+                if may_drop::<(K, V), R>() {
                     drop(new);
                 } else {
                     new.retire(&guard);
@@ -324,7 +323,7 @@ where
                 }
                 Err(unput) => unput.new,
             };
-            if may_drop::<K, V, R>() {
+            if may_drop::<(K, V), R>() {
                 let (kept, unused) = new.empty();
                 room = kept;
                 drop(unused);
@@ -334,9 +333,4 @@ where
             }
         }
     }
-}
-
-/// Whether a call may drop keys and values, or there is nothing to drop.
-const fn may_drop<K, V, R: Role>() -> bool {
-    matches!(R::RECLAIMS, Some(true)) || !(needs_drop::<K>() || needs_drop::<V>())
 }

@@ -5,35 +5,12 @@ use core::{borrow::Borrow, mem, ptr};
 use super::{
     super::{
         Domain, Guard, Handle, Origin, Owned, Storage,
-        list::{Done, Ptr},
+        list::{Done, Ptr, Under},
         node::Blank,
     },
     list::{Entry, List, MapNode, Node},
 };
 use crate::{Linked, Role, sync::AtomicPtr};
-
-/// Which entry a new one may take the place of.
-pub(super) enum Under<V> {
-    /// None: the key is not there.
-    New,
-    /// One with the same key.
-    Old,
-    /// Either.
-    Any,
-    /// The one with this value.
-    This(*const V),
-}
-
-impl<V> Under<V> {
-    fn allows<K>(&self, old: Option<&Entry<K, V>>) -> bool {
-        match self {
-            Self::New => old.is_none(),
-            Self::Old => old.is_some(),
-            Self::Any => true,
-            Self::This(value) => old.is_some_and(|old| ptr::eq(&raw const old.value, *value)),
-        }
-    }
-}
 
 /// Claimed memory without an entry. Dropped, it goes back. Claimed before a
 /// section is opened, see [`Blank`].
@@ -122,9 +99,9 @@ impl<K: Send + 'static, V: Send + 'static, P: Origin> List<K, V, P> {
             let old = found
                 .node()
                 .and_then(|node| node.entry().with_key(&new.key));
-            if !under.allows(old) {
-                let found = old.map(|old| &old.value);
-                return Err(NotPut { new, found });
+            let value = old.map(|old| &old.value);
+            if !under.allows(value) {
+                return Err(NotPut { new, found: value });
             }
             // Not ours if a reclaimer panics, which runs when it is linked.
             let object = new.into_object();

@@ -1,14 +1,14 @@
 //! Calls that put a value.
 
-use core::{borrow::Borrow, hash::Hash, mem::needs_drop, ptr};
+use core::{borrow::Borrow, hash::Hash, ptr};
 
 use super::{
-    super::{Domain, Full, Guard, Handle, Origin, Owned, Ref, Refused, Storage},
+    super::{Domain, Full, Guard, Handle, Origin, Owned, Ref, Refused, Storage, list::Under},
     Map, MapNode,
-    change::{NotPut, Room, Under},
+    change::{NotPut, Room},
     list::Entry,
 };
-use crate::Role;
+use crate::{Role, role::may_drop};
 
 impl<K, V, const BUCKETS: usize, const CAP: usize, D, P> Map<K, V, BUCKETS, CAP, D, P>
 where
@@ -225,7 +225,7 @@ where
         make: impl FnOnce(S) -> V,
     ) -> Result<Ref<'h, V, D, R>, Full<(K, S)>> {
         let bucket = self.bucket(&key);
-        if may_drop::<K, V, R>() {
+        if may_drop::<(K, V), R>() {
             let guard = handle.enter();
             if let Some(entry) = bucket.get(&guard, &key) {
                 let value = &raw const entry.value;
@@ -249,7 +249,7 @@ where
                     unreachable!("what refuses a new key is an entry");
                 };
                 let found = ptr::from_ref(found);
-                if may_drop::<K, V, R>() {
+                if may_drop::<(K, V), R>() {
                     drop(new.into_inner());
                 } else {
                     retire(&guard, new);
@@ -320,7 +320,7 @@ where
                 }
                 Err(unput) => unput.new,
             };
-            if may_drop::<K, V, R>() {
+            if may_drop::<(K, V), R>() {
                 let (kept, unused) = Room::empty(new);
                 room = kept;
                 drop(unused);
@@ -331,11 +331,6 @@ where
             }
         }
     }
-}
-
-/// Whether a call may drop keys and values, or there is nothing to drop.
-const fn may_drop<K, V, R: Role>() -> bool {
-    matches!(R::RECLAIMS, Some(true)) || !(needs_drop::<K>() || needs_drop::<V>())
 }
 
 /// Retires an entry that was not put.

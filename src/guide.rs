@@ -57,7 +57,7 @@ pub mod coming_from {
     //! [`Handle::collect_at_most`]: crate::Handle::collect_at_most
     //! [`Handle::enter`]: crate::Handle::enter
     //! [`Handle::flush`]: crate::Handle::flush
-    //! [`Handle::into_section`]: crate::Handle::into_section
+    //! [`Handle::enter_owned`]: crate::Handle::enter_owned
     //! [`Handle::limit_reclaims`]: crate::Handle::limit_reclaims
     //! [`Handle::link`]: crate::Handle::link
     //! [`Handle::retire`]: crate::Handle::retire
@@ -71,7 +71,7 @@ pub mod coming_from {
     //! [`Pool::alloc`]: crate::Pool::alloc
     //! [`Pool::available`]: crate::Pool::available
     //! [`Robust`]: crate::Robust
-    //! [`Section::leave`]: crate::Section::leave
+    //! [`OwnedGuard::leave`]: crate::OwnedGuard::leave
     //! [`Token::poll`]: crate::Token::poll
     //! [`WouldDeadlock`]: crate::WouldDeadlock
     //! [`reclaim::pooled`]: crate::reclaim::pooled
@@ -171,7 +171,7 @@ pub mod guarantees {
     //! [`Handle::enter`]: crate::Handle::enter
     //! [`Handle::flush`]: crate::Handle::flush
     //! [`Handle::id`]: crate::Handle::id
-    //! [`Handle::into_section`]: crate::Handle::into_section
+    //! [`Handle::enter_owned`]: crate::Handle::enter_owned
     //! [`Handle::is_evicted`]: crate::Handle::is_evicted
     //! [`Handle::limit_reclaims`]: crate::Handle::limit_reclaims
     //! [`Handle::link`]: crate::Handle::link
@@ -191,13 +191,13 @@ pub mod guarantees {
     //! [`Pool::capacity`]: crate::Pool::capacity
     //! [`Pool::free`]: crate::Pool::free
     //! [`PoolExhausted`]: crate::PoolExhausted
-    //! [`Section`]: crate::Section
-    //! [`Section::guard`]: crate::Section::guard
-    //! [`Section::leave`]: crate::Section::leave
-    //! [`Section::protect`]: crate::Section::protect
-    //! [`Section::refresh`]: crate::Section::refresh
-    //! [`Section::restart_requested`]: crate::Section::restart_requested
-    //! [`Section::slot`]: crate::Section::slot
+    //! [`OwnedGuard`]: crate::OwnedGuard
+    //! [`OwnedGuard::guard`]: crate::OwnedGuard::guard
+    //! [`OwnedGuard::leave`]: crate::OwnedGuard::leave
+    //! [`OwnedGuard::protect`]: crate::OwnedGuard::protect
+    //! [`OwnedGuard::refresh`]: crate::OwnedGuard::refresh
+    //! [`OwnedGuard::restart_requested`]: crate::OwnedGuard::restart_requested
+    //! [`OwnedGuard::slot`]: crate::OwnedGuard::slot
     //! [`SlotsExhausted`]: crate::SlotsExhausted
     //! [`Token`]: crate::Token
     //! [`Token::poll`]: crate::Token::poll
@@ -208,7 +208,7 @@ pub mod guarantees {
     //! [`safe::Domain::register`]: crate::safe::Domain::register
     //! [`safe::Domain::register_deferred`]: crate::safe::Domain::register_deferred
     //! [`safe::Guard::retire`]: crate::safe::Guard::retire
-    //! [`safe::Handle::into_section`]: crate::safe::Handle::into_section
+    //! [`safe::Handle::enter_owned`]: crate::safe::Handle::enter_owned
     //! [`safe::Map::get`]: crate::safe::Map::get
     //! [`safe::Map::insert`]: crate::safe::Map::insert
     //! [`safe::Map::iter`]: crate::safe::Map::iter
@@ -222,9 +222,9 @@ pub mod guarantees {
     //! [`safe::RcuCell::replace`]: crate::safe::RcuCell::replace
     //! [`safe::RcuCell::snapshot`]: crate::safe::RcuCell::snapshot
     //! [`safe::RcuCell::update`]: crate::safe::RcuCell::update
-    //! [`safe::Section::handle`]: crate::safe::Section::handle
-    //! [`safe::Section::leave`]: crate::safe::Section::leave
-    //! [`safe::Section::refresh`]: crate::safe::Section::refresh
+    //! [`safe::OwnedGuard::handle`]: crate::safe::OwnedGuard::handle
+    //! [`safe::OwnedGuard::leave`]: crate::safe::OwnedGuard::leave
+    //! [`safe::OwnedGuard::refresh`]: crate::safe::OwnedGuard::refresh
     //! [`safe::Stack::pop`]: crate::safe::Stack::pop
     //! [`safe::Stack::push`]: crate::safe::Stack::push
     #![cfg_attr(

@@ -251,6 +251,8 @@ mod barrier;
 pub mod bound;
 mod collector;
 mod config;
+#[cfg(feature = "defmt")]
+mod defmt;
 mod grace;
 mod guard;
 #[cfg(any(doc, doctest))]
@@ -258,11 +260,8 @@ pub mod guide;
 mod handle;
 mod id;
 mod link;
-#[cfg(feature = "defmt")]
-mod log;
 mod notes;
-mod observe;
-mod owned;
+mod owned_guard;
 mod padding;
 mod per_cpu;
 mod pool;
@@ -270,6 +269,7 @@ mod raw;
 pub mod reclaim;
 mod role;
 pub mod safe;
+mod supervise;
 mod sync;
 
 pub use barrier::{Barrier, Fences, SingleCore};
@@ -282,7 +282,7 @@ pub use guard::Guard;
 pub use handle::Handle;
 pub use id::{HandleId, NotTheOwner};
 pub use link::{AsLink, Link, Linked, Reclaimer};
-pub use owned::Section;
+pub use owned_guard::OwnedGuard;
 pub use per_cpu::PerCpu;
 pub use pool::{Pool, PoolExhausted};
 #[cfg(feature = "stats")]

@@ -32,7 +32,7 @@
 //! ```
 //!
 //! Calls that read take a [`Guard`], and the references they return live as long
-//! as it does; a [`Section`] is a guard that async code can keep across an
+//! as it does; an [`OwnedGuard`] is a guard that async code can keep across an
 //! `await`. All other calls take a [`Handle`] and open a section of their own,
 //! so they hold nothing back for longer than they last. A call that puts a
 //! value and shows it returns a [`Ref`], which keeps the section open. An interrupt
@@ -226,10 +226,10 @@ mod hash_map;
 mod list;
 mod map;
 mod node;
+mod owned_guard;
 mod pointer;
 mod queue;
 mod reference;
-mod section;
 mod stack;
 mod storage;
 mod tag;
@@ -249,10 +249,10 @@ pub use handle_cell::{HandleCell, HandleUnavailable};
 pub use hash_map::HashMap;
 pub use map::{Iter, Map, MapNode};
 pub use node::Node;
+pub use owned_guard::OwnedGuard;
 pub use pointer::{Owned, Pointer, Shared};
 pub use queue::Queue;
 pub use reference::Ref;
-pub use section::Section;
 pub use stack::Stack;
 #[cfg(feature = "alloc")]
 pub use storage::Heap;

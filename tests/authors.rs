@@ -94,7 +94,7 @@ fn a_guard_has_its_handle<S: Scheme<Barrier = Fences>>() {
     // The copy has released nothing.
     assert!(own.register().is_err());
 
-    let section = eager.into_section();
+    let section = eager.enter_owned();
     assert_eq!(section.handle().id(), id);
     let guard = section.guard();
     assert!(guard.belongs_to(&own) && !guard.belongs_to(&another));
@@ -122,7 +122,7 @@ fn a_guard_of_a_domain_has_its_handle() {
     let (eager, deferred) = (D::register().unwrap(), D::register_deferred().unwrap());
     assert_eq!(bump(&eager.enter()), 1);
     assert_eq!(bump(&deferred.enter()), 2);
-    let section = eager.into_section();
+    let section = eager.enter_owned();
     assert_eq!(bump(&section), 3);
     drop(section.leave());
     assert_eq!(

@@ -297,7 +297,7 @@ schemes! {
         let _others = [(); 3].map(|()| collector.register().unwrap());
         let handle = collector.register().unwrap();
         assert_eq!((handle.slot(), handle.id().slot(), handle.enter().slot()), (3, 3, 3));
-        assert_eq!(handle.into_section().slot(), 3);
+        assert_eq!(handle.enter_owned().slot(), 3);
         let cpu = collector.register_per_cpu().unwrap();
         assert_eq!((cpu.slot(), cpu.id().slot()), (3, 3));
     }

@@ -180,7 +180,7 @@ fn a_panic_in_a_wait_waits() {
 fn waits_take_a_strategy() {
     use std::cell::Cell;
 
-    thread_local!(static READER: Cell<Option<hyaline::Section<'static>>> = const { Cell::new(None) });
+    thread_local!(static READER: Cell<Option<hyaline::OwnedGuard<'static>>> = const { Cell::new(None) });
     static C: Collector<3> = Collector::new();
     /// Ends the section of a reader.
     struct Ends;
@@ -189,7 +189,7 @@ fn waits_take_a_strategy() {
             drop(READER.take().expect("one call is enough"));
         }
     }
-    let enter = || READER.set(Some(C.register().unwrap().into_section()));
+    let enter = || READER.set(Some(C.register().unwrap().enter_owned()));
     let writer = C.register().unwrap();
     assert_eq!(writer.synchronize_with(spin::Spin), Ok(()));
     enter();
@@ -266,7 +266,7 @@ fn a_section_moves_between_threads() {
     let collector = Collector::<2>::new();
     let writer = collector.register().unwrap();
     let shared = AtomicPtr::new(Box::into_raw(Box::new(writer.link(7))));
-    let section = collector.register().unwrap().into_section();
+    let section = collector.register().unwrap().enter_owned();
     let seen = section.protect(&shared, Ordering::Acquire);
     unsafe fn poison(link: *mut Link) {
         // SAFETY: boxed below.

@@ -180,7 +180,7 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         27 => { queue.len(handle); queue.is_empty(handle); stack.len(handle); }
         // Registers and releases.
         _ => {
-            let own = D::register_deferred().unwrap().into_section();
+            let own = D::register_deferred().unwrap().enter_owned();
             keep(cell.replace(own.handle(), new()));
             place();
             let own = own.leave();

@@ -188,8 +188,8 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         25 => drop(handle.flush()),
         26 => handle.enter().refresh(),
         27 => if let Ok(own) = D::register() { own.collect(); drop(own); }
-        28 => if let Ok(own) = D::register() { let section = own.into_section(); place(); drop(section.leave()); }
-        29 => if let Ok(own) = D::register() { let section = own.into_section(); place(); drop(section); }
+        28 => if let Ok(own) = D::register() { let section = own.enter_owned(); place(); drop(section.leave()); }
+        29 => if let Ok(own) = D::register() { let section = own.enter_owned(); place(); drop(section); }
         31 => drop(map.get_or_insert(handle, old(), value()).map(drop)),
         32 => drop(map.get_or_insert(handle, new(), value()).map(drop)),
         33 => { let own = value(); drop(map.get_or_insert_with(handle, old(), move || { place(); let made = own.clone(); drop(own); made }).map(drop)); }

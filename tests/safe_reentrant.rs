@@ -218,7 +218,7 @@ macro_rules! suite {
                     }
                     13 => {
                         if let Ok(own) = D::register() {
-                            let section = own.into_section();
+                            let section = own.enter_owned();
                             let seen = CELL.read(&section);
                             call();
                             seen.get();

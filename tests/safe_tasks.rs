@@ -47,7 +47,7 @@ impl<D: Domain> Stage<D> {
 }
 
 async fn read<D: Domain>(stage: &'static Stage<D>) {
-    let mut section = D::register().unwrap().into_section();
+    let mut section = D::register().unwrap().enter_owned();
     while !stage.over.load(Relaxed) {
         let (cell, map) = (stage.cell.read(&section), stage.map.get(&section, &1));
         let before = thread::current().id();
@@ -59,7 +59,7 @@ async fn read<D: Domain>(stage: &'static Stage<D>) {
         assert!(map.is_none_or(|value| value.0 == 7), "dropped in a section");
         // As `refresh`, and returns the handle in between.
         if stage.moved.load(Relaxed) % 2 == 0 {
-            section = section.leave().into_section();
+            section = section.leave().enter_owned();
         } else {
             section.refresh();
         }
@@ -119,7 +119,7 @@ fn a_cancelled_task_gives_its_slot_back() {
     let runtime = runtime();
     for _ in 0..100 {
         let task = runtime.spawn(async {
-            let section = D::register().unwrap().into_section();
+            let section = D::register().unwrap().enter_owned();
             let seen = CELL.read(&section);
             pending::<()>().await;
             assert_eq!(seen.0, 7);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use hyaline::{
-    AtomicPtr, Basic, Collector, Config, Linked, Pool, Robust, Scheme, Section, reclaim,
+    AtomicPtr, Basic, Collector, Config, Linked, OwnedGuard, Pool, Robust, Scheme, reclaim,
 };
 
 /// A value that its reclaim wipes.
@@ -36,7 +36,7 @@ struct Seen(*mut Linked<Canary>);
 unsafe impl Send for Seen {}
 
 async fn read<S: Scheme>(stage: &'static Stage<S>) {
-    let mut section: Section<'_, S> = stage.collector.register().unwrap().into_section();
+    let mut section: OwnedGuard<'_, S> = stage.collector.register().unwrap().enter_owned();
     while !stage.over.load(Ordering::Relaxed) {
         let seen = Seen(section.protect(&stage.shared, Ordering::Acquire));
         let before = thread::current().id();

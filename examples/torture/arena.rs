@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use hyaline::{AtomicPtr, Collector, HandleId, Scheme, Section};
+use hyaline::{AtomicPtr, Collector, HandleId, OwnedGuard, Scheme};
 
 use crate::SLOTS;
 use crate::hands::Hands;
@@ -16,7 +16,7 @@ pub const CELLS: usize = 4;
 
 /// A section that moves from thread to thread, with what it protects.
 struct Traveller<S: Scheme + 'static> {
-    section: Section<'static, S>,
+    section: OwnedGuard<'static, S>,
     seen: Option<Seen>,
 }
 
@@ -117,7 +117,7 @@ where
             return;
         }
         if let Ok(handle) = self.collector.register() {
-            let section = handle.into_section();
+            let section = handle.enter_owned();
             // Acquire: the object's contents.
             let block = section.protect(cell, Ordering::Acquire);
             let seen = Seen::new(block, "section that moves");

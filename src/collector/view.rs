@@ -9,7 +9,7 @@ use core::{
 
 use super::error::{MemoryError, SlotsExhausted};
 use crate::{
-    Basic, Config, Deferred, Handle, HandleId, Nested, NotTheOwner, PerCpu, Role, Scheme,
+    Basic, Config, Deferred, Handle, Nested, PerCpu, Role, Scheme,
     raw::{Global, Slot},
 };
 
@@ -250,94 +250,6 @@ impl<S: Scheme> CollectorView<S> {
     /// ```
     pub fn register_per_cpu(&self) -> Result<PerCpu<'_, S>, SlotsExhausted> {
         self.claim::<Nested>().map(PerCpu::new)
-    }
-
-    /// Takes the slot from a dead task and releases it. The next collect or
-    /// publish of any eager handle finds and reclaims what the task retired and
-    /// what waited for its sections. Nothing is reclaimed here.
-    ///
-    /// Never waits; costs a step for each object that the task was about to
-    /// reclaim. Any context except NMI. If the task's handle still exists, it is
-    /// inert: [`is_evicted`](Handle::is_evicted) is true; its drop, `flush`,
-    /// `collect` and `limit_reclaims` do nothing; and eager handles reclaim what
-    /// it retires.
-    ///
-    /// # Safety
-    ///
-    /// - What the handle's user did happens before this call: a scheduler
-    ///   stopped it, or it was joined.
-    /// - The user does not run again with pointers that it loaded or with guards
-    ///   of the handle: they are neither used nor dropped. A call in which it was
-    ///   stopped does not continue.
-    /// - The user was not stopped inside a call of this crate. Three kinds of
-    ///   calls are exempt: `enter`, `protect` and its siblings; the drop of a
-    ///   guard of a deferred or per-CPU handle; and a call that runs a
-    ///   reclaimer, if it was stopped in the user code of that reclaimer. The
-    ///   object of the reclaimer is then lost.
-    /// - Calls of this crate that a reclaimer makes are not exempt for being in
-    ///   a reclaimer. A slot whose user was stopped in a reclaimer that was
-    ///   itself inside `retire` or `Pool::alloc` must not be evicted.
-    /// - `id` is of a handle of this collector: ids of two collectors may be
-    ///   equal.
-    /// - The handle is used only for the calls named above, and to retire: not
-    ///   to enter, to make objects, or for grace periods. Debug builds catch an
-    ///   `enter`.
-    ///
-    /// # Errors
-    ///
-    /// [`NotTheOwner`] if no handle of this collector has the id, because the
-    /// handle was released or evicted before. Nothing is done in that case.
-    ///
-    /// ```
-    /// let collector = hyaline::Collector::<1>::new();
-    /// let handle = collector.register()?;
-    /// core::mem::forget(handle.enter());
-    /// let id = handle.id();
-    /// // SAFETY: its only guard was forgotten, and nothing was loaded.
-    /// unsafe { collector.evict(id) }.unwrap();
-    /// let next = collector.register()?;
-    /// drop(handle); // inert
-    /// assert!(!next.is_evicted());
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    pub unsafe fn evict(&self, id: HandleId) -> Result<(), NotTheOwner> {
-        // SAFETY: the owner is stopped, outside the calls that the contract
-        // excludes, and what it did happens before this (fn contract).
-        if unsafe { self.global.evict(id.slot, id.owner) } {
-            Ok(())
-        } else {
-            Err(NotTheOwner)
-        }
-    }
-
-    /// Asks the reader in a slot to end its section and start over. The reader
-    /// polls [`Guard::restart_requested`](crate::Guard::restart_requested). Any
-    /// context; a load and a store. Returns false if the slot is not active or
-    /// does not exist.
-    ///
-    /// This is the cooperative form of DEBRA+'s neutralisation (Brown, PODC
-    /// 2015). There, a signal makes the reader jump out of its section at any
-    /// instruction, so the writer may continue as if the reader had left. Here,
-    /// nothing changes until the reader has left: nothing is freed early, and a
-    /// reader that does not poll, or is not scheduled, holds what it holds.
-    /// [`Robust`](crate::Robust) mode bounds what it holds without its help;
-    /// `evict` ends it. A request that arrives after the section has ended is
-    /// seen by the slot's next section, and costs it a restart.
-    ///
-    /// ```
-    /// let collector = hyaline::Collector::<1>::new();
-    /// let reader = collector.register()?;
-    /// assert!(!collector.request_restart(0));
-    /// let mut guard = reader.enter();
-    /// assert!(collector.request_restart(0));
-    /// if guard.restart_requested() {
-    ///     drop(guard);
-    ///     guard = reader.enter(); // and load everything again
-    /// }
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    pub fn request_restart(&self, slot: usize) -> bool {
-        self.global.request_restart(slot)
     }
 
     pub(crate) fn global(&self) -> &Global<S> {

@@ -93,7 +93,7 @@ fn enter_owned() {
     let drops = AtomicUsize::new(0);
     let collector = Collector::<2>::new();
     let writer = collector.register().unwrap();
-    let section = collector.register().unwrap().into_section();
+    let section = collector.register().unwrap().enter_owned();
     // SAFETY: never shared.
     unsafe { writer.retire(object(&writer, &drops), boxed()) };
     writer.flush();

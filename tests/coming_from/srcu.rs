@@ -68,9 +68,9 @@ fn srcu_read_lock_nmisafe() {
 #[test]
 fn srcu_down_read() {
     let collector = Collector::<1>::new();
-    let section = collector.register().unwrap().into_section();
+    let section = collector.register().unwrap().enter_owned();
     let slot = section.slot();
-    let up = |section: hyaline::Section<'_>| {
+    let up = |section: hyaline::OwnedGuard<'_>| {
         assert_eq!(guards(&collector, slot), 1);
         drop(section.leave());
     };

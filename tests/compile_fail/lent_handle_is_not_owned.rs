@@ -3,5 +3,5 @@ fn main() {
     let handle = collector.register().unwrap();
     let guard = handle.enter();
     let lent = guard.handle();
-    let _section = lent.into_section();
+    let _section = lent.enter_owned();
 }

@@ -10,7 +10,7 @@ domain!(App: Collector<1> = Collector::new());
 static CELL: RcuCell<u32, 1, App> = RcuCell::new(0);
 
 async fn read() {
-    let section = App::register().unwrap().into_section();
+    let section = App::register().unwrap().enter_owned();
     // A plain guard stays on its thread, even next to a section.
     let guard = section.handle().enter();
     let value = CELL.read(&guard);

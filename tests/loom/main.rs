@@ -11,7 +11,6 @@
 
 #![cfg(hyaline_loom)]
 
-mod control;
 mod eras;
 mod grace;
 mod nested;
@@ -21,6 +20,7 @@ mod release;
 mod safe;
 mod section;
 mod steal;
+mod supervise;
 
 use hyaline::{AtomicPtr, Collector, Config, Fences, Guard, Handle, Link, Linked, Role, Scheme};
 use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::Ordering};

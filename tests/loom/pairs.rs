@@ -177,7 +177,7 @@ fn refresh<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
 /// An owned section, with its own guard, that ends as a handle.
 fn section<S: Scheme<Barrier = Fences>, R: Registers>(world: &World<S>) {
     if let Some(handle) = R::owned(world) {
-        let mut section = handle.into_section();
+        let mut section = handle.enter_owned();
         look(section.protect(&world.stage.first, Ordering::Acquire));
         section.refresh();
         world.look(&section.guard());

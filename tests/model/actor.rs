@@ -5,7 +5,7 @@ use std::{mem, num::NonZeroU16, sync::atomic::Ordering};
 
 use hyaline::{
     AtomicPtr, Callback, CollectorView, Deferred, Eager, Erased, Guard, Handle, HandleId, Nested,
-    PerCpu, Role, Scheme, Section, Token, WouldDeadlock,
+    OwnedGuard, PerCpu, Role, Scheme, Token, WouldDeadlock,
 };
 
 use super::object::{Body, Home, Object, Pools, RECLAIM, born, called, calm};
@@ -165,7 +165,7 @@ type GetOf<S, R> = for<'a> fn(&'a PerCpu<'static, S>) -> &'a Of<S, R>;
 enum Hold<S: Scheme, R: Role> {
     Handle(Of<S, R>),
     Cpu(PerCpu<'static, S>, GetOf<S, R>),
-    Section(Section<'static, S, R>),
+    Owned(OwnedGuard<'static, S, R>),
     Gone,
 }
 
@@ -221,7 +221,7 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
     }
 
     fn is_section(&self) -> bool {
-        matches!(self.hold, Hold::Section(_))
+        matches!(self.hold, Hold::Owned(_))
     }
 
     fn is_per_cpu(&self) -> bool {
@@ -230,7 +230,7 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
 
     fn enter(&mut self) {
         let guard: Guard<'_, S, R> = match &self.hold {
-            Hold::Section(section) => section.guard(),
+            Hold::Owned(section) => section.guard(),
             _ => self.own().enter(),
         };
         // SAFETY: a guard borrows what it was made from, `hold`. Here that
@@ -254,21 +254,21 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
 
     fn refresh_section(&mut self) {
         assert!(self.guards.is_empty(), "the compiler would not allow it");
-        if let Hold::Section(section) = &mut self.hold {
+        if let Hold::Owned(section) = &mut self.hold {
             calm(|| section.refresh());
         }
     }
 
     fn open_section(&mut self) {
         self.hold = match self.take() {
-            Hold::Handle(handle) => Hold::Section(handle.into_section()),
+            Hold::Handle(handle) => Hold::Owned(handle.enter_owned()),
             other => other,
         };
     }
 
     fn leave_section(&mut self) {
         self.hold = match self.take() {
-            Hold::Section(section) => {
+            Hold::Owned(section) => {
                 let handle = calm(|| section.leave());
                 handle.map_or(Hold::Gone, Hold::Handle)
             }
@@ -296,7 +296,7 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
     fn protect(&self, guard: Option<usize>, cell: &AtomicPtr<Object>) -> *mut Object {
         match (guard, &self.hold) {
             (Some(guard), _) => self.guards[guard].protect(cell, Ordering::Acquire),
-            (None, Hold::Section(section)) => section.protect(cell, Ordering::Acquire),
+            (None, Hold::Owned(section)) => section.protect(cell, Ordering::Acquire),
             (None, _) => unreachable!("no section"),
         }
     }

@@ -77,7 +77,7 @@ fn a_structure_that_is_dropped_drops_all_also_if_one_panics() {
 #[test]
 fn a_section_that_is_left_with_a_panic_releases_its_slot() {
     let collector = Collector::<2>::with_config(Config::new().batch::<1>());
-    let section = collector.register().unwrap().into_section();
+    let section = collector.register().unwrap().enter_owned();
     let writer = collector.register().unwrap();
     let object = Box::into_raw(Box::new(writer.link(Value::new(0))));
     // SAFETY: it was never shared, and comes from a `Box`.

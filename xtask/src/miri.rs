@@ -17,7 +17,7 @@ const TESTS: [&str; 25] = [
     "--test=authors",
     "--test=collector",
     "--test=coming_from",
-    "--test=control",
+    "--test=supervise",
     "--test=faults",
     "--test=grace",
     "--test=guarantees",
@@ -61,7 +61,7 @@ const RUNS: [Run<'_>; 4] = [
         skip: None,
         quick: &[
             "--test=collector",
-            "--test=control",
+            "--test=supervise",
             "--test=faults",
             "--test=grace",
             "--test=total_order",

@@ -68,7 +68,7 @@ const GROUPS: [Group; 5] = [
                 conditions: "",
                 cargo: &[
                     "--test=collector",
-                    "--test=control",
+                    "--test=supervise",
                     "--test=faults",
                     "--test=grace",
                     "--test=guarantees",
@@ -136,7 +136,7 @@ const GROUPS: [Group; 5] = [
                     "--target=i686-unknown-linux-musl",
                     "--lib",
                     "--test=collector",
-                    "--test=control",
+                    "--test=supervise",
                     "--test=faults",
                     "--test=model",
                     "--test=pool",
@@ -150,7 +150,7 @@ const GROUPS: [Group; 5] = [
                 cargo: &[
                     "--lib",
                     "--test=collector",
-                    "--test=control",
+                    "--test=supervise",
                     "--test=model",
                     "--test=pool",
                 ],
@@ -163,7 +163,7 @@ const GROUPS: [Group; 5] = [
                 cargo: &[
                     "--test=bound",
                     "--test=collector",
-                    "--test=control",
+                    "--test=supervise",
                     "--test=model",
                 ],
                 filter: &[],

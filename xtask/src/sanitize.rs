@@ -55,7 +55,7 @@ const SANITIZERS: [Sanitizer; 2] = [
         tests: &[
             "collector",
             "coming_from",
-            "control",
+            "supervise",
             "faults",
             "grace",
             "handle_cell",
@@ -81,7 +81,7 @@ const SANITIZERS: [Sanitizer; 2] = [
             "bound",
             "collector",
             "coming_from",
-            "control",
+            "supervise",
             "faults",
             "fork",
             "grace",

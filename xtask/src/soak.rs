@@ -66,7 +66,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
         let mut tests = Command::new("cargo");
         tests
             .args(["test", "--quiet", "--release", "--test=model"])
-            .args(["--test=collector", "--test=control", "--test=faults"])
+            .args(["--test=collector", "--test=supervise", "--test=faults"])
             .env("PROPTEST_RNG_SEED", &seed)
             .env("PROPTEST_CASES", "20000");
         piece(&mut tests, "the tests", &seed)?;

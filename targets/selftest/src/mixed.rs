@@ -220,7 +220,7 @@ impl<S: Scheme, const W: usize> Worker<'_, S, W> {
 
     /// A short section that owns the handle.
     fn section<R: Role>(&self, handle: Handle<'static, S, R>) -> Handle<'static, S, R> {
-        let mut section = handle.into_section();
+        let mut section = handle.enter_owned();
         // Acquire: as every reader.
         section.protect(&self.world.cell, Ordering::Acquire);
         self.world.look(&section.guard(), 4);

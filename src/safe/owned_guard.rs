@@ -8,7 +8,7 @@ use crate::{Eager, Role};
 /// A handle and an open section in one. It can be sent, so a task that moves
 /// between threads can keep what it read under it across an `await`.
 ///
-/// Made by [`Handle::into_section`]. Dereferences to the [`Guard`] that reads
+/// Made by [`Handle::enter_owned`]. Dereferences to the [`Guard`] that reads
 /// take; the references live as long as the section is borrowed. A [`Guard`]
 /// itself stays on its thread, because its handle may have other guards there.
 /// A section owns its handle, so there are none.
@@ -21,7 +21,7 @@ use crate::{Eager, Role};
 /// static NAME: RcuCell<String, 4, App> = RcuCell::new(String::new());
 ///
 /// async fn print() -> Result<(), hyaline::SlotsExhausted> {
-///     let section = App::register()?.into_section();
+///     let section = App::register()?.enter_owned();
 ///     let name = NAME.read(&section);
 ///     std::future::ready(()).await; // on another thread, perhaps
 ///     println!("{name}");
@@ -38,15 +38,15 @@ use crate::{Eager, Role};
 /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
 /// # domain!(App: Collector<8> = Collector::new());
 /// # static NAME: RcuCell<String, 4, App> = RcuCell::new(String::new());
-/// let section = App::register().unwrap().into_section();
+/// let section = App::register().unwrap().enter_owned();
 /// let name = NAME.read(&section);
 /// drop(section.leave());
 /// println!("{name}");
 /// ```
 ///
 /// A task that is cancelled drops its section, and the slot is free again.
-pub struct Section<D: Domain, R: Role = Eager> {
-    /// The guard that `into_section` opened. It is dropped by `close` alone,
+pub struct OwnedGuard<D: Domain, R: Role = Eager> {
+    /// The guard that `enter_owned` opened. It is dropped by `close` alone,
     /// and not lent mutably: it must stay with its handle.
     guard: ManuallyDrop<Guard<'static, D, R>>,
     handle: Handle<D, R>,
@@ -56,7 +56,7 @@ pub struct Section<D: Domain, R: Role = Eager> {
 // Here the handle moves along. References that were made through the guard
 // borrow the section: it moves when there are none, or together with them, in a
 // future.
-unsafe impl<D: Domain, R: Role> Send for Section<D, R> {}
+unsafe impl<D: Domain, R: Role> Send for OwnedGuard<D, R> {}
 
 impl<D: Domain, R: Role> Handle<D, R> {
     /// Opens a section that owns the handle, and can be sent. As
@@ -68,7 +68,7 @@ impl<D: Domain, R: Role> Handle<D, R> {
     /// domain!(App: Collector<2> = Collector::new());
     /// static LIMIT: RcuCell<u32, 2, App> = RcuCell::new(10);
     ///
-    /// let section = App::register()?.into_section();
+    /// let section = App::register()?.enter_owned();
     /// let limit = LIMIT.read(&section);
     /// std::thread::scope(|scope| {
     ///     scope.spawn(|| LIMIT.replace(&App::register().unwrap(), 20));
@@ -77,16 +77,16 @@ impl<D: Domain, R: Role> Handle<D, R> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     #[must_use]
-    pub fn into_section(self) -> Section<D, R> {
+    pub fn enter_owned(self) -> OwnedGuard<D, R> {
         let guard = ManuallyDrop::new(self.enter_for_section());
-        Section {
+        OwnedGuard {
             guard,
             handle: self,
         }
     }
 }
 
-impl<D: Domain, R: Role> Section<D, R> {
+impl<D: Domain, R: Role> OwnedGuard<D, R> {
     /// The handle, for calls that take one: to write, or to open another guard,
     /// which cannot be held across an `await`.
     ///
@@ -98,7 +98,7 @@ impl<D: Domain, R: Role> Section<D, R> {
     /// # use hyaline::{Collector, domain, safe::{Domain, Queue}};
     /// # domain!(App: Collector<2> = Collector::new());
     /// static QUEUE: Queue<u32, 4, App> = Queue::new();
-    /// let section = App::register()?.into_section();
+    /// let section = App::register()?.enter_owned();
     /// QUEUE.push(section.handle(), 7)?;
     /// assert_eq!(QUEUE.pop(section.handle()), Some(7));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -116,7 +116,7 @@ impl<D: Domain, R: Role> Section<D, R> {
     /// # use hyaline::{Collector, domain, safe::{Domain, RcuCell}};
     /// # domain!(App: Collector<2> = Collector::new());
     /// # static LIMIT: RcuCell<u32, 2, App> = RcuCell::new(10);
-    /// let mut section = App::register().unwrap().into_section();
+    /// let mut section = App::register().unwrap().enter_owned();
     /// let limit = LIMIT.read(&section);
     /// section.refresh();
     /// assert_eq!(*limit, 10);
@@ -125,7 +125,7 @@ impl<D: Domain, R: Role> Section<D, R> {
     /// ```
     /// # use hyaline::{Collector, domain, safe::Domain};
     /// # domain!(App: Collector<2> = Collector::new());
-    /// let mut section = App::register()?.into_section();
+    /// let mut section = App::register()?.enter_owned();
     /// section.refresh();
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
@@ -152,7 +152,7 @@ impl<D: Domain, R: Role> Section<D, R> {
     /// ```
     /// # use hyaline::{Collector, domain, safe::Domain};
     /// # domain!(App: Collector<1> = Collector::new());
-    /// let handle = App::register()?.into_section().leave();
+    /// let handle = App::register()?.enter_owned().leave();
     /// assert_eq!(handle.slot(), 0);
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
@@ -167,7 +167,7 @@ impl<D: Domain, R: Role> Section<D, R> {
     }
 }
 
-impl<D: Domain, R: Role> Deref for Section<D, R> {
+impl<D: Domain, R: Role> Deref for OwnedGuard<D, R> {
     type Target = Guard<'static, D, R>;
 
     /// The guard, for all that reads.
@@ -177,16 +177,16 @@ impl<D: Domain, R: Role> Deref for Section<D, R> {
     }
 }
 
-impl<D: Domain, R: Role> Drop for Section<D, R> {
+impl<D: Domain, R: Role> Drop for OwnedGuard<D, R> {
     fn drop(&mut self) {
         // SAFETY: the section is dropped, so nobody uses the guard again.
         unsafe { Self::close(&mut self.guard, &self.handle) };
     }
 }
 
-impl<D: Domain, R: Role> fmt::Debug for Section<D, R> {
+impl<D: Domain, R: Role> fmt::Debug for OwnedGuard<D, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Section")
+        f.debug_struct("OwnedGuard")
             .field("slot", &self.slot())
             .finish_non_exhaustive()
     }

@@ -8,7 +8,7 @@ use crate::{AtomicPtr, Basic, Eager, Guard, Handle, Role, Scheme, sync::Ordering
 /// `await` by a task that moves between threads.
 ///
 /// A [`Guard`] is bound to its thread, because its handle may have other guards
-/// there. A `Section` is the only user of its handle. Pointers protected
+/// there. A `OwnedGuard` is the only user of its handle. Pointers protected
 /// through it, or through a guard borrowed from it, stay valid on any thread
 /// until it is dropped, refreshed or [left](Self::leave).
 ///
@@ -19,7 +19,7 @@ use crate::{AtomicPtr, Basic, Eager, Guard, Handle, Role, Scheme, sync::Ordering
 /// static C: Collector<2> = Collector::new();
 /// static SHARED: AtomicPtr<Linked<u32>> = AtomicPtr::new(core::ptr::null_mut());
 ///
-/// let section = C.register()?.into_section();
+/// let section = C.register()?.enter_owned();
 /// let seen = section.protect(&SHARED, Ordering::Acquire);
 /// assert!(seen.is_null());
 /// let section = std::thread::spawn(move || section).join().unwrap();
@@ -27,7 +27,7 @@ use crate::{AtomicPtr, Basic, Eager, Guard, Handle, Role, Scheme, sync::Ordering
 /// # assert_eq!(handle.slot(), 0);
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
-pub struct Section<'c, S: Scheme = Basic, R: Role = Eager> {
+pub struct OwnedGuard<'c, S: Scheme = Basic, R: Role = Eager> {
     handle: Handle<'c, S, R>,
 }
 
@@ -37,22 +37,22 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
-    /// let section = collector.register()?.into_section();
+    /// let section = collector.register()?.enter_owned();
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     #[must_use]
-    pub fn into_section(self) -> Section<'c, S, R> {
+    pub fn enter_owned(self) -> OwnedGuard<'c, S, R> {
         core::mem::forget(self.enter());
-        Section { handle: self }
+        OwnedGuard { handle: self }
     }
 }
 
-impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
+impl<'c, S: Scheme, R: Role> OwnedGuard<'c, S, R> {
     /// The number of the slot.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
-    /// assert_eq!(collector.register()?.into_section().slot(), 0);
+    /// assert_eq!(collector.register()?.enter_owned().slot(), 0);
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     #[must_use]
@@ -65,7 +65,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
-    /// let section = collector.register()?.into_section();
+    /// let section = collector.register()?.enter_owned();
     /// assert!(!section.restart_requested());
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
@@ -81,7 +81,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     /// use core::{ptr, sync::atomic::Ordering};
     ///
     /// let collector = hyaline::Collector::<1>::new();
-    /// let section = collector.register()?.into_section();
+    /// let section = collector.register()?.enter_owned();
     /// let shared = hyaline::AtomicPtr::<u32>::new(ptr::null_mut());
     /// assert!(section.protect(&shared, Ordering::Acquire).is_null());
     /// # Ok::<(), hyaline::SlotsExhausted>(())
@@ -95,7 +95,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
-    /// let section = collector.register()?.into_section();
+    /// let section = collector.register()?.enter_owned();
     /// assert_eq!(section.handle().collect(), 0);
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
@@ -110,7 +110,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
-    /// let section = collector.register()?.into_section();
+    /// let section = collector.register()?.enter_owned();
     /// let guard = section.guard();
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
@@ -123,7 +123,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
-    /// let mut section = collector.register()?.into_section();
+    /// let mut section = collector.register()?.enter_owned();
     /// section.refresh();
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
@@ -132,7 +132,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
         self.handle.local().refresh::<R>();
     }
 
-    /// Drops the guard that `into_section` forgot. Called once. May run
+    /// Drops the guard that `enter_owned` forgot. Called once. May run
     /// reclaimers.
     fn close(handle: &Handle<'c, S, R>) {
         if !handle.is_evicted() {
@@ -145,7 +145,7 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
-    /// let handle = collector.register()?.into_section().leave();
+    /// let handle = collector.register()?.enter_owned().leave();
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     pub fn leave(self) -> Handle<'c, S, R> {
@@ -159,15 +159,15 @@ impl<'c, S: Scheme, R: Role> Section<'c, S, R> {
     }
 }
 
-impl<S: Scheme, R: Role> Drop for Section<'_, S, R> {
+impl<S: Scheme, R: Role> Drop for OwnedGuard<'_, S, R> {
     fn drop(&mut self) {
         Self::close(&self.handle);
     }
 }
 
-impl<S: Scheme, R: Role> fmt::Debug for Section<'_, S, R> {
+impl<S: Scheme, R: Role> fmt::Debug for OwnedGuard<'_, S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Section")
+        f.debug_struct("OwnedGuard")
             .field("slot", &self.slot())
             .finish_non_exhaustive()
     }

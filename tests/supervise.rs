@@ -120,7 +120,7 @@ schemes! {
     }
 
     a_stale_section_is_inert<1>(collector) {
-        let stale = collector.register().unwrap().into_section();
+        let stale = collector.register().unwrap().enter_owned();
         // SAFETY: the section is not used again, and nothing was loaded.
         unsafe { collector.evict(collector.slots().next().unwrap().owner.unwrap()) }.unwrap();
         let next = collector.register().unwrap();
@@ -133,7 +133,7 @@ schemes! {
     a_section_is_quiescent_and_sees_requests<2>(collector) {
         let drops = AtomicUsize::new(0);
         let task = collector.register().unwrap();
-        let mut section = collector.register().unwrap().into_section();
+        let mut section = collector.register().unwrap().enter_owned();
         let shared = AtomicPtr::new(object(&task, &drops));
         section.protect(&shared, Ordering::Acquire);
         // SAFETY: unlinked by the swap.

@@ -1,10 +1,10 @@
 //! `defmt::Format` for firmware logs. Shows the same as `Debug`.
 
-use defmt::{Format, Formatter, write};
+use ::defmt::{Format, Formatter, write};
 
 use crate::{
-    Callback, Collector, CollectorView, Guard, Handle, Link, Linked, PerCpu, Pool, PoolExhausted,
-    Role, Scheme, Section,
+    Callback, Collector, CollectorView, Guard, Handle, Link, Linked, OwnedGuard, PerCpu, Pool,
+    PoolExhausted, Role, Scheme,
 };
 
 impl<const N: usize, S: Scheme> Format for Collector<N, S> {
@@ -31,9 +31,9 @@ impl<S: Scheme, R: Role> Format for Guard<'_, S, R> {
     }
 }
 
-impl<S: Scheme, R: Role> Format for Section<'_, S, R> {
+impl<S: Scheme, R: Role> Format for OwnedGuard<'_, S, R> {
     fn format(&self, f: Formatter<'_>) {
-        write!(f, "Section {{ slot: {=usize} }}", self.slot());
+        write!(f, "OwnedGuard {{ slot: {=usize} }}", self.slot());
     }
 }
 

@@ -40,14 +40,14 @@ const LOOKS: [(&str, &str, &str, &str); 7] = [
         if list.is_null() {
             return None;
         }
-        // The decisive look comes after the taking (3).
+        // The decisive check comes after the taking (3).
         let seen = slot.section.look();",
         "let seen = slot.section.look();
         let list = slot.inbox.take();
         if list.is_null() {
             return None;
         }",
-        "the look after the taking",
+        "the check after the taking",
     ),
     (
         "src/raw/publish.rs",
@@ -235,4 +235,16 @@ fn files_below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::all_changes;
+
+    /// A comment or a line that is reworded must not take a place away unseen.
+    #[test]
+    fn every_place_is_there() {
+        let changes = all_changes(&crate::shell::root()).unwrap();
+        assert!(changes.len() > 50, "{} changes", changes.len());
+    }
 }

@@ -22,7 +22,7 @@ use indicatif::ProgressBar;
 
 use hyaline::{
     Collector, Pool, SlotsExhausted, domain,
-    safe::{Domain, InPool, Node, Queue},
+    safe::{Domain, Node, Queue, SharedPool},
 };
 
 const ABOUT: &str = "\
@@ -51,8 +51,8 @@ impl Event {
 domain!(App: Collector<4> = Collector::new());
 
 static NODES: Pool<Node<Event>, ROOM> = Pool::new();
-static URGENT: Queue<Event, ROOM, App, InPool> = Queue::in_pool(&NODES);
-static OTHERS: Queue<Event, ROOM, App, InPool> = Queue::in_pool(&NODES);
+static URGENT: Queue<Event, ROOM, App, SharedPool> = Queue::in_pool(&NODES);
+static OTHERS: Queue<Event, ROOM, App, SharedPool> = Queue::in_pool(&NODES);
 /// Interrupts that are still running.
 static RUNNING: AtomicUsize = AtomicUsize::new(2);
 

@@ -89,7 +89,7 @@ pub mod coming_from {
     //! [`safe::Map::len`]: crate::safe::Map::len
     //! [`safe::Map::remove`]: crate::safe::Map::remove
     //! [`safe::Map::remove_if`]: crate::safe::Map::remove_if
-    //! [`safe::Map::set`]: crate::safe::Map::set
+    //! [`safe::Map::upsert`]: crate::safe::Map::upsert
     //! [`safe::Owned`]: crate::safe::Owned
     //! [`safe::Queue`]: crate::safe::Queue
     //! [`safe::Shared`]: crate::safe::Shared
@@ -112,7 +112,7 @@ pub mod coming_from_containers {
     //! [`safe::Map::get`]: crate::safe::Map::get
     //! [`safe::Map::get_or_insert`]: crate::safe::Map::get_or_insert
     //! [`safe::Map::remove`]: crate::safe::Map::remove
-    //! [`safe::Map::set`]: crate::safe::Map::set
+    //! [`safe::Map::upsert`]: crate::safe::Map::upsert
     //! [`safe::Map::update`]: crate::safe::Map::update
     //! [`safe::Owned`]: crate::safe::Owned
     //! [`safe::Queue`]: crate::safe::Queue
@@ -214,7 +214,7 @@ pub mod guarantees {
     //! [`safe::Map::iter`]: crate::safe::Map::iter
     //! [`safe::Map::remove`]: crate::safe::Map::remove
     //! [`safe::Map::replace`]: crate::safe::Map::replace
-    //! [`safe::Map::set`]: crate::safe::Map::set
+    //! [`safe::Map::upsert`]: crate::safe::Map::upsert
     //! [`safe::Queue::pop`]: crate::safe::Queue::pop
     //! [`safe::Queue::push`]: crate::safe::Queue::push
     //! [`safe::RcuCell::compare_exchange`]: crate::safe::RcuCell::compare_exchange

@@ -48,15 +48,15 @@
 //!
 //! ```
 //! #![forbid(unsafe_code)]
-//! use hyaline::{Collector, Pool, domain, safe::{Domain, InPool, Node, Queue, Stack}};
+//! use hyaline::{Collector, Pool, domain, safe::{Domain, SharedPool, Node, Queue, Stack}};
 //!
 //! /// A buffer's number.
 //! type Buffer = u8;
 //!
 //! domain!(App: Collector<8> = Collector::new());
 //! static NODES: Pool<Node<Buffer>, 32> = Pool::new();
-//! static FREE: Stack<Buffer, 32, App, InPool> = Stack::in_pool(&NODES);
-//! static FILLED: Queue<Buffer, 32, App, InPool> = Queue::in_pool(&NODES);
+//! static FREE: Stack<Buffer, 32, App, SharedPool> = Stack::in_pool(&NODES);
+//! static FILLED: Queue<Buffer, 32, App, SharedPool> = Queue::in_pool(&NODES);
 //!
 //! let handle = App::register()?;
 //! for buffer in 0..20 {
@@ -256,5 +256,5 @@ pub use reference::Ref;
 pub use stack::Stack;
 #[cfg(feature = "alloc")]
 pub use storage::Heap;
-pub use storage::{InPool, Origin, Own, Storage};
+pub use storage::{Origin, OwnPool, SharedPool, Storage};
 pub use walk::Values;

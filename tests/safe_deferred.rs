@@ -136,7 +136,7 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         3 => keep(queue.pop(handle)),
         4 => keep(map.insert(handle, new(), new())),
         5 => keep(map.replace(handle, new(), new())),
-        6 => keep(map.set(handle, new(), new())),
+        6 => keep(map.upsert(handle, new(), new())),
         7 => { map.get(&handle.enter(), key); }
         8 => { map.remove(&handle.enter(), key); }
         9 => { map.iter(&handle.enter()).count(); }

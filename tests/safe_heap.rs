@@ -184,7 +184,7 @@ schemes! {
             Err(Refused::Full((1, value))) => value,
             other => other.map_or(1, |()| 0),
         });
-        full(&|| match MAP.set(&handle, 1, 7) {
+        full(&|| match MAP.upsert(&handle, 1, 7) {
             Err(Refused::Full((1, value))) => value,
             other => usize::from(other.unwrap()),
         });

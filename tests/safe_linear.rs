@@ -385,7 +385,7 @@ macro_rules! check_map {
                     },
                     Keyed::Insert(key, value) => yes($map.insert(handle, key, value).is_ok()),
                     Keyed::Replace(key, value) => yes($map.replace(handle, key, value).is_ok()),
-                    Keyed::Set(key, value) => yes($map.set(handle, key, value).unwrap()),
+                    Keyed::Set(key, value) => yes($map.upsert(handle, key, value).unwrap()),
                 }
             },
             |handle| {

@@ -148,8 +148,8 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         5 => drop(map.insert(handle, old(), value())),
         6 => drop(map.replace(handle, new(), value())),
         7 => drop(map.replace(handle, old(), value())),
-        8 => drop(map.set(handle, new(), value())),
-        9 => drop(map.set(handle, old(), value())),
+        8 => drop(map.upsert(handle, new(), value())),
+        9 => drop(map.upsert(handle, old(), value())),
         10 => { map.get(&handle.enter(), &old()); }
         11 => { map.get(&handle.enter(), &new()); }
         12 => { map.remove(&handle.enter(), &old()); }

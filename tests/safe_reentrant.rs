@@ -169,7 +169,7 @@ macro_rules! suite {
                     2 => drop(STACK.pop(handle)),
                     3 => drop(QUEUE.push(handle, Value::new(number))),
                     4 => drop(QUEUE.pop(handle)),
-                    5 => drop(MAP.set(handle, key(), Value::new(number))),
+                    5 => drop(MAP.upsert(handle, key(), Value::new(number))),
                     6 => {
                         let guard = handle.enter();
                         let taken = MAP.remove(&guard, &key());

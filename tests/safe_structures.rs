@@ -140,7 +140,7 @@ schemes! {
         for n in 0..100 {
             STACK.push(&interrupt, n).unwrap();
             QUEUE.push(&interrupt, n).unwrap();
-            MAP.set(&interrupt, n, n).unwrap();
+            MAP.upsert(&interrupt, n, n).unwrap();
             assert_eq!(STACK.pop(&interrupt), Some(n));
             assert_eq!(QUEUE.pop(&interrupt), Some(n));
             assert_eq!(MAP.remove(&interrupt.enter(), &n), Some(&n));
@@ -176,7 +176,7 @@ schemes! {
                     model.entry(key).and_modify(|old| *old = round);
                 }
                 2 => {
-                    assert_eq!(map.set(&handle, key, value).unwrap(), there);
+                    assert_eq!(map.upsert(&handle, key, value).unwrap(), there);
                     model.insert(key, round);
                 }
                 3 => {
@@ -266,7 +266,7 @@ schemes! {
                         // replaced.
                         let passing = 10 + writer;
                         let value = || (Counted(round, &DROPS), round);
-                        while matches!(MAP.set(&handle, passing, value()), Err(Refused::Full(_))) {
+                        while matches!(MAP.upsert(&handle, passing, value()), Err(Refused::Full(_))) {
                             thread::yield_now();
                         }
                         while MAP.replace(&handle, 2 + writer, value()).is_err() {

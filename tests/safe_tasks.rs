@@ -79,7 +79,7 @@ fn run<D: Domain>(stage: &'static Stage<D>) {
     let tasks: Vec<_> = (0..6).map(|_| runtime.spawn(read(stage))).collect();
     let mut replaced = 0;
     while replaced < 20_000 || stage.moved.load(Relaxed) < 100 {
-        let map = stage.map.set(&writer, 1, Canary(7)).is_ok();
+        let map = stage.map.upsert(&writer, 1, Canary(7)).is_ok();
         if stage.cell.replace(&writer, Canary(7)).is_ok() || map {
             replaced += 1;
         } else {

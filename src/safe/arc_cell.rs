@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::{fmt, mem};
 
-use super::{Atomic, Domain, Full, Guard, Handle, Heap, Owned, Refused, Shared, node::Blank};
+use super::{Atomic, Domain, Full, Guard, Handle, Heap, Owned, Refused, Shared, node::VacantBlock};
 use crate::{Role, role::may_drop};
 
 /// An [`Arc`] that many read and few replace, as in arc-swap. What is read can be
@@ -278,7 +278,7 @@ impl<T: ?Sized + Send + Sync + 'static, D: Domain> ArcCell<T, D> {
         handle: &Handle<D, R>,
         mut make: impl FnMut(&Arc<T>) -> N,
     ) -> Result<Arc<T>, Full<()>> {
-        let claim = || Blank::<_, Heap>::claim::<0, D, R>(&(), handle).ok_or(Full(()));
+        let claim = || VacantBlock::<_, Heap>::claim::<0, D, R>(&(), handle).ok_or(Full(()));
         let mut blank = claim()?;
         let guard = handle.enter();
         let mut current = self.current.load(&guard);
@@ -299,7 +299,8 @@ impl<T: ?Sized + Send + Sync + 'static, D: Domain> ArcCell<T, D> {
                     current = changed.current;
                     if may_drop::<Arc<T>, R>() {
                         // SAFETY: an `Owned` is valid and ours.
-                        let (unused, value) = unsafe { Blank::empty(changed.new.into_object()) };
+                        let (unused, value) =
+                            unsafe { VacantBlock::empty(changed.new.into_object()) };
                         blank = unused;
                         drop(value);
                     } else {

@@ -4,7 +4,9 @@ mod tags;
 
 use core::{fmt, marker::PhantomData, ptr};
 
-use super::{Domain, Guard, InPool, Origin, Owned, Pointer, Shared, domain::Brand, tag::untagged};
+use super::{
+    Domain, Guard, Origin, Owned, Pointer, Shared, SharedPool, domain::Brand, tag::untagged,
+};
 use crate::{
     Linked, Role,
     sync::{AtomicPtr, Ordering, const_fn},
@@ -38,7 +40,7 @@ use crate::{
 /// assert_eq!(GREETING.load(&guard).as_ref(), Some(&"hello"));
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
-pub struct Atomic<T, D: Domain, P: Origin = InPool> {
+pub struct Atomic<T, D: Domain, P: Origin = SharedPool> {
     /// Null, or an object that was an `Owned<T, D, P>`, and is not retired; with
     /// a tag.
     pointer: AtomicPtr<Linked<T>>,
@@ -294,7 +296,7 @@ impl<T, D: Domain, P: Origin> fmt::Debug for Atomic<T, D, P> {
 /// assert_eq!(*changed.new, 8); // not lost
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
-pub struct Changed<'g, T, D: Domain, N, P: Origin = InPool> {
+pub struct Changed<'g, T, D: Domain, N, P: Origin = SharedPool> {
     /// The pointer that it has.
     pub current: Shared<'g, T, D, P>,
     /// The pointer that was to be put.

@@ -12,7 +12,7 @@ use core::{
 
 #[cfg(feature = "alloc")]
 use super::Heap;
-use super::{Domain, Full, Guard, Handle, Own, Storage, domain::Brand, node::Blank};
+use super::{Domain, Full, Guard, Handle, OwnPool, Storage, domain::Brand, node::VacantBlock};
 use crate::{
     Link, Linked, Pool, Role, reclaim,
     sync::{AtomicPtr, Ordering, const_fn},
@@ -71,7 +71,7 @@ use crate::{
 /// assert!((filter.low..filter.high).contains(&15));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct RcuCell<T, const VERSIONS: usize, D: Domain, P = Own>
+pub struct RcuCell<T, const VERSIONS: usize, D: Domain, P = OwnPool>
 where
     P: Storage<MaybeUninit<T>, VERSIONS>,
 {
@@ -300,8 +300,10 @@ where
     fn claim_in_section<'h, R: Role>(
         &self,
         handle: &'h Handle<D, R>,
-    ) -> Option<(Blank<'_, MaybeUninit<T>, P>, Guard<'h, D, R>)> {
-        Blank::claim_in_section::<VERSIONS, D, R, _>(&self.versions, handle, || handle.enter())
+    ) -> Option<(VacantBlock<'_, MaybeUninit<T>, P>, Guard<'h, D, R>)> {
+        VacantBlock::claim_in_section::<VERSIONS, D, R, _>(&self.versions, handle, || {
+            handle.enter()
+        })
     }
 
     /// Retires the version that `old` leads to.
@@ -337,7 +339,7 @@ where
         let version = Self::version_of(self, current);
         // SAFETY: from the storage, and dropped after its value.
         let _memory = (!P::INSIDE && !current.is_null())
-            .then(|| unsafe { Blank::<MaybeUninit<T>, P>::of(version.cast()) });
+            .then(|| unsafe { VacantBlock::<MaybeUninit<T>, P>::of(version.cast()) });
         // SAFETY: nobody can read it any more, and it is not retired.
         unsafe { ptr::drop_in_place(&raw mut (*version).value) };
     }

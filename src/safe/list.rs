@@ -53,24 +53,24 @@ use crate::{
 };
 
 /// Which entry a new one may take the place of.
-pub(super) enum Under<V> {
+pub(super) enum PutMode<V> {
     /// None: the key is not there.
-    New,
+    Insert,
     /// One with the same key.
-    Old,
+    Replace,
     /// Either.
-    Any,
+    Upsert,
     /// The one with this value.
-    This(*const V),
+    Exchange(*const V),
 }
 
-impl<V> Under<V> {
+impl<V> PutMode<V> {
     pub(super) fn allows(&self, old: Option<&V>) -> bool {
         match self {
-            Self::New => old.is_none(),
-            Self::Old => old.is_some(),
-            Self::Any => true,
-            Self::This(value) => old.is_some_and(|old| core::ptr::eq(old, *value)),
+            Self::Insert => old.is_none(),
+            Self::Replace => old.is_some(),
+            Self::Upsert => true,
+            Self::Exchange(value) => old.is_some_and(|old| core::ptr::eq(old, *value)),
         }
     }
 }
@@ -95,7 +95,7 @@ pub(super) trait Chained: Sized + 'static {
     /// # Safety
     ///
     /// It is protected.
-    unsafe fn touch(node: Ptr<Self>);
+    unsafe fn loom_access(node: Ptr<Self>);
 
     /// Retires a node that was unlinked, to where it came from.
     ///
@@ -141,7 +141,7 @@ impl<'g, N: Chained> Seen<'g, N> {
     #[inline]
     unsafe fn new(node: Ptr<N>) -> Self {
         // SAFETY: protected (fn contract).
-        unsafe { N::touch(node) };
+        unsafe { N::loom_access(node) };
         let of = PhantomData;
         Self { node, of }
     }

@@ -16,7 +16,7 @@ pub use list::MapNode;
 
 #[cfg(feature = "alloc")]
 use super::Heap;
-use super::{Domain, InPool, Own, Storage, domain::Brand, node::drop_all};
+use super::{Domain, OwnPool, SharedPool, Storage, domain::Brand, node::drop_all};
 use crate::{
     Pool,
     sync::{Init, const_fn},
@@ -28,7 +28,7 @@ use crate::{
 /// | call | progress | in an interrupt |
 /// |---|---|---|
 /// | [`get`](Self::get), [`contains_key`](Self::contains_key) | basic mode: walks the bucket once, without a write; robust mode: lock-free, and unlinks removed nodes that it meets | yes |
-/// | [`insert`](Self::insert), [`replace`](Self::replace), [`set`](Self::set), [`compare_exchange`](Self::compare_exchange), [`remove`](Self::remove), [`remove_if`](Self::remove_if), [`get_or_insert`](Self::get_or_insert), [`get_or_insert_with`](Self::get_or_insert_with), [`update`](Self::update) | lock-free: repeat if another call changed the same bucket | yes; with a deferred or per-CPU handle no key and no value is dropped in it, unless a comparison or a closure panics |
+/// | [`insert`](Self::insert), [`replace`](Self::replace), [`upsert`](Self::upsert), [`compare_exchange`](Self::compare_exchange), [`remove`](Self::remove), [`remove_if`](Self::remove_if), [`get_or_insert`](Self::get_or_insert), [`get_or_insert_with`](Self::get_or_insert_with), [`update`](Self::update) | lock-free: repeat if another call changed the same bucket | yes; with a deferred or per-CPU handle no key and no value is dropped in it, unless a comparison or a closure panics |
 /// | [`iter`](Self::iter), [`retain`](Self::retain), [`clear`](Self::clear) | each step as `get` in robust mode; steps along a bucket begin at its front | yes; as above |
 /// | [`len`](Self::len), [`is_empty`](Self::is_empty) | lock-free: walk all buckets, and repeat one that others change | yes |
 ///
@@ -64,7 +64,7 @@ use crate::{
 /// If a comparison panics while a removed node is unlinked, the node keeps its
 /// block until a call walks that bucket.
 ///
-/// With [`InPool`] the `CAP` blocks are those of a pool that
+/// With [`SharedPool`] the `CAP` blocks are those of a pool that
 /// [others use too](crate::safe#several-structures-in-one-pool). With `Heap`,
 /// and 0 for `CAP`, each call that puts something [calls the global
 /// allocator](crate::safe#on-the-heap).
@@ -92,7 +92,7 @@ use crate::{
 /// assert_eq!(NEIGHBOURS.iter(&guard).count(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Map<K, V, const BUCKETS: usize, const CAP: usize, D: Domain, P = Own>
+pub struct Map<K, V, const BUCKETS: usize, const CAP: usize, D: Domain, P = OwnPool>
 where
     P: Storage<MapNode<K, V>, CAP>,
 {
@@ -142,7 +142,7 @@ impl<K, V, const BUCKETS: usize, const CAP: usize, D: Domain> Map<K, V, BUCKETS,
     }
 }
 
-impl<K, V, const BUCKETS: usize, const CAP: usize, D> Map<K, V, BUCKETS, CAP, D, InPool>
+impl<K, V, const BUCKETS: usize, const CAP: usize, D> Map<K, V, BUCKETS, CAP, D, SharedPool>
 where
     K: 'static,
     V: 'static,
@@ -154,12 +154,12 @@ where
         /// A map without buckets does not compile.
         ///
         /// ```
-        /// use hyaline::{Collector, Pool, domain, safe::{Domain, InPool, Map, MapNode}};
+        /// use hyaline::{Collector, Pool, domain, safe::{Domain, SharedPool, Map, MapNode}};
         ///
         /// domain!(App: Collector<4> = Collector::new());
         /// static NODES: Pool<MapNode<u32, &str>, 16> = Pool::new();
-        /// static TCP: Map<u32, &str, 8, 16, App, InPool> = Map::in_pool(&NODES);
-        /// static UDP: Map<u32, &str, 4, 16, App, InPool> = Map::in_pool(&NODES);
+        /// static TCP: Map<u32, &str, 8, 16, App, SharedPool> = Map::in_pool(&NODES);
+        /// static UDP: Map<u32, &str, 4, 16, App, SharedPool> = Map::in_pool(&NODES);
         ///
         /// let handle = App::register()?;
         /// TCP.insert(&handle, 80, "http")?;

@@ -15,12 +15,12 @@ use crate::{Linked, Role, sync::AtomicPtr};
 /// one.
 ///
 /// ```
-/// use hyaline::{Collector, Pool, domain, safe::{InPool, Node, Queue}};
+/// use hyaline::{Collector, Pool, domain, safe::{SharedPool, Node, Queue}};
 ///
 /// domain!(App: Collector<4> = Collector::new());
 /// static NODES: Pool<Node<u32>, 32> = Pool::new();
-/// static URGENT: Queue<u32, 32, App, InPool> = Queue::in_pool(&NODES);
-/// static OTHERS: Queue<u32, 32, App, InPool> = Queue::in_pool(&NODES);
+/// static URGENT: Queue<u32, 32, App, SharedPool> = Queue::in_pool(&NODES);
+/// static OTHERS: Queue<u32, 32, App, SharedPool> = Queue::in_pool(&NODES);
 /// # assert_eq!(NODES.available(), 32);
 /// ```
 pub struct Node<T> {
@@ -104,7 +104,7 @@ pub(super) fn drop_all<T>(mut next: impl FnMut() -> Option<T>) {
 ///
 /// The object is protected.
 #[inline(always)]
-pub(super) unsafe fn touch<T>(object: *mut Linked<T>) {
+pub(super) unsafe fn loom_access<T>(object: *mut Linked<T>) {
     // SAFETY: protected, so the header is there (fn contract).
     unsafe { (*object).link.access.read() };
 }
@@ -119,12 +119,12 @@ pub(super) unsafe fn touch<T>(object: *mut Linked<T>) {
 ///
 /// `B` is what the storage `P` is made of: a `MaybeUninit` or a [`Node`], which
 /// need no drop.
-pub(super) struct Blank<'p, B, P: Origin> {
+pub(super) struct VacantBlock<'p, B, P: Origin> {
     object: *mut Linked<B>,
     of: PhantomData<(&'p (), P)>,
 }
 
-impl<'p, B, P: Origin> Blank<'p, B, P> {
+impl<'p, B, P: Origin> VacantBlock<'p, B, P> {
     #[inline]
     pub(super) fn with<const K: usize, D: Domain, R: Role>(
         nodes: &'p P::Nodes,
@@ -189,7 +189,7 @@ impl<'p, B, P: Origin> Blank<'p, B, P> {
     }
 }
 
-impl<B, P: Origin> Drop for Blank<'_, B, P> {
+impl<B, P: Origin> Drop for VacantBlock<'_, B, P> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: the contract of `of`.
@@ -197,7 +197,7 @@ impl<B, P: Origin> Drop for Blank<'_, B, P> {
     }
 }
 
-impl<'p, T, P: Origin> Blank<'p, Node<T>, P> {
+impl<'p, T, P: Origin> VacantBlock<'p, Node<T>, P> {
     #[inline]
     pub(super) fn node<const K: usize, D: Domain, R: Role>(
         nodes: &'p P::Nodes,
@@ -232,7 +232,7 @@ impl<'p, T, P: Origin> Blank<'p, Node<T>, P> {
     }
 }
 
-impl<'p, T, P: Origin> Blank<'p, MaybeUninit<T>, P> {
+impl<'p, T, P: Origin> VacantBlock<'p, MaybeUninit<T>, P> {
     #[inline]
     pub(super) fn claim<const K: usize, D: Domain, R: Role>(
         nodes: &'p P::Nodes,

@@ -8,7 +8,9 @@ use core::{
     ptr::{self, NonNull},
 };
 
-use super::{Domain, Guard, Handle, InPool, Origin, domain::Brand, node::Blank, tag::untagged};
+use super::{
+    Domain, Guard, Handle, Origin, SharedPool, domain::Brand, node::VacantBlock, tag::untagged,
+};
 #[cfg(feature = "alloc")]
 use super::{Full, Heap};
 use crate::{
@@ -35,7 +37,7 @@ use crate::{
 /// assert_eq!(*seven, 8);
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
-pub struct Owned<T, D: Domain, P: Origin = InPool> {
+pub struct Owned<T, D: Domain, P: Origin = SharedPool> {
     /// Valid, from storage `P`, in a static if that is a pool, made with a handle
     /// of `D`, and with no other owner.
     object: NonNull<Linked<T>>,
@@ -111,7 +113,7 @@ impl<T, D: Domain> Owned<T, D, Heap> {
     where
         T: Send,
     {
-        let Some(blank) = Blank::<_, Heap>::claim::<0, D, R>(&(), handle) else {
+        let Some(blank) = VacantBlock::<_, Heap>::claim::<0, D, R>(&(), handle) else {
             return Err(Full(value));
         };
         // SAFETY: it is valid and ours, and made with this handle.
@@ -155,7 +157,7 @@ impl<T, D: Domain, P: Origin> Owned<T, D, P> {
         let object = self.into_object();
         // SAFETY: the object is ours (field), and not used again.
         unsafe {
-            let _memory = Blank::<T, P>::of(object);
+            let _memory = VacantBlock::<T, P>::of(object);
             ptr::read(&raw const (*object).value)
         }
     }
@@ -212,7 +214,7 @@ impl<T, D: Domain, P: Origin> Drop for Owned<T, D, P> {
         // SAFETY: the object is ours and from this storage (field). The memory
         // goes back after the drop of the value, also if that panics.
         unsafe {
-            let _memory = Blank::<T, P>::of(object);
+            let _memory = VacantBlock::<T, P>::of(object);
             ptr::drop_in_place(&raw mut (*object).value);
         }
     }
@@ -242,7 +244,7 @@ impl<T: fmt::Debug, D: Domain, P: Origin> fmt::Debug for Owned<T, D, P> {
 /// assert_eq!(shared, PLACE.load(&guard));
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
-pub struct Shared<'g, T, D: Domain, P: Origin = InPool> {
+pub struct Shared<'g, T, D: Domain, P: Origin = SharedPool> {
     /// Null, or an object that was an `Owned<T, D, P>` and is protected for
     /// `'g`; with a tag.
     object: *mut Linked<T>,
@@ -403,7 +405,7 @@ impl<T, D: Domain, P: Origin> sealed::Sealed for Shared<'_, T, D, P> {}
 ///     place.swap(new, guard);
 /// }
 /// ```
-pub trait Pointer<T, D: Domain, P: Origin = InPool>: sealed::Sealed {
+pub trait Pointer<T, D: Domain, P: Origin = SharedPool>: sealed::Sealed {
     #[doc(hidden)]
     fn into_raw(self) -> *mut Linked<T>;
     /// # Safety

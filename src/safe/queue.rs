@@ -28,9 +28,9 @@ use core::{cell::UnsafeCell, fmt, marker::PhantomData, ptr};
 #[cfg(feature = "alloc")]
 use super::Heap;
 use super::{
-    Domain, Full, Handle, InPool, Node, Own, Storage,
+    Domain, Full, Handle, Node, OwnPool, SharedPool, Storage,
     domain::Brand,
-    node::{Blank, drop_all, touch},
+    node::{VacantBlock, drop_all, loom_access},
 };
 use crate::{
     Link, Linked, Pool, Role,
@@ -65,7 +65,7 @@ use crate::{
 /// published after it began: those popped since, and those popped earlier and
 /// still in an unpublished batch.
 ///
-/// With [`InPool`] the `K` blocks are those of a pool that
+/// With [`SharedPool`] the `K` blocks are those of a pool that
 /// [others use too](crate::safe#several-structures-in-one-pool): `n` queues
 /// that were popped from keep `n` of them while they are empty. With `Heap`,
 /// and 0 for `K`, each push [calls the global
@@ -93,9 +93,9 @@ use crate::{
 /// assert_eq!(EVENTS.pop(&task), None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Queue<T, const K: usize, D: Domain, P: Storage<Node<T>, K> = Own> {
-    head: Wide<AtomicPtr<Linked<Node<T>>>>,
-    tail: Wide<AtomicPtr<Linked<Node<T>>>>,
+pub struct Queue<T, const K: usize, D: Domain, P: Storage<Node<T>, K> = OwnPool> {
+    head: CachePadded<AtomicPtr<Linked<Node<T>>>>,
+    tail: CachePadded<AtomicPtr<Linked<Node<T>>>>,
     /// The first dummy. In a cell: its header counts as written to.
     first: UnsafeCell<Linked<Node<T>>>,
     nodes: P::Nodes,
@@ -104,7 +104,7 @@ pub struct Queue<T, const K: usize, D: Domain, P: Storage<Node<T>, K> = Own> {
 
 /// On a cache line of its own, where there are caches: producers and consumers
 /// do not share one.
-struct Wide<T>(T, Line);
+struct CachePadded<T>(T, Line);
 
 // SAFETY: values go from thread to thread, and are never shared. The pool of
 // either storage can be shared if `T` is `Send`.
@@ -137,18 +137,18 @@ impl<T, const K: usize, D: Domain> Queue<T, K, D> {
     }
 }
 
-impl<T: 'static, const K: usize, D: Domain> Queue<T, K, D, InPool> {
+impl<T: 'static, const K: usize, D: Domain> Queue<T, K, D, SharedPool> {
     const_fn! {
         /// An empty queue that takes its nodes from a shared pool, of which
         /// each queue keeps one after its first pop.
         ///
         /// ```
-        /// use hyaline::{Collector, Pool, domain, safe::{Domain, InPool, Node, Queue}};
+        /// use hyaline::{Collector, Pool, domain, safe::{Domain, SharedPool, Node, Queue}};
         ///
         /// domain!(App: Collector<4> = Collector::new());
         /// static NODES: Pool<Node<&str>, 8> = Pool::new();
-        /// static URGENT: Queue<&str, 8, App, InPool> = Queue::in_pool(&NODES);
-        /// static OTHERS: Queue<&str, 8, App, InPool> = Queue::in_pool(&NODES);
+        /// static URGENT: Queue<&str, 8, App, SharedPool> = Queue::in_pool(&NODES);
+        /// static OTHERS: Queue<&str, 8, App, SharedPool> = Queue::in_pool(&NODES);
         ///
         /// let handle = App::register()?;
         /// OTHERS.push(&handle, "log")?;
@@ -195,8 +195,8 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
             const { assert!(K != 1, "a queue has at least two blocks: one is the dummy's") };
             let dummy = Node::without(AtomicPtr::new(ptr::null_mut()));
             Self {
-                head: Wide(AtomicPtr::new(ptr::null_mut()), Line),
-                tail: Wide(AtomicPtr::new(ptr::null_mut()), Line),
+                head: CachePadded(AtomicPtr::new(ptr::null_mut()), Line),
+                tail: CachePadded(AtomicPtr::new(ptr::null_mut()), Line),
                 first: UnsafeCell::new(Linked {
                     link: Link::new(),
                     value: dummy,
@@ -221,7 +221,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
         };
         // SAFETY: the first dummy, or valid (fn contract).
         unsafe {
-            touch(node);
+            loom_access(node);
             &(*node).value.next
         }
     }
@@ -247,7 +247,9 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
         T: Send,
     {
         let claimed =
-            Blank::<_, P>::node_in_section::<K, D, R, _>(&self.nodes, handle, || handle.enter());
+            VacantBlock::<_, P>::node_in_section::<K, D, R, _>(&self.nodes, handle, || {
+                handle.enter()
+            });
         let Some((blank, guard)) = claimed else {
             return Err(Full(value));
         };
@@ -332,7 +334,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
                     // SAFETY: protected, see the module. The exchange made the
                     // value ours: others look into `next.next` only.
                     let value = unsafe {
-                        touch(next);
+                        loom_access(next);
                         Node::take(next)
                     };
                     if !head.is_null() {
@@ -367,7 +369,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Drop for Queue<T, K, 
             // Relaxed, and below: we have the queue alone.
             let mut dummy = self.head.0.load(Ordering::Relaxed);
             if !dummy.is_null() {
-                dummy = P::reach(&mut self.nodes, dummy);
+                dummy = P::rederive(&mut self.nodes, dummy);
             }
             // SAFETY: linked nodes are valid.
             let next = unsafe { self.next_of(dummy) }.load(Ordering::Relaxed);
@@ -375,13 +377,13 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Drop for Queue<T, K, 
                 // SAFETY: we have it alone, it has no value, and it is behind
                 // us: the head moves on, or this was the last round. (The
                 // first dummy is of no pool.)
-                unsafe { P::leave(dummy) };
+                unsafe { P::give_back(dummy) };
             }
             if next.is_null() {
                 return None;
             }
             self.head.0.store(next, Ordering::Relaxed);
-            let next = P::reach(&mut self.nodes, next);
+            let next = P::rederive(&mut self.nodes, next);
             // SAFETY: a node after the dummy has a value, which is taken once:
             // it is the dummy now.
             Some(unsafe { Node::take(next) })

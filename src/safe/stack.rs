@@ -15,9 +15,9 @@ use core::{fmt, marker::PhantomData, ptr};
 #[cfg(feature = "alloc")]
 use super::Heap;
 use super::{
-    Domain, Full, Guard, Handle, InPool, Node, Own, Storage, Values,
+    Domain, Full, Guard, Handle, Node, OwnPool, SharedPool, Storage, Values,
     domain::Brand,
-    node::{Blank, drop_all, touch},
+    node::{VacantBlock, drop_all, loom_access},
     walk::Walk,
 };
 use crate::{
@@ -51,7 +51,7 @@ use crate::{
 /// it began: those popped since, and those popped earlier and still in an
 /// unpublished batch.
 ///
-/// With [`InPool`] the `K` blocks are those of a pool that
+/// With [`SharedPool`] the `K` blocks are those of a pool that
 /// [others use too](crate::safe#several-structures-in-one-pool). With `Heap`,
 /// and 0 for `K`, each push [calls the global
 /// allocator](crate::safe#on-the-heap).
@@ -75,7 +75,7 @@ use crate::{
 /// assert_eq!(FREE.pop(&handle), Some(15));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Stack<T, const K: usize, D: Domain, P: Storage<Node<T>, K> = Own> {
+pub struct Stack<T, const K: usize, D: Domain, P: Storage<Node<T>, K> = OwnPool> {
     top: AtomicPtr<Linked<Node<T>>>,
     nodes: P::Nodes,
     of: PhantomData<Brand<D>>,
@@ -110,17 +110,17 @@ impl<T, const K: usize, D: Domain> Stack<T, K, D> {
     }
 }
 
-impl<T: 'static, const K: usize, D: Domain> Stack<T, K, D, InPool> {
+impl<T: 'static, const K: usize, D: Domain> Stack<T, K, D, SharedPool> {
     const_fn! {
         /// An empty stack that takes its nodes from a shared pool.
         ///
         /// ```
-        /// use hyaline::{Collector, Pool, domain, safe::{Domain, InPool, Node, Stack}};
+        /// use hyaline::{Collector, Pool, domain, safe::{Domain, SharedPool, Node, Stack}};
         ///
         /// domain!(App: Collector<4> = Collector::new());
         /// static NODES: Pool<Node<u32>, 2> = Pool::new();
-        /// static CLEAN: Stack<u32, 2, App, InPool> = Stack::in_pool(&NODES);
-        /// static DIRTY: Stack<u32, 2, App, InPool> = Stack::in_pool(&NODES);
+        /// static CLEAN: Stack<u32, 2, App, SharedPool> = Stack::in_pool(&NODES);
+        /// static DIRTY: Stack<u32, 2, App, SharedPool> = Stack::in_pool(&NODES);
         ///
         /// let handle = App::register()?;
         /// CLEAN.push(&handle, 1)?;
@@ -188,7 +188,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
     where
         T: Send,
     {
-        let Some(blank) = Blank::<_, P>::node::<K, D, R>(&self.nodes, handle) else {
+        let Some(blank) = VacantBlock::<_, P>::node::<K, D, R>(&self.nodes, handle) else {
             return Err(Full(value));
         };
         let new = blank.fill(value);
@@ -232,7 +232,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
             // SAFETY: protected, out of `top`, so acquired; `next` is not
             // written after the push.
             let below = unsafe {
-                touch(top);
+                loom_access(top);
                 (*top).value.fixed_next()
             };
             // Relaxed: the top was acquired above. All that is done to `top`
@@ -335,14 +335,14 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Drop for Stack<T, K, 
             if top.is_null() {
                 return None;
             }
-            let top = P::reach(&mut self.nodes, top);
+            let top = P::rederive(&mut self.nodes, top);
             // SAFETY: linked nodes have a value, and nobody else is here. The
             // node leaves the stack, so its value is taken once.
             unsafe {
                 let below = (*top).value.fixed_next();
                 self.top.store(below, Ordering::Relaxed);
                 let value = Node::take(top);
-                P::leave(top);
+                P::give_back(top);
                 Some(value)
             }
         });

@@ -13,35 +13,35 @@ mod sealed {
 /// The structure has a pool of its own: what it is unless it says otherwise.
 ///
 /// ```
-/// use hyaline::{Collector, domain, safe::{Own, Stack}};
+/// use hyaline::{Collector, domain, safe::{OwnPool, Stack}};
 ///
 /// domain!(App: Collector<4> = Collector::new());
 /// static STACK: Stack<u32, 16, App> = Stack::new();
-/// let same: &Stack<u32, 16, App, Own> = &STACK;
+/// let same: &Stack<u32, 16, App, OwnPool> = &STACK;
 /// # assert!(same.is_empty());
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Own;
+pub struct OwnPool;
 
 /// The structure takes its nodes from a pool in a `static`, which others may
 /// use, too. See [the module](crate::safe#several-structures-in-one-pool).
 ///
 /// ```
-/// use hyaline::{Collector, Pool, domain, safe::{InPool, Node, Queue, Stack}};
+/// use hyaline::{Collector, Pool, domain, safe::{SharedPool, Node, Queue, Stack}};
 ///
 /// domain!(App: Collector<4> = Collector::new());
 /// static NODES: Pool<Node<u32>, 16> = Pool::new();
-/// static IDLE: Stack<u32, 16, App, InPool> = Stack::in_pool(&NODES);
-/// static READY: Queue<u32, 16, App, InPool> = Queue::in_pool(&NODES);
+/// static IDLE: Stack<u32, 16, App, SharedPool> = Stack::in_pool(&NODES);
+/// static READY: Queue<u32, 16, App, SharedPool> = Queue::in_pool(&NODES);
 /// # assert!(IDLE.is_empty());
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct InPool;
+pub struct SharedPool;
 
-impl sealed::Sealed for Own {}
-impl sealed::Sealed for InPool {}
+impl sealed::Sealed for OwnPool {}
+impl sealed::Sealed for SharedPool {}
 
-/// Where an object comes from and goes back to: a pool ([`Own`], [`InPool`]),
+/// Where an object comes from and goes back to: a pool ([`OwnPool`], [`SharedPool`]),
 /// or the heap (`Heap`, with feature `alloc`). Sealed.
 ///
 /// ```
@@ -74,7 +74,7 @@ pub trait Origin: sealed::Sealed + Sized + 'static {
     unsafe fn free<T>(object: *mut Linked<T>);
 }
 
-impl Origin for Own {
+impl Origin for OwnPool {
     #[inline]
     unsafe fn retire<T, D: Domain, R: Role>(guard: &Guard<'_, D, R>, object: *mut Linked<T>) {
         // SAFETY: unlinked, retired once, from a pool in a static (# Safety). If `T`
@@ -91,22 +91,22 @@ impl Origin for Own {
     }
 }
 
-impl Origin for InPool {
+impl Origin for SharedPool {
     #[inline]
     unsafe fn retire<T, D: Domain, R: Role>(guard: &Guard<'_, D, R>, object: *mut Linked<T>) {
         // SAFETY: the same contract (# Safety).
-        unsafe { Own::retire(guard, object) };
+        unsafe { OwnPool::retire(guard, object) };
     }
 
     #[inline]
     unsafe fn free<T>(object: *mut Linked<T>) {
         // SAFETY: the same contract (# Safety).
-        unsafe { Own::free(object) };
+        unsafe { OwnPool::free(object) };
     }
 }
 
 /// Where objects of type `N` are allocated: in a pool of the structure's
-/// [`Own`], [`InPool`], which is shared, `K` of them either way; or on the heap
+/// [`OwnPool`], [`SharedPool`], which is shared, `K` of them either way; or on the heap
 /// (`Heap`, with feature `alloc`), with `K` = 0. Sealed.
 ///
 /// ```
@@ -157,7 +157,7 @@ pub trait Storage<N, const K: usize>: Origin {
     /// For a structure that is dropped: a pointer to the same object that may
     /// be used while the structure is borrowed exclusively.
     #[doc(hidden)]
-    fn reach(nodes: &mut Self::Nodes, object: *mut Linked<N>) -> *mut Linked<N>;
+    fn rederive(nodes: &mut Self::Nodes, object: *mut Linked<N>) -> *mut Linked<N>;
     /// Gives the memory back, unless it goes with the structure. The value in it
     /// is left alone.
     ///
@@ -165,10 +165,10 @@ pub trait Storage<N, const K: usize>: Origin {
     ///
     /// As [`Origin::free`].
     #[doc(hidden)]
-    unsafe fn leave(object: *mut Linked<N>);
+    unsafe fn give_back(object: *mut Linked<N>);
 }
 
-impl<N, const K: usize> Storage<N, K> for Own {
+impl<N, const K: usize> Storage<N, K> for OwnPool {
     type Nodes = Pool<N, K>;
     const INSIDE: bool = true;
     const TRY: bool = Magazine::size(K) > 0;
@@ -193,18 +193,18 @@ impl<N, const K: usize> Storage<N, K> for Own {
 
     /// Pointers from before are not valid any more: they do not come from the
     /// one exclusive reference.
-    fn reach(nodes: &mut Self::Nodes, object: *mut Linked<N>) -> *mut Linked<N> {
+    fn rederive(nodes: &mut Self::Nodes, object: *mut Linked<N>) -> *mut Linked<N> {
         ptr::from_mut(nodes)
             .cast::<Linked<N>>()
             .with_addr(object.addr())
     }
 
-    unsafe fn leave(_: *mut Linked<N>) {
+    unsafe fn give_back(_: *mut Linked<N>) {
         // The pool goes with the structure.
     }
 }
 
-impl<N: 'static, const K: usize> Storage<N, K> for InPool {
+impl<N: 'static, const K: usize> Storage<N, K> for SharedPool {
     type Nodes = &'static Pool<N, K>;
     const TRY: bool = Magazine::size(K) > 0;
 
@@ -226,12 +226,12 @@ impl<N: 'static, const K: usize> Storage<N, K> for InPool {
         nodes.try_alloc(handle, value).ok()
     }
 
-    fn reach(_: &mut Self::Nodes, object: *mut Linked<N>) -> *mut Linked<N> {
+    fn rederive(_: &mut Self::Nodes, object: *mut Linked<N>) -> *mut Linked<N> {
         // Nobody borrows the pool exclusively.
         object
     }
 
-    unsafe fn leave(object: *mut Linked<N>) {
+    unsafe fn give_back(object: *mut Linked<N>) {
         // SAFETY: the contract of `free` (# Safety); the pool is a static.
         unsafe { Self::free(object) };
     }
@@ -353,11 +353,11 @@ mod heap {
             None
         }
 
-        fn reach((): &mut (), object: *mut Linked<N>) -> *mut Linked<N> {
+        fn rederive((): &mut (), object: *mut Linked<N>) -> *mut Linked<N> {
             object
         }
 
-        unsafe fn leave(object: *mut Linked<N>) {
+        unsafe fn give_back(object: *mut Linked<N>) {
             // SAFETY: the contract of `free` (# Safety).
             unsafe { Self::free(object) };
         }

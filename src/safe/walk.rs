@@ -16,7 +16,7 @@
 
 use core::{fmt, ptr};
 
-use super::{Domain, Guard, Node, domain::SchemeOf, node::touch};
+use super::{Domain, Guard, Node, domain::SchemeOf, node::loom_access};
 use crate::{
     Eager, Linked, Role, Scheme,
     sync::{AtomicPtr, Ordering},
@@ -106,7 +106,7 @@ impl<T: 'static, D: Domain, R: Role> Iterator for Walk<'_, T, D, R> {
         }
         // SAFETY: protected while it was linked, see the module.
         let next = unsafe {
-            touch(here);
+            loom_access(here);
             &(*here).value.next
         };
         self.step(next);

@@ -67,7 +67,7 @@ fn index_map() {
     domain!(App: Collector<3> = Collector::new());
     static MAP: Map<&str, u32, 8, 16, App> = Map::new();
     let handle = App::register().unwrap();
-    assert_eq!(MAP.set(&handle, "one", 1), Ok(false)); // insert: whether there was one
+    assert_eq!(MAP.upsert(&handle, "one", 1), Ok(false)); // insert: whether there was one
     assert_eq!(*MAP.get_or_insert(&handle, "one", 7).unwrap(), 1); // entry, or_insert
     assert_eq!(*MAP.update(&handle, "one", |n| n + 1).unwrap().unwrap(), 2); // get_mut
     let guard = handle.enter();

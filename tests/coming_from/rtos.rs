@@ -7,7 +7,7 @@ use std::{
 
 use hyaline::{
     Collector, Config, Pool, domain,
-    safe::{Domain, Full, InPool, Node, Queue, RcuCell, Stack},
+    safe::{Domain, Full, Node, Queue, RcuCell, SharedPool, Stack},
 };
 
 #[test]
@@ -71,8 +71,8 @@ fn wait() {
 fn put_front() {
     domain!(App: Collector<2> = Collector::with_config(Config::new().batch::<1>()));
     static NODES: Pool<Node<u32>, 16> = Pool::new();
-    static URGENT: Queue<u32, 16, App, InPool> = Queue::in_pool(&NODES);
-    static OTHERS: Queue<u32, 16, App, InPool> = Queue::in_pool(&NODES);
+    static URGENT: Queue<u32, 16, App, SharedPool> = Queue::in_pool(&NODES);
+    static OTHERS: Queue<u32, 16, App, SharedPool> = Queue::in_pool(&NODES);
     let handle = App::register().unwrap();
     OTHERS.push(&handle, 1).unwrap();
     URGENT.push(&handle, 2).unwrap();

@@ -124,8 +124,8 @@ fn cds_lfht() {
         Err(Refused::Mismatch((1, "uno")))
     );
     // cds_lfht_add_replace: whether there was one.
-    assert_eq!(TABLE.set(&handle, 1, "eins"), Ok(true));
-    assert_eq!(TABLE.set(&handle, 2, "zwei"), Ok(false));
+    assert_eq!(TABLE.upsert(&handle, 1, "eins"), Ok(true));
+    assert_eq!(TABLE.upsert(&handle, 2, "zwei"), Ok(false));
     // cds_lfht_lookup, and then cds_lfht_replace of the node that it found.
     let guard = handle.enter();
     let found = TABLE.get(&guard, &1).unwrap();

@@ -54,7 +54,7 @@ fn against_std<D: Domain, S: BuildHasher + Default>(keys: u64, calls: usize) {
                 old.is_some()
             }),
             3 => assert_eq!(
-                map.set(&handle, key, call),
+                map.upsert(&handle, key, call),
                 Ok(model.insert(key, call).is_some())
             ),
             4 => assert_eq!(map.remove(&guard, &key).copied(), model.remove(&key)),
@@ -158,7 +158,7 @@ schemes! {
         assert_eq!(map.iter(&section).count(), 20);
         for n in 0..10 {
             assert!(map.remove(&handle.enter(), &n).is_some());
-            map.set(&handle, 19, Counted(1, &DROPS)).unwrap();
+            map.upsert(&handle, 19, Counted(1, &DROPS)).unwrap();
         }
         drop(map);
         assert!(DROPS.load(SeqCst) < 30);
@@ -183,7 +183,7 @@ schemes! {
         for n in 0..40 {
             wide.insert(&handle, Wide(n), ()).unwrap();
             value.insert(&handle, n, Wide(n)).unwrap();
-            value.set(&handle, n, Wide(n + 1)).unwrap();
+            value.upsert(&handle, n, Wide(n + 1)).unwrap();
         }
         let guard = handle.enter();
         assert!(wide.iter(&guard).all(|(key, ())| at(key)));

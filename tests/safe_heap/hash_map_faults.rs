@@ -96,7 +96,7 @@ fn call<D: Domain>(number: u32, map: &FickleMap<D>, handle: &Handle<D>) {
         1 => drop(map.insert(handle, key(9), own)),
         2 => drop(map.replace(handle, key(1), own)),
         3 => drop(map.replace(handle, key(9), own)),
-        4 => drop(map.set(handle, key(2), own)),
+        4 => drop(map.upsert(handle, key(2), own)),
         5 => drop(map.get_or_insert(handle, key(1), own).map(drop)),
         6 => drop(map.get_or_insert(handle, key(9), own).map(drop)),
         7 => drop(map.get_or_insert_with(handle, key(9), || { place(); own }).map(drop)),
@@ -110,7 +110,7 @@ fn call<D: Domain>(number: u32, map: &FickleMap<D>, handle: &Handle<D>) {
             let _ = map.update(handle, &key(1), |old| {
                 if std::mem::take(&mut first) {
                     let left = FUSE.take();
-                    drop(map.set(&D::register().unwrap(), key(1), key(8)));
+                    drop(map.upsert(&D::register().unwrap(), key(1), key(8)));
                     FUSE.set(left);
                 }
                 old.clone()
@@ -148,7 +148,7 @@ schemes! {
             assert_eq!(map.iter(&handle.enter()).count(), map.len());
             for key in 0..keys {
                 assert_eq!(map.contains_key(&handle, &key), full != Some(key));
-                map.set(&handle, key, 1).unwrap();
+                map.upsert(&handle, key, 1).unwrap();
             }
             assert_eq!(map.len(), keys as usize);
             drop(map);
@@ -185,7 +185,7 @@ schemes! {
                     map.insert(&handle, key(n), key(n)).unwrap();
                 }
                 // Garbage, that the call reclaims.
-                map.set(&handle, key(0), key(5)).unwrap();
+                map.upsert(&handle, key(0), key(5)).unwrap();
                 FUSE.set(fuse);
                 let thrown = catch_unwind(AssertUnwindSafe(|| call(number, &map, &handle))).is_err();
                 FUSE.set(0);
@@ -218,7 +218,7 @@ schemes! {
                 let guard = handle.enter();
                 match random.below(6) {
                     0 => drop(map.insert(&handle, Fickle::new(n), Fickle::new(n))),
-                    1 => drop(map.set(&handle, Fickle::new(n), Fickle::new(n))),
+                    1 => drop(map.upsert(&handle, Fickle::new(n), Fickle::new(n))),
                     2 => assert!(map.remove(&guard, &Fickle::new(n)).is_none_or(|value| value.0 < 12)),
                     3 => drop(map.get_or_insert(&handle, Fickle::new(n), Fickle::new(n))),
                     4 if n == 0 => map.retain(&handle, |key, value| key.0 != value.0 || key.0 < 6),
@@ -245,13 +245,13 @@ schemes! {
         let keys: Vec<_> = (0..8).map(fresh).collect();
         let before = VALUES.get();
         assert!(map.remove(&interrupt.enter(), &keys[0]).is_some());
-        map.set(&interrupt, fresh(1), fresh(9)).unwrap();
+        map.upsert(&interrupt, fresh(1), fresh(9)).unwrap();
         assert_eq!(map.get_or_insert(&interrupt, fresh(1), fresh(9)).unwrap().0, 9);
         let refused = map.insert(&interrupt, fresh(1), fresh(9)).unwrap_err();
         let mut first = true;
         let made = map.update(&interrupt, &keys[2], |_| {
             if std::mem::take(&mut first) {
-                map.set(&interrupt, fresh(2), fresh(9)).unwrap();
+                map.upsert(&interrupt, fresh(2), fresh(9)).unwrap();
             }
             fresh(10)
         });

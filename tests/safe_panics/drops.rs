@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hyaline::{
     Collector, Config, Linked, Pool, domain, reclaim,
-    safe::{Domain, InPool, Map, MapNode, Node, Queue, RcuCell, Stack},
+    safe::{Domain, Map, MapNode, Node, Queue, RcuCell, SharedPool, Stack},
 };
 
 use super::{FUSE, LIVE, Value};
@@ -58,17 +58,17 @@ fn a_structure_that_is_dropped_drops_all_also_if_one_panics() {
         value(key)
     )));
     drop_in_turn(filled!(
-        Stack::<_, 8, D, InPool>::in_pool(&NODES),
+        Stack::<_, 8, D, SharedPool>::in_pool(&NODES),
         |s, key| s.push(&handle, value(key))
     ));
     assert_eq!(NODES.available(), 8);
     drop_in_turn(filled!(
-        Queue::<_, 8, D, InPool>::in_pool(&NODES),
+        Queue::<_, 8, D, SharedPool>::in_pool(&NODES),
         |s, key| s.push(&handle, value(key))
     ));
     assert_eq!(NODES.available(), 8);
     drop_in_turn(filled!(
-        Map::<_, _, 3, 8, D, InPool>::in_pool(&ENTRIES),
+        Map::<_, _, 3, 8, D, SharedPool>::in_pool(&ENTRIES),
         |s, key| s.insert(&handle, value(key), value(key))
     ));
     assert_eq!(ENTRIES.available(), 8);

@@ -12,7 +12,7 @@ use std::{
 
 use hyaline::{
     Collector, Config, Pool, Robust, domain,
-    safe::{Domain, InPool, Map, Node, Queue, Refused, Stack},
+    safe::{Domain, Map, Node, Queue, Refused, SharedPool, Stack},
 };
 
 use super::{Counted, Touchy, VALUES, leak};
@@ -161,7 +161,7 @@ schemes! {
         for number in 0..200 {
             let key = Liar(number);
             drop(MAP.insert(&handle, key.clone(), Box::new(number)));
-            drop(MAP.set(&handle, key.clone(), Box::new(number)));
+            drop(MAP.upsert(&handle, key.clone(), Box::new(number)));
             drop(MAP.get_or_insert(&handle, key.clone(), Box::new(number)));
             drop(MAP.update(&handle, &key, |old| old.clone()).unwrap_or(None));
             MAP.remove(&handle.enter(), &key);
@@ -302,8 +302,8 @@ schemes! {
 
     an_empty_queue_without_blocks_replaces_nothing {
         static NODES: Pool<Node<u32>, 2> = Pool::new();
-        static STACK: Stack<u32, 2, D, InPool> = Stack::in_pool(&NODES);
-        static QUEUE: Queue<u32, 2, D, InPool> = Queue::in_pool(&NODES);
+        static STACK: Stack<u32, 2, D, SharedPool> = Stack::in_pool(&NODES);
+        static QUEUE: Queue<u32, 2, D, SharedPool> = Queue::in_pool(&NODES);
         let handle = D::register().unwrap();
         STACK.push(&handle, 1).unwrap();
         STACK.push(&handle, 2).unwrap();

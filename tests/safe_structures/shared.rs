@@ -7,7 +7,9 @@ use std::{
 
 use hyaline::{
     Collector, Config, Pool, Robust, domain,
-    safe::{Domain, Handle, InPool, Map, MapNode, Node, PerCpu, Queue, RcuCell, Refused, Stack},
+    safe::{
+        Domain, Handle, Map, MapNode, Node, PerCpu, Queue, RcuCell, Refused, SharedPool, Stack,
+    },
 };
 
 use super::{Counted, VALUES, assert_complete, leak, send};
@@ -17,9 +19,9 @@ schemes! {
     each_gives_the_value_back_if_another_has_all_blocks {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         static NODES: Pool<Node<Counted>, 3> = Pool::new();
-        static FIRST: Stack<Counted, 3, D, InPool> = Stack::in_pool(&NODES);
-        static SECOND: Stack<Counted, 3, D, InPool> = Stack::in_pool(&NODES);
-        static QUEUE: Queue<Counted, 3, D, InPool> = Queue::in_pool(&NODES);
+        static FIRST: Stack<Counted, 3, D, SharedPool> = Stack::in_pool(&NODES);
+        static SECOND: Stack<Counted, 3, D, SharedPool> = Stack::in_pool(&NODES);
+        static QUEUE: Queue<Counted, 3, D, SharedPool> = Queue::in_pool(&NODES);
         let handle = D::register().unwrap();
         for number in 0..3 {
             FIRST.push(&handle, Counted(number, &DROPS)).unwrap();
@@ -53,7 +55,7 @@ schemes! {
         // Neighbours in one bucket, changed at the same time: the link that a
         // node is to be unlinked from may be marked itself.
         static NODES: Pool<MapNode<u32, u32>, 7> = Pool::new();
-        static MAP: Map<u32, u32, 1, 7, D, InPool> = Map::in_pool(&NODES);
+        static MAP: Map<u32, u32, 1, 7, D, SharedPool> = Map::in_pool(&NODES);
         const ROUNDS: usize = if cfg!(miri) { 20 } else { 3_000 };
         let steps = AtomicUsize::new(0);
         let meet = |step: usize| {
@@ -90,7 +92,7 @@ schemes! {
                 if round % 2 == 0 {
                     assert!(MAP.remove(&handle.enter(), &2).is_some());
                 } else {
-                    MAP.set(&handle, 2, 1).unwrap();
+                    MAP.upsert(&handle, 2, 1).unwrap();
                 }
                 meet(4 * round + 2);
                 meet(4 * round + 3);
@@ -108,8 +110,8 @@ schemes! {
 
     an_open_guard_holds_blocks_back_from_all {
         static NODES: Pool<Node<u32>, 2> = Pool::new();
-        static STACK: Stack<u32, 2, D, InPool> = Stack::in_pool(&NODES);
-        static QUEUE: Queue<u32, 2, D, InPool> = Queue::in_pool(&NODES);
+        static STACK: Stack<u32, 2, D, SharedPool> = Stack::in_pool(&NODES);
+        static QUEUE: Queue<u32, 2, D, SharedPool> = Queue::in_pool(&NODES);
         let handle = D::register().unwrap();
         STACK.push(&handle, 1).unwrap();
         STACK.push(&handle, 2).unwrap();
@@ -124,10 +126,10 @@ schemes! {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         static NODES: Pool<Node<Counted>, 6> = Pool::new();
         static ENTRIES: Pool<MapNode<u32, Counted>, 2> = Pool::new();
-        let (stack, free_stack) = leak(Stack::<Counted, 6, D, InPool>::in_pool(&NODES));
-        let (queue, free_queue) = leak(Queue::<Counted, 6, D, InPool>::in_pool(&NODES));
-        let (fresh, free_fresh) = leak(Queue::<Counted, 6, D, InPool>::in_pool(&NODES));
-        let (map, free_map) = leak(Map::<u32, Counted, 1, 2, D, InPool>::in_pool(&ENTRIES));
+        let (stack, free_stack) = leak(Stack::<Counted, 6, D, SharedPool>::in_pool(&NODES));
+        let (queue, free_queue) = leak(Queue::<Counted, 6, D, SharedPool>::in_pool(&NODES));
+        let (fresh, free_fresh) = leak(Queue::<Counted, 6, D, SharedPool>::in_pool(&NODES));
+        let (map, free_map) = leak(Map::<u32, Counted, 1, 2, D, SharedPool>::in_pool(&ENTRIES));
         let handle = D::register().unwrap();
         for key in 0..2 {
             stack.push(&handle, Counted(0, &DROPS)).unwrap();
@@ -152,8 +154,8 @@ schemes! {
 
     maps_of_one_pool_keep_their_keys_apart {
         static NODES: Pool<MapNode<u32, String>, 4> = Pool::new();
-        static ONE: Map<u32, String, 2, 4, D, InPool> = Map::in_pool(&NODES);
-        static OTHER: Map<u32, String, 1, 4, D, InPool> = Map::in_pool(&NODES);
+        static ONE: Map<u32, String, 2, 4, D, SharedPool> = Map::in_pool(&NODES);
+        static OTHER: Map<u32, String, 1, 4, D, SharedPool> = Map::in_pool(&NODES);
         let handle = D::register().unwrap();
         for key in 0..2 {
             ONE.insert(&handle, key, format!("one {key}")).unwrap();
@@ -173,8 +175,8 @@ schemes! {
     structures_of_two_domains_share_a_pool {
         domain!(Other: Collector<2, Robust> = Collector::with_config(Config::new().batch::<1>()));
         static NODES: Pool<Node<Box<usize>>, 64> = Pool::new();
-        static HERE: Stack<Box<usize>, 64, D, InPool> = Stack::in_pool(&NODES);
-        static THERE: Queue<Box<usize>, 64, Other, InPool> = Queue::in_pool(&NODES);
+        static HERE: Stack<Box<usize>, 64, D, SharedPool> = Stack::in_pool(&NODES);
+        static THERE: Queue<Box<usize>, 64, Other, SharedPool> = Queue::in_pool(&NODES);
         let total: usize = thread::scope(|scope| {
             let busy = [(), ()].map(|()| scope.spawn(|| {
                 let (here, there) = (D::register().unwrap(), Other::register().unwrap());
@@ -207,8 +209,8 @@ schemes! {
 
     threads_send_through_a_stack_and_a_queue_of_one_pool {
         static NODES: Pool<Node<usize>, 256> = Pool::new();
-        static STACK: Stack<usize, 256, D, InPool> = Stack::in_pool(&NODES);
-        static QUEUE: Queue<usize, 256, D, InPool> = Queue::in_pool(&NODES);
+        static STACK: Stack<usize, 256, D, SharedPool> = Stack::in_pool(&NODES);
+        static QUEUE: Queue<usize, 256, D, SharedPool> = Queue::in_pool(&NODES);
         let seen = send::<D>(
             |handle, value| STACK.push(handle, value).is_ok(),
             // A value is moved into the queue before it is received, unless the
@@ -230,8 +232,8 @@ schemes! {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         static CELL: RcuCell<Counted, 2, D> = RcuCell::new(Counted(0, &DROPS));
         static NODES: Pool<Node<usize>, 4> = Pool::new();
-        static STACK: Stack<usize, 4, D, InPool> = Stack::in_pool(&NODES);
-        static QUEUE: Queue<usize, 4, D, InPool> = Queue::in_pool(&NODES);
+        static STACK: Stack<usize, 4, D, SharedPool> = Stack::in_pool(&NODES);
+        static QUEUE: Queue<usize, 4, D, SharedPool> = Queue::in_pool(&NODES);
         static MAP: Map<u32, Counted, 1, 3, D> = Map::new();
         let cpu: &PerCpu<D> = &D::register_per_cpu().unwrap();
         let idle = D::register().unwrap();
@@ -248,7 +250,7 @@ schemes! {
                 CELL.update(interrupt, |old| Counted(old.0 + 1, &DROPS)).unwrap();
                 STACK.push(interrupt, round).unwrap();
                 QUEUE.push(interrupt, STACK.pop(interrupt).unwrap()).unwrap();
-                MAP.set(interrupt, 1, Counted(round, &DROPS)).unwrap();
+                MAP.upsert(interrupt, 1, Counted(round, &DROPS)).unwrap();
                 assert!(MAP.remove(&interrupt.enter(), &1).is_some());
             }
             assert_eq!((seen.0, CELL.read(&guard).0), (round - 1, round));

@@ -189,7 +189,7 @@ impl<D: Domain> super::World for World<D> {
                 let _ = w.queue.push(&w.high, w.value());
                 drop(w.stack.pop(&w.high));
                 let _ = w.stack.push(&w.high, w.value());
-                let _ = w.map.set(&w.high, 1, w.value());
+                let _ = w.map.upsert(&w.high, 1, w.value());
             }
         }
     }
@@ -350,7 +350,7 @@ fn inserts<D: Domain>(w: &World<D>) {
 
 fn sets<D: Domain>(w: &World<D>) {
     let w = w.leaked();
-    let _ = w.map.set(w.cpu(), 1, w.value());
+    let _ = w.map.upsert(w.cpu(), 1, w.value());
 }
 
 fn removes<D: Domain>(w: &World<D>) {
@@ -436,7 +436,7 @@ fn high_stack<D: Domain>(w: &World<D>) {
 fn high_map<D: Domain>(w: &World<D>) {
     let w = w.leaked();
     remove(w, &w.high);
-    let _ = w.map.set(&w.high, 0, w.value());
+    let _ = w.map.upsert(&w.high, 0, w.value());
     w.high.collect();
     let _ = w.map.insert(&w.high, 1, w.value());
 }

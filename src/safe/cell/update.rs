@@ -3,7 +3,7 @@
 use core::{mem::MaybeUninit, ptr};
 
 use super::{
-    super::{Domain, Full, Guard, Handle, Ref, Refused, Storage, node::Blank},
+    super::{Domain, Full, Guard, Handle, Ref, Refused, Storage, node::VacantBlock},
     RcuCell,
 };
 use crate::{Linked, Role, role::may_drop, sync::Ordering};
@@ -63,7 +63,7 @@ where
             }
             if may_drop::<T, R>() {
                 // SAFETY: it was filled above, and not published.
-                let (unused, value) = unsafe { Blank::<_, P>::empty(new) };
+                let (unused, value) = unsafe { VacantBlock::<_, P>::empty(new) };
                 blank = unused;
                 drop(value);
             } else {
@@ -71,7 +71,7 @@ where
                 // storage, in a static if that is a pool, and stamped by a
                 // handle of this collector.
                 unsafe { P::retire(&guard, new) };
-                let claimed = Blank::claim::<VERSIONS, D, R>(&self.versions, handle);
+                let claimed = VacantBlock::claim::<VERSIONS, D, R>(&self.versions, handle);
                 blank = claimed.ok_or(Full(()))?;
             }
         }
@@ -120,7 +120,7 @@ where
             match self.exchange(&guard, seen, new) {
                 Ok(()) => return Ok(()),
                 // SAFETY: it was filled above, and not published.
-                Err(_) => unsafe { Blank::<_, P>::empty(new) }.1,
+                Err(_) => unsafe { VacantBlock::<_, P>::empty(new) }.1,
             }
         } else {
             new

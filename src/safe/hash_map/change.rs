@@ -6,9 +6,9 @@ use super::{
     super::{
         Domain, Guard, Heap,
         domain::SchemeOf,
-        list::{self, Done, Found, Place, Under},
+        list::{self, Done, Found, Place, PutMode},
     },
-    node::{Entry, Head, Own},
+    node::{Entry, Head, OwnedNode},
     table::Table,
 };
 use crate::{Role, Scheme};
@@ -23,7 +23,7 @@ pub(super) struct Put<K, V> {
 
 /// An entry that was not put, and the value that is there instead.
 pub(super) struct NotPut<'g, K, V> {
-    pub(super) new: Own<K, V>,
+    pub(super) new: OwnedNode<K, V>,
     pub(super) found: Option<&'g V>,
 }
 
@@ -112,8 +112,8 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         &'g self,
         guard: &'g Guard<'_, D, R>,
         order: usize,
-        mut new: Own<K, V>,
-        under: &Under<V>,
+        mut new: OwnedNode<K, V>,
+        mode: &PutMode<V>,
     ) -> Result<Put<K, V>, NotPut<'g, K, V>>
     where
         K: Hash + Eq,
@@ -122,7 +122,7 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         loop {
             let at = Self::seek(start, guard, order, &new.entry().key);
             let found = at.entry.map(|old| &old.value);
-            if !under.allows(found) {
+            if !mode.allows(found) {
                 return Err(NotPut { new, found });
             }
             new.entry_mut().turn = at.entry.map_or(at.turn, |old| old.turn);
@@ -138,7 +138,7 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
             match (done, at.entry) {
                 (Done::Nothing, _) => {
                     // SAFETY: the list does not have it.
-                    new = unsafe { Own::from_head(head) };
+                    new = unsafe { OwnedNode::from_head(head) };
                     continue;
                 }
                 (Done::All, None) => self.inserted(),
@@ -147,7 +147,7 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
                 _ => {}
             }
             // SAFETY: protected: it was stamped before the walk loaded a link.
-            let entry = unsafe { Own::entry_of(head) };
+            let entry = unsafe { OwnedNode::entry_of(head) };
             let replaced = at.entry.is_some();
             return Ok(Put { replaced, entry });
         }

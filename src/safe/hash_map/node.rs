@@ -89,7 +89,7 @@ impl<K: Send + 'static, V: Send + 'static> Chained for Head<K, V> {
     }
 
     #[inline]
-    unsafe fn touch(node: Ptr<Self>) {
+    unsafe fn loom_access(node: Ptr<Self>) {
         // SAFETY: protected (# Safety); one without a key is never reclaimed.
         unsafe {
             if cfg!(hyaline_loom) && !is_start(node) {
@@ -126,7 +126,7 @@ impl<'g, K: Send + 'static, V: Send + 'static> Seen<'g, Head<K, V>> {
 }
 
 /// Memory for a node. Dropped, it is freed. Claimed before key and value go
-/// anywhere, and before a section is opened, see [`Blank`](super::super::node::Blank).
+/// anywhere, and before a section is opened, see [`VacantBlock`](super::super::node::VacantBlock).
 pub(super) struct Room<K, V>(Box<MaybeUninit<Node<K, V>>>);
 
 impl<K, V> Room<K, V> {
@@ -142,22 +142,22 @@ impl<K, V> Room<K, V> {
         Some(Self(node))
     }
 
-    pub(super) fn fill(self, order: usize, key: K, value: V) -> Own<K, V> {
+    pub(super) fn fill(self, order: usize, key: K, value: V) -> OwnedNode<K, V> {
         let node = Box::into_raw(self.0).cast::<Node<K, V>>();
         let turn = 0;
         // SAFETY: the memory is ours, and has a header.
         unsafe {
             (&raw mut (*node).head).write(Head::new(order));
             (&raw mut (*node).entry).write(Entry { turn, key, value });
-            Own(Box::from_raw(node))
+            OwnedNode(Box::from_raw(node))
         }
     }
 }
 
 /// A node that is not published.
-pub(super) struct Own<K, V>(Box<Node<K, V>>);
+pub(super) struct OwnedNode<K, V>(Box<Node<K, V>>);
 
-impl<K, V> Own<K, V> {
+impl<K, V> OwnedNode<K, V> {
     pub(super) fn entry(&self) -> &Entry<K, V> {
         &self.0.entry
     }

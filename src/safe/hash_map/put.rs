@@ -7,7 +7,7 @@ use core::{
 };
 
 use super::{
-    super::{Domain, Full, Handle, Ref, Refused, list::Under},
+    super::{Domain, Full, Handle, Ref, Refused, list::PutMode},
     HashMap,
     change::NotPut,
     node::Room,
@@ -44,7 +44,7 @@ where
         key: K,
         value: V,
     ) -> Result<(), Refused<(K, V)>> {
-        self.put(handle, key, value, &Under::New).map(drop)
+        self.put(handle, key, value, &PutMode::Insert).map(drop)
     }
 
     /// Puts a value under a key that is there.
@@ -69,7 +69,7 @@ where
         key: K,
         value: V,
     ) -> Result<(), Refused<(K, V)>> {
-        self.put(handle, key, value, &Under::Old).map(drop)
+        self.put(handle, key, value, &PutMode::Replace).map(drop)
     }
 
     /// Puts a value under a key, whether it is there or not. Returns whether it
@@ -85,17 +85,17 @@ where
     /// # domain!(App: Collector<4> = Collector::new());
     /// # let handle = App::register()?;
     /// let map = HashMap::<u32, &str, _, App>::with_hasher(RandomState::new());
-    /// assert_eq!(map.set(&handle, 1, "one"), Ok(false));
-    /// assert_eq!(map.set(&handle, 1, "uno"), Ok(true));
+    /// assert_eq!(map.upsert(&handle, 1, "one"), Ok(false));
+    /// assert_eq!(map.upsert(&handle, 1, "uno"), Ok(true));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn set<R: Role>(
+    pub fn upsert<R: Role>(
         &self,
         handle: &Handle<D, R>,
         key: K,
         value: V,
     ) -> Result<bool, Refused<(K, V)>> {
-        self.put(handle, key, value, &Under::Any)
+        self.put(handle, key, value, &PutMode::Upsert)
     }
 
     /// Puts a value under a key whose value is `current`: the same one, not an
@@ -127,7 +127,8 @@ where
         current: &V,
         new: V,
     ) -> Result<(), Refused<(K, V)>> {
-        self.put(handle, key, new, &Under::This(current)).map(drop)
+        self.put(handle, key, new, &PutMode::Exchange(current))
+            .map(drop)
     }
 
     fn put<R: Role>(
@@ -135,7 +136,7 @@ where
         handle: &Handle<D, R>,
         key: K,
         value: V,
-        under: &Under<V>,
+        mode: &PutMode<V>,
     ) -> Result<bool, Refused<(K, V)>> {
         // Before key and value go anywhere, as the flush may panic.
         let Some(room) = Room::claim(handle) else {
@@ -144,7 +145,7 @@ where
         let order = self.order(&key);
         let new = room.fill(order, key, value);
         let guard = handle.enter();
-        let put = self.table.put(&guard, order, new, under);
+        let put = self.table.put(&guard, order, new, mode);
         let put = put.map(|put| put.replaced).map_err(|unput| unput.new);
         // Before key and value are on their way out: if a reclaimer panics
         // here, they are dropped and not leaked.
@@ -245,7 +246,7 @@ where
         };
         let new = room.fill(order, key, make(seed));
         let guard = handle.enter();
-        let value = match self.table.put(&guard, order, new, &Under::New) {
+        let value = match self.table.put(&guard, order, new, &PutMode::Insert) {
             // SAFETY: it is protected.
             Ok(own) => unsafe { &raw const (*own.entry).value },
             Err(NotPut { new, found }) => {
@@ -311,8 +312,8 @@ where
                 return Ok(None);
             };
             let new = room.fill(order, old.key.clone(), make(&old.value));
-            let under = Under::This(&raw const old.value);
-            let new = match self.table.put(&guard, order, new, &under) {
+            let mode = PutMode::Exchange(&raw const old.value);
+            let new = match self.table.put(&guard, order, new, &mode) {
                 Ok(own) => {
                     // Before the guard is on its way out, as above.
                     drop(make);

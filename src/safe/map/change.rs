@@ -5,18 +5,18 @@ use core::{borrow::Borrow, mem, ptr};
 use super::{
     super::{
         Domain, Guard, Handle, Origin, Owned, Storage,
-        list::{Done, Ptr, Under},
-        node::Blank,
+        list::{Done, Ptr, PutMode},
+        node::VacantBlock,
     },
     list::{Entry, List, MapNode, Node},
 };
 use crate::{Linked, Role, sync::AtomicPtr};
 
 /// Claimed memory without an entry. Dropped, it goes back. Claimed before a
-/// section is opened, see [`Blank`].
+/// section is opened, see [`VacantBlock`].
 pub(super) struct Room<'p, K, V, P: Origin> {
     object: Ptr<Node<K, V>>,
-    blank: Blank<'p, MapNode<K, V>, P>,
+    blank: VacantBlock<'p, MapNode<K, V>, P>,
 }
 
 impl<'p, K, V, P: Origin> Room<'p, K, V, P> {
@@ -27,7 +27,7 @@ impl<'p, K, V, P: Origin> Room<'p, K, V, P> {
     where
         P: Storage<MapNode<K, V>, CAP>,
     {
-        let blank = Blank::with::<CAP, D, R>(nodes, handle, MapNode::EMPTY)?;
+        let blank = VacantBlock::with::<CAP, D, R>(nodes, handle, MapNode::EMPTY)?;
         Some(Self::of(blank))
     }
 
@@ -41,11 +41,11 @@ impl<'p, K, V, P: Origin> Room<'p, K, V, P> {
         P: Storage<MapNode<K, V>, CAP>,
     {
         let empty = || MapNode::EMPTY;
-        let (blank, guard) = Blank::in_section::<CAP, D, R, G>(nodes, handle, empty, enter)?;
+        let (blank, guard) = VacantBlock::in_section::<CAP, D, R, G>(nodes, handle, empty, enter)?;
         Some((Self::of(blank), guard))
     }
 
-    fn of(blank: Blank<'p, MapNode<K, V>, P>) -> Self {
+    fn of(blank: VacantBlock<'p, MapNode<K, V>, P>) -> Self {
         let object = blank.object().cast();
         Self { object, blank }
     }
@@ -70,7 +70,7 @@ impl<'p, K, V, P: Origin> Room<'p, K, V, P> {
         // and the memory has none from here on. A pool is a static's.
         unsafe {
             let entry = (&raw const (*object).value).read();
-            let blank = Blank::of(object.cast::<Linked<MapNode<K, V>>>());
+            let blank = VacantBlock::of(object.cast::<Linked<MapNode<K, V>>>());
             (Self { object, blank }, entry)
         }
     }
@@ -89,7 +89,7 @@ impl<K: Send + 'static, V: Send + 'static, P: Origin> List<K, V, P> {
         &'static self,
         guard: &'g Guard<'_, D, R>,
         mut new: Owned<Entry<K, V>, D, P>,
-        under: &Under<V>,
+        mode: &PutMode<V>,
     ) -> Result<bool, NotPut<'g, K, V, D, P>>
     where
         K: Ord,
@@ -100,7 +100,7 @@ impl<K: Send + 'static, V: Send + 'static, P: Origin> List<K, V, P> {
                 .node()
                 .and_then(|node| node.entry().with_key(&new.key));
             let value = old.map(|old| &old.value);
-            if !under.allows(value) {
+            if !mode.allows(value) {
                 return Err(NotPut { new, found: value });
             }
             // Not ours if a reclaimer panics, which runs when it is linked.

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{
-    super::{Domain, Guard, Origin, Own},
+    super::{Domain, Guard, Origin, OwnPool},
     list::List,
 };
 use crate::{Eager, Role};
@@ -31,7 +31,7 @@ use crate::{Eager, Role};
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Iter<'g, K: 'static, V: 'static, D: Domain, R: Role = Eager, P: Origin = Own> {
+pub struct Iter<'g, K: 'static, V: 'static, D: Domain, R: Role = Eager, P: Origin = OwnPool> {
     /// The buckets that are left; the first is being walked.
     buckets: &'static [List<K, V, P>],
     guard: &'g Guard<'g, D, R>,

@@ -7,7 +7,7 @@ use super::super::{
     Domain, Guard, Origin, Storage,
     domain::SchemeOf,
     list::{self, Chained, Found, Place, Ptr, Seen, unmarked},
-    node::touch,
+    node::loom_access,
 };
 use crate::{
     Linked, Role, Scheme,
@@ -37,9 +37,9 @@ impl<K: Send + 'static, V: Send + 'static> Chained for Node<K, V> {
     }
 
     #[inline]
-    unsafe fn touch(node: Ptr<Self>) {
+    unsafe fn loom_access(node: Ptr<Self>) {
         // SAFETY: "it is protected" (# Safety).
-        unsafe { touch(node) };
+        unsafe { loom_access(node) };
     }
 
     #[inline]
@@ -195,7 +195,7 @@ impl<K, V, P> List<K, V, P> {
         if here.is_null() {
             return None;
         }
-        let here = P::reach(nodes, here.cast()).cast::<Node<K, V>>();
+        let here = P::rederive(nodes, here.cast()).cast::<Node<K, V>>();
         // SAFETY: linked nodes are valid, also marked ones, which are not
         // retired before they are unlinked. The node leaves the list, so it is
         // taken once.
@@ -203,7 +203,7 @@ impl<K, V, P> List<K, V, P> {
             let next = unmarked((*here).value.next.load(Ordering::Relaxed));
             self.head.store(next, Ordering::Relaxed);
             let node = ptr::read(&raw const (*here).value);
-            P::leave(here.cast());
+            P::give_back(here.cast());
             Some(node)
         }
     }

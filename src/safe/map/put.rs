@@ -3,7 +3,7 @@
 use core::{borrow::Borrow, hash::Hash, ptr};
 
 use super::{
-    super::{Domain, Full, Guard, Handle, Origin, Owned, Ref, Refused, Storage, list::Under},
+    super::{Domain, Full, Guard, Handle, Origin, Owned, Ref, Refused, Storage, list::PutMode},
     Map, MapNode,
     change::{NotPut, Room},
     list::Entry,
@@ -39,7 +39,7 @@ where
         key: K,
         value: V,
     ) -> Result<(), Refused<(K, V)>> {
-        self.put(handle, key, value, &Under::New).map(drop)
+        self.put(handle, key, value, &PutMode::Insert).map(drop)
     }
 
     /// Puts a value under a key that is there.
@@ -63,7 +63,7 @@ where
         key: K,
         value: V,
     ) -> Result<(), Refused<(K, V)>> {
-        self.put(handle, key, value, &Under::Old).map(drop)
+        self.put(handle, key, value, &PutMode::Replace).map(drop)
     }
 
     /// Puts a value under a key, whether it is there or not. Returns whether it
@@ -78,17 +78,17 @@ where
     /// # domain!(App: Collector<4> = Collector::new());
     /// static MAP: Map<u32, &str, 4, 8, App> = Map::new();
     /// let handle = App::register()?;
-    /// assert_eq!(MAP.set(&handle, 1, "one"), Ok(false));
-    /// assert_eq!(MAP.set(&handle, 1, "uno"), Ok(true));
+    /// assert_eq!(MAP.upsert(&handle, 1, "one"), Ok(false));
+    /// assert_eq!(MAP.upsert(&handle, 1, "uno"), Ok(true));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn set<R: Role>(
+    pub fn upsert<R: Role>(
         &'static self,
         handle: &Handle<D, R>,
         key: K,
         value: V,
     ) -> Result<bool, Refused<(K, V)>> {
-        self.put(handle, key, value, &Under::Any)
+        self.put(handle, key, value, &PutMode::Upsert)
     }
 
     /// Puts a value under a key whose value is `current`: the same one, not an
@@ -120,7 +120,8 @@ where
         current: &V,
         new: V,
     ) -> Result<(), Refused<(K, V)>> {
-        self.put(handle, key, new, &Under::This(current)).map(drop)
+        self.put(handle, key, new, &PutMode::Exchange(current))
+            .map(drop)
     }
 
     fn put<R: Role>(
@@ -128,9 +129,9 @@ where
         handle: &Handle<D, R>,
         key: K,
         value: V,
-        under: &Under<V>,
+        mode: &PutMode<V>,
     ) -> Result<bool, Refused<(K, V)>> {
-        // Before key and value go anywhere: see `node::Blank`.
+        // Before key and value go anywhere: see `node::VacantBlock`.
         let claimed =
             Room::<_, _, P>::claim_in_section::<CAP, D, R, _>(&self.nodes, handle, || {
                 handle.enter()
@@ -140,7 +141,7 @@ where
         };
         let new = room.fill(key, value);
         let bucket = self.bucket(&new.key);
-        let put = bucket.put(&guard, new, under).map_err(|unput| unput.new);
+        let put = bucket.put(&guard, new, mode).map_err(|unput| unput.new);
         // Before key and value are on their way out: if a reclaimer panics
         // here, they are dropped and not leaked.
         drop(guard);
@@ -242,7 +243,7 @@ where
         let new = room.fill(key, make(seed));
         let guard = handle.enter();
         let own = &raw const new.value;
-        let value = match bucket.put(&guard, new, &Under::New) {
+        let value = match bucket.put(&guard, new, &PutMode::Insert) {
             Ok(_) => own,
             Err(NotPut { new, found }) => {
                 let Some(found) = found else {
@@ -311,7 +312,7 @@ where
             let key = old.key.clone();
             let new = room.fill(key, make(&old.value));
             let value = &raw const new.value;
-            let new = match bucket.put(&guard, new, &Under::This(&raw const old.value)) {
+            let new = match bucket.put(&guard, new, &PutMode::Exchange(&raw const old.value)) {
                 Ok(_) => {
                     // Before the guard is on its way out, as above.
                     drop(make);

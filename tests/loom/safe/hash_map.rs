@@ -130,7 +130,7 @@ schemes! {
             drop(guard);
             two
         });
-        assert_eq!(shared.set(&one, 2, Tracked::new(2, &life)).ok(), Some(false));
+        assert_eq!(shared.upsert(&one, 2, Tracked::new(2, &life)).ok(), Some(false));
         for key in 1..=2 {
             assert!(shared.remove(&one.enter(), &key).is_some());
             // Not in one batch with the other: the old holds back the new.

@@ -7,7 +7,7 @@
 //!
 //! The long models have a lower preemption bound: what the failure needs.
 
-use hyaline::safe::{Guard, InPool, Node};
+use hyaline::safe::{Guard, Node, SharedPool};
 
 use super::*;
 
@@ -43,8 +43,8 @@ schemes! {
     reuse_from_stack_to_stack<2, 1> {
         let life = Arc::new(());
         let pool = Leaked::new(Pool::<Node<_>, 2>::new());
-        let here = Leaked::new(Stack::<_, 2, D, InPool>::in_pool(pool.0));
-        let there = Leaked::new(Stack::<_, 2, D, InPool>::in_pool(pool.0));
+        let here = Leaked::new(Stack::<_, 2, D, SharedPool>::in_pool(pool.0));
+        let there = Leaked::new(Stack::<_, 2, D, SharedPool>::in_pool(pool.0));
         let (first, other) = (here.0, there.0);
         let (one, two) = (D::register().unwrap(), D::register().unwrap());
         for n in 1..=2 {
@@ -80,8 +80,8 @@ schemes! {
     reuse_from_queue_to_stack<2, 1> {
         let life = Arc::new(());
         let pool = Leaked::new(Pool::<Node<_>, 2>::new());
-        let here = Leaked::new(Queue::<_, 2, D, InPool>::in_pool(pool.0));
-        let there = Leaked::new(Stack::<_, 2, D, InPool>::in_pool(pool.0));
+        let here = Leaked::new(Queue::<_, 2, D, SharedPool>::in_pool(pool.0));
+        let there = Leaked::new(Stack::<_, 2, D, SharedPool>::in_pool(pool.0));
         let (queue, stack) = (here.0, there.0);
         let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(queue.push(&one, Tracked::new(1, &life)).is_ok());

@@ -44,7 +44,7 @@ pub use error::PoolExhausted;
 use crate::{
     Handle, Link, Linked, Role, Scheme,
     raw::{Local, magazine::Magazine},
-    sync::{Init, const_fn},
+    sync::{const_fn, init_array},
 };
 
 /// Static storage for `K` objects of type [`Linked<T>`].
@@ -99,10 +99,7 @@ impl<T, const K: usize> Pool<T, K> {
         pub const fn new() -> Self {
             const { Self::CHECK }
             Self {
-                #[cfg(not(hyaline_loom))]
-                blocks: [const { <Block<T> as Init>::INIT }; K],
-                #[cfg(hyaline_loom)]
-                blocks: core::array::from_fn(|_| <Block<T> as Init>::init()),
+                blocks: init_array!(Block<T>; K),
             }
         }
     }

@@ -137,7 +137,7 @@ use stack::Stack;
 
 use crate::{
     config::Settings,
-    sync::{AtomicUsize, Init, Ordering, const_fn, init},
+    sync::{AtomicUsize, Ordering, const_fn, init, init_array},
 };
 
 /// The state that all slots share, and the slots. `T` is `[Slot<S>; N]` in a
@@ -164,10 +164,7 @@ impl<S: Scheme, const N: usize> Global<S, [Slot<S>; N]> {
                 left_over: init!(Stack),
                 settings,
                 totals: init!(stats::Totals),
-                #[cfg(not(hyaline_loom))]
-                slots: [const { <Slot<S> as Init>::INIT }; N],
-                #[cfg(hyaline_loom)]
-                slots: core::array::from_fn(|_| <Slot<S> as Init>::init()),
+                slots: init_array!(Slot<S>; N),
             }
         }
     }

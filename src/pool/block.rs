@@ -10,9 +10,9 @@ use crate::{
     Link, Linked,
     raw::{
         magazine::Magazine,
-        tree::{self, Half, Tree},
+        tree::{self, Tree},
     },
-    sync::{AtomicHalf, Cell, Init, const_fn},
+    sync::{AtomicHalf, Cell, Half, const_fn, impl_init},
 };
 
 /// A place for one object. The object comes first, so that a pointer to it is
@@ -27,15 +27,7 @@ pub(super) struct Block<T> {
     node: AtomicHalf,
 }
 
-impl<T> Init for Block<T> {
-    #[cfg(not(hyaline_loom))]
-    #[allow(clippy::declare_interior_mutable_const)] // copied, never borrowed
-    const INIT: Self = block();
-    #[cfg(hyaline_loom)]
-    fn init() -> Self {
-        block()
-    }
-}
+impl_init!(Block<T> = block(); T);
 
 const_fn! {
     const fn block<T>() -> Block<T> {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Link,
     padding::Line,
-    sync::{Cell, Init, LoadStoreBool, Ordering, init, step},
+    sync::{Cell, LoadStoreBool, Ordering, impl_init, init, step},
 };
 
 /// The state of one task, CPU or interrupt. It is stored here, not in the handle,
@@ -111,15 +111,7 @@ impl<S: Scheme> Slot<S> {
     }
 }
 
-impl<S: Scheme> Init for Slot<S> {
-    #[cfg(not(hyaline_loom))]
-    #[allow(clippy::declare_interior_mutable_const)] // copied, never borrowed
-    const INIT: Self = slot();
-    #[cfg(hyaline_loom)]
-    fn init() -> Self {
-        slot()
-    }
-}
+impl_init!(Slot<S> = slot(); S: Scheme);
 
 crate::sync::const_fn! {
     const fn slot<S: Scheme>() -> Slot<S> {

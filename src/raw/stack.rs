@@ -8,7 +8,7 @@ use core::ptr;
 use super::chain::Chain;
 use crate::{
     Link,
-    sync::{AtomicPtr, Ordering, impl_init, step},
+    sync::{AtomicPtr, Ordering, head_hint, impl_init, step},
 };
 
 /// Objects, the last one pushed first.
@@ -21,21 +21,7 @@ impl Stack {
     #[inline(always)]
     pub(super) fn head(&self) -> usize {
         step();
-        // Relaxed: a hint; `take` synchronises. Models read the latest value
-        // here: an older one is only a delay, and they would try all of them.
-        #[cfg(hyaline_loom)]
-        return match (self.0).compare_exchange(
-            ptr::null_mut(),
-            ptr::null_mut(),
-            // Relaxed, both: a hint, as above.
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        ) {
-            Ok(head) | Err(head) => head.addr(),
-        };
-        // Relaxed: a hint, as above.
-        #[cfg(not(hyaline_loom))]
-        self.0.load(Ordering::Relaxed).addr()
+        head_hint(&self.0)
     }
 
     /// Whether the stack seems empty. A hint.

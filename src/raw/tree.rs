@@ -41,13 +41,7 @@
 
 use core::ptr::NonNull;
 
-use crate::sync::{AtomicHalf, Ordering};
-
-/// Half a word, for which each target has atomics.
-#[cfg(target_pointer_width = "64")]
-pub(crate) type Half = u32;
-#[cfg(not(target_pointer_width = "64"))]
-pub(crate) type Half = u16;
+use crate::sync::{AtomicHalf, Half, Ordering};
 
 /// The most blocks that half a word can number.
 pub(crate) const MOST: usize = Half::MAX as usize;
@@ -93,33 +87,6 @@ impl Tree {
     unsafe fn node(&self, block: usize) -> &AtomicHalf {
         // SAFETY: "there is such a block" (# Safety), and the contract of `new`.
         unsafe { self.first.byte_add(block * self.stride).as_ref() }
-    }
-
-    /// Whether both are at the same place, with the same blocks.
-    #[inline]
-    #[cfg(target_pointer_width = "64")]
-    pub(crate) fn is(self, other: Self) -> bool {
-        self.first == other.first && self.stride == other.stride
-    }
-
-    /// The first node, for [`with_first`](Self::with_first).
-    #[inline]
-    #[cfg(target_pointer_width = "64")]
-    pub(crate) fn first(self) -> *mut AtomicHalf {
-        self.first.as_ptr()
-    }
-
-    /// The tree of the same layout with that node.
-    ///
-    /// # Safety
-    ///
-    /// As for [`new`](Self::new); `first` is not null.
-    #[inline]
-    #[cfg(target_pointer_width = "64")]
-    pub(crate) unsafe fn with_first(self, first: *mut AtomicHalf) -> Self {
-        // SAFETY: "`first` is not null" (# Safety).
-        let first = unsafe { NonNull::new_unchecked(first) };
-        Self { first, ..self }
     }
 
     /// Takes a free block; `len` is the number of blocks. `hint` is one near
@@ -297,6 +264,34 @@ impl Tree {
             (!(taken | shape.absent(group)) & FULL).count_ones() as usize
         };
         (0..shape.leaves()).map(free).sum()
+    }
+}
+
+/// For magazines, whose blocks lead to their pool.
+#[cfg(target_pointer_width = "64")]
+impl Tree {
+    /// Whether both are at the same place, with the same blocks.
+    #[inline]
+    pub(crate) fn is(self, other: Self) -> bool {
+        self.first == other.first && self.stride == other.stride
+    }
+
+    /// The first node, for [`with_first`](Self::with_first).
+    #[inline]
+    pub(crate) fn first(self) -> *mut AtomicHalf {
+        self.first.as_ptr()
+    }
+
+    /// The tree of the same layout with that node.
+    ///
+    /// # Safety
+    ///
+    /// As for [`new`](Self::new); `first` is not null.
+    #[inline]
+    pub(crate) unsafe fn with_first(self, first: *mut AtomicHalf) -> Self {
+        // SAFETY: "`first` is not null" (# Safety).
+        let first = unsafe { NonNull::new_unchecked(first) };
+        Self { first, ..self }
     }
 }
 

@@ -14,7 +14,8 @@ impl<S: Scheme> Global<S> {
     ///
     /// As for `CollectorView::with_unprotected`.
     pub(crate) unsafe fn unprotected<T>(&self, f: impl FnOnce(Local<'_, S>) -> T) -> T {
-        let slot = &init!(Slot<S>);
+        let slot = init!(Slot<S>);
+        let slot = &slot;
         slot.claimed.claim(true);
         slot.magazine.start(0);
         let local = Local { global: self, slot };

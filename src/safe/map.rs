@@ -19,7 +19,7 @@ use super::Heap;
 use super::{Domain, OwnPool, SharedPool, Storage, domain::Brand, node::drop_all};
 use crate::{
     Pool,
-    sync::{Init, const_fn},
+    sync::{const_fn, init_array},
 };
 
 /// A map of at most `CAP` keys in `BUCKETS` lists, for any number of tasks and
@@ -209,10 +209,7 @@ where
         const fn empty(nodes: P::Nodes) -> Self {
             const { assert!(BUCKETS > 0, "a map has at least one bucket") };
             Self {
-                #[cfg(not(hyaline_loom))]
-                buckets: [const { <List<K, V, P> as Init>::INIT }; BUCKETS],
-                #[cfg(hyaline_loom)]
-                buckets: core::array::from_fn(|_| <List<K, V, P> as Init>::init()),
+                buckets: init_array!(List<K, V, P>; BUCKETS),
                 nodes,
                 of: PhantomData,
             }

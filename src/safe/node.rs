@@ -8,7 +8,10 @@ use core::{
 };
 
 use super::{Domain, Handle, Origin, Storage};
-use crate::{Linked, Role, sync::AtomicPtr};
+use crate::{
+    Linked, Role,
+    sync::{AtomicPtr, load_fixed},
+};
 
 /// A node of a [`Stack`](super::Stack) or a [`Queue`](super::Queue): what a
 /// pool that several of them share is made of. Nobody else can make or open
@@ -51,13 +54,7 @@ impl<T> Node<T> {
     #[inline]
     pub(super) unsafe fn fixed_next(&self) -> *mut Linked<Self> {
         // SAFETY: "acquired, and not written any more" (# Safety).
-        #[cfg(not(hyaline_loom))]
-        return unsafe { *self.next.as_ptr() };
-        // SAFETY: as above, which loom checks.
-        #[cfg(hyaline_loom)]
-        unsafe {
-            self.next.unsync_load()
-        }
+        unsafe { load_fixed(&self.next) }
     }
 
     /// Takes the value out.

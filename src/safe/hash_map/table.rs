@@ -39,7 +39,7 @@ use super::{
 use crate::{
     Role,
     padding::Line,
-    sync::{AtomicPtr, AtomicUsize, Ordering, const_fn},
+    sync::{AtomicPtr, AtomicUsize, Ordering, const_fn, init_array},
 };
 
 /// Levels at most.
@@ -82,10 +82,7 @@ impl<K, V> Table<K, V> {
             Self {
                 first: AtomicPtr::new(ptr::null_mut()),
                 level: AtomicUsize::new(0),
-                #[cfg(not(hyaline_loom))]
-                starts: [const { AtomicPtr::new(ptr::null_mut()) }; LEVELS],
-                #[cfg(hyaline_loom)]
-                starts: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+                starts: init_array!(AtomicPtr<Start<K, V>>; LEVELS),
                 keys: Keys(AtomicUsize::new(0), Line),
             }
         }
@@ -259,19 +256,16 @@ impl<K, V> Table<K, V> {
             return ptr::null_mut();
         };
         // SAFETY: not of size zero.
-        #[cfg(not(hyaline_loom))]
-        return unsafe { alloc::alloc::alloc_zeroed(layout) }.cast();
-        #[cfg(hyaline_loom)]
-        {
-            // SAFETY: not of size zero.
-            let starts = unsafe { alloc::alloc::alloc(layout) }.cast::<Start<K, V>>();
+        let starts = unsafe { alloc::alloc::alloc_zeroed(layout) }.cast::<Start<K, V>>();
+        // Loom's atomics are not zeros.
+        if cfg!(hyaline_loom) && !starts.is_null() {
             for start in 0..1 << level {
                 let (head, state) = (Head::new(0), AtomicUsize::new(ABSENT));
-                // SAFETY: the memory is ours. (Loom's atomics are not zeros.)
+                // SAFETY: the memory is ours, as many starts as this.
                 unsafe { starts.add(start).write(Start { head, state }) };
             }
-            starts
         }
+        starts
     }
 
     /// # Safety

@@ -11,7 +11,7 @@ use super::super::{
 };
 use crate::{
     Linked, Role, Scheme,
-    sync::{AtomicPtr, Init, Ordering},
+    sync::{AtomicPtr, Ordering, impl_init},
 };
 
 pub(super) struct List<K, V, P> {
@@ -93,20 +93,13 @@ impl<K, V> fmt::Debug for MapNode<K, V> {
     }
 }
 
-impl<K, V, P> Init for List<K, V, P> {
-    #[cfg(not(hyaline_loom))]
-    #[allow(clippy::declare_interior_mutable_const)] // copied, never borrowed
-    const INIT: Self = Self {
+impl_init!(
+    List<K, V, P> = List {
         head: AtomicPtr::new(ptr::null_mut()),
         of: PhantomData,
     };
-    #[cfg(hyaline_loom)]
-    fn init() -> Self {
-        let head = AtomicPtr::new(ptr::null_mut());
-        let of = PhantomData;
-        Self { head, of }
-    }
-}
+    K, V, P
+);
 
 impl<K: Send + 'static, V: Send + 'static, P: Origin> List<K, V, P> {
     /// Walks past all nodes that are `before` the goal, and unlinks marked

@@ -68,7 +68,7 @@ const LOOKS: [(&str, &str, &str, &str); 7] = [
         "a thief's look for a section",
     ),
     (
-        "src/raw/magazine.rs",
+        "src/raw/magazine/kept.rs",
         "if claimed == FREE && in_section",
         "if in_section",
         "an owner's look for a thief",

@@ -103,6 +103,7 @@ impl<T, const K: usize> Pool<T, K> {
         object: *mut Linked<T>,
     ) {
         self.assert_contains(object);
+        guard.local().cap_batch::<R>(K);
         // SAFETY: as in `retire`; the guard may use it until it is dropped.
         unsafe { guard.retire_value(object, pooled::<T>) };
     }

@@ -7,7 +7,7 @@ use super::{
     chain::{self, Chain},
     section::Seen,
 };
-use crate::{Barrier, Link, Reclaimer};
+use crate::{Barrier, Link, Reclaimer, Role};
 
 /// Slots that are skipped together if none of them is busy. Small targets have
 /// few slots and little room for code; models have few slots.
@@ -37,6 +37,23 @@ impl<S: Scheme> Local<'_, S> {
         self.slot.room.set(room);
         if room == 0 {
             self.global.publish_and_drain(self.slot);
+        }
+    }
+
+    /// Lets at most a quarter of a pool's blocks wait for a full batch; `blocks`
+    /// is their number, 0 if there is no pool.
+    ///
+    /// What waits for a batch is held by no section. But a context that
+    /// preempts this slot's next section, and finds no free block, can only
+    /// publish it, and then that section holds it.
+    #[inline(always)]
+    pub(crate) fn cap_batch<R: Role>(&self, blocks: usize) {
+        if blocks == 0 || !self.reclaims::<R>() {
+            return;
+        }
+        let most = (blocks / 4).clamp(1, u16::MAX.into()) as u16;
+        if self.slot.room.get() > most {
+            self.slot.room.set(most);
         }
     }
 

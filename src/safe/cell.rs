@@ -302,7 +302,7 @@ where
         handle: &'h Handle<D, R>,
     ) -> Option<(VacantBlock<'_, MaybeUninit<T>, P>, Guard<'h, D, R>)> {
         VacantBlock::claim_in_section::<VERSIONS, D, R, _>(&self.versions, handle, || {
-            handle.enter()
+            handle.enter_to_retire::<VERSIONS>()
         })
     }
 

@@ -306,7 +306,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
     where
         T: Send,
     {
-        let guard = handle.enter();
+        let guard = handle.enter_to_retire::<K>();
         // Acquire, and on failure below: the dummy's `next` is there.
         let mut head = guard.protect(&self.head.0, Ordering::Acquire);
         loop {

@@ -222,7 +222,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
     where
         T: Send,
     {
-        let guard = handle.enter();
+        let guard = handle.enter_to_retire::<K>();
         // Acquire, and on failure below: see `push`.
         let mut top = guard.protect(&self.top, Ordering::Acquire);
         loop {

@@ -336,6 +336,17 @@ pub const MACHINES: &[Machine] = &[
         ..SELF_TEST
     },
     Machine {
+        name: "readme-cell",
+        about: "a cell of four, updated without a pause, defaults",
+        package: "small-memory",
+        bin: "readme-cell",
+        target: "thumbv7em-none-eabihf",
+        emulator: "qemu-system-arm",
+        arguments: &["-M", "mps2-an386", "-icount", "shift=6"],
+        pass: Pass::Output("readme-cell.txt"),
+        ..SELF_TEST
+    },
+    Machine {
         name: "percpu-table",
         about: "example: a kernel table on 4 harts, the barrier is an IPI",
         package: "riscv64",

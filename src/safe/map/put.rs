@@ -134,7 +134,7 @@ where
         // Before key and value go anywhere: see `node::VacantBlock`.
         let claimed =
             Room::<_, _, P>::claim_in_section::<CAP, D, R, _>(&self.nodes, handle, || {
-                handle.enter()
+                handle.enter_to_retire::<CAP>()
             });
         let Some((room, guard)) = claimed else {
             return Err(Refused::Full((key, value)));
@@ -302,7 +302,7 @@ where
         let bucket = self.bucket(key);
         let claimed =
             Room::<_, _, P>::claim_in_section::<CAP, D, R, _>(&self.nodes, handle, || {
-                handle.enter()
+                handle.enter_to_retire::<CAP>()
             });
         let (mut room, guard) = claimed.ok_or(Full(()))?;
         loop {

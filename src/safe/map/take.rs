@@ -91,7 +91,7 @@ where
         handle: &Handle<D, R>,
         mut keep: impl FnMut(&K, &V) -> bool,
     ) {
-        let guard = handle.enter();
+        let guard = handle.enter_to_retire::<CAP>();
         for bucket in &self.buckets {
             let mut last = None;
             while let Some((key, _)) = bucket.after(&guard, last) {

@@ -44,6 +44,11 @@ mod sync {
     #[cfg(target_pointer_width = "64")]
     pub(crate) use core::sync::atomic::AtomicU32 as AtomicHalf;
     pub(crate) use core::sync::atomic::Ordering;
+
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) type Half = u32;
+    #[cfg(not(target_pointer_width = "64"))]
+    pub(crate) type Half = u16;
 }
 
 pub use kinds::*;

@@ -382,7 +382,8 @@ bool HYALINE_(poll)(const struct HYALINE_(handle) *handle, struct hyaline_token 
 int HYALINE_(call_later)(const struct HYALINE_(handle) *handle, struct hyaline_callback *callback, void (*function)(void *argument), void *argument);
 
 /* Allocates a block, with a stamped link; the bytes after the link are
-   unchanged. Null if none is free even after a flush.
+   unchanged. Null if none is free even after a flush. No object that is retired
+   from C is plain: its reclaimer is yours.
    As Pool::alloc: lock-free; irq yes, NMI CAS, masked yes; reclaimers no.
    As Pool::alloc, none is: lock-free; irq may, NMI deferred: CAS, masked may; reclaimers k, and plain objects; deferred: only plain objects. */
 void *HYALINE_(pool_alloc)(const struct HYALINE_(handle) *handle, struct hyaline_pool *pool);

@@ -15,8 +15,8 @@ use hyaline::{Link, Scheme};
 
 use crate::{
     common::{BAD_ARGUMENT, BAD_MEMORY, OK},
-    sync::AtomicHalf,
-    tree::{Half, MOST, Tree},
+    sync::{AtomicHalf, Half},
+    tree::{MOST, Tree},
     types::Handle,
 };
 
@@ -87,7 +87,9 @@ impl Pool {
     /// A block with a header; null if none is free even after a flush.
     pub(crate) fn alloc<S: Scheme>(&self, handle: &Handle<S>) -> *mut c_void {
         let mut object = self.take();
-        if object.is_null() && handle.0.flush() > 0 {
+        if object.is_null() {
+            // Whatever it reclaims: another call may have meanwhile.
+            handle.0.flush();
             object = self.take();
         }
         if !object.is_null() {

@@ -119,7 +119,7 @@ struct hyaline_slot_state {
 	struct hyaline_id owner;
 	/* Open guards: how deep the sections are nested. */
 	size_t guards;
-	/* In robust mode, eras since its last protected read; in basic mode with
+	/* In robust mode, eras since it began; in basic mode with
 	   feature stats, batches published since it began; else ~0. */
 	uint64_t age;
 	bool claimed;

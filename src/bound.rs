@@ -8,14 +8,16 @@
 //!   time. An object that is retired where no reclaimer may run (by a deferred,
 //!   per-CPU or evicted handle, or by a handle in one of its own reclaimers)
 //!   counts as in use until an eager handle has published or collected it and
-//!   left nothing over. What a handle retires in its own reclaimers is found by
+//!   left nothing over. One that is retired in
+//!   [`with_unprotected`](crate::CollectorView::with_unprotected) counts as in use
+//!   until that call has returned. What a handle retires in its own reclaimers is found by
 //!   its own later publishes and by every collect, not by the publishes of
 //!   other handles.
 //! - **Stalls.** At most `stalls` are counted at a time:
 //!   - one for each section that is open while `N * B` objects or more are
 //!     retired;
 //!   - for each later era in which such a section still loads pointers (or
-//!     retires objects that it allocated): two more, and as many as all other
+//!     protects or retires objects that it allocated): two more, and as many as all other
 //!     sections count at that time;
 //!   - one for each call that is under way while `N` objects or more are
 //!     retired by others, because it is preempted or its reclaimers take long;
@@ -34,7 +36,8 @@
 //! - **Stamped.** Each object has a birth era: from
 //!   [`Handle::link`](crate::Handle::link),
 //!   [`Handle::stamp`](crate::Handle::stamp) or a pool. One with
-//!   [`Link::new`](crate::Link::new) is held by every section that stalls.
+//!   [`Link::new`](crate::Link::new), and a [`Callback`](crate::Callback), is held
+//!   by every section that stalls.
 //!
 //! Sections that do not stall are not counted, however many there are. On one
 //! core a section stalls if it is preempted for that long, so count the tasks of
@@ -137,8 +140,8 @@ impl<B: Barrier> Config<B> {
     /// objects in use at a time. Saturates at `usize::MAX`.
     ///
     /// The [module](crate::bound) defines a stall and an object in use, and
-    /// derives the bound. Objects with a [`Link::new`](crate::Link::new),
-    /// which have no birth era, are not covered. In basic mode there is no such
+    /// derives the bound. Objects with a [`Link::new`](crate::Link::new) and
+    /// callbacks, which have no birth era, are not covered. In basic mode there is no such
     /// bound.
     ///
     /// ```
@@ -159,7 +162,8 @@ impl<B: Barrier> Config<B> {
     /// `alloc` never fails, if all objects come from it.
     ///
     /// That is the objects in use, [`most_pending`](Self::most_pending), and
-    /// the blocks in the magazines of handles (64-bit targets only).
+    /// the blocks in the magazines of handles (64-bit targets only). It is for a
+    /// pool that the handles of one collector use.
     ///
     /// ```
     /// use hyaline::Config;

@@ -95,7 +95,8 @@ impl Token {
     /// # Panics
     ///
     /// If the handle belongs to another collector, whose slots tell nothing about
-    /// the sections that were open.
+    /// the sections that were open. A collector is known by its address: do not move
+    /// one for which tokens are kept.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();

@@ -11,7 +11,8 @@ use crate::{
 
 /// An active read-side critical section of a [`Handle`](crate::Handle).
 ///
-/// Pointers that were loaded through the guard stay valid until it is dropped;
+/// Pointers that were loaded through the guard stay valid until it is dropped or
+/// [refreshed](Self::refresh);
 /// dereferencing them is `unsafe`. A guard stays on the thread that made it:
 ///
 /// ```compile_fail,E0277
@@ -237,7 +238,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     }
 
     /// Retires an object that this guard may still use: `reclaim` is not
-    /// called before this guard is dropped, nor while another section can hold
+    /// called before this guard is dropped or refreshed, nor while another section can hold
     /// the object.
     ///
     /// Costs a few stores and a push onto the slot's stack. On an eager handle,
@@ -248,7 +249,7 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// # Safety
     ///
     /// As for [`Handle::retire`](crate::Handle::retire), but this thread may
-    /// use the object until the guard is dropped.
+    /// use the object until the guard is dropped or [refreshed](Self::refresh).
     ///
     /// ```
     /// use hyaline::{Collector, Linked, reclaim};
@@ -324,8 +325,8 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     }
 
     /// A quiescent point: if another call waits for the section, ends it and
-    /// begins a new one. Costs one load otherwise. Pointers loaded before are
-    /// no longer protected.
+    /// begins a new one. Costs one load otherwise. Nothing is protected any longer
+    /// that was loaded, made or retired under the guard before.
     ///
     /// Does nothing if the handle has other guards. May run reclaimers on an
     /// eager handle, and runs none on a deferred or per-CPU one.
@@ -350,7 +351,9 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
 
     /// Whether this reader was asked to end its section, by
     /// [`Collector::request_restart`](crate::CollectorView::request_restart).
-    /// True once for each request. Any context; costs a load.
+    /// True once for each request. Any context; costs a load. On a
+    /// [`PerCpu`](crate::PerCpu) the request is for whichever context asks first, so
+    /// only the task asks, not its interrupts.
     ///
     /// A reader that finds it true drops its guard and every pointer it has
     /// loaded, enters again and starts over.

@@ -354,20 +354,23 @@ impl<S: Scheme> Handle<'_, S> {
     /// for example the drop of a guard or `flush`. `None` is no limit, the
     /// initial state.
     ///
-    /// Three calls may reclaim more. The drop of the handle has no limit.
-    /// [`collect_at_most`](Handle::collect_at_most) has its own. An allocation that finds no free block, once the limit is used up, also
-    /// reclaims objects that run no code of the user's: those without a
-    /// destructor that the [safe layer](crate::safe) or
-    /// [`Pool::retire`](crate::Pool::retire) retired. It stops when it
+    /// The limit is one for each step that reclaims. A call of the
+    /// [safe layer](crate::safe) may have three: its allocation, its retire, and the
+    /// end of its section. Three calls may reclaim more. The drop of the handle has
+    /// no limit, nor has the drop of an [`OwnedGuard`](crate::OwnedGuard), which drops
+    /// its handle. [`collect_at_most`](Handle::collect_at_most) has its own. An
+    /// allocation that finds no free block, once the limit is used up, also reclaims
+    /// objects that run no code of the user's: those without a destructor that the
+    /// safe layer or [`Pool::retire`](crate::Pool::retire) retired. It stops when it
     /// has found a block.
     ///
     /// In robust mode, a section whose objects a limit leaves over counts as a
     /// [stall](crate::bound) until they are reclaimed.
     ///
     /// Any eager handle reclaims what is left over when it collects or
-    /// publishes. While anything is left over, each [`Guard::defer_retire`] on
-    /// this handle publishes and reclaims up to the limit, so that it does not
-    /// grow. Wait-free.
+    /// publishes. While anything is left over by a call of this handle, each
+    /// [`Guard::defer_retire`] on it publishes and reclaims up to the limit, so that
+    /// it does not grow. Wait-free.
     ///
     /// ```
     /// use core::num::NonZeroU16;

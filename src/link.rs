@@ -23,8 +23,10 @@ use crate::{
 /// # Panics
 ///
 /// On a host a reclaimer may panic. Its own object is then leaked, and nothing
-/// else. While a collector is dropped, only one may: the remaining objects are
-/// then reclaimed during unwinding, where a second panic aborts the process.
+/// else. As in any destructor, a panic during unwinding aborts the process: the
+/// drops of guards, handles and collectors run reclaimers, also when a panic drops
+/// them, and a collector reclaims all the rest. A program with several reclaimers
+/// that panic keeps its handles outside of the `catch_unwind`.
 ///
 /// ```
 /// use hyaline::{Link, Reclaimer};

@@ -127,7 +127,7 @@ impl<T, const K: usize> Pool<T, K> {
     /// objects. On 64-bit targets a handle keeps up to `K / 32` blocks, at most
     /// 64. The call takes them from handles without an open section, unless
     /// another call uses them at that moment: the owner's, which reclaims, or one
-    /// that takes them, too. A deferred or per-CPU handle takes them only if the
+    /// that takes them, too. Handles of other collectors keep theirs. A deferred or per-CPU handle takes them only if the
     /// barrier is [`HEAVY_IN_INTERRUPTS`](crate::Barrier::HEAVY_IN_INTERRUPTS).
     ///
     /// # Errors
@@ -246,7 +246,7 @@ impl<T, const K: usize> Pool<T, K> {
             // SAFETY: `K` blocks that are used as one tree.
             let tree = unsafe { tree_of(self.first()) };
             let kept = block.is_null() && Magazine::size(K) > 0;
-            if kept && local.gathers::<R>() && local.gather_blocks(tree) {
+            if kept && local.may_heavy::<R>() && local.gather_blocks(tree) {
                 return self.take::<S, R>(local);
             }
             block
@@ -270,9 +270,7 @@ impl<T, const K: usize> Pool<T, K> {
         }
         let mut again = !reclaims || limited;
         while again && block.is_null() {
-            again = false;
-            local.scavenge(|| {
-                again = true;
+            again = local.scavenge::<R>(|| {
                 block = find();
                 !block.is_null()
             });

@@ -93,7 +93,9 @@ impl<S: Scheme> CollectorView<S> {
     ///   calls are exempt: `enter`, `protect` and its siblings; the drop of a
     ///   guard of a deferred or per-CPU handle; and a call that runs a
     ///   reclaimer, if it was stopped in the user code of that reclaimer. The
-    ///   object of the reclaimer is then lost.
+    ///   object of the reclaimer is then lost, and in
+    ///   [`with_unprotected`](Self::with_unprotected) so is all that was retired
+    ///   there.
     /// - Calls of this crate that a reclaimer makes are not exempt for being in
     ///   a reclaimer. A slot whose user was stopped in a reclaimer that was
     ///   itself inside `retire` or `Pool::alloc` must not be evicted.

@@ -5,6 +5,8 @@
 
 #[path = "pool/deaths.rs"]
 mod deaths;
+#[path = "pool/looks.rs"]
+mod looks;
 #[path = "pool/panics.rs"]
 mod panics;
 #[path = "common/random.rs"]

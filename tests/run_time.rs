@@ -116,7 +116,11 @@ schemes! {
         same::<7, S>();
         same::<64, S>();
         let mut all = Vec::new();
-        for slots in 0..10 {
+        let mut nothing = Memory::new(CollectorView::<S>::layout(1).unwrap());
+        assert_eq!(CollectorView::<S>::layout(0), Err(MemoryError::NoSlots));
+        assert!(CollectorView::<S>::in_place(nothing.get(), 0, config).is_err());
+        assert!(CollectorView::<S>::boxed(0, config).is_err());
+        for slots in 1..10 {
             let layout = CollectorView::<S>::layout(slots).unwrap();
             let mut memory = Memory::new(layout);
             let memory = memory.get();

@@ -305,6 +305,9 @@ schemes! {
             writer.flush();
         }
         let second = young.enter();
+        // Reading on makes a section no younger.
+        let shared = AtomicPtr::<Object<'_>>::new(ptr::null_mut());
+        assert!(stalled.protect(&shared, Ordering::Acquire).is_null());
         let oldest = collector.oldest().unwrap();
         assert_eq!(oldest.slot, old.slot());
         assert!(oldest.age > Some(1), "{oldest}");
@@ -439,6 +442,27 @@ fn the_peak_is_the_peak() {
     retire_one(&task, &drops);
     task.flush();
     assert_eq!(collector.stats().peak, 100);
+}
+
+/// What is retired through an unprotected guard counts at the end of the call,
+/// though others may reclaim it before.
+#[test]
+fn the_number_of_pending_objects_does_not_wrap() {
+    let collector = Collector::<2>::new();
+    let drops = AtomicUsize::new(0);
+    let (task, reader) = (collector.register().unwrap(), collector.register().unwrap());
+    let guard = reader.enter();
+    // SAFETY: nobody else uses the object.
+    unsafe {
+        collector.with_unprotected(|own| {
+            own.handle().retire(object(&task, &drops), boxed());
+            drop(guard);
+            task.flush();
+            assert_eq!((count(&drops), collector.stats().pending()), (1, 0));
+        });
+    }
+    let stats = collector.stats();
+    assert_eq!((stats.retired, stats.reclaimed, stats.pending()), (1, 1, 0));
 }
 
 /// Threads that die in their sections, and a supervisor that evicts them, while

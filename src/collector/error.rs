@@ -14,6 +14,8 @@ use core::{alloc::Layout, fmt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MemoryError {
+    /// A collector has at least one slot.
+    NoSlots,
     /// The size overflows the address space.
     TooLarge,
     /// The given memory is too small or misaligned for this layout.
@@ -25,6 +27,7 @@ pub enum MemoryError {
 impl fmt::Display for MemoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoSlots => f.write_str("a collector has at least one slot; ask for more than 0"),
             Self::TooLarge => {
                 f.write_str("so many slots are larger than the address space; ask for fewer")
             }

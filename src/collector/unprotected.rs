@@ -28,6 +28,8 @@ impl<S: Scheme> CollectorView<S> {
     ///   of this handle; and no other context uses one that it loaded before.
     ///   `&mut self` says so, if the structure alone leads to these objects and
     ///   what it lends does not outlive it.
+    /// - The caller does not use after the call what was retired in it, not even in
+    ///   a section of its own that was open before, and that loaded it before.
     /// - `f` does not use an object that a section of its own could no longer use.
     /// - The pointers are valid. An exclusive reference to a [`Pool`](crate::Pool)
     ///   invalidates pointers into it, so a structure with such a call borrows its

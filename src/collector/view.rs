@@ -71,6 +71,9 @@ impl<S: Scheme> CollectorView<S> {
                 "`Robust` needs words of 32 bits or more for its clock; use `Basic`"
             );
         };
+        if slots == 0 {
+            return Err(MemoryError::NoSlots);
+        }
         // The slice begins at the offset that an array of any length has:
         // otherwise a collector's array could not be unsized to a slice.
         let (before, align) = (

@@ -74,7 +74,7 @@ impl<T, const K: usize> Pool<T, K> {
     /// # Safety
     ///
     /// As for [`retire`](Self::retire), but this thread may use the object until
-    /// the guard is dropped.
+    /// the guard is dropped or refreshed.
     ///
     /// ```
     /// use core::{ptr, sync::atomic::Ordering::AcqRel};

@@ -38,12 +38,14 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
-    /// Fills the empty hand from a list. Objects that do not fit are left over.
-    fn load_hand(&self, list: *mut Link) {
-        self.slot.hand.set(list);
+    /// Fills the empty hand with the first `size` objects of a list. The others are
+    /// left over.
+    fn load_hand(&self, list: *mut Link, size: usize) {
+        let mut list = list;
         // SAFETY: we own the list, whose objects no section can hold.
         unsafe {
-            let rest = chain::cut(list, self.handful());
+            let rest = chain::cut(&mut list, size);
+            self.slot.hand.set(list);
             if !rest.is_null() {
                 self.global.left_over.put_back(rest);
             }
@@ -63,6 +65,10 @@ impl<S: Scheme> Local<'_, S> {
     /// Runs the reclaimers of objects that no section can hold, at most `limit`.
     /// Returns how many. Does nothing in a reclaimer on this slot: the loop that
     /// runs that reclaimer continues with the work.
+    ///
+    /// Once the hand is empty, it takes as many more as are left over then. What
+    /// reclaimers retire and other handles publish meanwhile would keep an endless
+    /// loop going.
     #[inline(never)]
     pub(super) fn drain(&self, limit: usize) -> usize {
         let slot = self.slot;
@@ -79,11 +85,11 @@ impl<S: Scheme> Local<'_, S> {
         };
         // Leaves over what is in the hand, also if a reclaimer panics.
         let _done = Done(self, claimed);
-        let mut reclaimed = 0;
+        let (mut reclaimed, mut more) = (0, None);
         while reclaimed < limit {
             let link = slot.hand.get();
             if link.is_null() {
-                if self.fill_hand() {
+                if self.fill_hand(&mut more, limit - reclaimed) {
                     continue;
                 }
                 break;
@@ -100,14 +106,17 @@ impl<S: Scheme> Local<'_, S> {
         reclaimed
     }
 
-    /// Fills the empty hand with objects that were left over, if there are any.
+    /// Fills the empty hand with objects that were left over, if there are any;
+    /// with `more` at most, which the first call counts, up to `limit`.
     #[cold]
     #[inline(never)]
-    fn fill_hand(&self) -> bool {
-        if self.global.left_over.seems_empty() {
-            return false;
-        }
-        self.load_hand(self.global.left_over.take());
+    fn fill_hand(&self, more: &mut Option<usize>, limit: usize) -> bool {
+        let list = self.global.left_over.take();
+        // SAFETY: `take` gave us the list, whose objects are valid.
+        let left = more.get_or_insert_with(|| unsafe { chain::count(list, limit) });
+        let size = self.handful().min(*left);
+        *left -= size;
+        self.load_hand(list, size);
         !self.slot.hand.get().is_null()
     }
 

@@ -116,7 +116,7 @@ pub trait EraPolicy: 'static {
         seen: Seen,
         list: *mut Link,
     ) -> (Option<Chain>, Option<Chain>);
-    /// Eras since the slot's section last looked at the clock.
+    /// Eras since the slot's section began.
     fn age(clock: &Self::Clock, eras: &Self::SlotEras) -> Option<u64>;
 }
 
@@ -341,7 +341,7 @@ impl EraPolicy for Eras {
     }
 
     fn age(clock: &Clock, eras: &SlotEras) -> Option<u64> {
-        Some(clock.at_most().saturating_sub(eras.look().access))
+        Some(clock.at_most().saturating_sub(eras.look().began))
     }
 }
 

@@ -112,9 +112,10 @@ impl<S: Scheme> Local<'_, S> {
 
     /// For contexts in which no reclaimer may run: publishes and forwards
     /// everything, and then, until `done`, reclaims objects whose reclaimers run
-    /// no user code.
-    pub(crate) fn scavenge(&self, mut done: impl FnMut() -> bool) {
-        if S::Barrier::HEAVY_IN_INTERRUPTS {
+    /// no user code. Returns whether there were any. Asks `done` last, also after
+    /// reclaiming nothing: another call may have.
+    pub(crate) fn scavenge<R: Role>(&self, mut done: impl FnMut() -> bool) -> bool {
+        if self.may_heavy::<R>() {
             self.advance(Take::All);
         } else {
             self.sweep(None, None, Take::All);
@@ -124,7 +125,14 @@ impl<S: Scheme> Local<'_, S> {
         if self.slot.is_eager() {
             self.put_hand_back();
         }
-        while self.reclaim_plain() != 0 && !done() {}
+        let mut any = false;
+        loop {
+            let reclaimed = self.reclaim_plain();
+            any |= reclaimed != 0;
+            if done() || reclaimed == 0 {
+                return any;
+            }
+        }
     }
 
     /// Publishes what was retired, and forwards what waited for sections that

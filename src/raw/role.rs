@@ -126,9 +126,8 @@ impl<S: Scheme> Local<'_, S> {
         (!self.is_nested::<R>()).then_some(&self.slot.magazine)
     }
 
-    /// Whether the call may take the blocks that other handles keep: it may
-    /// execute the heavy barrier.
-    pub(crate) fn gathers<R: Role>(&self) -> bool {
+    /// Whether the call may execute the heavy barrier.
+    pub(crate) fn may_heavy<R: Role>(&self) -> bool {
         self.reclaims::<R>() || S::Barrier::HEAVY_IN_INTERRUPTS
     }
 

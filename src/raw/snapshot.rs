@@ -31,9 +31,9 @@ pub struct SlotState {
     /// Whether objects wait for the end of its section, or for a call that sees
     /// that it has ended.
     pub waiting: bool,
-    /// The age of the section: in robust mode, eras since its last protected
-    /// read; in basic mode with feature `stats`, batches published since it
-    /// began. `None` if it is not known, or no section is open.
+    /// The age of the section: eras since it began in robust mode, batches
+    /// published since then in basic mode with feature `stats`. `None` if it is not
+    /// known, or no section is open.
     pub age: Option<u64>,
 }
 
@@ -76,7 +76,9 @@ impl<S: Scheme> Global<S> {
 
 /// Statistics of a collector since it was made, from
 /// [`Collector::stats`](crate::CollectorView::stats). Callbacks count as objects.
-/// The counts wrap.
+/// The counts wrap, and are not taken at one moment. What is retired or reclaimed in
+/// [`with_unprotected`](crate::CollectorView::with_unprotected) counts when that call
+/// returns.
 ///
 /// ```
 /// let stats = hyaline::Collector::<1>::new().stats();
@@ -98,14 +100,19 @@ pub struct Stats {
 
 #[cfg(feature = "stats")]
 impl Stats {
-    /// Objects that were retired and are not reclaimed yet.
+    /// Objects that were retired and are not reclaimed yet; 0 if the counts that
+    /// were taken while others worked say that more were reclaimed.
     ///
     /// ```
     /// assert_eq!(hyaline::Collector::<1>::new().stats().pending(), 0);
     /// ```
     #[must_use]
     pub const fn pending(&self) -> usize {
-        self.retired.wrapping_sub(self.reclaimed)
+        let pending = self.retired.wrapping_sub(self.reclaimed);
+        if pending > isize::MAX as usize {
+            return 0;
+        }
+        pending
     }
 }
 

@@ -148,7 +148,8 @@ impl<D: Domain> Guard<'_, D> {
     /// # Safety
     ///
     /// As there. In short: until the call returns, nobody else uses or finds an
-    /// object that `f` loads or retires through the guard or its handle.
+    /// object that `f` loads or retires through the guard or its handle, and nobody,
+    /// the caller included, uses afterwards what was retired in it.
     ///
     /// ```
     /// use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Guard, Owned, Shared}};

@@ -32,20 +32,28 @@ impl<S: Scheme> Local<'_, S> {
         let Some(chain) = chain else { return };
         let slot = self.slot;
         if slot.is_eager() && !slot.draining.get() && slot.hand.get().is_null() {
-            self.load_hand(chain.first());
+            self.load_hand(chain.first(), self.handful());
         } else {
             self.global.left_over.push(chain);
         }
     }
 
+    /// As `reclaim`; in a reclaimer the loop that runs it takes the objects next, as
+    /// far as its hand is empty. So one call reclaims a chain whose objects retire
+    /// each other.
+    pub(super) fn reclaim_now(&self, chain: Option<Chain>) {
+        let draining = self.slot.draining.replace(false);
+        self.reclaim(chain);
+        self.slot.draining.set(draining);
+    }
+
     /// Fills the empty hand with the first `size` objects of a list. The others are
     /// left over.
     fn load_hand(&self, list: *mut Link, size: usize) {
-        let mut list = list;
+        self.slot.hand.set(list);
         // SAFETY: we own the list, whose objects no section can hold.
         unsafe {
-            let rest = chain::cut(&mut list, size);
-            self.slot.hand.set(list);
+            let rest = chain::cut(list, size);
             if !rest.is_null() {
                 self.global.left_over.put_back(rest);
             }
@@ -111,13 +119,19 @@ impl<S: Scheme> Local<'_, S> {
     #[cold]
     #[inline(never)]
     fn fill_hand(&self, more: &mut Option<usize>, limit: usize) -> bool {
+        if *more == Some(0) {
+            return false;
+        }
         let list = self.global.left_over.take();
+        if list.is_null() {
+            return false;
+        }
         // SAFETY: `take` gave us the list, whose objects are valid.
         let left = more.get_or_insert_with(|| unsafe { chain::count(list, limit) });
         let size = self.handful().min(*left);
         *left -= size;
         self.load_hand(list, size);
-        !self.slot.hand.get().is_null()
+        true
     }
 
     /// Leaves over the objects in the hand.

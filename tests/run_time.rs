@@ -195,12 +195,6 @@ schemes! {
         assert_eq!(one.slots().filter(|slot| slot.owner.is_some()).count(), 2);
     }
 
-    no_slots<S>(config) {
-        let none = CollectorView::<S>::boxed(0, config).unwrap();
-        assert_eq!(none.register().unwrap_err().capacity(), 0);
-        assert_eq!(none.slots().count(), 0);
-    }
-
     settings<S>(config) {
         let config = config.with_batch(NonZeroU16::new(2).unwrap()).with_era_step(NonZeroUsize::MIN);
         let drops = AtomicUsize::new(0);

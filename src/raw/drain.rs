@@ -32,7 +32,7 @@ impl<S: Scheme> Local<'_, S> {
         let Some(chain) = chain else { return };
         let slot = self.slot;
         if slot.is_eager() && !slot.draining.get() && slot.hand.get().is_null() {
-            self.load_hand(chain.first(), self.handful());
+            self.load_hand(chain.first(), usize::MAX);
         } else {
             self.global.left_over.push(chain);
         }
@@ -47,9 +47,10 @@ impl<S: Scheme> Local<'_, S> {
         self.slot.draining.set(draining);
     }
 
-    /// Fills the empty hand with the first `size` objects of a list. The others are
-    /// left over.
-    fn load_hand(&self, list: *mut Link, size: usize) {
+    /// Fills the empty hand with the first objects of a list, at most `most`.
+    /// Returns how many that may be. Others are left over.
+    fn load_hand(&self, list: *mut Link, most: usize) -> usize {
+        let size = self.handful().min(most);
         self.slot.hand.set(list);
         // SAFETY: we own the list, whose objects no section can hold.
         unsafe {
@@ -58,6 +59,7 @@ impl<S: Scheme> Local<'_, S> {
                 self.global.left_over.put_back(rest);
             }
         }
+        size
     }
 
     /// `drain`, up to the slot's limit.
@@ -93,14 +95,15 @@ impl<S: Scheme> Local<'_, S> {
         };
         // Leaves over what is in the hand, also if a reclaimer panics.
         let _done = Done(self, claimed);
-        let (mut reclaimed, mut more) = (0, None);
+        let (mut reclaimed, mut more) = (0, usize::MAX);
         while reclaimed < limit {
             let link = slot.hand.get();
             if link.is_null() {
-                if self.fill_hand(&mut more, limit - reclaimed) {
-                    continue;
+                if self.global.left_over.seems_empty() || more == 0 {
+                    break;
                 }
-                break;
+                self.fill_hand(&mut more, limit - reclaimed);
+                continue;
             }
             // SAFETY: the slot's owner owns the objects in its hand, which are
             // valid. No section can hold this one, and it leaves the hand before
@@ -114,24 +117,17 @@ impl<S: Scheme> Local<'_, S> {
         reclaimed
     }
 
-    /// Fills the empty hand with objects that were left over, if there are any;
-    /// with `more` at most, which the first call counts, up to `limit`.
+    /// Fills the empty hand with objects that were left over, at most `more`. The
+    /// first call counts them, up to `limit`.
     #[cold]
     #[inline(never)]
-    fn fill_hand(&self, more: &mut Option<usize>, limit: usize) -> bool {
-        if *more == Some(0) {
-            return false;
-        }
+    fn fill_hand(&self, more: &mut usize, limit: usize) {
         let list = self.global.left_over.take();
-        if list.is_null() {
-            return false;
+        if *more == usize::MAX {
+            // SAFETY: `take` gave us the list, whose objects are valid.
+            *more = unsafe { chain::count(list, limit) };
         }
-        // SAFETY: `take` gave us the list, whose objects are valid.
-        let left = more.get_or_insert_with(|| unsafe { chain::count(list, limit) });
-        let size = self.handful().min(*left);
-        *left -= size;
-        self.load_hand(list, size);
-        true
+        *more -= self.load_hand(list, *more);
     }
 
     /// Leaves over the objects in the hand.

@@ -39,7 +39,7 @@ impl Stack {
     }
 
     /// Takes all objects. The caller then owns the list; null if it is empty.
-    #[inline]
+    #[inline(never)]
     pub(super) fn take(&self) -> *mut Link {
         step();
         // Acquire: pairs with the Release in `push`, see there.

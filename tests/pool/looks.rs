@@ -80,7 +80,7 @@ fn a_refusal_looks_last() {
 #[test]
 fn a_barrier_changes_no_answer() {
     fn run<const IN_INTERRUPTS: bool>() {
-        static POOL: Pool<u32, 2> = Pool::new();
+        static POOL: Pool<u32, 8> = Pool::new();
         thread_local! {
             static HANDLE: Cell<*const ()> = const { Cell::new(ptr::null()) };
             static FOUND: Cell<bool> = const { Cell::new(false) };
@@ -103,26 +103,17 @@ fn a_barrier_changes_no_answer() {
         let handle = collector.register().unwrap();
         HANDLE.set(ptr::from_ref(&handle).cast());
         let mut last = Link::new();
-        let guard = handle.enter();
-        for value in 0..2 {
-            let object = POOL.alloc(&handle, value).unwrap();
-            // SAFETY: never shared; from a pool that is a static.
-            unsafe { guard.defer_retire(object, reclaim::pooled::<u32>) };
-        }
-        drop(guard);
-        // Both are plain to the pool only if it retired them.
-        handle.collect();
-        let guard = handle.enter();
-        for value in 0..2 {
-            let object = POOL.alloc(&handle, value).unwrap();
-            // SAFETY: as above.
-            unsafe { POOL.defer_retire(&guard, object) };
-        }
-        // SAFETY: it outlives the collector's last call, and is retired once.
-        unsafe { guard.defer_retire(&raw mut last, allocates::<IN_INTERRUPTS>) };
-        drop(guard);
-        handle.collect();
+        let objects = array::from_fn::<_, 8, _>(|_| POOL.alloc(&handle, 7).unwrap());
+        // SAFETY: never shared; from a pool that is a static. It is not published
+        // yet, as two objects are a quarter of the pool.
+        unsafe { POOL.defer_retire(&handle.enter(), objects[0]) };
+        // SAFETY: it is retired once, and reclaimed in this call.
+        unsafe { handle.retire(&raw mut last, allocates::<IN_INTERRUPTS>) };
         assert!(FOUND.get(), "in interrupts: {IN_INTERRUPTS}");
+        for object in &objects[1..] {
+            // SAFETY: from this pool, and not shared.
+            unsafe { POOL.free(*object) };
+        }
     }
     run::<true>();
     run::<false>();

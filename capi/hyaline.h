@@ -169,7 +169,8 @@ void hyaline_store(struct hyaline_atomic *place, void *object);
 size_t hyaline_pool_size(size_t block, size_t blocks);
 /* Makes a pool in memory that is aligned to 16 bytes. An object begins with
    its link, is aligned to 16 bytes, and has block bytes in total.
-   HYALINE_BAD_MEMORY, HYALINE_BAD_ARGUMENT if there is no room for a link. */
+   HYALINE_BAD_MEMORY, also if memory is null; HYALINE_BAD_ARGUMENT if there is no
+   room for a link. */
 int hyaline_pool_init(struct hyaline_pool *pool, void *memory, size_t bytes, size_t block, size_t blocks);
 /* Frees a block that was never shared, or that nothing else can reach.
    As Pool::free: lock-free; irq yes, NMI CAS, masked yes; reclaimers no. */

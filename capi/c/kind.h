@@ -250,6 +250,7 @@ static void HYALINE_(calls)(void)
 	size_t bytes = hyaline_pool_size(sizeof(struct object), BLOCKS);
 	char *blocks = aligned_alloc(16, (bytes + 15) / 16 * 16);
 	CHECK(hyaline_pool_init(&pool, blocks, bytes - 1, sizeof(struct object), BLOCKS) == HYALINE_BAD_MEMORY);
+	CHECK(hyaline_pool_init(&pool, NULL, bytes, sizeof(struct object), BLOCKS) == HYALINE_BAD_MEMORY);
 	CHECK(hyaline_pool_init(&pool, blocks + 8, bytes, sizeof(struct object), BLOCKS) == HYALINE_BAD_MEMORY);
 	CHECK(hyaline_pool_init(&pool, blocks, bytes, 8, BLOCKS) == HYALINE_BAD_ARGUMENT);
 	CHECK(hyaline_pool_init(&pool, blocks, bytes, SIZE_MAX, BLOCKS) == HYALINE_BAD_ARGUMENT);

@@ -128,7 +128,8 @@ pub unsafe extern "C" fn hyaline_pool_init(
     if block < size_of::<Link>() || size == 0 {
         return BAD_ARGUMENT;
     }
-    if bytes < size || memory.addr() & (ALIGN - 1) != 0 {
+    // Null: what an allocator returns when it has none.
+    if memory.is_null() || bytes < size || memory.addr() & (ALIGN - 1) != 0 {
         return BAD_MEMORY;
     }
     let memory = memory.cast::<u8>();

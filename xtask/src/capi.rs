@@ -95,7 +95,8 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     counts(&folder)
 }
 
-fn target_folder() -> PathBuf {
+/// Where builds are kept.
+pub fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| shell::root().join("target"), PathBuf::from)
 }
 
@@ -104,7 +105,7 @@ fn capi() -> PathBuf {
 }
 
 /// Runs a command that must succeed.
-fn checked(command: &mut Command, limit: Duration) -> Result<Output, String> {
+pub fn checked(command: &mut Command, limit: Duration) -> Result<Output, String> {
     let output = shell::run(command, limit)?;
     if output.ok() {
         return Ok(output);
@@ -285,15 +286,34 @@ fn sanitized(folder: &Path, sanitizer: &str) -> Result<(), String> {
     ))
 }
 
-/// Builds for a machine without an operating system, and checks which symbols
-/// the object needs. Returns bytes of code and constants.
-fn freestanding(folder: &Path, bare: &Bare) -> Result<u64, String> {
+/// Builds for a machine without an operating system. Returns our object.
+fn build_bare(folder: &Path, bare: &Bare) -> Result<PathBuf, String> {
     provide::target(bare.target)?;
     let mut cargo = shell::cargo();
     cargo.arg("rustc").env("RUSTFLAGS", bare.flags);
     let features = "staticlib,platform-barrier";
     let library = library(cargo, Some(bare.target), &folder.join("bare"), features)?;
-    let object = object(folder, &library)?;
+    object(folder, &library)
+}
+
+/// The library for a module of Linux on this target, as one object without
+/// debugging information.
+pub fn kernel_object(target: &str) -> Result<PathBuf, String> {
+    let bare = BARE.iter().find(|bare| bare.target == target);
+    let bare = bare.ok_or_else(|| format!("the library is not built for kernels on {target}"))?;
+    let folder = target_folder().join("capi-check");
+    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let object = build_bare(&folder, bare)?;
+    let stripped = folder.join(format!("kernel-{target}.o"));
+    let mut objcopy = tool("llvm-objcopy")?;
+    checked(objcopy.arg("-g").arg(object).arg(&stripped), RUN)?;
+    Ok(stripped)
+}
+
+/// Builds as above, and checks which symbols the object needs. Returns bytes of
+/// code and constants.
+fn freestanding(folder: &Path, bare: &Bare) -> Result<u64, String> {
+    let object = build_bare(folder, bare)?;
     let symbols = checked(tool("llvm-nm")?.arg("-u").arg(&object), RUN)?.stdout;
     for symbol in symbols.split_whitespace().filter(|word| *word != "U") {
         let hook = symbol.starts_with("hyaline_platform_");
@@ -349,7 +369,7 @@ fn object(folder: &Path, library: &Path) -> Result<PathBuf, String> {
 }
 
 /// A program of the component llvm-tools.
-fn tool(name: &str) -> Result<Command, String> {
+pub fn tool(name: &str) -> Result<Command, String> {
     provide::llvm_tools()?;
     let root = checked(
         Command::new("rustc").args(["--print", "target-libdir"]),

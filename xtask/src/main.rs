@@ -11,6 +11,7 @@ mod examples;
 mod fuzz;
 mod gate;
 mod layers;
+mod linux;
 mod litmus;
 mod machines;
 mod miri;
@@ -58,6 +59,10 @@ usage: cargo xtask COMMAND [OPTION…]
   capi [--no-sanitizers]
                     the C library: its header, C programs, sanitizers, bare
                     targets, size and instructions
+  linux [--rt | --arm64] [--rcutorture | --scale] [--seconds N] [--allow-missing] [-v]
+                    a module in Debian's kernel on 4 CPUs, with default preemption
+                    and preempt=full, or on PREEMPT_RT, or arm64; the kernel's own
+                    rcutorture; its refscale and rcuscale
   package           the tests of the archive, outside the workspace
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
                     times and counts of the crate and its peers; writes docs/performance.md
@@ -94,6 +99,7 @@ fn main() -> ExitCode {
         Some("msrv") => msrv::run(parser),
         Some("capi") => capi::run(parser),
         Some("examples") => examples::run(parser),
+        Some("linux") => linux::run(parser),
         Some("package") => package::run(parser),
         Some("sizes") => sizes::run(parser),
         Some("miri") => miri::run(parser),

@@ -1,0 +1,171 @@
+//! `cargo xtask linux`: the library in Debian's kernel, under QEMU.
+
+mod boot;
+mod build;
+mod kernel;
+mod scale;
+mod source;
+mod torture;
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use lexopt::{Arg, Parser, ValueExt};
+
+use crate::{
+    capi::{checked, tool},
+    provide,
+    qemu::{Outcome, Tally},
+};
+use kernel::{AMD64, ARM64, Flavour, Kernel, RT, cache};
+
+/// The kinds of collectors that the module tests.
+const KINDS: [&str; 4] = [
+    "hyaline",
+    "hyaline_robust",
+    "hyaline_platform",
+    "hyaline_robust_platform",
+];
+
+/// What is run.
+enum Test {
+    Module,
+    Torture,
+    Scale,
+}
+
+pub struct Options {
+    /// Seconds of one measurement; without it each test has its own.
+    pub seconds: Option<u64>,
+    /// One flavour of rcutorture instead of all.
+    pub only: Option<String>,
+    pub verbose: bool,
+}
+
+pub fn run(mut parser: Parser) -> Result<(), String> {
+    let mut options = Options {
+        seconds: None,
+        only: None,
+        verbose: false,
+    };
+    let (mut flavour, mut test, mut allow_missing) = (&AMD64, Test::Module, false);
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        match argument {
+            Arg::Long("rt") => flavour = &RT,
+            Arg::Long("arm64") => flavour = &ARM64,
+            Arg::Long("rcutorture") => test = Test::Torture,
+            Arg::Long("scale") => test = Test::Scale,
+            Arg::Long("only") => {
+                let value = parser.value().and_then(|value| value.string());
+                options.only = Some(value.map_err(|error| error.to_string())?);
+            }
+            Arg::Long("allow-missing") => allow_missing = true,
+            Arg::Long("verbose") | Arg::Short('v') => options.verbose = true,
+            Arg::Long("seconds") => {
+                let value = parser.value().and_then(|value| value.parse());
+                options.seconds = Some(value.map_err(|error| error.to_string())?);
+            }
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    let mut tally = Tally::new(allow_missing);
+    let start = Instant::now();
+    match provided(flavour) {
+        Err(reason) => tally.note(flavour.name, Outcome::Missing(reason), start.elapsed()),
+        Ok(kernel) => {
+            println!("Linux {}, Debian {}", kernel.release, kernel.version);
+            match test {
+                Test::Module => test_module(flavour, &kernel, &options, &mut tally)?,
+                Test::Scale => scale::run(flavour, &kernel, &options, &mut tally)?,
+                Test::Torture => torture::run(flavour, &kernel, &options, &mut tally)?,
+            }
+        }
+    }
+    tally.close()
+}
+
+/// The kernel and what is needed to build and boot it.
+fn provided(flavour: &Flavour) -> Result<Kernel, String> {
+    for (program, extra) in [
+        ("make", &[][..]),
+        ("cpio", &[]),
+        // For the kernel's objtool.
+        (flavour.compiler, &["libelf1"]),
+        (flavour.emulator, &[]),
+    ] {
+        provide::program(program, extra)?;
+    }
+    provide::target(flavour.target)?;
+    flavour.provide()
+}
+
+/// The module of `targets/linux/c`, with each way of preemption.
+fn test_module(
+    flavour: &Flavour,
+    kernel: &Kernel,
+    options: &Options,
+    tally: &mut Tally,
+) -> Result<(), String> {
+    let folder = cache().join(format!("{}-test", flavour.name));
+    build::prepare(flavour, &folder)?;
+    let module = build::module(flavour, kernel, &folder, "hyaline_test")?;
+    println!("{}", size(&module)?);
+    let files = boot::file_system(&folder, &kernel.shell, &[module])?;
+    let milliseconds = options.seconds.map_or(1500, |seconds| 1000 * seconds);
+    for preemption in flavour.preemption {
+        let start = Instant::now();
+        let parameters = format!("run=test_module ms={milliseconds} {preemption}");
+        let limit = Duration::from_secs(500 + milliseconds / 50);
+        let console = boot::boot(flavour, kernel, &files, &parameters, limit);
+        let outcome = console.and_then(|console| {
+            boot::said(&console, options.verbose);
+            boot::judge(&console, &verdicts())
+        });
+        let outcome = outcome.map_or_else(Outcome::Failed, |()| Outcome::Passed);
+        tally.note(
+            format!("{} {preemption}", flavour.name).trim(),
+            outcome,
+            start.elapsed(),
+        );
+    }
+    Ok(())
+}
+
+/// Bytes of a module.
+fn size(module: &Path) -> Result<String, String> {
+    let sizes = checked(tool("llvm-size")?.arg(module), Duration::from_secs(60))?;
+    let text = sizes
+        .stdout
+        .lines()
+        .nth(1)
+        .and_then(|line| line.split_whitespace().next());
+    let text = text.ok_or("llvm-size prints nothing")?;
+    Ok(format!("the module: {text} bytes of code and constants"))
+}
+
+/// What the module must say, each at least once.
+fn verdicts() -> Vec<String> {
+    let mut all: Vec<String> = KINDS
+        .iter()
+        .flat_map(|kind| {
+            ["slots", "work", "offline", "control", "end"].map(|test| format!("{kind} {test}"))
+        })
+        .collect();
+    all.extend(
+        [
+            "hyaline_platform barrier",
+            "hyaline_platform barrier-control",
+            "hyaline_robust_platform barrier",
+            "hyaline unload-refused",
+            "hyaline file",
+            "hyaline unload-waits",
+            "hyaline unload",
+            "hyaline again",
+            "hyaline misuse-next",
+        ]
+        .map(String::from),
+    );
+    all
+}

@@ -1,0 +1,65 @@
+//! A module: our files, the library as one object, and the kernel's build.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use super::kernel::{Flavour, Kernel, fresh};
+use crate::{
+    capi::{checked, kernel_object},
+    shell,
+};
+
+const BUILD: Duration = Duration::from_secs(600);
+
+/// Our sources.
+pub fn sources() -> PathBuf {
+    shell::targets().join("linux")
+}
+
+pub fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    fs::copy(from, to)
+        .map(drop)
+        .map_err(|error| format!("{}: {error}", from.display()))
+}
+
+/// Fills a folder with our files, the header and the library.
+pub fn prepare(flavour: &Flavour, folder: &Path) -> Result<(), String> {
+    let library = kernel_object(flavour.target)?;
+    fresh(folder)?;
+    let ours = fs::read_dir(sources().join("c")).map_err(|error| error.to_string())?;
+    for file in ours.flatten() {
+        copy(&file.path(), &folder.join(file.file_name()))?;
+    }
+    copy(
+        &shell::root().join("capi/hyaline.h"),
+        &folder.join("hyaline.h"),
+    )?;
+    copy(&library, &folder.join("hyaline.o_shipped"))?;
+    // The kernel's build asks how each object was made.
+    fs::write(folder.join(".hyaline.o.cmd"), "").map_err(|error| error.to_string())
+}
+
+/// Builds the module `name` in a prepared folder.
+pub fn module(
+    flavour: &Flavour,
+    kernel: &Kernel,
+    folder: &Path,
+    name: &str,
+) -> Result<PathBuf, String> {
+    let mut make = Command::new("make");
+    make.arg("-C")
+        .arg(&kernel.headers)
+        .arg(format!("M={}", folder.display()))
+        .args(flavour.make)
+        .args([&format!("HYALINE_MODULE={name}"), "modules"]);
+    checked(&mut make, BUILD)?;
+    let module = folder.join(format!("{name}.ko"));
+    match module.exists() {
+        true => Ok(module),
+        false => Err(format!("{} was not built", module.display())),
+    }
+}

@@ -32,14 +32,34 @@ struct hyaline_call {
 	struct rcu_head *head;
 	rcu_callback_t function;
 	unsigned int epoch;
-};
+} __aligned(16);
+
+/* Calls are made in every context, on PREEMPT_RT too, where kmalloc is not allowed
+   in a hard interrupt. There are more of them than in a flood of callbacks. */
+#define HYALINE_CALLS (1 << 17)
+static struct hyaline_pool hyaline_calls;
+static void *hyaline_calls_memory;
+
+static void hyaline_make_calls(void)
+{
+	size_t block = sizeof(struct hyaline_call), bytes = hyaline_pool_size(block, HYALINE_CALLS);
+
+	hyaline_calls_memory = vmalloc(bytes);
+	BUG_ON(hyaline_pool_init(&hyaline_calls, hyaline_calls_memory, bytes, block, HYALINE_CALLS));
+}
+
+static void hyaline_free_calls(void)
+{
+	WARN_ON(hyaline_pool_available(&hyaline_calls) != HYALINE_CALLS);
+	vfree(hyaline_calls_memory);
+}
 
 /* The reclaimer: runs the function as RCU does. */
 static void hyaline_run(struct hyaline_link *link)
 {
 	struct hyaline_call call = *container_of(link, struct hyaline_call, link);
 
-	kfree(container_of(link, struct hyaline_call, link));
+	hyaline_pool_reclaim(link);
 	local_bh_disable();
 	call.function(call.head);
 	local_bh_enable();
@@ -48,13 +68,8 @@ static void hyaline_run(struct hyaline_link *link)
 	atomic_long_dec_return_release(&hyaline_pending[call.epoch]);
 }
 
-static struct hyaline_call *hyaline_new_call(struct rcu_head *head, rcu_callback_t function)
+static void hyaline_fill(struct hyaline_call *call, struct rcu_head *head, rcu_callback_t function)
 {
-	struct hyaline_call *call = kmalloc(sizeof(*call), GFP_ATOMIC);
-
-	/* It would be lost, and the barrier would not notice. */
-	if (WARN_ON(!call))
-		return NULL;
 	/* Without a birth era: it waits for every section. The object that it stands
 	   for was born earlier, and readers do not protect it. */
 	call->link = (struct hyaline_link){};
@@ -62,7 +77,6 @@ static struct hyaline_call *hyaline_new_call(struct rcu_head *head, rcu_callback
 	call->function = function;
 	call->epoch = atomic_read(&hyaline_epoch) & 1;
 	atomic_long_inc(&hyaline_pending[call->epoch]);
-	return call;
 }
 
 /* Returns when the functions of all earlier calls have returned: the collecting

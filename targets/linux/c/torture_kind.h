@@ -77,14 +77,15 @@ static void HYALINE_(task_unlock)(int index)
 /* In any context, hard interrupts included. */
 static void HYALINE_(call)(struct rcu_head *head, rcu_callback_t function)
 {
-	struct hyaline_call *call = hyaline_new_call(head, function);
-
-	if (!call)
-		return;
 	preempt_disable();
 	const struct HYALINE_(handle) *handle = this_cpu_ptr(&HYALINE_(of_cpu));
+	struct hyaline_call *call = HYALINE_(pool_alloc)(handle, &hyaline_calls);
 
-	HYALINE_(retire)(handle, &call->link, hyaline_run);
+	/* It would be lost, and the barrier would not notice. */
+	if (!WARN_ON(!call)) {
+		hyaline_fill(call, head, function);
+		HYALINE_(retire)(handle, &call->link, hyaline_run);
+	}
 	preempt_enable();
 }
 
@@ -160,6 +161,7 @@ static void HYALINE_(torture_init)(void)
 	size_t slots = HYALINE_(slots)(), bytes = HYALINE_(size)(slots);
 	int cpu;
 
+	hyaline_make_calls();
 	HYALINE_(memory) = alloc_pages_exact(bytes, GFP_KERNEL);
 	BUG_ON(!HYALINE_(memory));
 	BUG_ON(HYALINE_(init)(&HYALINE_(collector), HYALINE_(memory), bytes, slots, &config));
@@ -187,4 +189,5 @@ static void HYALINE_(torture_cleanup)(void)
 	WARN_ON(atomic_long_read(&hyaline_pending[0]) || atomic_long_read(&hyaline_pending[1]));
 	if (!WARN_ON(HYALINE_(destroy)(&HYALINE_(collector))))
 		free_pages_exact(HYALINE_(memory), HYALINE_(size)(HYALINE_(slots)()));
+	hyaline_free_calls();
 }

@@ -29,6 +29,10 @@ pub struct Flavour {
     pub emulator: &'static str,
     pub machine: &'static [&'static str],
     pub console: &'static str,
+    /// Whether a collector whose interrupt is left out can fail. On AArch64 the
+    /// store that opens a section is a store-release, and `protect` a load-acquire,
+    /// which the architecture keeps in order: there the readers need no barrier.
+    pub barrier_control: bool,
     /// What the kernel's command line can choose.
     pub preemption: &'static [&'static str],
 }
@@ -42,6 +46,7 @@ pub const AMD64: Flavour = Flavour {
     emulator: "qemu-system-x86_64",
     machine: &["-machine", "q35", "-cpu", "max"],
     console: "ttyS0",
+    barrier_control: true,
     preemption: &["", "preempt=full"],
 };
 
@@ -60,6 +65,7 @@ pub const ARM64: Flavour = Flavour {
     emulator: "qemu-system-aarch64",
     machine: &["-machine", "virt,gic-version=3", "-cpu", "cortex-a72"],
     console: "ttyAMA0",
+    barrier_control: false,
     preemption: &[""],
 };
 

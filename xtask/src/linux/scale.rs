@@ -31,8 +31,9 @@ const PATCHES: &[Patch] = &[
         text: "&rcu_ops, &srcu_ops,",
         by: "HYALINE_SCALE_OPS &rcu_ops, &srcu_ops,",
     },
-    // Its sections are empty, so that a grace period seldom finds a reader. In ours
-    // it finds one.
+    // Its sections are empty, so that a grace period seldom finds a reader. These
+    // last 100 us, and `init` asks for 1 ms between two grace periods: otherwise
+    // many of them fall between the same two sections.
     Patch {
         file: "rcu/rcuscale.c",
         text: "\t\tidx = cur_ops->readlock();\n\t\tcur_ops->readunlock(idx);",

@@ -131,12 +131,14 @@ fn good(text: &str) -> Result<String, String> {
         [online, _, offline, ..] => (*offline, *online),
         _ => (0, 0),
     };
+    let floods = text.matches("rcu_torture_fwd_prog_cr duration").count();
     let figures = format!(
-        "{} reads, {versions} updates, {timers} timers, {barriers} barriers, {offline} times \
-         offline, {online} times online",
+        "{} reads, {versions} updates, {timers} timers, {barriers} barriers, {floods} floods, \
+         {offline} times offline, {online} times online",
         reads + one_later
     );
-    match versions > 0 && timers > 0 && barriers > 0 && offline > 0 && online > 0 {
+    let all = [versions, timers, barriers, floods as u64, offline, online];
+    match all.iter().all(|count| *count > 0) {
         true => Ok(figures),
         false => Err(format!("not everything was tested: {figures}")),
     }
@@ -157,7 +159,7 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "x-torture: rtc: 0 VER: 7151 tfle: 0 nt: 25 onoff: 8/8:10/10 10,34 \
-        barrier: 160/160:0 read-exits: 64\nx-torture: Reader Pipe:  733 11 0 0 0\n\
+        barrier: 160/160:0 read-exits: 64\nrcu_torture_fwd_prog_cr Duration 10\nx-torture: Reader Pipe:  733 11 0 0 0\n\
         x-torture:--- End of test: SUCCESS: nreaders=3\n";
 
     #[test]
@@ -177,6 +179,7 @@ mod tests {
             ("nt: 25", "nt: 0"),
             ("8/8:10/10", "0/0:0/0"),
             ("160/160", "0/0"),
+            ("fwd_prog_cr", "fwd_prog_nr"),
             ("x-torture: Reader", "WARNING: CPU: 3\nx-torture: Reader"),
         ] {
             let broken = GOOD.replace(text, by);

@@ -60,6 +60,11 @@ fn debian(packages: &[&str]) -> Result<(), String> {
     apt(&install)
 }
 
+/// Fetches the lists of packages.
+pub fn update() -> Result<(), String> {
+    apt(&["update"])
+}
+
 fn apt(arguments: &[&str]) -> Result<(), String> {
     let root = run(Command::new("id").arg("-u"), LIMIT)?.stdout.trim() == "0";
     // Never asks for a password: nobody may be present to enter it.

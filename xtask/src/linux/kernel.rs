@@ -5,15 +5,18 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::Duration,
 };
 
 use crate::{
     capi::{checked, target_folder},
-    shell,
+    provide, shell,
 };
 
 const DOWNLOAD: Duration = Duration::from_secs(900);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_secs(5);
 const UNPACK: Duration = Duration::from_secs(300);
 
 /// A build of the kernel, and the machine that boots it.
@@ -209,15 +212,10 @@ impl Flavour {
 }
 
 fn update(flavour: &Flavour) -> Result<(), String> {
-    let updated = shell::run(flavour.apt("apt-get")?.arg("update"), DOWNLOAD)?;
-    match updated.ok() {
-        true => Ok(()),
-        false => Err(format!(
-            "apt-get update: {}\n{}",
-            updated.reason(),
-            updated.tail(5)
-        )),
+    if flavour.architecture == AMD64.architecture {
+        return provide::update();
     }
+    checked(flavour.apt("apt-get")?.arg("update"), DOWNLOAD).map(drop)
 }
 
 /// Downloads packages without installing them; on failure updates the lists and
@@ -227,7 +225,9 @@ pub fn download(flavour: &Flavour, folder: &Path, packages: &[String]) -> Result
     let mut why = String::new();
     for again in [false, true, true] {
         if again {
-            update(flavour)?;
+            thread::sleep(PAUSE);
+            // The lists may be the fault; if not, the download says what is.
+            let _ = update(flavour);
         }
         let mut apt = flavour.apt("apt-get")?;
         apt.current_dir(folder).arg("download").args(packages);

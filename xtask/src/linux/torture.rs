@@ -40,6 +40,13 @@ const TYPES: [&str; 6] = [
     "hyaline_platform_task",
 ];
 
+/// What rcutorture can do and is not asked to.
+const OFF: &str = "\
+off: extendables, since a region with preemption, bottom halves or interrupts off is no
+     reader of ours (nor of SRCU); priority boosting, since nothing boosts a reader;
+     polling for an expedited, a full or an earlier state, which there is not; changes
+     of callback offloading, which concern RCU's own threads; CPU stalls";
+
 /// Its readers have no section.
 const BUSTED: &str = "hyaline_busted";
 
@@ -56,6 +63,7 @@ pub fn run(
         return Ok(());
     }
     let module = build::module(flavour, kernel, &folder, "hyaline_torture")?;
+    println!("{OFF}");
     let files = boot::file_system(&folder, &kernel.shell, &[module])?;
     let seconds = options.seconds.unwrap_or(20);
     let chosen = |name: &&str| options.only.as_deref().is_none_or(|only| only == *name);
@@ -167,7 +175,8 @@ mod tests {
         assert_eq!(
             good(GOOD).as_deref(),
             Ok(
-                "744 reads, 7151 updates, 25 timers, 160 barriers, 10 times offline, 8 times online"
+                "744 reads, 7151 updates, 25 timers, 160 barriers, 1 floods, 10 times offline, \
+                 8 times online"
             )
         );
         for (text, by) in [

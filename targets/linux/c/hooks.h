@@ -10,8 +10,9 @@
 #define HYALINE_PLATFORM_BARRIER
 #include "hyaline.h"
 
-/* Stops where the library found the misuse: the task ends in an oops, and with
-   oops=panic the machine does. Nothing is unwound, in Rust or in C. */
+/* Stops where the library found the misuse: the task ends in an oops, and in an
+   interrupt or with oops=panic the machine does. Nothing is unwound, in Rust or in
+   C. */
 void hyaline_platform_panic(const char *message, size_t length)
 {
 	pr_emerg("hyaline: panic: %.*s\n", (int)length, message);

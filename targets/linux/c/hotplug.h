@@ -124,35 +124,37 @@ static int HYALINE_(duelist)(void *argument)
 	return 0;
 }
 
-/* Returns the looks at what was reclaimed, in at most so many milliseconds. */
+/* Returns the looks at what was reclaimed, in at most so many milliseconds. In
+   rounds, each with a new task: both run at the same time most likely when they
+   have just been woken. */
 static unsigned long HYALINE_(duel)(unsigned int limit)
 {
-	unsigned int turn;
 	unsigned long end = jiffies + msecs_to_jiffies(limit);
+	unsigned int objects = 0, rounds = 0;
 
 	memset(seats, 0, sizeof(seats));
-	seats[0].task = begin_task(HYALINE_(duelist), &seats[0], "duelist");
-	for (turn = 1; time_before(jiffies, end) && !all_torn(); turn++) {
-		struct object *mine = new_object();
+	for (; time_before(jiffies, end) && !all_torn(); rounds++) {
+		unsigned long end_of_round = jiffies + msecs_to_jiffies(50);
 
-		mine->reclaim = reclaim_late;
-		HYALINE_(stamp)(&HYALINE_(me), &mine->link);
-		/* Nobody else replaces it. */
-		struct object *old = hyaline_load(&HYALINE_(places)[0]);
+		seats[0].task = begin_task(HYALINE_(duelist), &seats[0], "duelist");
+		for (; time_before(jiffies, end_of_round) && !all_torn(); objects++) {
+			struct object *mine = new_object();
 
-		hyaline_store(&HYALINE_(places)[0], mine);
-		HYALINE_(retire)(&HYALINE_(me), &old->link, old->reclaim);
-		if (turn % 4096 == 0) {
-			/* Those in the graveyard may be held with preemption off. */
-			synchronize_rcu();
-			empty_graveyard();
+			mine->reclaim = reclaim_late;
+			HYALINE_(stamp)(&HYALINE_(me), &mine->link);
+			/* Nobody else replaces it. */
+			struct object *old = hyaline_load(&HYALINE_(places)[0]);
+
+			hyaline_store(&HYALINE_(places)[0], mine);
+			HYALINE_(retire)(&HYALINE_(me), &old->link, old->reclaim);
+			cond_resched();
 		}
-		cond_resched();
+		end_task(seats[0].task);
+		HYALINE_(check_reclaimed)();
+		empty_graveyard();
+		msleep(10);
 	}
-	end_task(seats[0].task);
-	pr_info("hyaline: duel: %lu sections, %u objects\n", seats[0].reads, turn);
-	HYALINE_(check_reclaimed)();
-	empty_graveyard();
+	pr_info("hyaline: duel: %u rounds, %lu sections, %u objects\n", rounds, seats[0].reads, objects);
 	return all_torn();
 }
 

@@ -50,7 +50,7 @@ pub const AMD64: Flavour = Flavour {
     machine: &["-machine", "q35", "-cpu", "max"],
     console: "ttyS0",
     barrier_control: true,
-    preemption: &["", "preempt=full"],
+    preemption: &["", "preempt=full slub_debug=FZP"],
 };
 
 pub const RT: Flavour = Flavour {

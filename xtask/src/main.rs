@@ -59,7 +59,8 @@ usage: cargo xtask COMMAND [OPTION…]
   capi [--no-sanitizers]
                     the C library: its header, C programs, sanitizers, bare
                     targets, size and instructions
-  linux [--rt | --arm64] [--rcutorture | --scale] [--seconds N] [--allow-missing] [-v]
+  linux [--rt | --arm64] [--rcutorture [--only FLAVOUR] | --scale] [--seconds N]
+        [--allow-missing] [-v]
                     a module in Debian's kernel on 4 CPUs, with default preemption
                     and preempt=full, or on PREEMPT_RT, or arm64; the kernel's own
                     rcutorture; its refscale and rcuscale

@@ -91,15 +91,11 @@ pub fn run(mut parser: Parser) -> Result<(), String> {
 
 /// The kernel and what is needed to build and boot it.
 fn provided(flavour: &Flavour) -> Result<Kernel, String> {
-    for (program, extra) in [
-        ("make", &[][..]),
-        ("cpio", &[]),
-        // For the kernel's objtool.
-        (flavour.compiler, &["libelf1"]),
-        (flavour.emulator, &[]),
-    ] {
-        provide::program(program, extra)?;
+    for program in ["make", "cpio", "xz", flavour.compiler, flavour.emulator] {
+        provide::program(program, &[])?;
     }
+    // For the kernel's objtool.
+    provide::library("libelf.so.1", "libelf1")?;
     provide::target(flavour.target)?;
     flavour.provide()
 }

@@ -21,6 +21,7 @@ fn package(program: &str) -> &str {
         "powerpc64le-linux-gnu-gcc" => "gcc-powerpc64le-linux-gnu",
         "arm-none-eabi-gcc" => "gcc-arm-none-eabi",
         "riscv64-unknown-elf-gcc" => "gcc-riscv64-unknown-elf",
+        "xz" => "xz-utils",
         "aarch64-linux-gnu-gcc-12" => "gcc-12-aarch64-linux-gnu",
         other => other,
     }
@@ -42,6 +43,31 @@ pub fn program(program: &str, extra: &[&str]) -> Result<(), String> {
         .unwrap_or_else(|| "it is still not there".into());
     Err(format!(
         "{program} is missing (Debian package {name}): {why}"
+    ))
+}
+
+/// Makes sure that a shared library is installed.
+pub fn library(name: &str, package: &str) -> Result<(), String> {
+    let there = || {
+        let folders = std::fs::read_dir("/usr/lib")
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut folders = folders.map(|folder| folder.path());
+        folders.any(|folder| folder.join(name).exists())
+    };
+    if there() {
+        return Ok(());
+    }
+    let tried = debian(&[package]);
+    if there() {
+        return Ok(());
+    }
+    let why = tried
+        .err()
+        .unwrap_or_else(|| "it is still not there".into());
+    Err(format!(
+        "{name} is missing (Debian package {package}): {why}"
     ))
 }
 

@@ -56,6 +56,11 @@ pub fn run(
     options: &Options,
     tally: &mut Tally,
 ) -> Result<(), String> {
+    let chosen = |name: &&str| options.only.as_deref().is_none_or(|only| only == *name);
+    let types: Vec<&str> = TYPES.into_iter().filter(chosen).collect();
+    if types.is_empty() {
+        return Err(format!("no such flavour; there is: {}", TYPES.join(", ")));
+    }
     let folder = cache().join(format!("{}-torture", flavour.name));
     build::prepare(flavour, &folder)?;
     if let Err(reason) = source::add(kernel, &folder, PATCHES) {
@@ -66,8 +71,6 @@ pub fn run(
     println!("{OFF}");
     let files = boot::file_system(&folder, &kernel.shell, &[module])?;
     let seconds = options.seconds.unwrap_or(20);
-    let chosen = |name: &&str| options.only.as_deref().is_none_or(|only| only == *name);
-    let types: Vec<&str> = TYPES.into_iter().filter(chosen).collect();
     let start = Instant::now();
     let parameters = format!(
         "run=test_torture seconds={seconds} types={},{BUSTED}",

@@ -201,12 +201,11 @@ impl Flavour {
             }
             fs::remove_file(&file).map_err(|error| error.to_string())?;
         }
-        // It expects to be installed.
+        // It expects to be installed. Relative, so that the folder may be moved.
         let makefile = root.join(format!("usr/src/linux-headers-{release}/Makefile"));
         let text = fs::read_to_string(&makefile).map_err(|error| error.to_string())?;
-        let sources = format!("{}/", root.join("usr/src").display());
-        fs::write(&makefile, text.replace("/usr/src/", &sources))
-            .map_err(|error| error.to_string())?;
+        let here = "$(dir $(realpath $(lastword $(MAKEFILE_LIST))))../";
+        fs::write(&makefile, text.replace("/usr/src/", here)).map_err(|error| error.to_string())?;
         Ok(format!("{release} {version}"))
     }
 }

@@ -270,7 +270,7 @@ impl<T, const K: usize> Pool<T, K> {
         }
         let mut again = !reclaims || limited;
         while again && block.is_null() {
-            again = local.scavenge::<R>(|| {
+            again = local.scavenge(local.may_heavy::<R>(), || {
                 block = find();
                 !block.is_null()
             });

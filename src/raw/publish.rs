@@ -7,7 +7,7 @@ use super::{
     chain::{self, Chain},
     section::Seen,
 };
-use crate::{Barrier, Link, Reclaimer, Role};
+use crate::{Barrier, Link, Reclaimer};
 
 /// Slots that are skipped together if none of them is busy. Small targets have
 /// few slots and little room for code; models have few slots.
@@ -47,8 +47,8 @@ impl<S: Scheme> Local<'_, S> {
     /// preempts this slot's next section, and finds no free block, can only
     /// publish it, and then that section holds it.
     #[inline(always)]
-    pub(crate) fn cap_batch<R: Role>(&self, blocks: usize) {
-        if blocks == 0 || !self.reclaims::<R>() {
+    pub(super) fn cap_room(&self, blocks: usize) {
+        if blocks == 0 {
             return;
         }
         let most = (blocks / 4).clamp(1, u16::MAX.into()) as u16;
@@ -114,8 +114,8 @@ impl<S: Scheme> Local<'_, S> {
     /// everything, and then, until `done`, reclaims objects whose reclaimers run
     /// no user code. Returns whether there were any. Asks `done` last, also after
     /// reclaiming nothing: another call may have.
-    pub(crate) fn scavenge<R: Role>(&self, mut done: impl FnMut() -> bool) -> bool {
-        if self.may_heavy::<R>() {
+    pub(crate) fn scavenge(&self, may_heavy: bool, mut done: impl FnMut() -> bool) -> bool {
+        if may_heavy {
             self.advance(Take::All);
         } else {
             self.sweep(None, None, Take::All);

@@ -74,6 +74,14 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
+    /// The section that begins may retire blocks of a pool that has so many.
+    #[inline(always)]
+    pub(crate) fn cap_batch<R: Role>(&self, blocks: usize) {
+        if self.reclaims::<R>() {
+            self.cap_room(blocks);
+        }
+    }
+
     /// Retires an object that the slot's guards do not use.
     ///
     /// # Safety

@@ -8,6 +8,8 @@
 
 #[path = "safe_panics/drops.rs"]
 mod drops;
+#[path = "safe_panics/retires.rs"]
+mod retires;
 
 use std::{
     cell::{Cell, RefCell},

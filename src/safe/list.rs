@@ -220,10 +220,11 @@ impl<'g, N: Chained> Found<'g, N> {
         unsafe { N::next(new) }.store(self.next, Ordering::Relaxed);
         // Release: as in `insert`.
         // SAFETY: there is a node, and it is of this storage (fn contract).
-        unsafe { self.mark::<P, D, R>(guard, new, Ordering::Release) }
+        unsafe { self.mark::<P, D, R>(guard, new, Ordering::Release, || ()) }
     }
 
-    /// Takes this node out.
+    /// Takes this node out. `taken` runs when it is marked: nobody else takes it
+    /// out then, and no reclaimer, which may panic, has run yet.
     ///
     /// # Safety
     ///
@@ -231,12 +232,13 @@ impl<'g, N: Chained> Found<'g, N> {
     pub(super) unsafe fn remove<P: Origin, D: Domain, R: Role>(
         &self,
         guard: &'g Guard<'_, D, R>,
+        taken: impl FnOnce(),
     ) -> Done {
         // Relaxed: the mark publishes nothing. It continues the release
         // sequence of the store of `next`, and a thread that acts on it unlinks
         // with Release.
         // SAFETY: "there is a node here, of storage `P`" (# Safety).
-        unsafe { self.mark::<P, D, R>(guard, self.next, Ordering::Relaxed) }
+        unsafe { self.mark::<P, D, R>(guard, self.next, Ordering::Relaxed, taken) }
     }
 
     /// Marks the node, with a successor, and unlinks it.
@@ -249,6 +251,7 @@ impl<'g, N: Chained> Found<'g, N> {
         guard: &'g Guard<'_, D, R>,
         successor: Ptr<N>,
         success: Ordering,
+        taken: impl FnOnce(),
     ) -> Done {
         // SAFETY: there is a node (fn contract), protected (field).
         let place = unsafe { N::next(self.here) };
@@ -258,6 +261,7 @@ impl<'g, N: Chained> Found<'g, N> {
         if marking.is_err() {
             return Done::Nothing;
         }
+        taken();
         // SAFETY: protected, of this storage, marked, and this is its successor.
         match unsafe { unlink::<N, P, D, R>(guard, self.link, self.here, successor) } {
             true => Done::All,

@@ -173,12 +173,11 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
                 return None;
             }
             // SAFETY: `old` is there, and on the heap.
-            match unsafe { at.found.remove::<Heap, D, R>(guard) } {
+            match unsafe { (at.found).remove::<Heap, D, R>(guard, || self.removed()) } {
                 Done::Nothing => continue,
                 Done::Marked => Self::unlink(start, guard, order, old.turn),
                 Done::All => {}
             }
-            self.removed();
             return Some(&old.value);
         }
     }

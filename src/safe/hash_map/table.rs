@@ -57,7 +57,7 @@ struct Start<K, V> {
 
 /// The start is not in the list.
 const ABSENT: usize = 0;
-/// A call links it.
+/// A call tries to link it: a few steps, without code of the user.
 const CLAIMED: usize = 1;
 /// It is in the list permanently.
 const LINKED: usize = 2;
@@ -163,38 +163,41 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         self.place(bucket, level)
     }
 
-    /// Links the start of a bucket, unless another call does. (If a reclaimer
-    /// panics meanwhile it stays as it is, and walks to the bucket longer.)
+    /// Links the start of a bucket, unless another call does.
     #[cold]
     #[inline(never)]
     fn link<D: Domain, R: Role>(&self, bucket: usize, level: usize, guard: &Guard<'_, D, R>) {
         let start = self.start(bucket, level);
         // SAFETY: as in `place`.
         let state = unsafe { &(*start).state };
-        // Relaxed: one call gets it; nobody wrote to it before.
-        let claimed = state.compare_exchange(ABSENT, CLAIMED, Ordering::Relaxed, Ordering::Relaxed);
-        if claimed.is_err() {
-            return;
-        }
         let order = bucket << (usize::BITS as usize - level);
-        // SAFETY: the start is ours, by the claim, and nobody reads what is not
-        // linked. It stays in memory for as long as the list, and the pointer
-        // may be used for all of it.
-        let head = unsafe {
-            let head = &raw mut (*start).head;
-            (&raw mut (*head).order).write(order);
-            head
-        };
         let parent = self.place(bucket & (bucket - 1), level);
         loop {
+            // Before the claim: it may run reclaimers, and they may panic.
             // SAFETY: a place of this list, whose nodes are on the heap.
             let found = unsafe {
                 list::seek::<_, Heap, D, R>(parent, guard, || (), |node| node.order() < order)
             };
-            // SAFETY: ours, by the claim.
-            if unsafe { found.insert(head) } == Done::All {
+            // Acquire: pairs with the Release below; without it our write of the
+            // order would race with that of the call that claimed it before.
+            // Relaxed on failure: nothing is done then.
+            let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
+            if (state.compare_exchange(ABSENT, CLAIMED, success, failure)).is_err() {
+                return;
+            }
+            // SAFETY: the start is ours, by the claim, and nobody reads what is not
+            // linked. It stays in memory for as long as the list, and the pointer
+            // may be used for all of it.
+            let linked = unsafe {
+                let head = &raw mut (*start).head;
+                (&raw mut (*head).order).write(order);
+                found.insert(head)
+            };
+            if linked == Done::All {
                 break;
             }
+            // Release: pairs with the Acquire above.
+            state.store(ABSENT, Ordering::Release);
         }
         // Release: pairs with the Acquire in `place`.
         state.store(LINKED, Ordering::Release);
@@ -210,7 +213,8 @@ impl<K, V> Table<K, V> {
     /// Counts a key that was inserted, and doubles the buckets if there are more
     /// keys. If there is no memory they stay as they are, and walks get longer.
     pub(super) fn inserted(&self) {
-        let keys = self.keys.0.fetch_add(1, Ordering::Relaxed) + 1;
+        // Wraps as the counter does.
+        let keys = self.keys.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         // Relaxed: a guess.
         let level = self.level.load(Ordering::Relaxed);
         if keys as isize > 1 << level && level < LEVELS {
@@ -289,5 +293,22 @@ impl<K, V> Drop for Table<K, V> {
                 unsafe { Self::free(starts, level) };
             }
         }
+    }
+}
+
+#[cfg(all(test, not(hyaline_loom)))]
+mod tests {
+    use super::Table;
+
+    /// The remove of a key may be counted before its insert.
+    #[test]
+    fn the_count_passes_through_below_zero() {
+        let table = Table::<u32, u32>::new();
+        table.removed();
+        assert_eq!(table.len(), 0);
+        table.inserted();
+        assert_eq!(table.len(), 0);
+        table.inserted();
+        assert_eq!(table.len(), 1);
     }
 }

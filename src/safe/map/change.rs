@@ -146,7 +146,7 @@ impl<K: Send + 'static, V: Send + 'static, P: Origin> List<K, V, P> {
                 return None;
             }
             // SAFETY: `old` is there, and of this storage.
-            match unsafe { found.remove::<P, D, R>(guard) } {
+            match unsafe { found.remove::<P, D, R>(guard, || ()) } {
                 Done::Nothing => continue,
                 Done::Marked => {
                     // A walk unlinks it, unless another did.

@@ -115,6 +115,24 @@ schemes! {
         assert_eq!(alive(&life), 0);
     }
 
+    // A key is taken out when it is found, which may be before the insert that put
+    // it has counted it.
+    hash_map_remove_before_the_insert_returns<2, 1> {
+        let map = Leaked::new(Map::<u32, D>::default());
+        let shared = map.0;
+        let (one, two) = (D::register().unwrap(), D::register().unwrap());
+        let removing = thread::spawn(move || {
+            let removed = shared.remove(&two.enter(), &1).is_some();
+            (two, removed)
+        });
+        assert!(shared.insert(&one, 1, 1).is_ok());
+        let (two, removed) = removing.join().unwrap();
+        assert_eq!(shared.len(), usize::from(!removed));
+        assert_eq!(shared.iter(&two.enter()).count(), shared.len());
+        drop((one, two));
+        map.close();
+    }
+
     // A walk meets the removal of the node it stands on, and the nodes are younger
     // than its section.
     hash_map_get_against_set_and_remove<2, 1> {

@@ -83,6 +83,26 @@ fn a_panic_puts_the_handle_back() {
     assert!(App::COLLECTOR.slots().all(|slot| slot.guards == 0));
 }
 
+/// No code of the user runs between the claim of the cell and its release, except the
+/// closure.
+#[test]
+fn a_domain_that_panics_does_not_keep_the_cell_in_use() {
+    use hyaline::{Deferred, SlotsExhausted, safe::Handle};
+
+    static C: Collector<2> = Collector::new();
+    struct App;
+    impl Domain for App {
+        type Collector = Collector<2>;
+        const COLLECTOR: &'static Collector<2> = &C;
+        fn register_deferred() -> Result<Handle<Self, Deferred>, SlotsExhausted> {
+            panic!("on purpose");
+        }
+    }
+    static CELL: HandleCell<App> = HandleCell::new();
+    let _ = catch_unwind(|| CELL.with(|_| ()));
+    assert_eq!(CELL.with(|_| ()), Ok(()));
+}
+
 #[test]
 fn a_dropped_cell_releases_its_slot() {
     domain!(App: Collector<2> = Collector::new());

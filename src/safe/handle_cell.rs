@@ -4,7 +4,7 @@ use core::{cell::Cell, fmt, mem::ManuallyDrop};
 
 use critical_section::Mutex;
 
-use super::{Domain, Handle};
+use super::{Domain, Handle, domain::collector};
 use crate::{Deferred, SlotsExhausted};
 
 /// A `static` in which an interrupt keeps its [deferred](Deferred) handle. Its
@@ -98,10 +98,15 @@ impl<D: Domain> HandleCell<D> {
         let handle = match self.replace(State::InUse) {
             State::InUse => return Err(HandleUnavailable::InUse),
             State::Idle(handle) if !handle.is_evicted() => handle,
-            _ => D::register_deferred().map_err(|exhausted| {
-                self.replace(State::Unclaimed);
-                HandleUnavailable::Exhausted(exhausted)
-            })?,
+            // Not by the domain's own method, which may be the user's and panic:
+            // the state would stay as it is now.
+            _ => match collector::<D>().register_deferred() {
+                Ok(handle) => Handle::new(handle),
+                Err(exhausted) => {
+                    self.replace(State::Unclaimed);
+                    return Err(HandleUnavailable::Exhausted(exhausted));
+                }
+            },
         };
         let lent = Lent {
             cell: self,

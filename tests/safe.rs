@@ -150,21 +150,24 @@ schemes! {
 
     a_full_cell_gives_the_value_back {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
-        static CELL: RcuCell<Counted, 1, D> = RcuCell::new(Counted(0, &DROPS));
+        static CELL: RcuCell<Counted, 2, D> = RcuCell::new(Counted(0, &DROPS));
         let handle = D::register().unwrap();
-        let guard = handle.enter();
         CELL.replace(&handle, Counted(1, &DROPS)).unwrap();
-        let full = CELL.replace(&handle, Counted(2, &DROPS)).unwrap_err();
+        handle.flush();
+        let guard = handle.enter();
+        assert_eq!(CELL.read(&guard).0, 1);
+        CELL.replace(&handle, Counted(2, &DROPS)).unwrap();
+        let full = CELL.replace(&handle, Counted(3, &DROPS)).unwrap_err();
         assert!(full.to_string().contains("drop guards"));
-        assert_eq!(full.into_inner().0, 2);
+        assert_eq!(full.into_inner().0, 3);
         CELL.update(&handle, |_| unreachable!()).unwrap_err();
         let current = CELL.read(&guard);
-        match CELL.compare_exchange(&handle, current, Counted(3, &DROPS)) {
-            Err(Refused::Full(value)) => assert_eq!(value.0, 3),
+        match CELL.compare_exchange(&handle, current, Counted(4, &DROPS)) {
+            Err(Refused::Full(value)) => assert_eq!(value.0, 4),
             other => panic!("{other:?}"),
         }
-        assert_eq!(current.0, 1);
-        assert_eq!(DROPS.load(SeqCst), 2, "those that came back");
+        assert_eq!(current.0, 2);
+        assert_eq!(DROPS.load(SeqCst), 3, "the first, and those that came back");
     }
 
     compare_exchange_compares_versions {
@@ -193,9 +196,9 @@ schemes! {
 
     a_cell_that_is_dropped_drops_its_value {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
-        drop(RcuCell::<Counted, 1, D>::new(Counted(0, &DROPS)));
+        drop(RcuCell::<Counted, 2, D>::new(Counted(0, &DROPS)));
         assert_eq!(DROPS.load(SeqCst), 1);
-        let leaked = Box::into_raw(Box::new(RcuCell::<_, 1, D>::new(Counted(1, &DROPS))));
+        let leaked = Box::into_raw(Box::new(RcuCell::<_, 2, D>::new(Counted(1, &DROPS))));
         let handle = D::register().unwrap();
         // SAFETY: it lives until it is freed below.
         unsafe { &*leaked }.replace(&handle, Counted(2, &DROPS)).unwrap();

@@ -23,8 +23,8 @@ use crate::{
 ///
 /// A reader sees one whole version for as long as it likes, and never waits. A
 /// writer puts a new version; the old one is dropped after its last reader has
-/// left. There is room for `VERSIONS` versions beside the first, which has a
-/// place of its own.
+/// left. There is room for `VERSIONS` versions, at least two, beside the first,
+/// which has a place of its own.
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
@@ -107,7 +107,15 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
     const_fn! {
         /// A cell with its first value.
         ///
-        /// One without room for a second version does not compile.
+        /// One with room for fewer than two versions beside the first does not
+        /// compile: the place of the first is used once, so the current version
+        /// has one of them, and the next needs another.
+        ///
+        /// ```compile_fail,E0080
+        /// # use hyaline::{Collector, domain, safe::RcuCell};
+        /// # domain!(App: Collector<2> = Collector::new());
+        /// static LIMIT: RcuCell<u32, 1, App> = RcuCell::new(10);
+        /// ```
         ///
         /// ```
         /// use hyaline::{Collector, domain, safe::RcuCell};
@@ -169,6 +177,8 @@ where
 {
     const_fn! {
         const fn with(value: T, versions: P::Nodes) -> Self {
+            // On the heap it is 0; a pool has at least one.
+            const { assert!(VERSIONS != 1, "a cell has room for two versions beside the first") };
             let first = Linked {
                 link: Link::new(),
                 value,

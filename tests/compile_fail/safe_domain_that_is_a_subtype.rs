@@ -25,10 +25,10 @@ impl Domain for Sup {
     const COLLECTOR: &'static Collector<1> = &B;
 }
 
-static CELL: RcuCell<u32, 1, Sub> = RcuCell::new(0);
+static CELL: RcuCell<u32, 2, Sub> = RcuCell::new(0);
 
 fn main() {
-    let cell: &'static RcuCell<u32, 1, Sup> = &CELL;
+    let cell: &'static RcuCell<u32, 2, Sup> = &CELL;
     let handle = Sup::register().unwrap();
     cell.read(&handle.enter());
 }

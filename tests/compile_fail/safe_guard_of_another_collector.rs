@@ -8,7 +8,7 @@ use hyaline::{
 domain!(Here: Collector<1> = Collector::new());
 domain!(Elsewhere: Collector<1> = Collector::new());
 
-static CELL: RcuCell<u32, 1, Here> = RcuCell::new(0);
+static CELL: RcuCell<u32, 2, Here> = RcuCell::new(0);
 
 fn main() {
     let handle = Elsewhere::register().unwrap();

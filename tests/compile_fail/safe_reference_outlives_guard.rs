@@ -7,7 +7,7 @@ use hyaline::{
 
 domain!(App: Collector<1> = Collector::new());
 
-static CELL: RcuCell<u32, 1, App> = RcuCell::new(0);
+static CELL: RcuCell<u32, 2, App> = RcuCell::new(0);
 
 fn main() {
     let handle = App::register().unwrap();

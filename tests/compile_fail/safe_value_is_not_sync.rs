@@ -6,6 +6,6 @@ use hyaline::{Collector, domain, safe::RcuCell};
 
 domain!(App: Collector<1> = Collector::new());
 
-static CELL: RcuCell<Cell<u32>, 1, App> = RcuCell::new(Cell::new(0));
+static CELL: RcuCell<Cell<u32>, 2, App> = RcuCell::new(Cell::new(0));
 
 fn main() {}

@@ -47,7 +47,7 @@ fn a_structure_that_is_dropped_drops_all_also_if_one_panics() {
         };
     }
     let value = Value::new;
-    drop_in_turn(|| RcuCell::<_, 1, D>::new(value(0)));
+    drop_in_turn(|| RcuCell::<_, 2, D>::new(value(0)));
     drop_in_turn(filled!(Stack::<_, 8, D>::new(), |s, key| s
         .push(&handle, value(key))));
     drop_in_turn(filled!(Queue::<_, 8, D>::new(), |s, key| s

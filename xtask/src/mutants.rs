@@ -202,6 +202,7 @@ const GROUPS: [Group; 5] = [
                     "--test=safe_linear",
                     "--test=safe_panics",
                     "--test=safe_reentrant",
+                    "--test=safe_smallest",
                     "--test=safe_structures",
                     "--test=small_memory",
                 ],

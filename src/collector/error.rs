@@ -12,6 +12,7 @@ use core::{alloc::Layout, fmt};
 /// assert!(error.to_string().starts_with("so many slots are larger than the address space"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum MemoryError {
     /// A collector has at least one slot.

@@ -129,10 +129,3 @@ impl<T> fmt::Display for Refused<T> {
 }
 
 impl<T> core::error::Error for Refused<T> {}
-
-#[cfg(feature = "defmt")]
-impl<T> defmt::Format for Full<T> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Full");
-    }
-}

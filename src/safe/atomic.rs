@@ -116,8 +116,9 @@ impl<T, D: Domain, P: Origin> Atomic<T, D, P> {
     ///
     /// # Safety
     ///
-    /// For as long as the result is used the object is neither freed nor
-    /// retired.
+    /// For as long as the result, a copy of it, or a reference from it is used the
+    /// object is neither freed, retired nor borrowed exclusively, by this context or
+    /// another.
     ///
     /// ```
     /// # use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned}};
@@ -219,8 +220,8 @@ impl<T, D: Domain, P: Origin> Atomic<T, D, P> {
     ///
     /// # Safety
     ///
-    /// No other `Atomic` leads to the object, and no [`Shared`] to it is used
-    /// again.
+    /// As of [`Shared::into_owned`]: the object is not retired, and no context, this
+    /// one included, can find it or uses another pointer or reference to it again.
     ///
     /// ```
     /// # use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Owned}};
@@ -238,7 +239,7 @@ impl<T, D: Domain, P: Origin> Atomic<T, D, P> {
         // Relaxed: we own the place, which orders us after all earlier
         // accesses.
         let object = untagged(self.pointer.load(Ordering::Relaxed));
-        // SAFETY: no other `Atomic` or `Shared` leads to it (fn contract).
+        // SAFETY: not retired, and used by nobody else (fn contract).
         (!object.is_null()).then(|| unsafe { Owned::from_object(object) })
     }
 }

@@ -311,8 +311,8 @@ impl<'g, T, D: Domain, P: Origin> Shared<'g, T, D, P> {
     ///
     /// # Safety
     ///
-    /// No section can find the object or has found it, it is not retired, and
-    /// no other pointer to it is used again: it was not published yet, or a
+    /// The object is not retired, and no context, this one included, can find it or
+    /// uses another pointer or reference to it again: it was not published yet, or a
     /// lock excluded all others.
     ///
     /// ```
@@ -410,7 +410,8 @@ pub trait Pointer<T, D: Domain, P: Origin = SharedPool>: sealed::Sealed {
     fn into_raw(self) -> *mut Linked<T>;
     /// # Safety
     ///
-    /// `object` came from `into_raw` of the same type and lifetime, once.
+    /// `object` came from `into_raw` of the same type and lifetime, once, and was
+    /// not used in another way.
     #[doc(hidden)]
     unsafe fn from_raw(object: *mut Linked<T>) -> Self;
 }

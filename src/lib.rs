@@ -163,8 +163,8 @@
 //!   configuration.
 //! - **You decide who reclaims, when, and for how long.** Deferred and per-CPU
 //!   handles never run a reclaimer that contains user code,
-//!   [`limit_reclaims`](Handle::limit_reclaims) bounds what one call runs, and
-//!   grace periods can be [polled](Token::poll).
+//!   [`limit_reclaims`](Handle::limit_reclaims) bounds what each step of a call
+//!   runs, and grace periods can be [polled](Token::poll).
 //!
 //! [`guide::guarantees`] says what each call costs and where it may be called.
 //!
@@ -179,7 +179,9 @@
 //!   [`Guard::protect_own`], called before it is shared. The structures in
 //!   [`safe`] keep both conditions.
 //! - A forgotten guard keeps its slot until the slot is
-//!   [evicted](CollectorView::evict).
+//!   [evicted](CollectorView::evict). An object that owns an open section of its
+//!   own collector, an [`OwnedGuard`], holds itself back once it is retired, as a
+//!   cycle of `Rc`s does.
 //! - Retiring is lock-free but not wait-free: a push is a compare-and-swap loop.
 //!
 //! # Features
@@ -192,7 +194,7 @@
 //! | `std` | the barrier `Membarrier` (on Linux; elsewhere it is fences); implies `alloc` |
 //! | `heapless` | `reclaim::heapless_boxed`: objects in the boxes of heapless's pools |
 //! | `stats` | `Collector::stats`: objects retired, reclaimed, pending, and their peak |
-//! | `defmt` | `defmt::Format` for the public types |
+//! | `defmt` | `defmt::Format` for errors, handles, guards, collectors, pools, tokens, ids and statistics |
 //! | `spin` | `Handle::synchronize_with`, `Token::wait_with`: waits with a `spin::RelaxStrategy` |
 //! | `critical-section` | `safe::HandleCell`: a static in which an interrupt keeps its handle |
 //!

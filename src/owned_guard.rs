@@ -8,9 +8,12 @@ use crate::{AtomicPtr, Basic, Eager, Guard, Handle, Role, Scheme, sync::Ordering
 /// `await` by a task that moves between threads.
 ///
 /// A [`Guard`] is bound to its thread, because its handle may have other guards
-/// there. A `OwnedGuard` is the only user of its handle. Pointers protected
+/// there. An `OwnedGuard` is the only user of its handle. Pointers protected
 /// through it, or through a guard borrowed from it, stay valid on any thread
 /// until it is dropped, refreshed or [left](Self::leave).
+///
+/// Do not keep one in an object that is retired to the same collector: it holds
+/// itself back, as a cycle of `Rc`s does.
 ///
 /// ```
 /// use core::sync::atomic::Ordering;

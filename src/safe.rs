@@ -122,9 +122,9 @@
 //! for which a pool has no block: the value comes back, and nothing aborts.
 //!
 //! **Contexts.** A call that puts something calls the allocator. A call that
-//! takes something out does not; what it retires is freed by an eager handle, in
-//! one of its later calls. Deferred and per-CPU handles free nothing but an
-//! entry that was allocated and not put. So an interrupt may read and take
+//! takes something out, or reads, allocates nothing; with an eager handle it may free
+//! what it or another call has retired. Deferred and per-CPU handles free nothing but
+//! an entry that was allocated and not put. So an interrupt may read and take
 //! out through a deferred or per-CPU handle, whatever the allocator is. It may
 //! put something if the allocator may be called there. Progress is that of the
 //! allocator, where it is called.
@@ -181,7 +181,13 @@
 //! the key and the value that the call was to store are dropped as it unwinds.
 //!
 //! Closures, `Hash`, `Ord`, `Clone` and `Drop` of stored values may use the
-//! same structures, through the same handle. They may panic on a host: the
+//! same structures, through the same handle. What they change there is for the call
+//! what another task changes: it looks again, and the closure runs again. A call
+//! whose closure changes the same entry (the cell, the key) each time it runs does
+//! not end, and its section holds back all that is retired meanwhile. With a pool it
+//! ends when that has no block left for the inner call.
+//!
+//! They may panic on a host: the
 //! structures stay sound, and no value and no block is lost. A removed node of
 //! a [`Map`] may keep its block until a call walks its bucket. A value that is
 //! about to be returned is dropped if the drop of a value that is reclaimed in

@@ -85,6 +85,8 @@ fn leak<T>(structure: T) -> (&'static T, impl FnOnce()) {
 
 #[path = "safe_heap/arc_cell.rs"]
 mod arc_cell;
+#[path = "safe_heap/contexts.rs"]
+mod contexts;
 #[path = "safe_heap/hash_map.rs"]
 mod hash_map;
 #[path = "safe_heap/hash_map_faults.rs"]

@@ -14,12 +14,28 @@ use crate::{Role, role::may_drop};
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
-/// | [`load`](Self::load), [`load_full`](Self::load_full) | wait-free (robust mode: lock-free) | yes |
-/// | [`store`](Self::store), [`swap`](Self::swap), [`compare_exchange`](Self::compare_exchange) | lock-free, besides the allocator | if the allocator may be called; with a deferred or per-CPU handle no value is dropped in it |
-/// | [`rcu`](Self::rcu) | the same; runs the closure again if another writer was faster | as above |
+/// | [`load`](Self::load) | wait-free (robust mode: lock-free) | yes |
+/// | [`load_full`](Self::load_full) | the same | with a deferred or per-CPU handle, or if reclaimers may run there |
+/// | [`store`](Self::store), [`swap`](Self::swap), [`compare_exchange`](Self::compare_exchange) | lock-free, besides the allocator | the same, and if the allocator may be called |
+/// | [`rcu`](Self::rcu) | the same; runs the closure again if another writer was faster | the same |
+///
+/// With a deferred or per-CPU handle no value is dropped in these calls.
 ///
 /// The cell need not be in a `static`, and the value not be of a known size:
-/// `ArcCell<str, D>` and `ArcCell<dyn Fn(), D>` are cells, too.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use hyaline::{Collector, domain, safe::{ArcCell, Domain}};
+/// # domain!(App: Collector<4> = Collector::new());
+/// # let handle = App::register()?;
+/// type Hook = dyn Fn(u32) -> u32 + Send + Sync;
+/// let name = ArcCell::<str, App>::new(&handle, "left pump".into())?;
+/// let hook = ArcCell::<Hook, App>::new(&handle, Arc::new(|reading| reading / 2))?;
+/// hook.store(&handle, Arc::new(|reading| reading + 1))?;
+/// let guard = handle.enter();
+/// assert_eq!((&**name.load(&guard), hook.load(&guard)(6)), ("left pump", 7));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Memory
 ///
@@ -257,6 +273,9 @@ impl<T: ?Sized + Send + Sync + 'static, D: Domain> ArcCell<T, D> {
     /// value, and what it made before is dropped. A deferred or per-CPU handle
     /// retires it instead, and allocates again.
     ///
+    /// A closure that replaces the value itself, each time it runs, is always faster:
+    /// the call [does not end](crate::safe#where-values-are-dropped-and-panics).
+    ///
     /// # Errors
     ///
     /// [`Full`] if there is no memory. The closure has not run then, unless a
@@ -336,8 +355,8 @@ impl<T: ?Sized + Send + Sync + 'static, D: Domain> ArcCell<T, D> {
 impl<T: ?Sized, D: Domain> ArcCell<T, D> {
     /// Empties a cell that is about to be dropped.
     fn take(&mut self) -> Option<Owned<Arc<T>, D, Heap>> {
-        // SAFETY: no other `Atomic` leads to it, and what was loaded from this one
-        // borrows the cell.
+        // SAFETY: this place alone leads to it, it is retired only when it is
+        // replaced here, and what was loaded from it borrows the cell.
         unsafe { mem::take(&mut self.current).into_owned() }
     }
 }

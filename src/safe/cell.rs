@@ -28,9 +28,12 @@ use crate::{
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
-/// | [`read`](Self::read), [`snapshot`](Self::snapshot) and its clone | wait-free (robust mode: lock-free) | yes |
-/// | [`replace`](Self::replace), [`compare_exchange`](Self::compare_exchange) | lock-free | yes; with a deferred or per-CPU handle no value is dropped in it |
-/// | [`update`](Self::update) | lock-free; runs the closure again if another writer was faster | as above |
+/// | [`read`](Self::read), [`available`](Self::available) | wait-free (robust mode: `read` is lock-free) | yes |
+/// | [`snapshot`](Self::snapshot) and its clone | the same | with a deferred or per-CPU handle, or if reclaimers may run there |
+/// | [`replace`](Self::replace), [`compare_exchange`](Self::compare_exchange) | lock-free | the same |
+/// | [`update`](Self::update) | lock-free; runs the closure again if another writer was faster | the same |
+///
+/// With a deferred or per-CPU handle no value is dropped in these calls.
 ///
 /// # Memory
 ///

@@ -324,7 +324,8 @@ impl<D: Domain> fmt::Debug for PerCpu<D> {
 /// # assert!(Routes::register().is_ok());
 /// ```
 ///
-/// Attributes go to the type. Where a `cfg` is off nothing is made.
+/// Attributes go to the type. Where a `cfg` is off nothing is made. (One inside of a
+/// `cfg_attr` is not seen: write `cfg(all(..))`.)
 ///
 /// ```
 /// # use hyaline::{Collector, domain};

@@ -29,10 +29,13 @@ use crate::sync::{Ordering, const_fn};
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
-/// | [`get`](Self::get), [`contains_key`](Self::contains_key) | lock-free; deferred or per-CPU, basic mode: walks the bucket once, without a write | yes |
+/// | [`get`](Self::get), [`contains_key`](Self::contains_key) | lock-free; deferred or per-CPU, basic mode: walks the bucket once, without a write | with a deferred or per-CPU handle, or if reclaimers may run there |
 /// | [`len`](Self::len), [`is_empty`](Self::is_empty) | wait-free | yes |
-/// | [`remove`](Self::remove), [`remove_if`](Self::remove_if), [`iter`](Self::iter), [`retain`](Self::retain), [`clear`](Self::clear) | lock-free: repeat if another call changed the same bucket | yes; with a deferred or per-CPU handle no key and no value is dropped in it |
-/// | [`insert`](Self::insert), [`replace`](Self::replace), [`upsert`](Self::upsert), [`compare_exchange`](Self::compare_exchange), [`get_or_insert`](Self::get_or_insert), [`get_or_insert_with`](Self::get_or_insert_with), [`update`](Self::update) | lock-free, besides the allocator | if the allocator may be called; as above, unless a comparison or a closure panics |
+/// | [`remove`](Self::remove), [`remove_if`](Self::remove_if), [`iter`](Self::iter), [`retain`](Self::retain), [`clear`](Self::clear) | lock-free: repeat if another call changed the same bucket | as for `get` |
+/// | [`insert`](Self::insert), [`replace`](Self::replace), [`upsert`](Self::upsert), [`compare_exchange`](Self::compare_exchange), [`get_or_insert`](Self::get_or_insert), [`get_or_insert_with`](Self::get_or_insert_with), [`update`](Self::update) | lock-free, besides the allocator | as for `get`, and if the allocator may be called |
+///
+/// With a deferred or per-CPU handle no key and no value is dropped in these calls,
+/// unless a comparison or a closure panics.
 ///
 /// A call costs O(1) steps on average, as long as the hash spreads the keys and
 /// there was memory to grow. When there are more keys than buckets, an insert

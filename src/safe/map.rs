@@ -27,10 +27,14 @@ use crate::{
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
-/// | [`get`](Self::get), [`contains_key`](Self::contains_key) | basic mode: walks the bucket once, without a write; robust mode: lock-free, and unlinks removed nodes that it meets | yes |
-/// | [`insert`](Self::insert), [`replace`](Self::replace), [`upsert`](Self::upsert), [`compare_exchange`](Self::compare_exchange), [`remove`](Self::remove), [`remove_if`](Self::remove_if), [`get_or_insert`](Self::get_or_insert), [`get_or_insert_with`](Self::get_or_insert_with), [`update`](Self::update) | lock-free: repeat if another call changed the same bucket | yes; with a deferred or per-CPU handle no key and no value is dropped in it, unless a comparison or a closure panics |
-/// | [`iter`](Self::iter), [`retain`](Self::retain), [`clear`](Self::clear) | each step as `get` in robust mode; steps along a bucket begin at its front | yes; as above |
-/// | [`len`](Self::len), [`is_empty`](Self::is_empty) | lock-free: walk all buckets, and repeat one that others change | yes |
+/// | [`get`](Self::get) | basic mode: walks the bucket once, without a write; robust mode: lock-free, and unlinks removed nodes that it meets | basic mode: yes; robust mode: with a deferred or per-CPU handle, or if reclaimers may run there |
+/// | [`contains_key`](Self::contains_key) | as `get` | with a deferred or per-CPU handle, or if reclaimers may run there |
+/// | [`insert`](Self::insert), [`replace`](Self::replace), [`upsert`](Self::upsert), [`compare_exchange`](Self::compare_exchange), [`remove`](Self::remove), [`remove_if`](Self::remove_if), [`get_or_insert`](Self::get_or_insert), [`get_or_insert_with`](Self::get_or_insert_with), [`update`](Self::update) | lock-free: repeat if another call changed the same bucket | as for `contains_key` |
+/// | [`iter`](Self::iter), [`retain`](Self::retain), [`clear`](Self::clear) | each step as `get` in robust mode; steps along a bucket begin at its front | as for `contains_key` |
+/// | [`len`](Self::len), [`is_empty`](Self::is_empty) | lock-free: walk all buckets, and repeat one that others change | as for `contains_key` |
+///
+/// With a deferred or per-CPU handle no key and no value is dropped in these calls,
+/// unless a comparison or a closure panics.
 ///
 /// A value is not changed in place: a new node takes the place of the old one
 /// in one step, so a key that is replaced is never missing. A reference to the

@@ -45,6 +45,9 @@ use crate::{Eager, Role};
 /// ```
 ///
 /// A task that is cancelled drops its section, and the slot is free again.
+///
+/// Do not keep one in a value of a structure of the same domain: once that is
+/// retired, its own section holds it back, as a cycle of `Rc`s holds itself.
 pub struct OwnedGuard<D: Domain, R: Role = Eager> {
     /// The guard that `enter_owned` opened. It is dropped by `close` alone,
     /// and not lent mutably: it must stay with its handle.

@@ -43,14 +43,14 @@ use crate::{
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
-/// | [`push`](Self::push), [`pop`](Self::pop), [`push_or_replace_oldest`](Self::push_or_replace_oldest) | lock-free: repeats if another call was faster | yes |
-/// | [`is_empty`](Self::is_empty) | as [`Handle::enter`] | yes |
-/// | [`len`](Self::len), [`iter`](Self::iter) | a walk; in robust mode `len` repeats it if another call popped a value | yes |
+/// | [`push`](Self::push), [`pop`](Self::pop), [`push_or_replace_oldest`](Self::push_or_replace_oldest) | lock-free: repeats if another call was faster | with a deferred or per-CPU handle, or if reclaimers may run there |
+/// | [`is_empty`](Self::is_empty) | as [`Handle::enter`] | as for `push` |
+/// | [`len`](Self::len), [`iter`](Self::iter) | a walk; in robust mode `len` repeats it if another call popped a value | as for `push` |
 ///
 /// A push for which there is no block flushes its handle, which checks each
-/// slot and may run reclaimers of others; with a deferred handle it does not.
-/// The reclaimer of a node only frees its block: a value that was popped
-/// belongs to the caller.
+/// slot. With an eager handle all these calls may run reclaimers of others; with a
+/// deferred or per-CPU handle none runs user code. The reclaimer of a node only frees
+/// its block: a value that was popped belongs to the caller.
 ///
 /// # Memory
 ///

@@ -30,14 +30,14 @@ use crate::{
 ///
 /// | call | progress | in an interrupt |
 /// |---|---|---|
-/// | [`push`](Self::push), [`pop`](Self::pop) | lock-free: repeats if another call changed the top | yes |
+/// | [`push`](Self::push), [`pop`](Self::pop) | lock-free: repeats if another call changed the top | with a deferred or per-CPU handle, or if reclaimers may run there |
 /// | [`is_empty`](Self::is_empty) | wait-free | yes |
-/// | [`len`](Self::len), [`iter`](Self::iter) | a walk through the values | yes |
+/// | [`len`](Self::len), [`iter`](Self::iter) | a walk through the values | as for `push` |
 ///
 /// A push for which there is no block flushes its handle, which checks each
-/// slot and may run reclaimers of others; with a deferred handle it does not.
-/// The reclaimer of a node only frees its block: a value that was popped
-/// belongs to the caller.
+/// slot. With an eager handle all these calls but `is_empty` may run reclaimers of
+/// others; with a deferred or per-CPU handle none runs user code. The reclaimer of a
+/// node only frees its block: a value that was popped belongs to the caller.
 ///
 /// # Memory
 ///

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(12 * 3600);
 
 /// The tests that Miri can run. What is left out, and why, is in
 /// `every_test_is_listed`; and the snippets in the docs.
-const TESTS: [&str; 25] = [
+const TESTS: [&str; 27] = [
     "--lib",
     "--test=authors",
     "--test=collector",
@@ -28,11 +28,13 @@ const TESTS: [&str; 25] = [
     "--test=run_time",
     "--test=safe",
     "--test=safe_deferred",
+    "--test=safe_docs",
     "--test=safe_domain",
     "--test=safe_heap",
     "--test=safe_linear",
     "--test=safe_panics",
     "--test=safe_reentrant",
+    "--test=safe_smallest",
     "--test=safe_structures",
     "--test=safe_tags",
     "--test=safe_walk",

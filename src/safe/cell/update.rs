@@ -18,6 +18,9 @@ where
     /// value, and what it made before is dropped. A deferred or per-CPU handle
     /// retires it instead, and takes another block, if it needs a drop.
     ///
+    /// A closure that replaces the value itself, each time it runs, is always faster:
+    /// the call [does not end](crate::safe#where-values-are-dropped-and-panics).
+    ///
     /// # Errors
     ///
     /// [`Full`] if there is no block. The closure has not run then, unless a

@@ -276,6 +276,9 @@ where
     /// per-CPU handle retires it instead, and allocates again, if key or value
     /// need a drop.
     ///
+    /// A closure that changes the entry itself, each time it runs, is always faster:
+    /// the call [does not end](crate::safe#where-values-are-dropped-and-panics).
+    ///
     /// # Errors
     ///
     /// [`Full`] if there is no memory. The closure has not run then, unless a

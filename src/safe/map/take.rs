@@ -43,7 +43,9 @@ where
     /// Takes a key out if the closure returns `true` for its entry. The entry
     /// does not change between the two.
     ///
-    /// The closure runs again if another call changes the bucket meanwhile.
+    /// The closure runs again if another call changes the bucket meanwhile. If it
+    /// changes the entry itself, each time it runs, the call [does not
+    /// end](crate::safe#where-values-are-dropped-and-panics).
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, Map}};
@@ -72,7 +74,8 @@ where
     /// Takes out all keys for whose entries the closure returns `false`.
     ///
     /// Visits keys as [`iter`](Self::iter) does, in one section, and each as
-    /// [`remove_if`](Self::remove_if) does.
+    /// [`remove_if`](Self::remove_if) does, whose words about the closure hold for
+    /// this one, too.
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, Map}};

@@ -207,6 +207,10 @@ fn trial<D: Domain>(number: u32, fuse: u32) -> bool {
 fn search<D: Domain>() {
     let mut most = 0;
     for number in 0..CALLS {
+        // Miri runs a few, one of which is the hash map's remove.
+        if cfg!(miri) && number % 8 != 4 {
+            continue;
+        }
         for fuse in 1..=LEFT {
             if !trial::<D>(number, fuse) {
                 assert!(fuse < LEFT, "more steps than values");

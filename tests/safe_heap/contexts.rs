@@ -82,13 +82,23 @@ fn freeing<D: Domain, R: Role>(handle: &Handle<D, R>) -> usize {
     free
 }
 
-schemes! {
-    <6, 4>
-    // "A call that takes something out, or reads, allocates nothing; with an eager
-    // handle it may free."
-    a_call_that_puts_nothing_allocates_nothing {
-        // Those that take something out, and retire its node.
-        assert_eq!(freeing(&D::register().unwrap()), 6);
-        assert_eq!(freeing(&D::register_deferred().unwrap()), 0);
-    }
+/// "A call that takes something out, or reads, allocates nothing; with an eager handle
+/// it may free."
+fn a_call_that_puts_nothing_allocates_nothing<D: Domain>() {
+    // Those that take something out, and retire its node.
+    assert_eq!(freeing(&D::register().unwrap()), 6);
+    assert_eq!(freeing(&D::register_deferred().unwrap()), 0);
+}
+
+#[test]
+fn basic() {
+    domain!(D: Collector<4> = Collector::with_config(Config::new().batch::<4>()));
+    a_call_that_puts_nothing_allocates_nothing::<D>();
+}
+
+#[test]
+fn robust() {
+    domain!(D: Collector<4, Robust> =
+        Collector::with_config(Config::new().batch::<4>().era_step::<1>()));
+    a_call_that_puts_nothing_allocates_nothing::<D>();
 }

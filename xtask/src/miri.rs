@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(12 * 3600);
 
 /// The tests that Miri can run. What is left out, and why, is in
 /// `every_test_is_listed`; and the snippets in the docs.
-const TESTS: [&str; 27] = [
+const TESTS: [&str; 28] = [
     "--lib",
     "--test=authors",
     "--test=collector",
@@ -27,6 +27,7 @@ const TESTS: [&str; 27] = [
     "--test=pool",
     "--test=run_time",
     "--test=safe",
+    "--test=safe_chaos",
     "--test=safe_deferred",
     "--test=safe_docs",
     "--test=safe_domain",

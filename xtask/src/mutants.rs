@@ -201,6 +201,7 @@ const GROUPS: [Group; 5] = [
                     "--test=messages",
                     "--test=safe_linear",
                     "--test=safe_panics",
+                    "--test=safe_chaos",
                     "--test=safe_reentrant",
                     "--test=safe_smallest",
                     "--test=safe_structures",

@@ -181,18 +181,18 @@
 //! the key and the value that the call was to store are dropped as it unwinds.
 //!
 //! Closures, `Hash`, `Ord`, `Clone` and `Drop` of stored values may use the
-//! same structures, through the same handle. What they change there is for the call
-//! what another task changes: it looks again, and the closure runs again. A call
-//! whose closure changes the same entry (the cell, the key) each time it runs does
-//! not end, and its section holds back all that is retired meanwhile. With a pool it
-//! ends when that has no block left for the inner call.
+//! same structures, through the same handle. A change that they make counts as one by
+//! another task: the call looks again, and runs the closure again. So a call whose
+//! closure changes the same entry (the cell, the key) each time it runs does not end,
+//! nor does one whose comparisons change their bucket, and its section holds back all
+//! that is retired meanwhile. With a pool it ends when no block is left for the inner
+//! call.
 //!
-//! They may panic on a host: the
-//! structures stay sound, and no value and no block is lost. A removed node of
-//! a [`Map`] may keep its block until a call walks its bucket. A value that is
-//! about to be returned is dropped if the drop of a value that is reclaimed in
-//! the same call panics. A second panic while the first unwinds aborts the
-//! program, as everywhere.
+//! They may panic on a host: the structures stay sound, what they count stays
+//! right, and no value and no block is lost. A removed node of a [`Map`] may keep its
+//! block until a call walks its bucket. A value that is about to be returned is
+//! dropped if the drop of a value that is reclaimed in the same call panics. A second
+//! panic while the first unwinds aborts the program, as everywhere.
 //!
 //! # Rejected designs
 //!

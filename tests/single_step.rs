@@ -25,15 +25,19 @@
 
 #[path = "common/random.rs"]
 mod random;
-#[path = "single_step/trap.rs"]
-mod trap;
 
+#[path = "single_step/allocator.rs"]
+mod allocator;
+#[path = "single_step/complete.rs"]
+mod complete;
 #[path = "single_step/eras.rs"]
 mod eras;
 #[path = "single_step/raw.rs"]
 mod raw;
 #[path = "single_step/safe.rs"]
 mod safe;
+#[path = "single_step/trap.rs"]
+mod trap;
 
 use std::{
     cell::Cell,
@@ -41,17 +45,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyaline::{Collector, Config, Robust, Stats, Token, domain, safe::Domain};
+use hyaline::{Collector, Config, Robust, Token, domain};
 use random::Random;
-
-const fn config() -> Config {
-    Config::new().batch::<1>().era_step::<1>()
-}
-
-domain!(BasicRaw: Collector<4> = Collector::with_config(config()));
-domain!(RobustRaw: Collector<4, Robust> = Collector::with_config(config()));
-domain!(BasicSafe: Collector<4> = Collector::with_config(config()));
-domain!(RobustSafe: Collector<4, Robust> = Collector::with_config(config()));
+use safe::{cells, lists, maps};
 
 /// One context: the interrupted operation, or an interrupt.
 pub struct Context<W: 'static> {
@@ -153,17 +149,17 @@ impl<W: World> Sweep<W> {
         (self.any_interrupt(), 1 + self.random(within))
     }
 
-    /// Runs tasks for the given time, each interrupted once, twice or many
-    /// times, at any instructions and by any context.
-    fn sample(&self, task: &Context<W>, time: Duration) {
-        let start = Instant::now();
+    /// Runs the task, interrupted once, twice or many times, at any instructions
+    /// and by any context, while there is `more`.
+    fn sample(&self, task: &Context<W>, more: impl Fn(u64) -> bool) {
         let length = self.run(task, &[], LONGEST);
-        while start.elapsed() < time {
+        let mut steps = 0;
+        while more(steps) {
             let mut schedule = vec![(self.any_interrupt(), 1 + self.random(length))];
             for _ in 0..[0, 1, 12][self.random(3) as usize] {
                 schedule.push(self.another(length));
             }
-            self.run(task, &schedule, LONGEST);
+            steps += self.run(task, &schedule, LONGEST);
         }
     }
 
@@ -200,6 +196,8 @@ const PAIRS: usize = 8;
 /// Instructions at which a sample interrupts: without optimization there are
 /// far more.
 const LONGEST: u64 = 5_000;
+/// Instructions that a plain run steps for each operation.
+const STEPS: u64 = 10_000;
 
 fn sweep<W: World>(world: &'static W, name: &'static str) {
     let sweep = Sweep {
@@ -209,19 +207,19 @@ fn sweep<W: World>(world: &'static W, name: &'static str) {
         random: Cell::new(Random(1)),
         failed: Cell::new(0),
     };
-    // Seconds for each operation, or everything.
-    let time = match env::var("HYALINE_SINGLE_STEP").as_deref() {
-        Ok("all") => None,
-        Ok(seconds) => Some(seconds.parse().expect("'all' or a number of seconds")),
-        Err(_) => Some(0.25),
-    };
+    let amount = env::var("HYALINE_SINGLE_STEP").ok();
+    let seconds = |amount: &str| amount.parse().expect("'all' or a number of seconds");
     let only = env::var("HYALINE_SINGLE_STEP_TASK").ok();
     let wanted = |task: &&Context<W>| only.as_ref().is_none_or(|only| only == task.name);
     for task in W::TASKS.iter().filter(wanted) {
         let before = sweep.runs.get();
-        match time {
-            Some(seconds) => sweep.sample(task, Duration::from_secs_f64(seconds)),
-            None => sweep.exhaust(task),
+        match amount.as_deref() {
+            Some("all") => sweep.exhaust(task),
+            Some(amount) => {
+                let (start, time) = (Instant::now(), Duration::from_secs_f64(seconds(amount)));
+                sweep.sample(task, |_| start.elapsed() < time);
+            }
+            None => sweep.sample(task, |steps| steps < STEPS),
         }
         println!("{name}: {}: {} runs", task.name, sweep.runs.get() - before);
     }
@@ -250,35 +248,34 @@ impl Tokens {
     }
 }
 
-fn stats<D: Domain<Collector = Collector<4, S>>, S: hyaline::Scheme>() -> Stats {
-    D::COLLECTOR.stats()
+/// A sweep of each world in each scheme.
+macro_rules! sweeps {
+    ($($world:ident)*) => {$(
+        mod $world {
+            use super::{Config, Collector, Robust, domain, sweep};
+
+            const CONFIG: Config = Config::new().batch::<1>().era_step::<1>();
+
+            domain!(InBasic: Collector<8> = Collector::with_config(CONFIG));
+            domain!(InRobust: Collector<8, Robust> = Collector::with_config(CONFIG));
+
+            #[test]
+            fn basic() {
+                let name = concat!(stringify!($world), ", basic");
+                sweep(super::super::$world::World::<InBasic>::new(), name);
+            }
+
+            #[test]
+            fn robust() {
+                let name = concat!(stringify!($world), ", robust");
+                sweep(super::super::$world::World::<InRobust>::new(), name);
+            }
+        }
+    )*};
 }
 
-#[test]
-fn basic() {
-    sweep(raw::World::<BasicRaw>::new(stats::<BasicRaw, _>), "basic");
-}
+mod sweeps {
+    use super::{Collector, Config, Robust, domain, sweep};
 
-#[test]
-fn robust() {
-    sweep(
-        raw::World::<RobustRaw>::new(stats::<RobustRaw, _>),
-        "robust",
-    );
-}
-
-#[test]
-fn safe_basic() {
-    sweep(
-        safe::World::<BasicSafe>::new(stats::<BasicSafe, _>),
-        "safe, basic",
-    );
-}
-
-#[test]
-fn safe_robust() {
-    sweep(
-        safe::World::<RobustSafe>::new(stats::<RobustSafe, _>),
-        "safe, robust",
-    );
+    sweeps!(raw cells lists maps);
 }

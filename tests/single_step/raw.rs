@@ -1,18 +1,33 @@
 //! Objects that are linked, protected and retired manually.
 
+#[path = "raw/cpu.rs"]
+mod cpu;
+#[path = "raw/grace.rs"]
+mod grace;
+#[path = "raw/lives.rs"]
+mod lives;
+#[path = "raw/others.rs"]
+mod others;
+
 use std::{
     cell::{Cell, UnsafeCell},
     mem::MaybeUninit,
-    ptr::{dangling_mut, null_mut},
+    ptr::null_mut,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::*},
 };
 
 use hyaline::{
-    AtomicPtr, Deferred, Link, Linked, Nested, Pool, Role, Stats, Token, reclaim,
-    safe::{Domain, Guard, Handle, PerCpu},
+    AtomicPtr, Callback, CollectorView, Deferred, Link, Linked, Nested, Pool, Role,
+    safe::{AnyCollector, Domain, Guard, Handle, PerCpu},
 };
 
 use super::{Context, Tokens, contexts};
+use cpu::*;
+use grace::*;
+use lives::*;
+use others::*;
+
+type SchemeOf<D> = <<D as Domain>::Collector as AnyCollector>::Scheme;
 
 const FRESH: usize = 0;
 const ALIVE: usize = 1;
@@ -58,12 +73,16 @@ pub struct World<D: Domain> {
     deferred: Handle<D, Deferred>,
     /// The handle of the idle task, which is also interrupted.
     idle: Handle<D>,
-    stats: fn() -> Stats,
     first: AtomicPtr<Object>,
     second: AtomicPtr<Object>,
     /// What the task's outer section holds.
     third: AtomicPtr<Object>,
+    /// Of the pool.
+    pooled: AtomicPtr<Object>,
     pool: Pool<Canary, 2>,
+    callback: Callback,
+    /// How often the callback was registered.
+    asked: AtomicUsize,
     objects: [UnsafeCell<MaybeUninit<Object>>; OBJECTS],
     used: AtomicUsize,
     round: Cell<u64>,
@@ -81,6 +100,11 @@ pub struct World<D: Domain> {
     wrong: Cell<&'static str>,
 }
 
+thread_local! {
+    /// How often the callback was called.
+    static CALLED: Cell<usize> = const { Cell::new(0) };
+}
+
 /// The reclaimer of objects that are not pooled.
 unsafe fn kill(link: *mut Link) {
     // SAFETY: all of them are such objects, whose memory stays.
@@ -88,18 +112,20 @@ unsafe fn kill(link: *mut Link) {
 }
 
 impl<D: Domain> World<D> {
-    pub fn new(stats: fn() -> Stats) -> &'static Self {
+    pub fn new() -> &'static Self {
         let twice = Box::leak(Box::default());
         Box::leak(Box::new(Self {
             cpu: D::register_per_cpu().unwrap(),
             high: D::register().unwrap(),
             deferred: D::register_deferred().unwrap(),
             idle: D::register().unwrap(),
-            stats,
             first: AtomicPtr::new(null_mut()),
             second: AtomicPtr::new(null_mut()),
             third: AtomicPtr::new(null_mut()),
+            pooled: AtomicPtr::new(null_mut()),
             pool: Pool::new(),
+            callback: Callback::new(),
+            asked: AtomicUsize::new(0),
             objects: [const { UnsafeCell::new(MaybeUninit::uninit()) }; OBJECTS],
             used: AtomicUsize::new(0),
             round: Cell::new(0),
@@ -119,6 +145,15 @@ impl<D: Domain> World<D> {
         unsafe { self.cpu.get() }
     }
 
+    fn collector(&self) -> &'static CollectorView<SchemeOf<D>> {
+        self.high.collector()
+    }
+
+    fn callback(&self) -> &'static Callback {
+        // SAFETY: the world is leaked.
+        unsafe { &*std::ptr::from_ref(&self.callback) }
+    }
+
     fn canary(&self) -> Canary {
         Canary {
             state: AtomicUsize::new(ALIVE),
@@ -126,7 +161,7 @@ impl<D: Domain> World<D> {
         }
     }
 
-    fn make<R: Role>(&self, handle: &Handle<D, R>) -> *mut Object {
+    fn make<R: Role>(&self, handle: &hyaline::Handle<'_, SchemeOf<D>, R>) -> *mut Object {
         let at = self.used.fetch_add(1, SeqCst);
         let Some(place) = self.objects.get(at) else {
             self.wrong.set("too few objects");
@@ -156,6 +191,28 @@ impl<D: Domain> World<D> {
         }
     }
 
+    /// Retires an object that was unlinked, under a guard that holds it.
+    fn defer<R: Role>(&self, guard: &hyaline::Guard<'_, SchemeOf<D>, R>, old: *mut Object) {
+        self.look(old);
+        if !old.is_null() {
+            // SAFETY: unlinked by the caller, who holds it.
+            unsafe { guard.defer_retire(old, kill) };
+            self.look(old);
+        }
+    }
+
+    /// Ends the section that is open around the operation.
+    fn end_outer(&self) {
+        if let Some((guard, held)) = self.outer.take() {
+            if CALLED.get() > 0 {
+                self.wrong
+                    .set("a callback was called in a section that it waits for");
+            }
+            self.look(held);
+            drop(guard);
+        }
+    }
+
     /// Unlinks and retires everything.
     fn clear(&self, handle: &Handle<D>) {
         for cell in [&self.first, &self.second, &self.third] {
@@ -166,15 +223,19 @@ impl<D: Domain> World<D> {
 
 impl<D: Domain> super::World for World<D> {
     const TASKS: &'static [Context<Self>] = contexts! {
-        reads nests swaps exchanges_well exchanges_badly exchanges_weakly retires
-        retires_own links refreshes is_refreshed leaves_with_work allocates starves polls
-        idle_collects idle_retires
+        reads nests leaves_unchecked swaps exchanges_well exchanges_badly exchanges_weakly
+        retires retires_own links refreshes is_refreshed leaves_with_work
+        allocates starves frees retires_pooled defers_pooled
+        flushes polls waits waits_for_token calls_later is_hurried observes
+        unprotected lives lives_deferred lives_per_cpu lives_erased moves moves_deferred evicts
+        idle_collects idle_limits idle_retires
     };
     const NESTED: &'static [Context<Self>] = contexts! {
-        reads swaps exchanges_badly retires_own refreshes starves polls ticks
+        reads swaps exchanges_badly retires_own refreshes starves defers_pooled polls calls_later
+        lives_deferred ticks
     };
     const OTHERS: &'static [Context<Self>] = contexts! {
-        high_unlinks high_replaces high_defers high_polls deferred_swaps
+        high_unlinks high_replaces high_defers high_polls high_hurries deferred_swaps
         unlinked_then_reads swaps_then_collected
     };
     const TEAR: (&'static [Context<Self>], u64) =
@@ -204,16 +265,19 @@ impl<D: Domain> super::World for World<D> {
     }
 
     fn close(&self) {
-        if let Some((guard, held)) = self.outer.take() {
-            self.look(held);
-            drop(guard);
-        }
+        self.end_outer();
         self.clear(&self.high);
+        let pooled = self.pooled.swap(null_mut(), AcqRel);
+        if !pooled.is_null() {
+            // SAFETY: unlinked by the swap.
+            unsafe { self.pool.retire(&self.high, pooled) };
+        }
     }
 
     fn check(&self) -> Result<(), String> {
         self.idle.collect();
-        let pending = (self.stats)().pending();
+        let pending = self.collector().stats().pending();
+        let uncalled = self.asked.swap(0, SeqCst) - CALLED.take();
         let mut over = true;
         for at in 0..2 {
             if let Some(mut token) = self.tokens.take(at) {
@@ -248,306 +312,15 @@ impl<D: Domain> super::World for World<D> {
             return Err(wrong.to_string());
         }
         let free = self.pool.available();
-        if pending > 0 || !over || alive > 0 || free < 2 {
+        let slots = self.collector().slots();
+        let claimed = slots.filter(|slot| slot.owner.is_some()).count();
+        if pending > 0 || !over || alive > 0 || free < 2 || uncalled > 0 || claimed != 4 {
             return Err(format!(
-                "{pending} objects are pending, {alive} alive, {free} blocks of 2 free; \
+                "{pending} objects are pending, {alive} alive, {free} blocks of 2 free, \
+                 {uncalled} callbacks not called, {claimed} slots of 4 claimed; \
                  all grace periods are over: {over}"
             ));
         }
         Ok(())
     }
-}
-
-// What the contexts of the CPU do, as the task and as interrupts.
-
-fn reads<D: Domain>(w: &World<D>) {
-    let guard = w.cpu().enter();
-    let first = guard.protect(&w.first, Acquire);
-    w.look(first);
-    let second = guard.protect(&w.second, Acquire);
-    w.look(first);
-    w.look(second);
-}
-
-fn nests<D: Domain>(w: &World<D>) {
-    let outer = w.cpu().enter();
-    let first = outer.protect(&w.first, Acquire);
-    let inner = w.cpu().enter();
-    drop(outer);
-    let second = inner.protect(&w.second, Acquire);
-    w.look(first);
-    w.look(second);
-}
-
-fn swaps<D: Domain>(w: &World<D>) {
-    let guard = w.cpu().enter();
-    let second = guard.protect(&w.second, Acquire);
-    let new = w.make(w.cpu());
-    let old = guard.swap(&w.first, new, AcqRel);
-    w.look(old);
-    if !old.is_null() {
-        // SAFETY: unlinked by the swap.
-        unsafe { guard.defer_retire(old, kill) };
-        w.look(old);
-    }
-    w.look(second);
-}
-
-fn exchanges_well<D: Domain>(w: &World<D>) {
-    let guard = w.cpu().enter();
-    let seen = guard.protect(&w.first, Acquire);
-    let new = w.make(w.cpu());
-    match guard.compare_exchange(&w.first, seen, new, AcqRel, Acquire) {
-        Ok(old) if !old.is_null() => {
-            w.look(old);
-            // SAFETY: unlinked by the exchange.
-            unsafe { guard.defer_retire(old, kill) };
-            w.look(old);
-        }
-        Ok(_) => {}
-        Err(found) => {
-            w.look(found);
-            w.look(seen);
-            // SAFETY: it was not published.
-            unsafe { guard.defer_retire(new, kill) };
-        }
-    }
-}
-
-fn exchanges_badly<D: Domain>(w: &World<D>) {
-    let guard = w.cpu().enter();
-    let wrong = dangling_mut();
-    if let Err(found) = guard.compare_exchange(&w.first, wrong, null_mut(), AcqRel, Acquire) {
-        w.look(found);
-        let second = guard.protect(&w.second, Acquire);
-        w.look(second);
-        w.look(found);
-    }
-}
-
-fn exchanges_weakly<D: Domain>(w: &World<D>) {
-    let guard = w.cpu().enter();
-    let mut seen = dangling_mut();
-    loop {
-        match guard.compare_exchange_weak(&w.first, seen, null_mut(), AcqRel, Acquire) {
-            Ok(old) => {
-                if !old.is_null() {
-                    // SAFETY: unlinked by the exchange.
-                    unsafe { guard.defer_retire(old, kill) };
-                }
-                w.look(old);
-                return;
-            }
-            Err(found) => {
-                w.look(found);
-                seen = found;
-            }
-        }
-    }
-}
-
-/// Without its own section.
-fn retires<D: Domain>(w: &World<D>) {
-    w.put(&w.first, w.cpu(), null_mut());
-    w.put(&w.second, w.cpu(), w.make(w.cpu()));
-}
-
-/// Publishes its own object, which it reads until the end.
-fn retires_own<D: Domain>(w: &World<D>) {
-    let guard = w.cpu().enter();
-    let own = w.make(w.cpu());
-    // SAFETY: not shared yet.
-    unsafe { guard.protect_own(own) };
-    let old = guard.swap(&w.second, own, AcqRel);
-    if !old.is_null() {
-        // SAFETY: unlinked by the swap.
-        unsafe { guard.defer_retire(old, kill) };
-    }
-    w.look(own);
-    let unshared = w.make(w.cpu());
-    // SAFETY: never shared.
-    unsafe { guard.defer_retire(unshared, kill) };
-    w.look(unshared);
-    w.look(own);
-    w.look(old);
-}
-
-fn links<D: Domain>(w: &World<D>) {
-    let object = w.make(w.cpu());
-    let _ = w.cpu().stamp();
-    // SAFETY: never shared.
-    unsafe { w.cpu().retire(object, kill) };
-}
-
-fn refreshes<D: Domain>(w: &World<D>) {
-    let mut guard = w.cpu().enter();
-    let first = guard.protect(&w.first, Acquire);
-    w.look(first);
-    guard.refresh();
-    let second = guard.protect(&w.second, Acquire);
-    w.look(second);
-    guard.refresh();
-    let first = guard.protect(&w.first, Acquire);
-    w.look(first);
-}
-
-/// A refresh for which a chain waits.
-fn is_refreshed<D: Domain>(w: &World<D>) {
-    let mut guard = w.cpu().enter();
-    let first = guard.protect(&w.first, Acquire);
-    w.clear(&w.idle);
-    w.idle.collect();
-    w.look(first);
-    let mut token = w.idle.start_grace_period();
-    let over = token.poll(&w.idle);
-    w.tokens.keep(0, token);
-    if over {
-        w.early.fetch_add(1, SeqCst);
-    }
-    guard.refresh();
-    let second = guard.protect(&w.second, Acquire);
-    w.look(second);
-}
-
-fn leaves_with_work<D: Domain>(w: &World<D>) {
-    let guard = w.cpu().enter();
-    let first = guard.protect(&w.first, Acquire);
-    w.clear(&w.idle);
-    w.idle.collect();
-    w.look(first);
-    drop(guard);
-}
-
-fn allocates<D: Domain>(w: &World<D>) {
-    if let Ok(object) = w.pool.alloc(w.cpu(), w.canary()) {
-        w.look(object);
-        // SAFETY: never shared.
-        unsafe { w.cpu().retire(object, reclaim::pooled::<Canary>) };
-    }
-}
-
-/// Takes what the pool has, and asks for more.
-fn starves<D: Domain>(w: &World<D>) {
-    for _ in 0..3 {
-        allocates(w);
-    }
-}
-
-/// Frees an object manually when a grace period is over, or leaves it to a
-/// later call.
-fn polls<D: Domain>(w: &World<D>) {
-    polls_with(w, w.cpu());
-}
-
-fn polls_with<D: Domain, R: Role>(w: &World<D>, handle: &Handle<D, R>) {
-    let going_on: Option<Token> = w.tokens.take(1);
-    let mut token = match going_on {
-        Some(token) => token,
-        // Another context is using the token.
-        None if w.polling.swap(true, SeqCst) => return,
-        None => {
-            w.waiting.set(w.first.swap(null_mut(), AcqRel));
-            handle.start_grace_period()
-        }
-    };
-    if token.poll(handle) {
-        let waiting = w.waiting.replace(null_mut());
-        if !waiting.is_null() {
-            // SAFETY: unlinked before the grace period.
-            unsafe { kill(waiting.cast()) };
-        }
-        w.polling.store(false, SeqCst);
-    } else {
-        w.tokens.keep(1, token);
-    }
-}
-
-/// The clock advances, and then the CPU reads.
-fn ticks<D: Domain>(w: &World<D>) {
-    for _ in 0..w.round.get() / 4 / PHASES % TICKS {
-        let _ = w.high.link(0);
-    }
-    reads(w);
-}
-
-// What a task of higher priority does, with its own handle.
-
-fn high_unlinks<D: Domain>(w: &World<D>) {
-    w.clear(&w.high);
-    w.high.collect();
-}
-
-fn high_replaces<D: Domain>(w: &World<D>) {
-    for _ in 0..2 {
-        w.put(&w.first, &w.high, w.make(&w.high));
-    }
-    w.put(&w.second, &w.high, null_mut());
-    w.high.collect();
-}
-
-fn high_defers<D: Domain>(w: &World<D>) {
-    let guard = w.high.enter();
-    for cell in [&w.first, &w.second, &w.third] {
-        let old = guard.swap(cell, null_mut(), AcqRel);
-        if !old.is_null() {
-            // SAFETY: unlinked by the swap.
-            unsafe { guard.defer_retire(old, kill) };
-            w.look(old);
-        }
-    }
-    drop(guard);
-    w.high.flush();
-}
-
-fn high_polls<D: Domain>(w: &World<D>) {
-    polls_with(w, &w.high);
-}
-
-/// An interrupt with its own handle, and then one that collects.
-fn deferred_swaps<D: Domain>(w: &World<D>) {
-    let guard = w.deferred.enter();
-    let old = guard.swap(&w.first, null_mut(), AcqRel);
-    w.look(old);
-    if !old.is_null() {
-        // SAFETY: unlinked by the swap.
-        unsafe { guard.defer_retire(old, kill) };
-        w.look(old);
-    }
-    drop(guard);
-    w.high.collect();
-}
-
-// Both, one after the other.
-
-fn unlinked_then_reads<D: Domain>(w: &World<D>) {
-    high_unlinks(w);
-    reads(w);
-}
-
-fn swaps_then_collected<D: Domain>(w: &World<D>) {
-    swaps(w);
-    w.high.collect();
-}
-
-// What the idle task does, which is also interrupted.
-
-fn idle_collects<D: Domain>(w: &World<D>) {
-    // SAFETY: never shared.
-    unsafe { w.cpu().retire(w.make(w.cpu()), kill) };
-    retires(w);
-    w.idle.collect();
-}
-
-fn idle_retires<D: Domain>(w: &World<D>) {
-    w.put(&w.first, &w.idle, w.make(&w.idle));
-    let guard = w.idle.enter();
-    let second = guard.swap(&w.second, null_mut(), AcqRel);
-    w.look(second);
-    if !second.is_null() {
-        // SAFETY: unlinked by the swap.
-        unsafe { guard.defer_retire(second, kill) };
-    }
-    w.look(second);
-    drop(guard);
-    w.idle.flush();
 }

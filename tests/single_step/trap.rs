@@ -51,6 +51,33 @@ extern "C" fn trapped(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
     }
 }
 
+/// Runs `f` without stops, if they are on.
+pub fn unstepped<T>(f: impl FnOnce() -> T) -> T {
+    let flags: i64;
+    // SAFETY: only reads the flags; the stack is used as `asm!` allows.
+    unsafe { asm!("pushfq", "pop {}", out(reg) flags) };
+    if flags & TRAP == 0 {
+        return f();
+    }
+    stops(false);
+    let result = f();
+    stops(true);
+    result
+}
+
+/// Turns the stops on or off. The compiler moves no access to memory across it.
+#[inline(always)]
+fn stops(on: bool) {
+    // SAFETY: only the flag is changed; the stack is used as `asm!` allows.
+    unsafe {
+        if on {
+            asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq");
+        } else {
+            asm!("pushfq", "and qword ptr [rsp], ~0x100", "popfq");
+        }
+    }
+}
+
 /// Runs the body, and `interrupt` between two of its instructions: the first
 /// time after `first` instructions, then after as many as it returns, until it
 /// returns `None`. Returns how many instructions were stepped.
@@ -78,12 +105,9 @@ pub fn stepped(first: u64, interrupt: &dyn Fn() -> Option<u64>, body: &dyn Fn())
         interrupt,
     };
     RUNNING.set((&raw const running).cast());
-    // SAFETY: only the flag is changed; the stack is used as `asm!` allows. The
-    // compiler moves no access to memory across it.
-    unsafe { asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq") };
+    stops(true);
     body();
-    // SAFETY: as above.
-    unsafe { asm!("pushfq", "and qword ptr [rsp], ~0x100", "popfq") };
+    stops(false);
     RUNNING.set(ptr::null());
     running.done.get()
 }

@@ -1,0 +1,24 @@
+//! The allocator of this program: it is not interrupted, as one that interrupts
+//! may call. So a context may allocate wherever it interrupts.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+
+use super::trap::unstepped;
+
+struct Uninterrupted;
+
+#[global_allocator]
+static ALLOCATOR: Uninterrupted = Uninterrupted;
+
+// SAFETY: the system's allocator does it.
+unsafe impl GlobalAlloc for Uninterrupted {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as for this function.
+        unstepped(|| unsafe { System.alloc(layout) })
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: as for this function.
+        unstepped(|| unsafe { System.dealloc(ptr, layout) });
+    }
+}

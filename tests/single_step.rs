@@ -30,6 +30,8 @@ mod random;
 mod allocator;
 #[path = "single_step/complete.rs"]
 mod complete;
+#[path = "single_step/deaths.rs"]
+mod deaths;
 #[path = "single_step/eras.rs"]
 mod eras;
 #[path = "single_step/raw.rs"]
@@ -251,13 +253,13 @@ impl Tokens {
 /// A sweep of each world in each scheme.
 macro_rules! sweeps {
     ($($world:ident)*) => {$(
-        mod $world {
+        pub mod $world {
             use super::{Config, Collector, Robust, domain, sweep};
 
             const CONFIG: Config = Config::new().batch::<1>().era_step::<1>();
 
-            domain!(InBasic: Collector<8> = Collector::with_config(CONFIG));
-            domain!(InRobust: Collector<8, Robust> = Collector::with_config(CONFIG));
+            domain!(pub InBasic: Collector<8> = Collector::with_config(CONFIG));
+            domain!(pub InRobust: Collector<8, Robust> = Collector::with_config(CONFIG));
 
             #[test]
             fn basic() {

@@ -111,3 +111,60 @@ pub fn stepped(first: u64, interrupt: &dyn Fn() -> Option<u64>, body: &dyn Fn())
     RUNNING.set(ptr::null());
     running.done.get()
 }
+
+/// The stack of a task that dies.
+const STACK: usize = 256 << 10;
+
+thread_local! {
+    /// What such a task runs, and after how many instructions it dies.
+    static BODY: Cell<Option<(&'static dyn Fn(), &'static dyn Fn() -> Option<u64>, u64)>> =
+        const { Cell::new(None) };
+    /// The number of its instructions, if it has ended.
+    static LENGTH: Cell<Option<u64>> = const { Cell::new(None) };
+    /// Where the thread goes on.
+    static SURVIVOR: Cell<*mut libc::ucontext_t> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// The thread goes on where `mortal` was called, and never comes back here.
+fn die() -> ! {
+    RUNNING.set(ptr::null());
+    let mut dead = mem::MaybeUninit::<libc::ucontext_t>::uninit();
+    // SAFETY: `mortal` keeps the survivor's context, with its signal mask.
+    unsafe { libc::swapcontext(dead.as_mut_ptr(), SURVIVOR.get()) };
+    unreachable!("nobody has the dead task's context")
+}
+
+extern "C" fn live() {
+    let (body, interrupt, first) = BODY.get().expect("`mortal` put it there");
+    LENGTH.set(Some(stepped(first, interrupt, body)));
+}
+
+/// As [`stepped`], with the body on a stack of its own, which is left for good at
+/// the interrupt that returns `None`. Returns the number of its instructions if
+/// it ended before.
+///
+/// No destructor runs. So what the body borrows must stay, and what it owns is
+/// forgotten.
+pub fn mortal(first: u64, interrupt: &dyn Fn() -> Option<u64>, body: &dyn Fn()) -> Option<u64> {
+    let mut stack = vec![0_u8; STACK];
+    let or_die = || interrupt().or_else(|| die());
+    let or_die: &dyn Fn() -> Option<u64> = &or_die;
+    // SAFETY: the task is over when this returns: it has ended, or is not
+    // continued. `makecontext` gets the context that `getcontext` has made, and
+    // a stack.
+    unsafe {
+        BODY.set(Some((mem::transmute(body), mem::transmute(or_die), first)));
+        let mut survivor = mem::MaybeUninit::<libc::ucontext_t>::uninit();
+        SURVIVOR.set(survivor.as_mut_ptr());
+        let mut task = mem::MaybeUninit::<libc::ucontext_t>::uninit();
+        assert_eq!(libc::getcontext(task.as_mut_ptr()), 0);
+        let task = task.assume_init_mut();
+        task.uc_stack.ss_sp = stack.as_mut_ptr().cast();
+        task.uc_stack.ss_size = STACK;
+        task.uc_link = survivor.as_mut_ptr();
+        libc::makecontext(task, live, 0);
+        assert_eq!(libc::swapcontext(survivor.as_mut_ptr(), task), 0);
+    }
+    BODY.set(None);
+    LENGTH.take()
+}

@@ -42,12 +42,11 @@ pub fn lives_per_cpu<D: Domain>(w: &World<D>) {
 }
 
 pub fn lives_erased<D: Domain>(w: &World<D>) {
-    let [Ok(eager), Ok(deferred)] = [
-        w.collector().register().map(Handle::erase),
-        w.collector().register_deferred().map(Handle::erase),
-    ] else {
+    let registered = (w.collector().register(), w.collector().register_deferred());
+    let (Ok(eager), Ok(deferred)) = registered else {
         return;
     };
+    let (eager, deferred) = (eager.erase(), deferred.erase());
     works(w, &eager);
     works(w, &deferred);
     deferred.flush();

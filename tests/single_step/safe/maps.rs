@@ -1,6 +1,9 @@
 //! Maps: in a pool of their own, in one that they share, on the heap, and one
 //! that grows.
 
+#[path = "hash.rs"]
+mod hash;
+
 use std::{
     cell::Cell,
     hash::{BuildHasherDefault, DefaultHasher},
@@ -16,6 +19,7 @@ use super::{
     super::{Context, contexts},
     Base, Plain, Value, of_base,
 };
+use hash::*;
 
 type Hash<D> = HashMap<u32, Value, BuildHasherDefault<DefaultHasher>, D>;
 
@@ -301,91 +305,6 @@ fn uses_the_heap<D: Domain>(w: &World<D>) {
     let _ = w.heap.upsert(w.cpu(), 1, w.value());
     let _ = w.heap.insert(w.cpu(), 2, w.value());
     w.remove(&w.heap, w.cpu(), 1);
-}
-
-fn hash_gets<D: Domain>(w: &World<D>) {
-    let guard = w.cpu().enter();
-    w.look_at([2, 1].map(|key| w.hash().get(&guard, &key)));
-    let _ = w.hash().contains_key(w.cpu(), &3);
-}
-
-fn hash_iterates<D: Domain>(w: &World<D>) {
-    let guard = w.cpu().enter();
-    for (_, value) in w.hash().iter(&guard) {
-        w.look_at([Some(value)]);
-    }
-    if w.hash().len() > 1_000 {
-        w.ledger.note();
-    }
-    let _ = w.hash().is_empty();
-}
-
-fn hash_inserts<D: Domain>(w: &World<D>) {
-    for key in [1, 3] {
-        let _ = w.hash().insert(w.cpu(), key, w.value());
-    }
-}
-
-/// As many as make the first buckets too few.
-fn hash_grows<D: Domain>(w: &World<D>) {
-    for key in KEYS..KEYS + 4 {
-        let _ = w.hash().insert(w.cpu(), key, w.value());
-    }
-}
-
-fn hash_sets<D: Domain>(w: &World<D>) {
-    let guard = w.cpu().enter();
-    let before = w.hash().get(&guard, &1);
-    let _ = w.hash().upsert(w.cpu(), 1, w.value());
-    let _ = w.hash().replace(w.cpu(), 1, w.value());
-    w.look_at([before, w.hash().get(&guard, &1)]);
-}
-
-fn hash_compares<D: Domain>(w: &World<D>) {
-    let guard = w.cpu().enter();
-    let before = w.hash().get(&guard, &1);
-    if let Some(before) = before {
-        let _ = w.hash().compare_exchange(w.cpu(), 1, before, w.value());
-    }
-    w.look_at([before]);
-}
-
-fn hash_gets_or_inserts<D: Domain>(w: &World<D>) {
-    if let Ok(value) = w.hash().get_or_insert(w.cpu(), 1, w.value()) {
-        w.look_at([Some(&*value)]);
-    }
-    if let Ok(value) = w.hash().get_or_insert_with(w.cpu(), 3, || w.value()) {
-        w.look_at([Some(&*value)]);
-    }
-}
-
-fn hash_updates<D: Domain>(w: &World<D>) {
-    let new = w.hash().update(w.cpu(), &1, |old| {
-        w.look(old);
-        w.value()
-    });
-    if let Ok(Some(new)) = new {
-        w.look_at([Some(&*new)]);
-    }
-}
-
-fn hash_removes<D: Domain>(w: &World<D>) {
-    let guard = w.cpu().enter();
-    let before = w.hash().get(&guard, &1);
-    w.look_at([before, w.hash().remove(&guard, &1)]);
-    let found = w.hash().remove_if(&guard, &0, |_, value| w.look(value) > 0);
-    w.look_at([found]);
-}
-
-fn hash_retains<D: Domain>(w: &World<D>) {
-    w.hash().retain(w.cpu(), |key, value| {
-        w.look(value);
-        *key != 1
-    });
-}
-
-fn hash_clears<D: Domain>(w: &World<D>) {
-    w.hash().clear(w.cpu());
 }
 
 fn idle_removes<D: Domain>(w: &World<D>) {

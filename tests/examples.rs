@@ -236,6 +236,7 @@ fn torture_finds_nothing() {
         assert!(numbers["peak_pending"] > 0.0, "{numbers:?}");
         assert!(numbers["evicted"] > 0.0, "{numbers:?}");
         assert!(numbers["panicked"] > 0.0, "{numbers:?}");
+        assert!(numbers["rests"] > 0.0, "{numbers:?}");
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use hyaline::{AtomicPtr, Collector, HandleId, OwnedGuard, Scheme};
+use hyaline::{AtomicPtr, Collector, Handle, HandleId, OwnedGuard, Scheme};
 
 use crate::SLOTS;
 use crate::hands::Hands;
 use crate::held::{LOOKS, Seen};
 use crate::objects::{BOOKS, Block};
+use crate::rest::Rest;
 
 /// Pointers that all threads read and replace; few, so that the threads meet.
 pub const CELLS: usize = 4;
@@ -24,6 +25,7 @@ pub struct Arena<S: Scheme + 'static> {
     pub collector: &'static Collector<SLOTS, S>,
     pub cells: [AtomicPtr<Block>; CELLS],
     pub stop: AtomicBool,
+    pub rest: Rest,
     /// Handles of threads that ended in a section.
     dead: Mutex<Vec<HandleId>>,
     traveller: Mutex<Option<Traveller<S>>>,
@@ -38,6 +40,7 @@ pub struct Counts {
     pub periods: AtomicU64,
     pub synchronized: AtomicU64,
     pub travelled: AtomicU64,
+    pub rests: AtomicU64,
 }
 
 pub fn add_one(count: &AtomicU64) {
@@ -53,11 +56,12 @@ impl<S: Scheme + 'static> Arena<S>
 where
     Collector<SLOTS, S>: Sync,
 {
-    pub fn new(collector: &'static Collector<SLOTS, S>) -> Self {
+    pub fn new(collector: &'static Collector<SLOTS, S>, threads: usize) -> Self {
         Self {
             collector,
             cells: Default::default(),
             stop: AtomicBool::new(false),
+            rest: Rest::new(threads),
             dead: Mutex::default(),
             traveller: Mutex::default(),
             counts: Counts::default(),
@@ -127,15 +131,19 @@ where
 
     /// Ends a section that another thread began.
     pub fn receive(&self) -> bool {
-        let Some(mut traveller) = lock(&self.traveller).take() else {
-            return false;
-        };
+        let handle = self.end_section();
+        let handle = handle.inspect(|handle| Hands(handle).read(&self.cells[0]));
+        handle.is_some()
+    }
+
+    /// Ends the moving section, if there is one, and returns its handle.
+    pub fn end_section(&self) -> Option<Handle<'static, S>> {
+        let mut traveller = lock(&self.traveller).take()?;
         if let Some(seen) = &traveller.seen {
             seen.verify(LOOKS);
         }
         traveller.section.refresh();
-        Hands(&traveller.section.leave()).read(&self.cells[0]);
         add_one(&self.counts.travelled);
-        true
+        Some(traveller.section.leave())
     }
 }

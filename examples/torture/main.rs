@@ -6,7 +6,8 @@
 //! `objects` has the canaries and the records, `sections` the reference for
 //! grace periods, `worker` the threads, `hands` their operations on any kind of
 //! handle, `arena` what they share and which of them are dead, `panics` the
-//! reclaimers that panic.
+//! reclaimers that panic, `rest` the moments at which one collect leaves
+//! nothing.
 
 mod arena;
 #[path = "../common/args.rs"]
@@ -18,6 +19,7 @@ mod options;
 mod panics;
 #[path = "../common/progress.rs"]
 mod progress;
+mod rest;
 #[path = "../common/rng.rs"]
 mod rng;
 mod sections;
@@ -82,7 +84,7 @@ fn session<S: Scheme + 'static>(
 where
     Collector<SLOTS, S>: Sync,
 {
-    let arena = Arena::new(collector);
+    let arena = Arena::new(collector, options.threads);
     // Relaxed, both: a flag, which publishes nothing.
     let stopped = || arena.stop.load(Ordering::Relaxed);
     let ops: u64 = thread::scope(|scope| {
@@ -134,7 +136,7 @@ fn check_the_end<S: Scheme>(collector: &Collector<SLOTS, S>) {
     check("slots claimed", claimed.count() as u64, 0);
 }
 
-fn counts(ops: u64, other: &Counts) -> [(&'static str, u64); 14] {
+fn counts(ops: u64, other: &Counts) -> [(&'static str, u64); 15] {
     // Relaxed: all threads have ended.
     let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
     [
@@ -152,6 +154,7 @@ fn counts(ops: u64, other: &Counts) -> [(&'static str, u64); 14] {
         ("callbacks", read(&sections::CALLED)),
         ("synchronized", read(&other.synchronized)),
         ("travelled", read(&other.travelled)),
+        ("rests", read(&other.rests)),
     ]
 }
 

@@ -12,10 +12,11 @@ use crate::SLOTS;
 use crate::arena::{Arena, CELLS, add_one};
 use crate::hands::Hands;
 use crate::held::{Held, LOOKS};
-use crate::objects::{BOOKS, Block};
+use crate::objects::{BOOKS, Block, OBJECTS, POOL};
 use crate::panics::with_panic_after;
+use crate::rest::{self, AbandonOnPanic};
 use crate::rng::Rng;
-use crate::sections::{OnRecord, Snapshot, call_later};
+use crate::sections::{ASKED, CALLED, OnRecord, Snapshot, call_later};
 
 /// Steps of a burst: the bursts of two threads often overlap.
 const BURST: usize = 64;
@@ -58,15 +59,71 @@ where
     /// Works until it is told to stop, or something was found. Returns the
     /// number of operations.
     pub fn run(mut self) -> u64 {
-        let mut ops = 0;
-        // Relaxed: a flag, which publishes nothing.
-        while !self.arena.stop.load(Ordering::Relaxed) {
+        let arena = self.arena;
+        let _abandon = AbandonOnPanic(&arena.rest);
+        let (mut ops, mut steps) = (0, 0);
+        // Relaxed, all: flags, which publish nothing.
+        while !arena.rest.ended.load(Ordering::Relaxed) {
             ops += self.step();
+            steps += 1;
             if BOOKS.violations() > 0 {
-                self.arena.stop.store(true, Ordering::Relaxed);
+                arena.stop.store(true, Ordering::Relaxed);
+            }
+            let stop = arena.stop.load(Ordering::Relaxed);
+            if stop || self.thread == 0 && steps % rest::STEPS == 0 {
+                arena.rest.due.store(true, Ordering::Relaxed);
+            }
+            if arena.rest.due.load(Ordering::Relaxed) {
+                self.rest();
             }
         }
         ops
+    }
+
+    /// All threads are outside of a section, and the dead are buried: one collect
+    /// of one handle leaves nothing, and no grace period is still waited for.
+    fn rest(&mut self) {
+        let arena = self.arena;
+        let met = arena.rest.meet();
+        if met % arena.rest.threads() == self.thread {
+            // Relaxed, all: the threads meet before they read them.
+            arena.rest.due.store(false, Ordering::Relaxed);
+            let stop = arena.stop.load(Ordering::Relaxed);
+            arena.rest.ended.store(stop, Ordering::Relaxed);
+            self.collect_all();
+        }
+        arena.rest.meet();
+        if let Some((mut token, snapshot)) = self.token.take() {
+            snapshot.check("a token");
+            if !token.poll(&self.handle) {
+                BOOKS.violation(|| "at rest a token is not over".into());
+            }
+        }
+        arena.rest.meet();
+    }
+
+    /// The one collect of a rest.
+    fn collect_all(&self) {
+        let arena = self.arena;
+        while arena.bury() {}
+        // Its drop would be a collect.
+        let moved = arena.end_section();
+        self.handle.limit_reclaims(None);
+        self.handle.collect();
+        // Relaxed: no other thread runs.
+        let [called, asked] = [&CALLED, &ASKED].map(|count| count.load(Ordering::Relaxed));
+        let left = [
+            ("pending", arena.collector.stats().pending() as u64),
+            ("not reclaimed", BOOKS.retired() - BOOKS.reclaimed()),
+            ("not called", asked - called),
+        ];
+        for (what, left) in left {
+            if left > 0 {
+                BOOKS.violation(|| format!("at rest: {what}: {left}, and not 0"));
+            }
+        }
+        add_one(&arena.counts.rests);
+        drop(moved);
     }
 
     fn hands(&self) -> Hands<'_, 'static, S, Eager> {
@@ -105,7 +162,7 @@ where
             _ => self.panic(cell, other),
         }
         // What is held may be all there is.
-        if crate::objects::POOL.available() < crate::objects::OBJECTS / 4 {
+        if POOL.available() < OBJECTS / 4 {
             let _ = self.arena.bury() || self.arena.receive();
         }
         1

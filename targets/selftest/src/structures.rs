@@ -146,7 +146,6 @@ impl<D: Domain> Structures<D> {
             self.look(self.map.remove(&handle.enter(), &key));
         }
         handle.flush();
-        handle.flush();
     }
 
     /// Every block is free again, and no more than every block.
@@ -221,7 +220,7 @@ pub enum Handles {
 pub const HANDLES: [Handles; 3] = [Handles::Eager, Handles::Deferred, Handles::PerCpu];
 
 /// One core: each operation is interrupted at each of its instructions by each
-/// operation on the same structure.
+/// operation on the same structure, and then by a task that collects.
 pub fn by_interrupt<D: Domain>(
     all: &'static Structures<D>,
     board: &impl Preempt,
@@ -268,6 +267,7 @@ fn sweeps<D: Domain, Q: Role, R: Role>(
     irq: &Handle<D, R>,
 ) -> [u32; 10] {
     let idle = D::register().expect("a slot is free");
+    let high = D::register().expect("a slot is free");
     // Two values everywhere, and the other blocks free.
     let prepare = || {
         task.flush();
@@ -295,10 +295,13 @@ fn sweeps<D: Domain, Q: Role, R: Role>(
                 });
             };
             for yours in group {
-                swept(&|| all.act(irq, *yours, key(*yours)));
+                swept(&|| {
+                    all.act(irq, *yours, key(*yours));
+                    high.flush();
+                });
             }
             for shift in 0..ROOM {
-                swept(&|| burst(all, irq, group, shift));
+                swept(&|| burst(all, irq, &high, group, shift));
             }
         }
     }
@@ -306,12 +309,13 @@ fn sweeps<D: Domain, Q: Role, R: Role>(
     lengths
 }
 
-/// Takes everything out and puts something else in, so that a block that was
-/// freed too early is in use again, elsewhere, when the interrupted operation
-/// continues (ABA).
+/// Takes everything out, collects, and puts something else in, so that a block
+/// that was freed too early is in use again, elsewhere, when the interrupted
+/// operation continues (ABA).
 fn burst<D: Domain, R: Role>(
     all: &'static Structures<D>,
     irq: &Handle<D, R>,
+    high: &Handle<D>,
     group: &[Operation],
     shift: usize,
 ) {
@@ -320,6 +324,7 @@ fn burst<D: Domain, R: Role>(
     };
     let [put, take] = [put, take].map(|operation| |key| all.act(irq, *operation, key));
     (0..ROOM).for_each(take);
+    high.flush();
     // Each allocation moves the point where a pool begins to search for a
     // block.
     for key in 0..shift {

@@ -173,7 +173,8 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
         self.ledger.made() - self.ledger.dropped()
     }
 
-    /// Takes the node out of the cell and checks that every node was reclaimed.
+    /// Takes the node out of the cell and checks that one collect leaves none:
+    /// no other handle is in a section.
     pub fn check_all_reclaimed(&'static self, label: &str, reclaim: unsafe fn(*mut Link)) {
         let handle = self.register();
         // AcqRel: as in `replace`.
@@ -182,9 +183,9 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
             // SAFETY: as in `replace`.
             unsafe { handle.retire(last, reclaim) };
         }
-        handle.flush();
-        handle.flush();
-        drop(handle);
+        self.flush(&handle);
+        // Before the drop, which collects, too.
         self.ledger.check(label);
+        drop(handle);
     }
 }

@@ -199,7 +199,7 @@ const PAIRS: usize = 8;
 /// far more.
 const LONGEST: u64 = 5_000;
 /// Instructions that a plain run steps for each operation.
-const STEPS: u64 = 10_000;
+const STEPS: u64 = 20_000;
 
 fn sweep<W: World>(world: &'static W, name: &'static str) {
     let sweep = Sweep {

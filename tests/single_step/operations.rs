@@ -1,7 +1,13 @@
 //! The public methods: the tasks that call them, and reasons why none does.
 
-/// By type: the world, and each method with the task that calls it.
-pub const STEPPED: &[(&str, &str, &[(&str, &str)])] = &[
+/// A type, its world, and each method with the task that calls it.
+type Operations = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+
+pub const STEPPED: &[Operations] = &[
     ("Callback", "raw", &[("call_later", "calls_later")]),
     (
         "CollectorView",

@@ -173,6 +173,15 @@ impl<D: Domain> World<D> {
         object
     }
 
+    /// In every second round the cell whose object the outer section holds.
+    fn held_or_not(&self) -> &AtomicPtr<Object> {
+        if self.round.get() % 2 == 0 {
+            &self.third
+        } else {
+            &self.first
+        }
+    }
+
     /// Checks that the object is alive.
     fn look(&self, object: *mut Object) {
         // SAFETY: its memory is not reused in a run; that of pooled objects is,

@@ -116,9 +116,8 @@ pub fn stepped(first: u64, interrupt: &dyn Fn() -> Option<u64>, body: &dyn Fn())
 const STACK: usize = 256 << 10;
 
 thread_local! {
-    /// What such a task runs, and after how many instructions it dies.
-    static BODY: Cell<Option<(&'static dyn Fn(), &'static dyn Fn() -> Option<u64>, u64)>> =
-        const { Cell::new(None) };
+    /// What such a task runs.
+    static BODY: Cell<Option<&'static dyn Fn()>> = const { Cell::new(None) };
     /// The number of its instructions, if it has ended.
     static LENGTH: Cell<Option<u64>> = const { Cell::new(None) };
     /// Where the thread goes on.
@@ -135,8 +134,7 @@ fn die() -> ! {
 }
 
 extern "C" fn live() {
-    let (body, interrupt, first) = BODY.get().expect("`mortal` put it there");
-    LENGTH.set(Some(stepped(first, interrupt, body)));
+    BODY.get().expect("`mortal` put it there")();
 }
 
 /// As [`stepped`], with the body on a stack of its own, which is left for good at
@@ -148,12 +146,12 @@ extern "C" fn live() {
 pub fn mortal(first: u64, interrupt: &dyn Fn() -> Option<u64>, body: &dyn Fn()) -> Option<u64> {
     let mut stack = vec![0_u8; STACK];
     let or_die = || interrupt().or_else(|| die());
-    let or_die: &dyn Fn() -> Option<u64> = &or_die;
+    let task = || LENGTH.set(Some(stepped(first, &or_die, body)));
     // SAFETY: the task is over when this returns: it has ended, or is not
     // continued. `makecontext` gets the context that `getcontext` has made, and
     // a stack.
     unsafe {
-        BODY.set(Some((mem::transmute(body), mem::transmute(or_die), first)));
+        BODY.set(Some(mem::transmute::<&dyn Fn(), &'static dyn Fn()>(&task)));
         let mut survivor = mem::MaybeUninit::<libc::ucontext_t>::uninit();
         SURVIVOR.set(survivor.as_mut_ptr());
         let mut task = mem::MaybeUninit::<libc::ucontext_t>::uninit();

@@ -7,7 +7,7 @@ use hyaline::{
     safe::{Domain, Handle},
 };
 
-use super::{CALLED, World, kill};
+use super::{CALLED, Object, World, kill};
 
 /// Frees an object manually when a grace period is over, or leaves it to a
 /// later call.
@@ -22,7 +22,7 @@ pub fn polls_with<D: Domain, R: Role>(w: &World<D>, handle: &Handle<D, R>) {
         // Another context is using the token.
         None if w.polling.swap(true, SeqCst) => return,
         None => {
-            w.waiting.set(w.first.swap(null_mut(), AcqRel));
+            w.waiting.set(w.held_or_not().swap(null_mut(), AcqRel));
             handle.start_grace_period()
         }
     };
@@ -40,20 +40,20 @@ pub fn polls_with<D: Domain, R: Role>(w: &World<D>, handle: &Handle<D, R>) {
 
 /// Frees what it has unlinked, when it has waited.
 pub fn waits<D: Domain>(w: &World<D>) {
-    let old = w.first.swap(null_mut(), AcqRel);
+    let old = w.held_or_not().swap(null_mut(), AcqRel);
     let waited = w.idle.synchronize(|| w.end_outer());
     freed_after(w, old, waited.is_ok());
 }
 
 /// As `waits`, with a token of the CPU.
 pub fn waits_for_token<D: Domain>(w: &World<D>) {
-    let old = w.second.swap(null_mut(), AcqRel);
+    let old = w.held_or_not().swap(null_mut(), AcqRel);
     let mut token = w.cpu().start_grace_period();
     let waited = token.wait(&w.idle, || w.end_outer());
     freed_after(w, old, waited.is_ok());
 }
 
-fn freed_after<D: Domain>(w: &World<D>, old: *mut super::Object, waited: bool) {
+fn freed_after<D: Domain>(w: &World<D>, old: *mut Object, waited: bool) {
     if !waited {
         return w.wrong.set("the idle task has a section");
     }

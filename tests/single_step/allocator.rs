@@ -1,5 +1,6 @@
 //! The allocator of this program: it is not interrupted, as one that interrupts
-//! may call. So a context may allocate wherever it interrupts.
+//! may call. So a context may allocate wherever it interrupts. What is freed is
+//! overwritten, so that a context that still reads it notices.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
@@ -19,6 +20,9 @@ unsafe impl GlobalAlloc for Uninterrupted {
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         // SAFETY: as for this function.
-        unstepped(|| unsafe { System.dealloc(ptr, layout) });
+        unstepped(|| unsafe {
+            ptr.write_bytes(0xDD, layout.size());
+            System.dealloc(ptr, layout);
+        });
     }
 }

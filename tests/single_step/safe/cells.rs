@@ -219,15 +219,13 @@ fn heap_cells<D: Domain>(w: &World<D>) {
 }
 
 fn loads_arc<D: Domain>(w: &World<D>) {
+    let full = w.arc.load_full(w.cpu());
+    w.look(&full);
     let guard = w.cpu().enter();
     let value = w.arc.load(&guard);
     let stamp = w.look(value);
-    let full = w.arc.load_full(w.cpu());
-    drop(guard);
     w.look(&full);
-    let guard = w.cpu().enter();
-    let _ = stamp;
-    w.look(w.arc.load(&guard));
+    w.same(value, stamp);
 }
 
 fn stores_arc<D: Domain>(w: &World<D>) {

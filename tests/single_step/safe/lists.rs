@@ -82,7 +82,7 @@ impl<D: Domain> super::super::World for World<D> {
         pushes pops few_events stacks unstacks shares_a_pool grace
     };
     const OTHERS: &'static [Context<Self>] = contexts! {
-        high_queue high_stack high_others high_then_pops
+        high_queue high_stack high_others high_cycles high_then_pops
     };
 
     fn prepare(&self, round: u64) {
@@ -276,6 +276,21 @@ fn high_others<D: Domain>(w: &World<D>) {
     w.push(&w.shared.0, &w.high);
     w.put(&w.heap.1, &w.high);
     w.push(&w.heap.0, &w.high);
+}
+
+/// A node that is freed too early comes back as the first one, with another
+/// next.
+fn high_cycles<D: Domain>(w: &World<D>) {
+    let w = w.leaked();
+    for again in [true, false] {
+        w.pop(&w.heap.0, &w.high);
+        w.pop(&w.shared.0, &w.high);
+        w.high.collect();
+        if again {
+            w.push(&w.heap.0, &w.high);
+            w.push(&w.shared.0, &w.high);
+        }
+    }
 }
 
 fn high_then_pops<D: Domain>(w: &World<D>) {

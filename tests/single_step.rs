@@ -7,7 +7,11 @@
 //! while it is held, none is reclaimed twice, and at the end one collect leaves
 //! nothing and every grace period is over.
 //!
-//! A plain run takes a sample. All interrupts, in some minutes:
+//! `complete` checks that every public method is among the operations. In
+//! `deaths` the task that is interrupted does not continue.
+//!
+//! A plain run takes a sample. All interrupts, in hours, or in seconds to minutes
+//! for one operation:
 //!
 //! ```text
 //! HYALINE_SINGLE_STEP=all cargo test --release --test single_step -- --nocapture

@@ -180,8 +180,10 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
         // AcqRel: as in `replace`.
         let last = self.cell.swap(core::ptr::null_mut(), Ordering::AcqRel);
         if !last.is_null() {
+            // By one that does not reclaim: it waits for the collect.
+            let deferred = self.collector.register_deferred();
             // SAFETY: as in `replace`.
-            unsafe { handle.retire(last, reclaim) };
+            unsafe { deferred.expect("a slot is free").retire(last, reclaim) };
         }
         self.flush(&handle);
         // Before the drop, which collects, too.

@@ -116,8 +116,8 @@ pub trait EraPolicy: 'static {
         seen: Seen,
         list: *mut Link,
     ) -> (Option<Chain>, Option<Chain>);
-    /// Eras since the slot's section began.
-    fn age(clock: &Self::Clock, eras: &Self::SlotEras) -> Option<u64>;
+    /// Eras since the slot's section began, and since its access era.
+    fn ages(clock: &Self::Clock, eras: &Self::SlotEras) -> Option<(u64, u64)>;
 }
 
 /// Basic mode: a section may hold every object that is published while it is
@@ -194,7 +194,7 @@ impl EraPolicy for NoEras {
     }
 
     #[inline(always)]
-    fn age((): &(), (): &()) -> Option<u64> {
+    fn ages((): &(), (): &()) -> Option<(u64, u64)> {
         None
     }
 }
@@ -340,8 +340,10 @@ impl EraPolicy for Eras {
         chain.partition(&mut |link| reach.may_hold(&link.notes.lifetime()))
     }
 
-    fn age(clock: &Clock, eras: &SlotEras) -> Option<u64> {
-        Some(clock.at_most().saturating_sub(eras.look().began))
+    fn ages(clock: &Clock, eras: &SlotEras) -> Option<(u64, u64)> {
+        let (now, reach) = (clock.at_most(), eras.look());
+        let since = |era| now.saturating_sub(era);
+        Some((since(reach.began), since(reach.access)))
     }
 }
 

@@ -35,6 +35,9 @@ pub struct SlotState {
     /// published since then in basic mode with feature `stats`. `None` if it is not
     /// known, or no section is open.
     pub age: Option<u64>,
+    /// Eras since the section last loaded a pointer, or protected or retired an
+    /// object of its own. `None` in basic mode, or if no section is open.
+    pub since_read: Option<u64>,
 }
 
 impl<S: Scheme> Global<S> {
@@ -43,13 +46,16 @@ impl<S: Scheme> Global<S> {
         let slot = self.slots.get(index)?;
         let owner = slot.owner();
         let guards = slot.section.look().depth();
-        let age = S::Eras::age(&self.clock, &slot.eras).or_else(|| slot.tally.age(&self.totals));
+        let ages = S::Eras::ages(&self.clock, &slot.eras);
+        let (age, since_read) = ages.unzip();
+        let age = age.or_else(|| slot.tally.age(&self.totals));
         Some(SlotState {
             slot: index,
             owner: OwnerWord::is_claimed(owner).then_some(HandleId { slot: index, owner }),
             guards,
             waiting: !slot.inbox.seems_empty(),
             age: age.filter(|_| guards > 0),
+            since_read: since_read.filter(|_| guards > 0),
         })
     }
 

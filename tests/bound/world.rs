@@ -386,7 +386,7 @@ impl<const N: usize> World<N> {
 
     fn age(&self, seat: usize) -> u64 {
         let state = self.collector().slots().nth(seat).unwrap();
-        state.age.unwrap_or(0)
+        state.since_read.unwrap_or(0)
     }
 
     /// Performs what may move the seat's access era, unless that would be one

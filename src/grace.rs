@@ -84,7 +84,8 @@ impl Token {
     /// it always does. O(N) in total over all calls.
     ///
     /// At each slot it waits for the section that is open when the first call
-    /// that checks it returns, and for at most one that begins later.
+    /// that checks it returns, and for at most one that begins later (on a per-CPU
+    /// slot, whose contexts may set the number back, possibly more).
     /// Sections are told apart by a number, which is incremented between two
     /// sections if another thread waits, and repeats after 256 increments on
     /// 64-bit targets (2^16 on 32 bits, 2^8 on 16). If the slot is open with the

@@ -48,6 +48,7 @@ pub mod coming_from {
     //! [`Guard::compare_exchange`]: crate::Guard::compare_exchange
     //! [`Guard::defer_retire`]: crate::Guard::defer_retire
     //! [`Guard::protect`]: crate::Guard::protect
+    //! [`Guard::protect_own`]: crate::Guard::protect_own
     //! [`Guard::refresh`]: crate::Guard::refresh
     //! [`Guard::restart_requested`]: crate::Guard::restart_requested
     //! [`Guard::slot`]: crate::Guard::slot

@@ -150,7 +150,7 @@
 //! - **An object is reclaimed once**, and only when no section can hold it.
 //! - **A stalled reader costs a bounded amount of memory** in [`Robust`].
 //! - **No memory but yours.** A collector is an array of slots, at most 12 words
-//!   each on a microcontroller; an object has a header of 4 words, [`Link`]. No
+//!   each on Cortex-M and RV32; an object has a header of 4 words, [`Link`]. No
 //!   call recurses or needs stack in proportion to the number of slots.
 //! - **Nothing waits for a sleeper.** The first [`collect`](Handle::collect),
 //!   [`flush`](Handle::flush) or starved allocation of any eager handle publishes

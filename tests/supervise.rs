@@ -444,6 +444,36 @@ fn the_peak_is_the_peak() {
     assert_eq!(collector.stats().peak, 100);
 }
 
+/// A task dies while it waits in `synchronize`: only its token was held there.
+#[test]
+#[cfg(not(miri))] // the thread never ends
+fn death_in_the_relax_of_synchronize() {
+    static C: Collector<3> = Collector::new();
+    let (reader, other) = (C.register_deferred().unwrap(), C.register().unwrap());
+    let guard = reader.enter();
+    let (stopped, seen) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let task = C.register().unwrap();
+        let id = task.id();
+        let _ = task.synchronize(|| {
+            stopped.send(id).unwrap();
+            loop {
+                thread::park();
+            }
+        });
+    });
+    let id = seen.recv().unwrap();
+    // SAFETY: the task was stopped in `relax`, and never runs again.
+    unsafe { C.evict(id) }.unwrap();
+    let next = C.register().unwrap();
+    assert_eq!(next.slot(), id.slot());
+    assert_eq!(next.start_grace_period().poll(&other), false);
+    drop(guard);
+    assert!(next.start_grace_period().poll(&other));
+    drop(next);
+    other.collect();
+}
+
 /// What is retired through an unprotected guard counts at the end of the call,
 /// though others may reclaim it before.
 #[test]

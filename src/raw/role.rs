@@ -1,5 +1,5 @@
-//! Roles: what a call does by the role of its handle. Nothing else branches on a
-//! role.
+//! Roles: what a call of the core does by the role of its handle. Nothing else in
+//! the core branches on a role.
 //!
 //! | | eager | deferred | nested |
 //! |---|---|---|---|

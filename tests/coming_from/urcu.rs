@@ -1,13 +1,14 @@
 //! liburcu: its flavours, its calls and its containers.
 
 use std::{
+    hash::RandomState,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
 use hyaline::{
     AtomicPtr, Basic, Callback, Collector, Config, Membarrier, domain,
-    safe::{Domain, Map, Queue, Refused, Stack},
+    safe::{Domain, HashMap, Map, Queue, Refused, Stack},
 };
 
 use crate::objects::{boxed, count, object, retire_one};
@@ -110,6 +111,21 @@ fn call_rcu_after_fork_child() {
     // SAFETY: the thread has ended, its guard and handle are forgotten.
     unsafe { collector.evict(gone) }.unwrap();
     assert_eq!(mine.flush(), 1);
+}
+
+/// CDS_LFHT_AUTO_RESIZE.
+#[test]
+fn auto_resize() {
+    domain!(App: Collector<1> = Collector::new());
+    let handle = App::register().unwrap();
+    let table = HashMap::<u32, u32, _, App>::with_hasher(RandomState::new());
+    for key in 0..1_000 {
+        table.insert(&handle, key, key + 1).unwrap();
+    }
+    assert_eq!(
+        (table.len(), table.get(&handle.enter(), &999)),
+        (1_000, Some(&1_000))
+    );
 }
 
 #[test]

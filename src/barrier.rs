@@ -145,7 +145,6 @@ unsafe impl Barrier for Fences {
 
     #[inline(always)]
     fn light() {
-        crate::sync::step();
         // SeqCst: pairs with `heavy`, see the trait.
         fence(Ordering::SeqCst);
     }

@@ -17,7 +17,7 @@ use target as choice;
 pub use choice::AtomicPtr;
 pub(crate) use choice::{
     Access, AtomicHalf, AtomicUsize, Cell, Init, LoadStoreBool, LoadStoreUsize, Ordering,
-    compiler_fence, const_fn, fence, head_hint, impl_init, init, init_array, load_fixed, step,
+    compiler_fence, const_fn, fence, head_hint, impl_init, init, init_array, load_fixed,
 };
 
 /// Half a word, for which each target has atomics.

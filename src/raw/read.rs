@@ -3,7 +3,7 @@
 use super::{EraPolicy, Global, Local, Scheme, Slot, section::Seen};
 use crate::{
     Barrier, Link, Role,
-    sync::{AtomicPtr, Ordering, step},
+    sync::{AtomicPtr, Ordering},
 };
 
 impl<S: Scheme> Local<'_, S> {
@@ -104,7 +104,6 @@ impl<S: Scheme> Local<'_, S> {
     #[inline]
     pub(crate) fn protect<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> *mut T {
         let access = S::Eras::access(&self.slot.eras);
-        step();
         let pointer = src.load(at_least_acquire(order));
         if S::Eras::is_current(&self.global.clock, access) {
             return pointer;
@@ -117,7 +116,6 @@ impl<S: Scheme> Local<'_, S> {
     #[inline(always)]
     fn try_protect<T>(&self, src: &AtomicPtr<T>, order: Ordering) -> Option<*mut T> {
         let access = S::Eras::access(&self.slot.eras);
-        step();
         let pointer = src.load(at_least_acquire(order));
         S::Eras::validate::<S::Barrier>(&self.global.clock, &self.slot.eras, access)
             .then_some(pointer)
@@ -135,14 +133,12 @@ impl<S: Scheme> Local<'_, S> {
             _ => Ordering::AcqRel,
         };
         if !S::ROBUST {
-            step();
             return src.swap(new, order);
         }
         // The pointer that a plain swap returned could be younger than the
         // access era, and it could not be loaded again. So it is protected
         // first. Relaxed: `try_protect` makes it Acquire.
         if let Some(seen) = self.try_protect(src, Ordering::Relaxed) {
-            step();
             // Relaxed on failure: the value is not used.
             let swapped = src.compare_exchange_weak(seen, new, order, Ordering::Relaxed);
             if let Ok(old) = swapped {
@@ -163,7 +159,6 @@ impl<S: Scheme> Local<'_, S> {
     ) -> Result<*mut T, *mut T> {
         loop {
             let access = S::Eras::access(&self.slot.eras);
-            step();
             let result = exchange(at_least_acquire(failure));
             let (clock, eras) = (&self.global.clock, &self.slot.eras);
             if result.is_ok() || S::Eras::validate::<S::Barrier>(clock, eras, access) {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Link,
     padding::Line,
-    sync::{Cell, LoadStoreBool, Ordering, impl_init, init, step},
+    sync::{Cell, LoadStoreBool, Ordering, impl_init, init},
 };
 
 /// The state of one task, CPU or interrupt. It is stored here, not in the handle,
@@ -74,14 +74,12 @@ impl<S: Scheme> Slot<S> {
     /// Whether a thread waits for the end of the section.
     #[inline(always)]
     pub(super) fn is_wanted(&self) -> bool {
-        step();
         // Relaxed: a hint; a request that it misses is delayed (5).
         self.wanted.load(Ordering::Relaxed)
     }
 
     /// Notes that a thread waits for the end of the section.
     pub(super) fn want(&self) {
-        step();
         // Relaxed, both: a hint. The line is not written needlessly.
         if !self.wanted.load(Ordering::Relaxed) {
             self.wanted.store(true, Ordering::Relaxed);
@@ -90,7 +88,6 @@ impl<S: Scheme> Slot<S> {
 
     /// Forgets it, for the owner, before the next section.
     pub(super) fn unwant(&self) {
-        step();
         // Relaxed: a hint. A thread that looks at the following section does not
         // set the flag before this store: it saw that section's word (Acquire),
         // which the owner stored (Release) afterwards.

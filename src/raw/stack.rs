@@ -8,7 +8,7 @@ use core::ptr;
 use super::chain::Chain;
 use crate::{
     Link,
-    sync::{AtomicPtr, Ordering, head_hint, impl_init, step},
+    sync::{AtomicPtr, Ordering, head_hint, impl_init},
 };
 
 /// Objects, the last one pushed first.
@@ -20,7 +20,6 @@ impl Stack {
     /// The address in the head; 0 if it seems empty. A hint.
     #[inline(always)]
     pub(super) fn head(&self) -> usize {
-        step();
         head_hint(&self.0)
     }
 
@@ -33,7 +32,6 @@ impl Stack {
     /// Whether the stack is empty: sees all pushes that precede the heavy
     /// barrier of this thread.
     pub(super) fn is_empty(&self) -> bool {
-        step();
         // Relaxed: the heavy barrier before the call orders it.
         self.0.load(Ordering::Relaxed).is_null()
     }
@@ -41,7 +39,6 @@ impl Stack {
     /// Takes all objects. The caller then owns the list; null if it is empty.
     #[inline(never)]
     pub(super) fn take(&self) -> *mut Link {
-        step();
         // Acquire: pairs with the Release in `push`, see there.
         self.0.swap(ptr::null_mut(), Ordering::Acquire)
     }
@@ -52,7 +49,6 @@ impl Stack {
     ///
     /// The caller owns the list, which is not null.
     pub(super) unsafe fn put_back(&self, list: *mut Link) {
-        step();
         // Release: as in `push`. Relaxed on failure: see there.
         let (success, failure) = (Ordering::Release, Ordering::Relaxed);
         let put = (self.0).compare_exchange(ptr::null_mut(), list, success, failure);
@@ -67,13 +63,11 @@ impl Stack {
     /// Pushes a chain. O(length) if its last object is not known.
     pub(super) fn push(&self, mut chain: Chain) {
         let (first, last) = (chain.first(), chain.last());
-        step();
         // Relaxed: the pointer is only stored, not followed.
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
             // SAFETY: the chain owns `last` until the exchange succeeds.
             unsafe { (*last).next.set(head) };
-            step();
             // Release: pairs with the Acquire in `take`. The thread that takes
             // the chain sees its links, its notes, and that its objects were
             // unlinked. Without it that thread would follow links that it does

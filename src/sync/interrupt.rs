@@ -2,12 +2,15 @@
 //! shared or slot state. The model chooses which one.
 //!
 //! Loom interleaves threads, and has no interrupts: handlers that run to
-//! completion on the stack of the thread that they interrupt. So the words
-//! that nested contexts share are wrapped here, and count their accesses.
+//! completion on the stack of the thread that they interrupt. So the model's
+//! words and fences count their accesses.
 
-use std::{boxed::Box, cell::RefCell};
+use std::{boxed::Box, cell::RefCell, ops::Deref};
 
-use loom::sync::atomic::{self, Ordering};
+use loom::{
+    cell::Cell,
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicU16, AtomicU32, AtomicUsize},
+};
 
 type Handler = Box<dyn FnOnce()>;
 
@@ -44,23 +47,36 @@ pub fn step() {
     }
 }
 
-/// A word that is loaded and stored.
-pub(crate) struct LoadStoreUsize(atomic::AtomicUsize);
+/// One of loom's atomics or cells. The handler may run before each access to it.
+#[derive(Debug)]
+pub struct Interrupted<W>(W);
 
-impl LoadStoreUsize {
-    pub(crate) fn new(value: usize) -> Self {
-        Self(atomic::AtomicUsize::new(value))
-    }
+impl<W> Deref for Interrupted<W> {
+    type Target = W;
 
-    pub(crate) fn load(&self, order: Ordering) -> usize {
+    fn deref(&self) -> &W {
         step();
-        // The ordering is an argument; the caller explains it.
-        self.0.load(order)
+        &self.0
     }
+}
 
-    pub(crate) fn store(&self, value: usize, order: Ordering) {
-        step();
-        // The ordering is an argument; the caller explains it.
-        self.0.store(value, order);
-    }
+/// `new`, as the words that are wrapped have it.
+macro_rules! new {
+    ($($word:ty, $value:ty $(; $p:ident)?)*) => {$(
+        impl$(<$p>)? Interrupted<$word> {
+            /// A word with an initial value.
+            pub fn new(value: $value) -> Self {
+                Self(<$word>::new(value))
+            }
+        }
+    )*};
+}
+
+new! {
+    AtomicBool, bool
+    AtomicU16, u16
+    AtomicU32, u32
+    AtomicUsize, usize
+    AtomicPtr<T>, *mut T; T
+    Cell<T>, T; T
 }

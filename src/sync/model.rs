@@ -1,16 +1,27 @@
 //! Loom's atomics and cells, for models.
 
-pub use loom::sync::atomic::AtomicPtr;
-#[cfg(not(target_pointer_width = "64"))]
-pub(crate) use loom::sync::atomic::AtomicU16 as AtomicHalf;
-#[cfg(target_pointer_width = "64")]
-pub(crate) use loom::sync::atomic::AtomicU32 as AtomicHalf;
-pub(crate) use loom::{
-    cell::Cell,
-    sync::atomic::{AtomicBool as LoadStoreBool, AtomicUsize, Ordering, fence},
-};
+pub use loom::sync::atomic::Ordering;
+use loom::{cell, sync::atomic};
 
-pub(crate) use super::interrupt::{LoadStoreUsize, step};
+use super::interrupt::{Interrupted, step};
+
+/// As portable-atomic's, and interrupted.
+pub type AtomicPtr<T> = Interrupted<atomic::AtomicPtr<T>>;
+pub(crate) type AtomicUsize = Interrupted<atomic::AtomicUsize>;
+#[cfg(not(target_pointer_width = "64"))]
+pub(crate) type AtomicHalf = Interrupted<atomic::AtomicU16>;
+#[cfg(target_pointer_width = "64")]
+pub(crate) type AtomicHalf = Interrupted<atomic::AtomicU32>;
+pub(crate) type LoadStoreUsize = Interrupted<atomic::AtomicUsize>;
+pub(crate) type LoadStoreBool = Interrupted<atomic::AtomicBool>;
+pub(crate) type Cell<T> = Interrupted<cell::Cell<T>>;
+
+pub(crate) fn fence(order: Ordering) {
+    step();
+    // The ordering is an argument; the caller explains it.
+    atomic::fence(order);
+}
+
 /// Loom has none; a model of one core would not need any.
 pub(crate) fn compiler_fence(_: Ordering) {}
 

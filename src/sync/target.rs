@@ -51,11 +51,6 @@ mod plain {
     };
 }
 
-/// Precedes an access to state that contexts of one slot share, where a model
-/// may interrupt.
-#[inline(always)]
-pub(crate) fn step() {}
-
 /// The address of a stack's first object; 0 if it seems empty. A hint.
 #[inline(always)]
 pub(crate) fn head_hint<T>(head: &AtomicPtr<T>) -> usize {

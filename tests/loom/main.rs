@@ -14,6 +14,7 @@
 mod eras;
 mod grace;
 mod nested;
+mod operations;
 mod pairs;
 mod pool;
 mod release;
@@ -22,7 +23,9 @@ mod section;
 mod steal;
 mod supervise;
 
-use hyaline::{AtomicPtr, Collector, Config, Fences, Guard, Handle, Link, Linked, Role, Scheme};
+use hyaline::{
+    AtomicPtr, Collector, Config, Fences, Guard, Handle, Link, Linked, Role, Scheme, interrupt,
+};
 use loom::{cell::UnsafeCell, sync::Arc, sync::atomic::Ordering};
 
 /// Preemptions in one execution, each at any point.
@@ -72,9 +75,10 @@ unsafe fn reclaim(link: *mut Link) {
     assert!(life.is_some(), "reclaimed twice");
 }
 
-/// Reads an object, as a reader does.
+/// Reads an object, as a reader does; an interrupt may come first.
 fn look(object: *mut Object) {
     if !object.is_null() {
+        interrupt::step();
         // SAFETY: the memory is never freed; loom checks the rest.
         let value = unsafe { &*object }.value.with(|value| unsafe { *value });
         assert_eq!(value, ALIVE, "used after its reclaim");

@@ -2,7 +2,10 @@
 //! with others: each operation against each other one in `pairs`, and as a task
 //! and an interrupt of one CPU in `nested`.
 
-use std::ptr::{dangling_mut, null_mut};
+use std::{
+    ptr::{dangling_mut, null_mut},
+    sync::atomic::{AtomicIsize, Ordering::Relaxed},
+};
 
 use hyaline::{Callback, Config, Guard, Handle, Pool, Role, Scheme};
 use loom::{cell::UnsafeCell, sync::atomic::AtomicUsize};
@@ -17,6 +20,8 @@ pub(super) struct World<S: Scheme> {
     found: AtomicUsize,
     thing: UnsafeCell<u32>,
     callback: &'static Callback,
+    /// Calls that were accepted and have not run.
+    due: AtomicIsize,
     pool: &'static Pool<Pooled, 2>,
     pooled: AtomicPtr<Linked<Pooled>>,
 }
@@ -61,6 +66,7 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
             found: AtomicUsize::new(1),
             thing: UnsafeCell::new(ALIVE),
             callback: Box::leak(Box::new(Callback::new())),
+            due: AtomicIsize::new(0),
             pool,
             pooled: AtomicPtr::new(pool.alloc(&setup, Pooled::new()).unwrap()),
         }))
@@ -88,7 +94,10 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
 
     pub(super) fn destroy_thing(&self) {
         // SAFETY: loom checks that no section uses it.
-        self.thing.with_mut(|value| unsafe { *value = 0xdead });
+        let was = self
+            .thing
+            .with_mut(|value| unsafe { value.replace(0xdead) });
+        assert_eq!(was, ALIVE, "destroyed twice");
     }
 
     /// Retires the object of the first cell, with a handle of any role.
@@ -111,6 +120,7 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
         }
         handle.collect();
         self.stage.nothing_is_left();
+        assert_eq!(self.due.load(Relaxed), 0, "each call is made once");
         let pooled = self.pooled.swap(null_mut(), Ordering::Relaxed);
         if !pooled.is_null() {
             // SAFETY: the threads are gone.
@@ -133,7 +143,7 @@ macro_rules! operations {
     ($with:ident! $($more:tt)*) => {
         $with! {
             any role: read_all nest refresh swap exchange publish_own
-                retire_own retire_at_once retire_in_section
+                retire_own replace_at_once retire_in_section
                 pool_swap pool_replace token call_later flush;
             $($more)*
         }
@@ -220,8 +230,13 @@ define! {
         look(own);
     }
 
-    retire_at_once(world, handle) {
-        world.retire(handle);
+    /// Replaces an object without a section.
+    replace_at_once(world, handle) {
+        let old = replace(&world.stage.first, world.stage.object(handle));
+        if !old.is_null() {
+            // SAFETY: unlinked here, once, and not used by this thread.
+            unsafe { handle.retire(old, reclaim) };
+        }
     }
 
     /// Retires what it no longer uses, under a guard that uses something else.
@@ -274,16 +289,23 @@ define! {
     }
 
     call_later(world, handle) {
-        fn destroy<S: Scheme<Barrier = Fences>>(world: usize) {
+        fn called<S: Scheme<Barrier = Fences>>(world: usize) -> &'static World<S> {
             let world = std::ptr::with_exposed_provenance::<World<S>>(world);
             // SAFETY: the world outlives its threads, and nothing is pending then.
-            unsafe { &*world }.destroy_thing();
+            let world = unsafe { &*world };
+            world.due.fetch_sub(1, Relaxed);
+            world
         }
-        fn nothing(_: usize) {}
-        let function = if world.take_thing() { destroy::<S> } else { nothing };
+        let function = if world.take_thing() {
+            |world| called::<S>(world).destroy_thing()
+        } else {
+            |world| drop(called::<S>(world))
+        };
         let word = std::ptr::from_ref(world).expose_provenance();
-        // Busy: the call of another context is pending.
-        let _ = world.callback.call_later(handle, function, word);
+        // Otherwise the call of another context is pending.
+        if world.callback.call_later(handle, function, word).is_ok() {
+            world.due.fetch_add(1, Relaxed);
+        }
     }
 
     flush(world, handle) {

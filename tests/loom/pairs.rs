@@ -245,8 +245,8 @@ fn threes<S: Scheme<Barrier = Fences>>(readers: &[&str]) {
     let rows: Vec<_> = all.iter().flat_map(|(_, rows)| rows).collect();
     let named = |name: &str| *rows.iter().find(|(row, _)| row == name).unwrap();
     let others = [
-        ("eager retire_at_once", "eager flush"),
-        ("deferred retire_at_once", "eager collect"),
+        ("eager replace_at_once", "eager flush"),
+        ("deferred replace_at_once", "eager collect"),
     ];
     for reader in readers {
         for (writer, taker) in others {

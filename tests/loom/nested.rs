@@ -91,30 +91,28 @@ fn interrupted<S: Scheme<Barrier = Fences>>(
         let cpu: &'static _ = Box::leak(Box::new(cpu));
         // SAFETY: one thread uses it, in contexts that nest.
         let handle = unsafe { cpu.get() };
-        let reached = reached.clone();
-        let running = thread::spawn(move || {
-            interrupt::arm(at, move || irq(world, handle));
-            task(world, handle);
-            if interrupt::disarm() {
-                reached.store(true, Relaxed);
-            }
-        });
-        let run = |other: Other<S>| {
-            let handle = world.stage.register();
-            other(world, &handle);
-            handle
-        };
-        let more: Vec<_> = others[1..]
+        let others: Vec<_> = others
             .iter()
-            .map(|other| thread::spawn(move || drop(run(*other))))
+            .map(|&other| {
+                thread::spawn(move || {
+                    let handle = world.stage.register();
+                    other(world, &handle);
+                })
+            })
             .collect();
-        let handle = run(others[0]);
-        for thread in more.into_iter().chain([running]) {
-            thread.join().unwrap();
+        // In the thread that begins: one preemption stops it at any place for
+        // as long as another one runs.
+        interrupt::arm(at, move || irq(world, handle));
+        task(world, handle);
+        if interrupt::disarm() {
+            reached.store(true, Relaxed);
+        }
+        for other in others {
+            other.join().unwrap();
         }
         // SAFETY: leaked above, and its contexts are gone.
         drop(unsafe { Box::from_raw(ptr::from_ref(cpu).cast_mut()) });
-        world.close(handle);
+        world.close();
     });
     found.load(Relaxed)
 }

@@ -110,7 +110,8 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
     }
 
     /// One call of one handle, when all threads are gone, leaves nothing.
-    pub(super) fn close(&'static self, handle: Handle<'static, S>) {
+    pub(super) fn close(&'static self) {
+        let handle = self.stage.register();
         for cell in [&self.stage.first, &self.stage.second] {
             let old = replace(cell, null_mut());
             if !old.is_null() {
@@ -299,7 +300,7 @@ define! {
         let function = if world.take_thing() {
             |world| called::<S>(world).destroy_thing()
         } else {
-            |world| drop(called::<S>(world))
+            |world| _ = called::<S>(world)
         };
         let word = std::ptr::from_ref(world).expose_provenance();
         // Otherwise the call of another context is pending.

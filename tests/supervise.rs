@@ -467,7 +467,7 @@ fn death_in_the_relax_of_synchronize() {
     unsafe { C.evict(id) }.unwrap();
     let next = C.register().unwrap();
     assert_eq!(next.slot(), id.slot());
-    assert_eq!(next.start_grace_period().poll(&other), false);
+    assert!(!next.start_grace_period().poll(&other));
     drop(guard);
     assert!(next.start_grace_period().poll(&other));
     drop(next);

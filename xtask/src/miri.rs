@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(12 * 3600);
 
 /// The tests that Miri can run. What is left out, and why, is in
 /// `every_test_is_listed`; and the snippets in the docs.
-const TESTS: [&str; 28] = [
+const TESTS: [&str; 29] = [
     "--lib",
     "--test=authors",
     "--test=collector",
@@ -25,6 +25,7 @@ const TESTS: [&str; 28] = [
     "--test=messages",
     "--test=model",
     "--test=pool",
+    "--test=reentrant",
     "--test=run_time",
     "--test=safe",
     "--test=safe_chaos",

@@ -60,7 +60,7 @@ const GROUPS: [Group; 5] = [
             // A second, and most are seen.
             Pass {
                 conditions: "",
-                cargo: &["--test=model", "--test=pool"],
+                cargo: &["--test=model", "--test=pool", "--test=reentrant"],
                 filter: &[],
                 limit: 15,
             },

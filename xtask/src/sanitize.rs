@@ -92,6 +92,7 @@ const SANITIZERS: [Sanitizer; 2] = [
             "messages",
             "model",
             "pool",
+            "reentrant",
             "run_time",
             "safe",
             "safe_chaos",

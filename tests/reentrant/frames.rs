@@ -1,0 +1,179 @@
+//! The calls under way, and what each may reclaim.
+//!
+//! - A reclaimer runs in a call on its collector, and not in a call that is made in a
+//!   reclaimer on the same slot. So reclaimers nest at most once for each slot, besides
+//!   those in `with_unprotected`.
+//! - A call runs at most as many as its limit.
+//! - It runs at most as many as were retired before it or before its hand was empty for
+//!   the first time, and what `Handle::retire` has added since.
+
+use std::{
+    cell::{Cell, RefCell},
+    thread::panicking,
+};
+
+use super::{run::PLAIN, side::Side};
+
+thread_local! {
+    static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+    /// The most reclaimers that ran inside each other.
+    static DEEPEST: Cell<usize> = const { Cell::new(0) };
+}
+
+pub fn deepest() -> usize {
+    DEEPEST.get()
+}
+
+/// Which slot a call uses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    Slot(usize),
+    /// That of a `with_unprotected`, with its number.
+    Unprotected(usize),
+}
+
+/// How much a call may reclaim.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Most {
+    Nothing,
+    /// In one drain.
+    Once(usize),
+    /// In several ones.
+    Often(usize),
+}
+
+/// A call under way.
+#[derive(Debug)]
+struct Frame {
+    side: usize,
+    place: Place,
+    most: usize,
+    /// It drains once.
+    once: bool,
+    /// What is in a hand at most.
+    handful: usize,
+    /// How many reclaimers it has run, and whether one is running.
+    ran: usize,
+    runs: bool,
+    /// How many objects were pending when it began, and had been retired by then.
+    pending: usize,
+    retired: usize,
+    /// How many had been retired when its hand was empty, at the latest.
+    retired_then: Option<usize>,
+    /// How many `Handle::retire` has added.
+    added: usize,
+}
+
+impl Frame {
+    fn may_run(&self, retired: usize) -> usize {
+        if !self.once {
+            return usize::MAX;
+        }
+        let meanwhile = self.retired_then.unwrap_or(retired) - self.retired;
+        // The objects without user code count, too, and are not seen here.
+        self.pending + meanwhile + self.added + PLAIN
+    }
+}
+
+/// Makes a call on this side and slot.
+pub fn call<T>(side: &Side, place: Place, most: Most, f: impl FnOnce() -> T) -> T {
+    struct Pop;
+    impl Drop for Pop {
+        fn drop(&mut self) {
+            FRAMES.with_borrow_mut(Vec::pop);
+        }
+    }
+    let (most, once) = match most {
+        _ if is_running(side.number, place) => (0, true),
+        Most::Nothing => (0, true),
+        Most::Once(most) => (most, true),
+        Most::Often(most) => (most, false),
+    };
+    let frame = Frame {
+        side: side.number,
+        place,
+        most,
+        once,
+        handful: side.handful,
+        ran: 0,
+        runs: false,
+        pending: side.pending(),
+        retired: side.retired.get(),
+        retired_then: None,
+        added: 0,
+    };
+    FRAMES.with_borrow_mut(|frames| frames.push(frame));
+    let _pop = Pop;
+    f()
+}
+
+/// Calls at the end of a run, of any handle and as many as are necessary.
+pub fn unlimited<T>(side: &Side, f: impl FnOnce() -> T) -> T {
+    call(side, Place::Unprotected(0), Most::Often(usize::MAX), f)
+}
+
+/// Whether no call is under way.
+pub fn none() -> bool {
+    FRAMES.with_borrow(Vec::is_empty)
+}
+
+/// Whether a reclaimer runs on this slot.
+fn is_running(side: usize, place: Place) -> bool {
+    let runs = |frame: &Frame| frame.runs && (frame.side, frame.place) == (side, place);
+    FRAMES.with_borrow(|frames| frames.iter().any(runs))
+}
+
+/// The place of the innermost call, if it is on this side.
+pub fn innermost(side: &Side) -> Option<Place> {
+    FRAMES.with_borrow(|frames| {
+        let frame = frames.last().filter(|frame| frame.side == side.number);
+        frame.map(|frame| frame.place)
+    })
+}
+
+/// `Handle::retire` is called there.
+pub fn adds(side: &Side, place: Place) {
+    FRAMES.with_borrow_mut(|frames| {
+        let here = |frame: &&mut Frame| (frame.side, frame.place) == (side.number, place);
+        for frame in frames.iter_mut().filter(here) {
+            frame.added += 1;
+        }
+    });
+}
+
+/// A reclaimer that runs, in the frame with this number.
+pub struct Running(usize);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        FRAMES.with_borrow_mut(|frames| frames[self.0].runs = false);
+    }
+}
+
+/// A reclaimer of this side begins.
+pub fn reclaims(side: &Side) -> Running {
+    side.reclaimed.set(side.reclaimed.get() + 1);
+    let place = innermost(side).expect("in a call on another collector");
+    assert!(
+        !is_running(side.number, place),
+        "a reclaimer runs inside another one of the same slot"
+    );
+    FRAMES.with_borrow_mut(|frames| {
+        let number = frames.len() - 1;
+        let frame = &mut frames[number];
+        if frame.ran >= frame.handful + frame.added {
+            frame.retired_then.get_or_insert(side.retired.get());
+        }
+        frame.ran += 1;
+        frame.runs = true;
+        let may = frame.may_run(side.retired.get()).min(frame.most);
+        // A panic ends a drain, and the drops during unwinding drain again.
+        assert!(
+            frame.ran <= may || panicking(),
+            "more than {may}: {frame:?}"
+        );
+        let nested = frames.iter().filter(|frame| frame.runs).count();
+        DEEPEST.set(DEEPEST.get().max(nested));
+        Running(number)
+    })
+}

@@ -90,12 +90,14 @@ pub fn again(side: &Side) {
 
 /// Allocates until no block is free. The last attempt publishes everything.
 fn starve(side: &Side, seat: &Seat) {
-    // A reclaimer's panic loses no block.
-    seat.call_most(side, of_alloc(seat), |task| {
-        while let Some(block) = task.handle().alloc_plain(&side.pools) {
-            side.plain.borrow_mut().push(block);
-        }
-    });
+    let alloc = || {
+        seat.call_most(side, of_alloc(seat), |task| {
+            task.handle().alloc_plain(&side.pools)
+        })
+    };
+    while let Some(block) = alloc() {
+        side.plain.borrow_mut().push(block);
+    }
 }
 
 /// What an interrupt does on the handle of its CPU while a call of that is under way.
@@ -170,7 +172,7 @@ fn kill(side: &Side) {
         match stale {
             Some(stale) if random(2) == 0 => {
                 // SAFETY: just made.
-                unsafe { (**object).retire() };
+                unsafe { (&*object).retire() };
                 stale.handle().retire(&side.pools, object);
                 drop(stale);
             }
@@ -197,7 +199,7 @@ fn unprotected(side: &Side) {
                     1 => {
                         let object = handle.make(value());
                         // SAFETY: just made.
-                        unsafe { (**object).retire() };
+                        unsafe { (&*object).retire() };
                         frames::adds(side, place);
                         frames::call(side, place, most, || handle.retire(&side.pools, object));
                     }

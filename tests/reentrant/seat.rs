@@ -74,7 +74,7 @@ impl Seat {
     pub fn hold(&self, object: *mut Object) {
         if !object.is_null() {
             // SAFETY: it is protected now, or not shared yet.
-            let id = unsafe { (**object).id };
+            let id = unsafe { (&*object).id };
             self.held.borrow_mut().push(id);
         }
     }
@@ -82,7 +82,7 @@ impl Seat {
     /// The section does not use it any more.
     pub fn release(&self, object: *mut Object) {
         // SAFETY: it was not retired yet.
-        let id = unsafe { (**object).id };
+        let id = unsafe { (&*object).id };
         self.held.borrow_mut().retain(|held| *held != id);
     }
 

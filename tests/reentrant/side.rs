@@ -291,7 +291,7 @@ impl Side {
             .chain(self.kept.take());
         blocks.extend(used.filter(|object| !object.is_null()));
         // SAFETY: nothing is retired any more, and no handle uses them.
-        let is_pooled = |object: &*mut Object| unsafe { (***object).home == Home::Pool };
+        let is_pooled = |object: &*mut Object| unsafe { (&**object).home == Home::Pool };
         let pooled = blocks.iter().copied().filter(is_pooled).count();
         assert_eq!(pooled, VALUES, "blocks are lost");
         self.kept.replace(blocks);
@@ -301,7 +301,7 @@ impl Side {
     pub fn free(&self, object: *mut Object) {
         // SAFETY: nobody else uses it, and its home is where it comes from.
         unsafe {
-            match (**object).home {
+            match (&*object).home {
                 Home::Box => drop(Box::from_raw(object)),
                 Home::Pool => self.pools.values.free(object),
             }

@@ -127,7 +127,7 @@ impl<S: Scheme, R: AsEager> Calls for Handle<'_, S, R> {
         // this handle's guards do not use it. Its home is where it comes from, and
         // the pools outlive the collector.
         unsafe {
-            match (**object).home {
+            match (&*object).home {
                 Home::Box => Handle::retire(self, object, reclaim::boxed::<Object>),
                 Home::Pool => pools.values.retire(self, object),
             }
@@ -212,7 +212,7 @@ impl<S: Scheme, R: Role> Section for Guard<'_, S, R> {
         // SAFETY: the callers unlinked it or never shared it, and retire it once.
         // Its home is where it comes from; the pools outlive the collector.
         unsafe {
-            match (**object).home {
+            match (&*object).home {
                 Home::Box => Guard::defer_retire(self, object, reclaim::boxed::<Object>),
                 Home::Pool => pools.values.defer_retire(self, object),
             }

@@ -44,7 +44,7 @@ pub fn alloc(side: &Side, seat: &Seat) -> Option<*mut Object> {
 /// Retires an object under a guard.
 pub fn defer(side: &Side, guard: &dyn Section, object: *mut Object) {
     // SAFETY: it is unlinked, and the guard has protected it.
-    unsafe { (**object).retire() };
+    unsafe { (&*object).retire() };
     guard.defer_retire(&side.pools, object);
 }
 
@@ -52,7 +52,7 @@ pub fn defer(side: &Side, guard: &dyn Section, object: *mut Object) {
 fn retire_now(side: &Side, seat: &Seat, object: *mut Object) {
     seat.release(object);
     // SAFETY: it was not retired yet.
-    unsafe { (**object).retire() };
+    unsafe { (&*object).retire() };
     frames::adds(side, Place::Slot(seat.slot()));
     seat.call(side, |task| task.handle().retire(&side.pools, object));
 }

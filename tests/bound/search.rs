@@ -7,7 +7,7 @@ use hyaline::Config;
 
 use super::{
     random::Random,
-    world::{ALL, Limits, Op, Step, World},
+    world::{ALL, Limits, Op, Preempting, Step, World},
 };
 
 fn step(random: &mut Random) -> Step {
@@ -18,7 +18,7 @@ fn step(random: &mut Random) -> Step {
 /// What to search.
 #[derive(Clone, Copy)]
 pub struct Setup {
-    pub config: Config,
+    pub config: Config<Preempting>,
     pub limits: Limits,
     pub ops: &'static [Op],
 }

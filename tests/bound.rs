@@ -4,6 +4,9 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
+#[path = "bound/instructions.rs"]
+mod instructions;
 #[cfg(not(miri))]
 #[path = "bound/public.rs"]
 mod public;

@@ -124,7 +124,7 @@ macro_rules! searches {
 
 // The least ratio; `<slots, batch, era step> stalls live`.
 searches! {
-    stalls: STALL, 0.45, [<2, 1, 1> 2 24, <3, 2, 1> 2 12, <2, 4, 1> 1 8];
+    stalls: STALL, 0.5, [<2, 1, 1> 2 24, <3, 2, 1> 2 12, <2, 4, 1> 1 8];
     limits: LIMIT, 0.5, [<3, 4, 1> 0 8, <2, 8, 1> 0 2, <2, 8, 1> 1 2];
     preempted_calls: PREEMPTED, 0.5, [<2, 2, 1> 2 24, <3, 2, 1> 3 12];
     preempted_at_barriers: AT_BARRIERS, 0.4, [<2, 2, 1> 2 24, <2, 1, 1> 1 12, <3, 2, 1> 1 3];

@@ -62,9 +62,10 @@ impl<const N: usize> World<N> {
         self.live.get() + deferred.sum::<usize>()
     }
 
-    pub(super) fn age(&self, seat: usize) -> u64 {
+    /// Whether the clock was moved since the seat's section loaded last.
+    fn would_raise(&self, seat: usize) -> bool {
         let state = self.collector().slots().nth(seat).unwrap();
-        state.age.unwrap_or(0)
+        state.since_read > Some(0)
     }
 
     /// What one more era counts in which the seat's section loads.
@@ -81,22 +82,12 @@ impl<const N: usize> World<N> {
     /// Loads under a guard, which may raise the section's era, unless that would be one
     /// stall too many.
     pub(super) fn advancing<T>(&self, seat: usize, f: impl FnOnce() -> T) -> Option<T> {
-        let raises = {
-            let seats = self.seats.borrow();
-            let section = seats[seat].section.as_ref();
-            section.is_some_and(|section| self.age(seat) > section.loaded)
-        };
         let more = self.for_an_era(seat);
         let may = self.stalls(0, None) + more <= self.limits.stalls;
-        if raises && self.is_counted(seat) && !may {
+        if self.would_raise(seat) && self.is_counted(seat) && !may {
             return None;
         }
-        let result = self.under_way(seat, true, f);
-        let age = self.age(seat);
-        if let Some(section) = &mut self.seats.borrow_mut()[seat].section {
-            section.loaded = age;
-        }
-        Some(result)
+        Some(self.under_way(seat, true, f))
     }
 
     /// The last call executes a barrier: the steps that were armed run there.
@@ -123,7 +114,7 @@ impl<const N: usize> World<N> {
             }
         }
         match self.armed_at.get() {
-            (0, _) => return,
+            (0, _) => {}
             (1, steps) if number > self.locked.get() => {
                 self.armed_at.set((0, 0));
                 self.preempt(last, steps);
@@ -281,7 +272,6 @@ impl<const N: usize> World<N> {
             number: self.sections.get(),
             since: self.retired.get(),
             advanced: 0,
-            loaded: 0,
         }
     }
 

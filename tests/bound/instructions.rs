@@ -4,6 +4,7 @@
 //! The search preempts calls at their barriers. Between the barriers a call may have
 //! taken what is neither in its hand nor anywhere else.
 
+#[allow(dead_code)] // it has more than is used here
 #[path = "../single_step/trap.rs"]
 mod trap;
 

@@ -76,8 +76,6 @@ struct Section {
     since: usize,
     /// What it counts more for the later eras in which it loaded.
     advanced: usize,
-    /// Its age when it loaded last.
-    loaded: u64,
 }
 
 /// A call under way.

@@ -172,12 +172,12 @@
 //!
 //! - In [`Basic`] a section that never ends holds back every object that is
 //!   published for reclamation after it began. That includes objects that were
-//!   retired before and whose batch was not full. `Robust` bounds this on two
-//!   conditions: every pointer is loaded through the guard, and no pointer in a
-//!   removed node is followed, even through [`protect`](Guard::protect). An
+//!   retired before and whose batch was not full. `Robust` bounds this on three
+//!   conditions: every pointer is loaded through the guard; no pointer in a
+//!   removed node is followed, even through [`protect`](Guard::protect); and an
 //!   object of your own that others can find is protected by
 //!   [`Guard::protect_own`], called before it is shared. The structures in
-//!   [`safe`] keep both conditions.
+//!   [`safe`] keep all three.
 //! - A forgotten guard keeps its slot until the slot is
 //!   [evicted](CollectorView::evict). An object that owns an open section of its
 //!   own collector, an [`OwnedGuard`], holds itself back once it is retired, as a

@@ -1,5 +1,6 @@
 //! Roles: what a call of the core does by the role of its handle. Nothing else in
-//! the core branches on a role.
+//! the core branches on a role; a walk asks a slot whether its owner is eager, that is,
+//! whether it forwards its inbox itself.
 //!
 //! | | eager | deferred | nested |
 //! |---|---|---|---|

@@ -194,7 +194,10 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// On a deferred or per-CPU handle it does the same as
     /// [`Guard::defer_retire`]. In a reclaimer, the call that runs the reclaimer
     /// reclaims the object, too: reclaimers that retire in this way each time
-    /// keep that call busy without end.
+    /// keep that call busy without end. What a reclaimer retires by
+    /// [`Guard::defer_retire`](crate::Guard::defer_retire) is for the next call,
+    /// unless something publishes it before this one ends: an allocation from an
+    /// exhausted pool, or a call of another handle.
     ///
     /// # Safety
     ///

@@ -20,8 +20,8 @@ use std::{
 
 use counted::{Counted, Object, boxed, count, object};
 use hyaline::{
-    AsLink, AtomicPtr, Basic, Callback, Collector, Config, Guard, Handle, Link, Linked, Membarrier,
-    Pool, Robust, Scheme, SlotsExhausted, reclaim,
+    AsLink, AtomicPtr, Basic, Collector, Config, Guard, Handle, Link, Linked, Membarrier, Pool,
+    Robust, Scheme, SlotsExhausted, reclaim,
 };
 
 /// Runs a test in both schemes, with batches of one and of five.

@@ -2,8 +2,8 @@
 //! callbacks and barriers make more. A barrier stands for a preemption there: the other
 //! handles make calls, and the interrupts of a CPU that is in the middle of one.
 //!
-//! Nothing is reclaimed while it is held, or twice. No call reclaims more than
-//! `frames` says, although reclaimers retire again. In the end one collect leaves
+//! Nothing is reclaimed while it is held, or twice. No call runs more
+//! reclaimers than its limit, nor nests deeper than `frames` says. In the end one collect leaves
 //! nothing, and all blocks of the pools can be had. What a reclaimer's panic does is
 //! covered, but not a second one during unwinding: it aborts.
 //!
@@ -61,8 +61,8 @@ fn run<const IN_INTERRUPTS: bool>(number: u64) {
         .barrier(Preempting::<IN_INTERRUPTS>);
     let slots = || 1 + random(4);
     let sides = [
-        Side::new::<Basic<Preempting<IN_INTERRUPTS>>>(0, slots(), batch, config),
-        Side::new::<Robust<Preempting<IN_INTERRUPTS>>>(1, slots(), batch, config),
+        Side::new::<Basic<Preempting<IN_INTERRUPTS>>>(0, slots(), config),
+        Side::new::<Robust<Preempting<IN_INTERRUPTS>>>(1, slots(), config),
     ];
     run::share(sides);
     for _ in 0..STEPS {

@@ -316,6 +316,25 @@ schemes! {
         drop(second);
     }
 
+    a_refresh_begins_a_section<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let (task, reader) = (collector.register().unwrap(), collector.register().unwrap());
+        let mut guard = reader.enter();
+        for _ in 0..200 {
+            let old = object(&task, &drops);
+            let shared = AtomicPtr::new(old);
+            guard.protect(&shared, Ordering::Acquire);
+            // SAFETY: unlinked with the place; the guard does not use it.
+            unsafe { task.retire(old, boxed()) };
+        }
+        let age = || collector.slots().nth(reader.slot()).unwrap().age;
+        task.flush();
+        guard.refresh();
+        task.flush();
+        guard.refresh();
+        assert!(age() <= Some(1), "{:?}", age());
+    }
+
     counts_are_exact<3>(collector) {
         let drops = AtomicUsize::new(0);
         let (task, other) = (collector.register().unwrap(), collector.register().unwrap());

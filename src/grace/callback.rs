@@ -83,6 +83,11 @@ impl Callback {
     /// ended. It runs where reclaimers run, and is batched with them. The
     /// function may retire, register, flush, and use the callback again.
     ///
+    /// A function that uses its callback again each time must not let anything
+    /// publish it: no allocation from a pool that may be exhausted, and no call of
+    /// another handle that publishes. The call that runs the function would run it
+    /// again without end.
+    ///
     /// # Errors
     ///
     /// [`Busy`] if an earlier call is pending.

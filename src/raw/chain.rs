@@ -127,21 +127,6 @@ pub(super) fn add(to: &mut Option<Chain>, chain: Chain) {
     *to = Some(chain.append(to.take()));
 }
 
-/// The length of a list, at most `most`. O(result).
-///
-/// # Safety
-///
-/// The caller owns the objects, which are valid; the last one's `next` is null.
-pub(super) unsafe fn count(mut list: *mut Link, most: usize) -> usize {
-    let mut length = 0;
-    while length < most && !list.is_null() {
-        length += 1;
-        // SAFETY: "the caller owns the objects, which are valid" (# Safety).
-        list = unsafe { (*list).next.get() };
-    }
-    length
-}
-
 /// Cuts a list after its first `length` objects, and returns the rest, or
 /// null. O(length).
 ///

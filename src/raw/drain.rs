@@ -32,34 +32,22 @@ impl<S: Scheme> Local<'_, S> {
         let Some(chain) = chain else { return };
         let slot = self.slot;
         if slot.is_eager() && !slot.draining.get() && slot.hand.get().is_null() {
-            self.load_hand(chain.first(), usize::MAX);
+            self.load_hand(chain.first());
         } else {
             self.global.left_over.push(chain);
         }
     }
 
-    /// As `reclaim`; in a reclaimer the loop that runs it takes the objects next, as
-    /// far as its hand is empty. So one call reclaims a chain whose objects retire
-    /// each other.
-    pub(super) fn reclaim_now(&self, chain: Option<Chain>) {
-        let draining = self.slot.draining.replace(false);
-        self.reclaim(chain);
-        self.slot.draining.set(draining);
-    }
-
-    /// Fills the empty hand with the first objects of a list, at most `most`.
-    /// Returns how many that may be. Others are left over.
-    fn load_hand(&self, list: *mut Link, most: usize) -> usize {
-        let size = self.handful().min(most);
+    /// Fills the empty hand from a list. Objects that do not fit are left over.
+    fn load_hand(&self, list: *mut Link) {
         self.slot.hand.set(list);
         // SAFETY: we own the list, whose objects no section can hold.
         unsafe {
-            let rest = chain::cut(list, size);
+            let rest = chain::cut(list, self.handful());
             if !rest.is_null() {
                 self.global.left_over.put_back(rest);
             }
         }
-        size
     }
 
     /// `drain`, up to the slot's limit.
@@ -75,10 +63,6 @@ impl<S: Scheme> Local<'_, S> {
     /// Runs the reclaimers of objects that no section can hold, at most `limit`.
     /// Returns how many. Does nothing in a reclaimer on this slot: the loop that
     /// runs that reclaimer continues with the work.
-    ///
-    /// Once the hand is empty, it takes as many more as are left over then. What
-    /// reclaimers retire and other handles publish meanwhile would keep an endless
-    /// loop going.
     #[inline(never)]
     pub(super) fn drain(&self, limit: usize) -> usize {
         let slot = self.slot;
@@ -95,15 +79,14 @@ impl<S: Scheme> Local<'_, S> {
         };
         // Leaves over what is in the hand, also if a reclaimer panics.
         let _done = Done(self, claimed);
-        let (mut reclaimed, mut more) = (0, usize::MAX);
+        let mut reclaimed = 0;
         while reclaimed < limit {
             let link = slot.hand.get();
             if link.is_null() {
-                if self.global.left_over.seems_empty() || more == 0 {
-                    break;
+                if self.fill_hand() {
+                    continue;
                 }
-                self.fill_hand(&mut more, limit - reclaimed);
-                continue;
+                break;
             }
             // SAFETY: the slot's owner owns the objects in its hand, which are
             // valid. No section can hold this one, and it leaves the hand before
@@ -117,17 +100,15 @@ impl<S: Scheme> Local<'_, S> {
         reclaimed
     }
 
-    /// Fills the empty hand with objects that were left over, at most `more`. The
-    /// first call counts them, up to `limit`.
+    /// Fills the empty hand with objects that were left over, if there are any.
     #[cold]
     #[inline(never)]
-    fn fill_hand(&self, more: &mut usize, limit: usize) {
-        let list = self.global.left_over.take();
-        if *more == usize::MAX {
-            // SAFETY: `take` gave us the list, whose objects are valid.
-            *more = unsafe { chain::count(list, limit) };
+    fn fill_hand(&self) -> bool {
+        if self.global.left_over.seems_empty() {
+            return false;
         }
-        *more -= self.load_hand(list, *more);
+        self.load_hand(self.global.left_over.take());
+        !self.slot.hand.get().is_null()
     }
 
     /// Leaves over the objects in the hand.

@@ -77,7 +77,7 @@ impl<S: Scheme> Local<'_, S> {
         let mut chain = unsafe { Chain::single(link) };
         S::Eras::publish(&self.global.clock, &mut chain);
         let free = self.global.walk(chain, 0, Some(self.slot));
-        self.reclaim_now(free);
+        self.reclaim(free);
         self.drain_limited();
     }
 

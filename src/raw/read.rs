@@ -211,6 +211,7 @@ impl<S: Scheme> Global<S> {
         // The eras of a new section. A look that sees them comes after the old
         // section.
         S::Eras::enter::<S::Barrier>(&self.clock, &slot.eras);
+        slot.tally.enter(&self.totals);
         slot.section.renumber::<S::Barrier>(own);
         // The light barrier: pairs as in `enter`. Without it a publisher that
         // saw the new number could reclaim what the new section loads.

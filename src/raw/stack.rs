@@ -37,7 +37,7 @@ impl Stack {
     }
 
     /// Takes all objects. The caller then owns the list; null if it is empty.
-    #[inline(never)]
+    #[inline]
     pub(super) fn take(&self) -> *mut Link {
         // Acquire: pairs with the Release in `push`, see there.
         self.0.swap(ptr::null_mut(), Ordering::Acquire)

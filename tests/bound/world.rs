@@ -93,7 +93,7 @@ struct Call {
     lit: Option<usize>,
     /// A reclaimer panicked in it.
     panicked: bool,
-    /// It was preempted at a barrier. What it took then is in its hands until it returns.
+    /// It was preempted at a barrier. What it took then it holds until it returns.
     stopped: bool,
     /// It is at a barrier: the objects in use on each slot that it may have taken.
     taken: Option<Vec<usize>>,

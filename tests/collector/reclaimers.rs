@@ -2,7 +2,6 @@
 //! limited.
 
 use std::{
-    cell::RefCell,
     num::NonZeroU16,
     panic::{AssertUnwindSafe, catch_unwind},
 };
@@ -47,57 +46,6 @@ fn panic_in_a_reclaimer() {
     assert!(panicked.is_err());
     assert_eq!(collector.register().unwrap().slot(), 0, "the slot is free");
     assert_eq!(count(&drops), 7, "found by the next handle");
-}
-
-/// A call runs no more reclaimers than were retired before it, whatever these do:
-/// what they retire and publish, through any handle, is for the next call.
-#[test]
-fn a_call_ends_though_each_reclaimer_retires() {
-    thread_local! {
-        static HANDLES: RefCell<Option<[Handle<'static>; 2]>> = const { RefCell::new(None) };
-        static CALLS: Cell<usize> = const { Cell::new(0) };
-    }
-    static TICKS: [Callback; 2] = [const { Callback::new() }; 2];
-    static FULL: Pool<u32, 1> = Pool::new();
-    static C: Collector<3> = Collector::new();
-    fn publishes(way: usize, own: &Handle<'static>, other: &Handle<'static>) {
-        match way {
-            0 => assert!(FULL.alloc(own, 7).is_err()),
-            1 => assert!(FULL.alloc(&C.register_deferred().unwrap(), 7).is_err()),
-            2 => assert_eq!(other.collect_at_most(0), 0),
-            3 => drop(other.flush()),
-            _ => {}
-        }
-    }
-    fn tick(word: usize) {
-        CALLS.set(CALLS.get() + 1);
-        assert!(CALLS.get() < 100, "way {}: no end", word / 2);
-        HANDLES.with_borrow(|handles| {
-            let [own, other] = handles.as_ref().unwrap();
-            TICKS[word % 2].call_later(own, tick, word).unwrap();
-            publishes(word / 2, own, other);
-        });
-    }
-    let [own, other] = [(); 2].map(|()| C.register().unwrap());
-    other.limit_reclaims(NonZeroU16::new(1));
-    FULL.alloc(&own, 1).unwrap();
-    HANDLES.set(Some([own, other]));
-    for way in 0..5 {
-        CALLS.set(0);
-        HANDLES.with_borrow(|handles| {
-            let [own, _] = handles.as_ref().unwrap();
-            // Those of the way before are replaced: each is called once more.
-            own.flush();
-            CALLS.set(0);
-            for (n, tick_of) in TICKS.iter().enumerate() {
-                let _ = tick_of.call_later(own, tick, 2 * way + n);
-            }
-            own.flush();
-        });
-        assert!(CALLS.get() <= 4, "way {way}: {} calls", CALLS.get());
-    }
-    // Their drops would call the callbacks again, after the end of the thread.
-    core::mem::forget(HANDLES.take());
 }
 
 /// The drop of a collector continues after a reclaimer that panics, and finds

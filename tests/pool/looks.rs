@@ -1,5 +1,5 @@
 //! An allocation is refused only after a last look at the pool, whatever the
-//! barrier is and whoever reclaims.
+//! barrier is and whatever thread reclaims.
 
 use core::{
     cell::Cell,

@@ -116,7 +116,7 @@ pub fn interrupt(side: &Side, busy: &[Rc<Seat>]) {
                 call(side.number);
                 defer(side, guard, old);
             }
-            // The section of the call may go on; what this guard loaded is not used.
+            // The section of the call may continue; what this guard loaded is not used.
             seat.held.replace(held.clone());
         });
     });
@@ -200,7 +200,6 @@ fn unprotected(side: &Side) {
                         let object = handle.make(value());
                         // SAFETY: just made.
                         unsafe { (&*object).retire() };
-                        frames::adds(side, place);
                         frames::call(side, place, most, || handle.retire(&side.pools, object));
                     }
                     2 => {

@@ -3,16 +3,14 @@
 //! - A reclaimer runs in a call on its collector, and not in a call that is made in a
 //!   reclaimer on the same slot. So reclaimers nest at most once for each slot, besides
 //!   those in `with_unprotected`.
-//! - A call runs at most as many as its limit.
-//! - It runs at most as many as were retired before it or before its hand was empty for
-//!   the first time, and what `Handle::retire` has added since.
+//! - A call runs at most as many as its limit, if it drains once.
 
 use std::{
     cell::{Cell, RefCell},
     thread::panicking,
 };
 
-use super::{run::PLAIN, side::Side};
+use super::side::Side;
 
 thread_local! {
     static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
@@ -50,29 +48,9 @@ struct Frame {
     most: usize,
     /// It drains once.
     once: bool,
-    /// What is in a hand at most.
-    handful: usize,
     /// How many reclaimers it has run, and whether one is running.
     ran: usize,
     runs: bool,
-    /// How many objects were pending when it began, and had been retired by then.
-    pending: usize,
-    retired: usize,
-    /// How many had been retired when its hand was empty, at the latest.
-    retired_then: Option<usize>,
-    /// How many `Handle::retire` has added.
-    added: usize,
-}
-
-impl Frame {
-    fn may_run(&self, retired: usize) -> usize {
-        if !self.once {
-            return usize::MAX;
-        }
-        let meanwhile = self.retired_then.unwrap_or(retired) - self.retired;
-        // The objects without user code count, too, and are not seen here.
-        self.pending + meanwhile + self.added + PLAIN
-    }
 }
 
 /// Makes a call on this side and slot.
@@ -94,13 +72,8 @@ pub fn call<T>(side: &Side, place: Place, most: Most, f: impl FnOnce() -> T) -> 
         place,
         most,
         once,
-        handful: side.handful,
         ran: 0,
         runs: false,
-        pending: side.pending(),
-        retired: side.retired.get(),
-        retired_then: None,
-        added: 0,
     };
     FRAMES.with_borrow_mut(|frames| frames.push(frame));
     let _pop = Pop;
@@ -131,16 +104,6 @@ pub fn innermost(side: &Side) -> Option<Place> {
     })
 }
 
-/// `Handle::retire` is called there.
-pub fn adds(side: &Side, place: Place) {
-    FRAMES.with_borrow_mut(|frames| {
-        let here = |frame: &&mut Frame| (frame.side, frame.place) == (side.number, place);
-        for frame in frames.iter_mut().filter(here) {
-            frame.added += 1;
-        }
-    });
-}
-
 /// A reclaimer that runs, in the frame with this number.
 pub struct Running(usize);
 
@@ -161,16 +124,12 @@ pub fn reclaims(side: &Side) -> Running {
     FRAMES.with_borrow_mut(|frames| {
         let number = frames.len() - 1;
         let frame = &mut frames[number];
-        if frame.ran >= frame.handful + frame.added {
-            frame.retired_then.get_or_insert(side.retired.get());
-        }
         frame.ran += 1;
         frame.runs = true;
-        let may = frame.may_run(side.retired.get()).min(frame.most);
         // A panic ends a drain, and the drops during unwinding drain again.
         assert!(
-            frame.ran <= may || panicking(),
-            "more than {may}: {frame:?}"
+            !frame.once || frame.ran <= frame.most || panicking(),
+            "more than its limit: {frame:?}"
         );
         let nested = frames.iter().filter(|frame| frame.runs).count();
         DEEPEST.set(DEEPEST.get().max(nested));

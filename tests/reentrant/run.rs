@@ -119,7 +119,9 @@ pub fn without_panics(f: impl FnOnce()) {
 
 /// What user code does in a reclaimer, and where a value is dropped otherwise.
 fn act(number: usize, is_reclaimer: bool) {
-    if is_reclaimer && AGAIN.get() {
+    // Without an end the call that runs these would have none.
+    if let (true, Some(left)) = (is_reclaimer && AGAIN.get(), BUDGET.get().checked_sub(1)) {
+        BUDGET.set(left);
         calls::again(side(number));
     }
     for _ in 0..random(3) {

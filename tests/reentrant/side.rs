@@ -88,7 +88,6 @@ pub struct Side {
     pub number: usize,
     pub seats: RefCell<Vec<Option<Rc<Seat>>>>,
     registry: Box<dyn Registry>,
-    pub handful: usize,
     pub cells: [AtomicPtr<Object>; 3],
     pub pools: Pools,
     /// Objects that were made and not shared.
@@ -103,18 +102,12 @@ pub struct Side {
 }
 
 impl Side {
-    pub fn new<S: Scheme>(
-        number: usize,
-        slots: usize,
-        batch: usize,
-        config: Config<S::Barrier>,
-    ) -> Self {
+    pub fn new<S: Scheme>(number: usize, slots: usize, config: Config<S::Barrier>) -> Self {
         let collector = CollectorView::<S>::boxed(slots, config).expect("memory");
         Self {
             number,
             seats: RefCell::new((0..slots).map(|_| None).collect()),
             registry: Box::new(Of(Box::into_raw(collector))),
-            handful: batch.max(slots),
             cells: [const { AtomicPtr::new(ptr::null_mut()) }; 3],
             pools: Pools::default(),
             kept: RefCell::default(),

@@ -3,7 +3,7 @@
 use std::{cell::Cell, ptr, rc::Rc};
 
 use super::{
-    frames::{self, Most, Place},
+    frames::{self, Most},
     run::{Home, Object, Plain, Value, alone, random},
     seat::{Seat, most},
     side::Side,
@@ -53,7 +53,6 @@ fn retire_now(side: &Side, seat: &Seat, object: *mut Object) {
     seat.release(object);
     // SAFETY: it was not retired yet.
     unsafe { (&*object).retire() };
-    frames::adds(side, Place::Slot(seat.slot()));
     seat.call(side, |task| task.handle().retire(&side.pools, object));
 }
 
@@ -196,7 +195,6 @@ pub fn alloc_plain(side: &Side, seat: &Seat) {
     let most = of_alloc(seat);
     let made = seat.call_most(side, most, |task| task.handle().alloc_plain(&side.pools));
     let retire = |object: *mut Plain| {
-        frames::adds(side, Place::Slot(seat.slot()));
         seat.call(side, |task| task.handle().retire_plain(&side.pools, object));
     };
     match made {

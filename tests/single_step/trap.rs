@@ -120,11 +120,11 @@ thread_local! {
     static BODY: Cell<Option<&'static dyn Fn()>> = const { Cell::new(None) };
     /// The number of its instructions, if it has ended.
     static LENGTH: Cell<Option<u64>> = const { Cell::new(None) };
-    /// Where the thread goes on.
+    /// Where the thread continues.
     static SURVIVOR: Cell<*mut libc::ucontext_t> = const { Cell::new(ptr::null_mut()) };
 }
 
-/// The thread goes on where `mortal` was called, and never comes back here.
+/// The thread continues where `mortal` was called, and never comes back here.
 fn die() -> ! {
     RUNNING.set(ptr::null());
     let mut dead = mem::MaybeUninit::<libc::ucontext_t>::uninit();
@@ -137,7 +137,7 @@ extern "C" fn live() {
     BODY.get().expect("`mortal` put it there")();
 }
 
-/// As [`stepped`], with the body on a stack of its own, which is left for good at
+/// As [`stepped`], with the body on a stack of its own, which is left permanently at
 /// the interrupt that returns `None`. Returns the number of its instructions if
 /// it ended before.
 ///

@@ -24,7 +24,7 @@ const ROWS: &[Row] = &[
     Row {
         target: "thumbv6m-none-eabi",
         features: SINGLE,
-        code: Some(2120),
+        code: Some(2080),
     },
     Row {
         target: "thumbv7m-none-eabi",
@@ -34,7 +34,7 @@ const ROWS: &[Row] = &[
     Row {
         target: "thumbv7em-none-eabihf",
         features: &[],
-        code: Some(1832),
+        code: Some(1792),
     },
     Row {
         target: "thumbv8m.main-none-eabihf",

@@ -1,4 +1,4 @@
-//! Cells: of a pool and on the heap, of `Arc`s, and one's own with `Atomic`.
+//! Cells: of a pool and on the heap, of `Arc`s, and custom ones with `Atomic`.
 
 #[path = "own.rs"]
 mod own;

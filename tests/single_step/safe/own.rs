@@ -1,4 +1,4 @@
-//! Objects of one's own, in an `Atomic`.
+//! Custom objects, in an `Atomic`.
 
 use hyaline::{
     Role,
@@ -8,7 +8,7 @@ use hyaline::{
 use super::{super::Value, World};
 
 impl<D: Domain> World<D> {
-    /// What a new object of one's own is, if there is memory.
+    /// What a new custom object is, if there is memory.
     pub fn own<R: Role>(&self, handle: &Handle<D, R>) -> Option<Owned<Value, D, SharedPool>> {
         Owned::new(self.pool, handle, self.value()).ok()
     }

@@ -90,70 +90,78 @@ fn interrupted<S: Scheme<Barrier = Fences>>(
         let cpu = world.stage.collector.register_per_cpu().unwrap();
         let cpu: &'static _ = Box::leak(Box::new(cpu));
         // SAFETY: one thread uses it, in contexts that nest.
-        let handle = unsafe { cpu.get() };
+        let own = unsafe { cpu.get() };
         let others: Vec<_> = others
             .iter()
             .map(|&other| {
+                let handle = world.stage.register();
                 thread::spawn(move || {
-                    let handle = world.stage.register();
                     other(world, &handle);
+                    handle
                 })
             })
             .collect();
         // In the thread that begins: one preemption stops it at any place for
         // as long as another one runs.
-        interrupt::arm(at, move || irq(world, handle));
-        task(world, handle);
+        interrupt::arm(at, move || irq(world, own));
+        task(world, own);
         if interrupt::disarm() {
             reached.store(true, Relaxed);
         }
-        for other in others {
-            other.join().unwrap();
-        }
+        let joined = others.into_iter().map(|other| other.join().unwrap());
+        let handle = joined.last().unwrap();
         // SAFETY: leaked above, and its contexts are gone.
         drop(unsafe { Box::from_raw(ptr::from_ref(cpu).cast_mut()) });
-        world.close();
+        world.close(handle);
     });
     found.load(Relaxed)
 }
 
-/// A task, interrupted at all its places. Prints their number.
+/// A task, interrupted at each of its places. Prints how many.
 fn sweep<S: Scheme<Barrier = Fences>>(
-    task: &str,
-    irq: &str,
-    others: &'static [&'static [Other<S>]],
+    task: &Context<S>,
+    irq: &Context<S>,
+    others: impl Iterator<Item = &'static [Other<S>]>,
 ) {
     let before = Instant::now();
-    let named = |name| *contexts().iter().find(|(other, _)| *other == name).unwrap();
-    let ((_, task_runs), (_, irq_runs)) = (named(task), named(irq));
-    let places = |others: &&'static [Other<S>]| {
+    let places = |others| {
         (0..)
-            .find(|at| !interrupted(*at, task_runs, irq_runs, others))
+            .find(|at| !interrupted(*at, task.1, irq.1, others))
             .unwrap()
     };
-    let places: usize = others.iter().map(places).sum();
-    let took = before.elapsed();
+    let places: usize = others.map(places).sum();
+    let (task, irq, took) = (task.0, irq.0, before.elapsed());
     println!("{task}, interrupted by {irq}: {places} places, {took:?}");
 }
 
-/// A task, interrupted by each operation, against each of the others.
-fn sweep_all<S: Scheme<Barrier = Fences>>(task: &str) {
+fn named<S: Scheme<Barrier = Fences>>(name: &str) -> usize {
+    let mut names = contexts::<S>().iter();
+    names.position(|(other, _)| *other == name).unwrap()
+}
+
+/// A task, interrupted by each operation. Each task and each interrupt meets each
+/// of the others, a pair of them every second one.
+fn sweep_all<S: Scheme<Barrier = Fences>>(name: &str) {
     // Blocks are contended only by what allocates.
-    let others: &[&[Other<S>]] = if task.starts_with("pool") {
+    let others: &[&[Other<S>]] = if name.starts_with("pool") {
         &[&[collector], &[pool_swap]]
     } else {
         &[&[retirer], &[collector], &[poller], &[reader]]
     };
-    for (irq, _) in contexts::<S>() {
-        sweep(task, irq, others);
+    let task = named::<S>(name);
+    for (irq, context) in contexts().iter().enumerate() {
+        let others = others.iter().skip((task + irq) % 2).step_by(2).copied();
+        sweep(&contexts()[task], context, others);
     }
 }
 
-/// Three threads.
+/// Three threads: a reader of one cell, and one that takes what was retired.
 fn sweep_against_two<S: Scheme<Barrier = Fences>>() {
-    let two: &[&[Other<S>]] = &[&[collector, read_all]];
-    sweep("swap", "retire_own", two);
-    sweep("retire_own", "swap", two);
+    let two: &[Other<S>] = &[flush, |world, handle| read(handle, &world.stage.first)];
+    let named = |name| &contexts()[named::<S>(name)];
+    for task in ["swap", "retire_own"] {
+        sweep(named(task), named("replace_at_once"), [two].into_iter());
+    }
 }
 
 macro_rules! sweeps {

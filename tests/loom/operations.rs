@@ -75,7 +75,6 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
     /// What a reader does.
     pub(super) fn look<R: Role>(&self, guard: &Guard<'_, S, R>) {
         look(guard.protect(&self.stage.first, Ordering::Acquire));
-        look(guard.protect(&self.stage.second, Ordering::Acquire));
         // Acquire: as `protect`.
         if self.found.load(Ordering::Acquire) == 1 {
             interrupt::step();
@@ -110,8 +109,7 @@ impl<S: Scheme<Barrier = Fences>> World<S> {
     }
 
     /// One call of one handle, when all threads are gone, leaves nothing.
-    pub(super) fn close(&'static self) {
-        let handle = self.stage.register();
+    pub(super) fn close(&'static self, handle: Handle<'static, S>) {
         for cell in [&self.stage.first, &self.stage.second] {
             let old = replace(cell, null_mut());
             if !old.is_null() {
@@ -168,13 +166,15 @@ macro_rules! define {
 
 define! {
     read_all(world, handle) {
-        world.look(&handle.enter());
+        let guard = handle.enter();
+        world.look(&guard);
+        look(guard.protect(&world.stage.second, Ordering::Acquire));
     }
 
     /// A guard within another one.
     nest(world, handle) {
         let guard = handle.enter();
-        world.look(&handle.enter());
+        look(handle.enter().protect(&world.stage.second, Ordering::Acquire));
         world.look(&guard);
     }
 

@@ -162,7 +162,7 @@ fn together<S: Scheme<Barrier = Fences>>(operations: &[&Row<S>]) {
         for other in others {
             other.join().unwrap();
         }
-        world.close();
+        world.close(world.stage.register());
     };
     model_within(PREEMPTIONS[operations.len() - 2], body);
 }

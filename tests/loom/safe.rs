@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 
 use hyaline::{
     Basic, Collector, Config, Pool, Robust,
-    safe::{Atomic, Domain, Handle, Map, Owned, Queue, RcuCell, Shared, Stack},
+    safe::{Atomic, Domain, Handle, Map, Node, Owned, Queue, RcuCell, Shared, Stack},
 };
 use loom::{cell::UnsafeCell, sync::Arc, thread};
 
@@ -137,6 +137,21 @@ impl<T> Leaked<T> {
         // SAFETY: it was leaked by `new`, and is not used any more.
         drop(unsafe { Box::from_raw(std::ptr::from_ref(self.0).cast_mut()) });
     }
+
+    /// The same: it has the last `left` values.
+    fn close_with(self, left: usize, life: &Arc<()>) {
+        assert_eq!(alive(life), left);
+        self.close();
+        assert_eq!(alive(life), 0);
+    }
+}
+
+/// A structure, the life of its values, and two handles.
+fn start<T, D: Domain>(structure: T) -> (Arc<()>, Leaked<T>, Handle<D>, Handle<D>) {
+    let life = Arc::new(());
+    let structure = Leaked::new(structure);
+    let [one, two] = [(), ()].map(|()| D::register().unwrap());
+    (life, structure, one, two)
 }
 
 /// Joins threads, which return their handles, and then releases the slots.
@@ -148,25 +163,7 @@ fn join<D: Domain, const N: usize>(threads: [thread::JoinHandle<Handle<D>>; N]) 
 schemes! {
     // A version is read while it is replaced and retired.
     cell_read_against_replace<2, 1> {
-        let life = Arc::new(());
-        let cell = Leaked::new(RcuCell::<_, 2, D>::new(Tracked::new(1, &life)));
-        let shared = cell.0;
-        let (reader, writer) = (D::register().unwrap(), D::register().unwrap());
-        let reading = thread::spawn(move || {
-            let guard = reader.enter();
-            let first = shared.read(&guard);
-            let second = shared.read(&guard);
-            assert!(first.get() <= second.get());
-            drop(guard);
-            reader
-        });
-        assert!(shared.replace(&writer, Tracked::new(2, &life)).is_ok());
-        assert!(shared.replace(&writer, Tracked::new(3, &life)).is_ok());
-        drop(writer);
-        join([reading]);
-        assert_eq!(alive(&life), 1);
-        cell.close();
-        assert_eq!(alive(&life), 0);
+        heap::read_against_replace(RcuCell::<_, 2, D>::new);
     }
 
     // Two updates: neither is lost, and no version is dropped twice.
@@ -231,37 +228,13 @@ schemes! {
     // The ABA pair: one pop stalls with the top loaded, while the other thread
     // takes both nodes and pushes a new one, into a block that came back.
     stack_pop_against_pops_and_push<2, 1> {
-        let life = Arc::new(());
-        let stack = Leaked::new(Stack::<_, 2, D>::new());
-        let shared = stack.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
-        for n in 1..=2 {
-            assert!(shared.push(&one, Tracked::new(n, &life)).is_ok());
-        }
-        let popping = thread::spawn(move || {
-            let seen = shared.pop(&two).map(|value| value.get());
-            (two, seen)
-        });
-        let mut seen = [shared.pop(&one), shared.pop(&one)].map(|v| v.map(|v| v.get())).to_vec();
-        let pushed = shared.push(&one, Tracked::new(3, &life)).is_ok();
-        let (two, other) = popping.join().unwrap();
-        seen.push(other);
-        seen.push(shared.pop(&two).map(|value| value.get()));
-        assert!(shared.pop(&two).is_none());
-        let mut seen: Vec<_> = seen.into_iter().flatten().collect();
-        seen.sort_unstable();
-        assert_eq!(seen, if pushed { vec![1, 2, 3] } else { vec![1, 2] });
-        drop((one, two));
-        stack.close();
-        assert_eq!(alive(&life), 0);
+        heap::pop_against_pops_and_push(Stack::<_, 2, D>::new());
     }
 
     // A push and a pop meet on an empty stack.
     stack_push_against_pop<2, 1> {
-        let life = Arc::new(());
-        let stack = Leaked::new(Stack::<_, 2, D>::new());
+        let (life, stack, one, two) = start(Stack::<_, 2, D>::new());
         let shared = stack.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         let copy = life.clone();
         let pushing = thread::spawn(move || {
             let value = Tracked::new(7, &copy);
@@ -273,18 +246,14 @@ schemes! {
         assert!(seen.is_none_or(|number| number == 7));
         drop(one);
         join([pushing]);
-        assert_eq!(alive(&life), usize::from(seen.is_none()));
-        stack.close();
-        assert_eq!(alive(&life), 0);
+        stack.close_with(usize::from(seen.is_none()), &life);
     }
 
     // A push meets pops that empty the queue: at the last node, and at the
     // tail.
     queue_push_against_pops<2, 1> {
-        let life = Arc::new(());
-        let queue = Leaked::new(Queue::<_, 4, D>::new());
+        let (life, queue, one, two) = start(Queue::<_, 4, D>::new());
         let shared = queue.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.push(&one, Tracked::new(1, &life)).is_ok());
         let copy = life.clone();
         let pushing = thread::spawn(move || {
@@ -313,39 +282,14 @@ schemes! {
     // Two pops and a block that comes back: a push that stalls with the last
     // node loaded must not link to it when it has become a later node.
     queue_push_against_reuse<2, 1> {
-        let life = Arc::new(());
-        let queue = Leaked::new(Queue::<_, 3, D>::new());
-        let shared = queue.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
-        assert!(shared.push(&one, Tracked::new(1, &life)).is_ok());
-        assert_eq!(shared.pop(&one).unwrap().get(), 1);
-        let copy = life.clone();
-        let pushing = thread::spawn(move || {
-            let value = Tracked::new(3, &copy);
-            drop(copy);
-            let pushed = shared.push(&two, value).is_ok();
-            (two, pushed)
-        });
-        let mut seen = Vec::new();
-        assert!(shared.push(&one, Tracked::new(2, &life)).is_ok());
-        seen.extend(shared.pop(&one).map(|value| value.get()));
-        seen.extend(shared.pop(&one).map(|value| value.get()));
-        let (two, pushed) = pushing.join().unwrap();
-        seen.extend(shared.pop(&two).map(|value| value.get()));
-        seen.sort_unstable();
-        assert_eq!(seen, if pushed { vec![2, 3] } else { vec![2] });
-        drop((one, two));
-        queue.close();
-        assert_eq!(alive(&life), 0);
+        heap::push_against_reuse(Queue::<_, 3, D>::new());
     }
 
     // A pop stalls after it took a node that is younger than its section, while
     // the node is popped, reclaimed and used again.
     queue_pop_against_reuse<2, 1> {
-        let life = Arc::new(());
-        let queue = Leaked::new(Queue::<_, 2, D>::new());
+        let (life, queue, one, two) = start(Queue::<_, 2, D>::new());
         let shared = queue.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         let popping = thread::spawn(move || {
             let seen = shared.pop(&two).map(|value: Tracked| value.get());
             (two, seen)

@@ -104,9 +104,7 @@ schemes! {
         assert_eq!(ended[0].1 + ended[1].1, 3, "one and two");
         assert_eq!(shared.get(&ended[0].0.enter(), &1).unwrap().get(), 2);
         drop(ended);
-        assert_eq!(alive(&life), 1);
-        map.close();
-        assert_eq!(alive(&life), 0);
+        map.close_with(1, &life);
     }
 
     // Two calls insert one key: both get the same value.
@@ -128,18 +126,14 @@ schemes! {
         let ended = threads.map(|thread| thread.join().unwrap());
         assert_eq!(ended[0].1, ended[1].1);
         drop(ended);
-        assert_eq!(alive(&life), 1);
-        map.close();
-        assert_eq!(alive(&life), 0);
+        map.close_with(1, &life);
     }
 
     // Another thread removes and reclaims what a call put and returns: it is
     // younger than the section of the call.
     map_get_or_insert_against_remove<2, 1> {
-        let life = Arc::new(());
-        let map = Leaked::new(Map::<u32, _, 1, 2, D>::new());
+        let (life, map, one, two) = start(Map::<u32, _, 1, 2, D>::new());
         let shared = map.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         let removing = thread::spawn(move || {
             // Advances the clock.
             shared.remove(&two.enter(), &1);

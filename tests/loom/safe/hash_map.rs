@@ -38,10 +38,8 @@ schemes! {
     // Two inserts make the map grow at the same time, one of them into a bucket
     // whose start is not linked; a reader is on its way.
     hash_map_grows_while_read<2, 1> {
-        let life = Arc::new(());
-        let map = Leaked::new(Map::<_, D>::default());
+        let (life, map, one, two) = start(Map::<_, D>::default());
         let shared = map.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
         let reading = thread::spawn(move || {
             for key in 1..=2 {
@@ -56,16 +54,12 @@ schemes! {
         }
         drop(one);
         join([reading]);
-        assert_eq!(alive(&life), 3);
-        map.close();
-        assert_eq!(alive(&life), 0);
+        map.close_with(3, &life);
     }
 
     hash_map_grows_twice<2, 1> {
-        let life = Arc::new(());
-        let map = Leaked::new(Map::<_, D>::default());
+        let (life, map, one, two) = start(Map::<_, D>::default());
         let shared = map.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
         let copy = life.clone();
         let inserting = thread::spawn(move || {
@@ -92,10 +86,8 @@ schemes! {
     // The same key, at the end of others with its hash: one wins, and the other
     // sees it.
     hash_map_inserts_of_one_key<2, 1> {
-        let life = Arc::new(());
-        let map = Leaked::new(One::<_, D>::default());
+        let (life, map, one, two) = start(One::<_, D>::default());
         let shared = map.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
         let copy = life.clone();
         let inserting = thread::spawn(move || {
@@ -136,10 +128,8 @@ schemes! {
     // A walk meets the removal of the node it stands on, and the nodes are younger
     // than its section.
     hash_map_get_against_set_and_remove<2, 1> {
-        let life = Arc::new(());
-        let map = Leaked::new(One::<_, D>::default());
+        let (life, map, one, two) = start(One::<_, D>::default());
         let shared = map.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
         let reading = thread::spawn(move || {
             let guard = two.enter();

@@ -33,10 +33,8 @@ fn remove_both<D: Domain>(map: &'static Tracks<D>, handle: Handle<D>, life: &Arc
 schemes! {
     // A traversal meets the removal of its current node, and of the next one.
     map_get_against_removes<2, 1> {
-        let life = Arc::new(());
-        let map = Leaked::new(Tracks::<D>::new());
+        let (life, map, one, two) = start(Tracks::<D>::new());
         let shared = map.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         let guard = two.enter(); // older than the nodes, in eras
         for key in 1..=2 {
             assert!(shared.insert(&one, Tracked::new(key, &life), key).is_ok());
@@ -52,10 +50,8 @@ schemes! {
     // The nodes are younger than the traversal: robust mode has to protect them
     // one by one.
     map_get_against_set_and_removes<2, 1> {
-        let life = Arc::new(());
-        let map = Leaked::new(Tracks::<D>::new());
+        let (life, map, one, two) = start(Tracks::<D>::new());
         let shared = map.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.insert(&one, Tracked::new(1, &life), 1).is_ok());
         let walking = walk(shared, two, &life);
         assert!(shared.insert(&one, Tracked::new(2, &life), 2).is_ok());
@@ -69,10 +65,8 @@ schemes! {
     // unlinked from may be marked itself. Neither stays, and a node before them
     // does.
     map_remove_against_remove<2, 1> {
-        let life = Arc::new(());
-        let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
+        let (life, map, one, two) = start(Map::<u32, _, 1, 4, D>::new());
         let shared = map.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         for key in 0..=2 {
             assert!(shared.insert(&one, key, Tracked::new(key, &life)).is_ok());
         }
@@ -83,18 +77,14 @@ schemes! {
         assert!(shared.remove(&one.enter(), &1).is_some());
         drop(one);
         join([removing]);
-        assert_eq!(alive(&life), 1);
-        map.close();
-        assert_eq!(alive(&life), 0);
+        map.close_with(1, &life);
     }
 
     // Neighbours are removed and inserted: the insert must not link to a node
     // that is being removed.
     map_insert_against_remove<2, 1> {
-        let life = Arc::new(());
-        let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
+        let (life, map, one, two) = start(Map::<u32, _, 1, 4, D>::new());
         let shared = map.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
         let copy = life.clone();
         let inserting = thread::spawn(move || {
@@ -110,18 +100,14 @@ schemes! {
         assert!(shared.get(&guard, &1).is_none());
         drop(guard);
         drop((one, two));
-        assert_eq!(alive(&life), 1);
-        map.close();
-        assert_eq!(alive(&life), 0);
+        map.close_with(1, &life);
     }
 
     // A key is replaced while it is read and while another one is replaced: it
     // is never missing.
     map_get_against_replace<2, 1> {
-        let life = Arc::new(());
-        let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
+        let (life, map, one, two) = start(Map::<u32, _, 1, 4, D>::new());
         let shared = map.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
         let reading = thread::spawn(move || {
             let guard = two.enter();
@@ -134,17 +120,13 @@ schemes! {
         assert!(shared.replace(&one, 1, Tracked::new(2, &life)).is_ok());
         drop(one);
         join([reading]);
-        assert_eq!(alive(&life), 1);
-        map.close();
-        assert_eq!(alive(&life), 0);
+        map.close_with(1, &life);
     }
 
     // A replace and a remove of one key: one comes first.
     map_replace_against_remove<2, 1> {
-        let life = Arc::new(());
-        let map = Leaked::new(Map::<u32, _, 1, 4, D>::new());
+        let (life, map, one, two) = start(Map::<u32, _, 1, 4, D>::new());
         let shared = map.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.insert(&one, 1, Tracked::new(1, &life)).is_ok());
         let copy = life.clone();
         let replacing = thread::spawn(move || {
@@ -165,10 +147,8 @@ schemes! {
     // A thread that follows a new link sees what is behind it: a key that is
     // present throughout is found, while one before it is inserted.
     map_get_past_insert<2, 1> {
-        let life = Arc::new(());
-        let map = Leaked::new(Map::<u32, _, 1, 2, D>::new());
+        let (life, map, one, two) = start(Map::<u32, _, 1, 2, D>::new());
         let shared = map.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.insert(&one, 2, Tracked::new(2, &life)).is_ok());
         let reading = thread::spawn(move || {
             let guard = two.enter();
@@ -185,10 +165,8 @@ schemes! {
 
     // The same, while the one before it is replaced.
     map_get_past_replace<2, 1> {
-        let life = Arc::new(());
-        let map = Leaked::new(Map::<u32, _, 1, 3, D>::new());
+        let (life, map, one, two) = start(Map::<u32, _, 1, 3, D>::new());
         let shared = map.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         for key in 1..=2 {
             assert!(shared.insert(&one, key, Tracked::new(key, &life)).is_ok());
         }

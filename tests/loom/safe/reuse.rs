@@ -7,7 +7,7 @@
 //!
 //! The long models have a lower preemption bound: what the failure needs.
 
-use hyaline::safe::{Guard, Node, SharedPool};
+use hyaline::safe::{Guard, SharedPool};
 
 use super::*;
 
@@ -33,6 +33,15 @@ impl<D: Domain> Inside<D> {
         // SAFETY: it was leaked by `new`, and its guard is dropped.
         *unsafe { Box::from_raw(std::ptr::from_ref(self.handle).cast_mut()) }
     }
+}
+
+/// Closes two structures and their pool, to which all blocks came back.
+fn close_all<A, B, N>(here: Leaked<A>, there: Leaked<B>, pool: Leaked<Pool<N, 2>>, life: &Arc<()>) {
+    here.close();
+    there.close();
+    assert_eq!(pool.0.available(), 2);
+    pool.close();
+    assert_eq!(alive(life), 0);
 }
 
 schemes! {
@@ -68,11 +77,7 @@ schemes! {
         seen.sort_unstable();
         assert_eq!(seen, if pushed { vec![1, 2, 3] } else { vec![1, 2] });
         drop((one, two));
-        here.close();
-        there.close();
-        assert_eq!(pool.0.available(), 2);
-        pool.close();
-        assert_eq!(alive(&life), 0);
+        close_all(here, there, pool, &life);
     }
 
     // A pop stalls with the dummy loaded. The dummy is popped, and its block
@@ -98,21 +103,15 @@ schemes! {
         assert_eq!(stack.pop(&two).map(|value| value.get()), moved.then_some(8));
         assert!(queue.pop(&two).is_none());
         drop((one, two));
-        here.close();
-        there.close();
-        assert_eq!(pool.0.available(), 2);
-        pool.close();
-        assert_eq!(alive(&life), 0);
+        close_all(here, there, pool, &life);
     }
 
     // A push stalls before it swings the tail. A pop takes the value, and must
     // not leave the tail at the node that it retires: the push, when it
     // continues, ends the section that held that node back.
     reuse_of_the_last_node<2, 1> {
-        let life = Arc::new(());
-        let queue = Leaked::new(Queue::<_, 3, D>::new());
+        let (life, queue, one, two) = start(Queue::<_, 3, D>::new());
         let shared = queue.0;
-        let (one, two) = (D::register().unwrap(), D::register().unwrap());
         assert!(shared.push(&one, Tracked::new(1, &life)).is_ok());
         assert_eq!(shared.pop(&one).unwrap().get(), 1);
         let copy = life.clone();

@@ -78,8 +78,7 @@ impl Origin for OwnPool {
     #[inline]
     unsafe fn retire<T, D: Domain, R: Role>(guard: &Guard<'_, D, R>, object: *mut Linked<T>) {
         // SAFETY: unlinked, retired once, from a pool in a static (# Safety). If `T`
-        // needs no drop,
-        // `pooled` runs no user code.
+        // needs no drop, `pooled` runs no user code.
         unsafe { guard.retire_value(object, reclaim::pooled::<T>) };
     }
 
@@ -168,28 +167,35 @@ pub trait Storage<N, const K: usize>: Origin {
     unsafe fn give_back(object: *mut Linked<N>);
 }
 
+/// How [`Storage`] allocates when `Nodes` is a `Pool<N, K>`, or leads to one.
+macro_rules! pool_allocations {
+    () => {
+        const TRY: bool = Magazine::size(K) > 0;
+
+        #[inline]
+        fn alloc<D: Domain, R: Role>(
+            nodes: &Self::Nodes,
+            handle: &Handle<D, R>,
+            value: N,
+        ) -> Option<*mut Linked<N>> {
+            nodes.alloc(handle, value).ok()
+        }
+
+        #[inline]
+        fn try_alloc<D: Domain, R: Role>(
+            nodes: &Self::Nodes,
+            handle: &Handle<D, R>,
+            value: N,
+        ) -> Option<*mut Linked<N>> {
+            nodes.try_alloc(handle, value).ok()
+        }
+    };
+}
+
 impl<N, const K: usize> Storage<N, K> for OwnPool {
     type Nodes = Pool<N, K>;
     const INSIDE: bool = true;
-    const TRY: bool = Magazine::size(K) > 0;
-
-    #[inline]
-    fn alloc<D: Domain, R: Role>(
-        nodes: &Self::Nodes,
-        handle: &Handle<D, R>,
-        value: N,
-    ) -> Option<*mut Linked<N>> {
-        nodes.alloc(handle, value).ok()
-    }
-
-    #[inline]
-    fn try_alloc<D: Domain, R: Role>(
-        nodes: &Self::Nodes,
-        handle: &Handle<D, R>,
-        value: N,
-    ) -> Option<*mut Linked<N>> {
-        nodes.try_alloc(handle, value).ok()
-    }
+    pool_allocations!();
 
     /// Pointers from before are not valid any more: they do not come from the
     /// one exclusive reference.
@@ -206,25 +212,7 @@ impl<N, const K: usize> Storage<N, K> for OwnPool {
 
 impl<N: 'static, const K: usize> Storage<N, K> for SharedPool {
     type Nodes = &'static Pool<N, K>;
-    const TRY: bool = Magazine::size(K) > 0;
-
-    #[inline]
-    fn alloc<D: Domain, R: Role>(
-        nodes: &Self::Nodes,
-        handle: &Handle<D, R>,
-        value: N,
-    ) -> Option<*mut Linked<N>> {
-        nodes.alloc(handle, value).ok()
-    }
-
-    #[inline]
-    fn try_alloc<D: Domain, R: Role>(
-        nodes: &Self::Nodes,
-        handle: &Handle<D, R>,
-        value: N,
-    ) -> Option<*mut Linked<N>> {
-        nodes.try_alloc(handle, value).ok()
-    }
+    pool_allocations!();
 
     fn rederive(_: &mut Self::Nodes, object: *mut Linked<N>) -> *mut Linked<N> {
         // Nobody borrows the pool exclusively.

@@ -5,6 +5,9 @@
 
 #[path = "common/counted.rs"]
 mod counted;
+#[macro_use]
+#[path = "common/schemes.rs"]
+mod schemes;
 #[path = "collector/reclaimers.rs"]
 mod reclaimers;
 
@@ -24,31 +27,15 @@ use hyaline::{
     Robust, Scheme, SlotsExhausted, reclaim,
 };
 
-/// Runs a test in both schemes, with batches of one and of five.
-macro_rules! schemes {
-    ($($name:ident<$n:literal>($collector:ident) $body:block)*) => {$(
-        mod $name {
-            use super::*;
-            fn run<S: Scheme>($collector: Collector<$n, S>) $body
-            #[test]
-            fn basic() { run::<Basic>(Collector::with_config(Config::new())); }
-            #[test]
-            fn basic_small() { run::<Basic>(Collector::with_config(Config::new().batch::<1>())); }
-            #[test]
-            fn membarrier() {
-                run::<Basic<Membarrier>>(Collector::with_config(Config::new().barrier(Membarrier)));
-            }
-            #[test]
-            fn robust() { run::<Robust>(Collector::with_config(Config::new())); }
-            #[test]
-            fn robust_small() {
-                run::<Robust>(Collector::with_config(Config::new().batch::<5>().era_step::<1>()));
-            }
-        }
-    )*};
-}
-
 schemes! {
+    [
+        basic: Basic = Config::new();
+        basic_small: Basic = Config::new().batch::<1>();
+        membarrier: Basic<Membarrier> = Config::new().barrier(Membarrier);
+        robust: Robust = Config::new();
+        robust_small: Robust = Config::new().batch::<5>().era_step::<1>();
+    ]
+
     retire_at_once_when_nobody_is_active<2>(collector) {
         let drops = AtomicUsize::new(0);
         let handle = collector.register().unwrap();

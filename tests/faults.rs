@@ -5,6 +5,9 @@
 
 #[path = "common/counted.rs"]
 mod counted;
+#[macro_use]
+#[path = "common/schemes.rs"]
+mod schemes;
 
 use std::{
     fs, mem, panic, ptr,
@@ -25,23 +28,12 @@ fn retire_one<T, S: Scheme, R: Role>(handle: &Handle<'_, S, R>, value: T) {
     unsafe { guard.defer_retire(object, reclaim::boxed::<Linked<T>>) };
 }
 
-/// Runs a test in both schemes.
-macro_rules! schemes {
-    ($($name:ident<$n:literal>($collector:ident) $body:block)*) => {$(
-        mod $name {
-            use super::*;
-            fn run<S: Scheme>($collector: Collector<$n, S>) $body
-            #[test]
-            fn basic() { run::<Basic>(Collector::with_config(Config::new().batch::<4>())); }
-            #[test]
-            fn robust() {
-                run::<Robust>(Collector::with_config(Config::new().batch::<4>().era_step::<1>()));
-            }
-        }
-    )*};
-}
-
 schemes! {
+    [
+        basic: Basic = Config::new().batch::<4>();
+        robust: Robust = Config::new().batch::<4>().era_step::<1>();
+    ]
+
     // One thread, two slots: each is an independent reader.
     a_thread_may_register_twice<2>(collector) {
         let drops = AtomicUsize::new(0);

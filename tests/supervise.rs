@@ -5,6 +5,9 @@
 
 #[path = "common/counted.rs"]
 mod counted;
+#[macro_use]
+#[path = "common/schemes.rs"]
+mod schemes;
 use std::{
     mem, ptr,
     sync::atomic::{AtomicUsize, Ordering},
@@ -33,27 +36,14 @@ fn retire_one<S: Scheme, R: Role>(handle: &Handle<'_, S, R>, drops: &AtomicUsize
     unsafe { guard.defer_retire(object(handle, drops), boxed()) };
 }
 
-/// Runs a test in both schemes, with batches of one and of many.
-macro_rules! schemes {
-    ($($name:ident<$n:literal>($collector:ident) $body:block)*) => {$(
-        mod $name {
-            use super::*;
-            fn run<S: Scheme>($collector: Collector<$n, S>) $body
-            #[test]
-            fn basic() { run::<Basic>(Collector::with_config(Config::new())); }
-            #[test]
-            fn basic_small() { run::<Basic>(Collector::with_config(Config::new().batch::<1>())); }
-            #[test]
-            fn robust() { run::<Robust>(Collector::with_config(Config::new())); }
-            #[test]
-            fn robust_small() {
-                run::<Robust>(Collector::with_config(Config::new().batch::<1>().era_step::<1>()));
-            }
-        }
-    )*};
-}
-
 schemes! {
+    [
+        basic: Basic = Config::new();
+        basic_small: Basic = Config::new().batch::<1>();
+        robust: Robust = Config::new();
+        robust_small: Robust = Config::new().batch::<1>().era_step::<1>();
+    ]
+
     // A task dies in its section, with retired objects of its own and others
     // that wait for it. The next flush reclaims all of them.
     an_evicted_slot_gives_everything_up<2>(collector) {

@@ -15,6 +15,29 @@ pub trait Counter {
     }
 }
 
+/// The program of a RISC-V machine with one hart, which reads `minstret`; with the
+/// firmware's own crates.
+#[macro_export]
+macro_rules! count_by_minstret {
+    () => {
+        $crate::semihosted!(Virt);
+
+        impl $crate::counts::Counter for Virt {
+            #[inline(always)]
+            fn read() -> u32 {
+                riscv::register::minstret::read() as u32
+            }
+        }
+
+        #[riscv_rt::entry]
+        fn main() -> ! {
+            // SAFETY: the machine is started with one hart.
+            unsafe { $crate::counts::count::<Virt>(&Virt) };
+            semihosting::process::exit(0)
+        }
+    };
+}
+
 /// Prints a line for each operation of each scheme.
 ///
 /// # Safety

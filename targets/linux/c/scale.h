@@ -48,7 +48,7 @@ static struct ref_scale_ops hyaline_ops[] = {
 #define HYALINE_GRACE(prefix) \
 	{ \
 		.ptype = INVALID_RCU_FLAVOR, .init = prefix##_begin, .cleanup = prefix##_end, \
-		.readlock = prefix##_lock, .readunlock = prefix##_unlock, .get_gp_seq = rcu_no_completed, \
+		.readlock = prefix##_cpu_lock, .readunlock = prefix##_cpu_unlock, .get_gp_seq = rcu_no_completed, \
 		.exp_completed = rcu_no_completed, .sync = prefix##_sync, .exp_sync = prefix##_exp_sync, \
 		.name = #prefix, \
 	}

@@ -65,37 +65,6 @@ HYALINE_DEFINE_SECTIONS(delays, un_delay(udl, ndl), const int udl, const int ndl
 
 #else
 
-static int HYALINE_(lock)(void)
-{
-	preempt_disable();
-	HYALINE_(enter)(this_cpu_ptr(&HYALINE_(of_cpu)));
-	return 0;
-}
-
-static void HYALINE_(unlock)(int index)
-{
-	HYALINE_(leave)(this_cpu_ptr(&HYALINE_(of_cpu)));
-	preempt_enable();
-}
-
-static void HYALINE_(wait)(void (*relax)(void *unused))
-{
-	struct HYALINE_(handle) handle;
-
-	if (WARN_ON(HYALINE_(register)(&HYALINE_(collector), &handle)))
-		return;
-	WARN_ON(HYALINE_(synchronize)(&handle, relax, NULL));
-	HYALINE_(unregister)(&handle);
-}
-
-static void HYALINE_(sync)(void)
-{
-	HYALINE_(wait)(hyaline_relax);
-}
-
-static void HYALINE_(exp_sync)(void)
-{
-	HYALINE_(wait)(hyaline_relax_briefly);
-}
+#include "grace_kind.h"
 
 #endif

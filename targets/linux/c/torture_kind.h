@@ -20,18 +20,7 @@ static size_t HYALINE_(slots)(void)
 	return nr_cpu_ids + HYALINE_TASKS + HYALINE_WAITERS;
 }
 
-static int HYALINE_(cpu_lock)(void)
-{
-	preempt_disable();
-	HYALINE_(enter)(this_cpu_ptr(&HYALINE_(of_cpu)));
-	return 0;
-}
-
-static void HYALINE_(cpu_unlock)(int index)
-{
-	HYALINE_(leave)(this_cpu_ptr(&HYALINE_(of_cpu)));
-	preempt_enable();
-}
+#include "grace_kind.h"
 
 /* The handle that this task has, or a free one. Only this task stores or removes
    its own address. */
@@ -92,26 +81,6 @@ static void HYALINE_(call)(struct rcu_head *head, rcu_callback_t function)
 static void HYALINE_(deferred_free)(struct rcu_torture *object)
 {
 	HYALINE_(call)(&object->rtort_rcu, rcu_torture_cb);
-}
-
-static void HYALINE_(wait)(void (*relax)(void *unused))
-{
-	struct HYALINE_(handle) handle;
-
-	if (WARN_ON(HYALINE_(register)(&HYALINE_(collector), &handle)))
-		return;
-	WARN_ON(HYALINE_(synchronize)(&handle, relax, NULL));
-	HYALINE_(unregister)(&handle);
-}
-
-static void HYALINE_(sync)(void)
-{
-	HYALINE_(wait)(hyaline_relax);
-}
-
-static void HYALINE_(exp_sync)(void)
-{
-	HYALINE_(wait)(hyaline_relax_briefly);
 }
 
 /* A token does not fit into the cookie: the cookie is its address. It is freed

@@ -7,7 +7,7 @@ use hyaline::safe::{Domain, Handle};
 
 use super::{
     mix::{self, Mixed},
-    safe::{Fenced, Sturdy},
+    safe::{Fenced, Sturdy, of_a_map},
 };
 use crate::runner::Contestant;
 
@@ -57,15 +57,7 @@ impl<D: Domain> Mixed for Own<D> {
         self.0.insert(local, key, key).is_ok()
     }
 
-    #[inline(always)]
-    fn remove(&'static self, local: &Handle<D>, key: u64) -> bool {
-        self.0.remove(&local.enter(), &key).is_some()
-    }
-
-    #[inline(always)]
-    fn contains(&'static self, local: &Handle<D>, key: u64) -> bool {
-        self.0.get(&local.enter(), &key).is_some()
-    }
+    of_a_map!();
 }
 
 /// A map of others, of which a thread has nothing.
@@ -131,30 +123,17 @@ others! {
 }
 
 pub fn contestants<const THREADS: usize, const READS: u64>() -> Vec<Contestant> {
-    vec![
-        Contestant {
-            name: "hyaline, HashMap",
-            make: mix::mix::<Own<Fenced>, THREADS, READS>,
-        },
-        Contestant {
-            name: "hyaline robust, HashMap",
-            make: mix::mix::<Own<Sturdy>, THREADS, READS>,
-        },
-        Contestant {
-            name: "papaya",
-            make: mix::mix::<Papaya, THREADS, READS>,
-        },
-        Contestant {
-            name: "scc",
-            make: mix::mix::<Scc, THREADS, READS>,
-        },
-        Contestant {
-            name: "dashmap",
-            make: mix::mix::<Dash, THREADS, READS>,
-        },
-        Contestant {
-            name: "flurry",
-            make: mix::mix::<Flurry, THREADS, READS>,
-        },
+    macro_rules! all {
+        ($($name:literal: $map:ty,)*) => {
+            vec![$(Contestant { name: $name, make: mix::mix::<$map, THREADS, READS> },)*]
+        };
+    }
+    all![
+        "hyaline, HashMap": Own<Fenced>,
+        "hyaline robust, HashMap": Own<Sturdy>,
+        "papaya": Papaya,
+        "scc": Scc,
+        "dashmap": Dash,
+        "flurry": Flurry,
     ]
 }

@@ -154,6 +154,22 @@ macro_rules! container {
 container!(SafeStack: Stack, |stack: &Stack<_, BLOCKS, D>| !stack.is_empty());
 container!(SafeQueue: Queue, |_| unreachable!("no row looks into a queue"));
 
+/// Implements the rest of [`Mixed`] for either map of the crate.
+macro_rules! of_a_map {
+    () => {
+        #[inline(always)]
+        fn remove(&'static self, local: &Handle<D>, key: u64) -> bool {
+            self.0.remove(&local.enter(), &key).is_some()
+        }
+
+        #[inline(always)]
+        fn contains(&'static self, local: &Handle<D>, key: u64) -> bool {
+            self.0.get(&local.enter(), &key).is_some()
+        }
+    };
+}
+pub(super) use of_a_map;
+
 /// As many buckets and keys as `structures::map` has.
 pub struct SafeMap<D: Domain>(Map<u64, (), 8192, BLOCKS, D>);
 
@@ -181,13 +197,5 @@ impl<D: Domain> Mixed for SafeMap<D> {
         }
     }
 
-    #[inline(always)]
-    fn remove(&'static self, local: &Handle<D>, key: u64) -> bool {
-        self.0.remove(&local.enter(), &key).is_some()
-    }
-
-    #[inline(always)]
-    fn contains(&'static self, local: &Handle<D>, key: u64) -> bool {
-        self.0.get(&local.enter(), &key).is_some()
-    }
+    of_a_map!();
 }

@@ -19,7 +19,7 @@ use crate::{
     provide,
     qemu::{Outcome, Tally},
 };
-use kernel::{AMD64, ARM64, Flavour, Kernel, RT, cache};
+use kernel::{AMD64, ARM64, Flavour, Kernel, RT};
 
 /// Milliseconds in which a collector whose interrupt is left out must be caught.
 const CONTROL: u64 = 60_000;
@@ -107,8 +107,7 @@ fn test_module(
     options: &Options,
     tally: &mut Tally,
 ) -> Result<(), String> {
-    let folder = cache().join(format!("{}-test", flavour.name));
-    build::prepare(flavour, &folder)?;
+    let folder = build::prepare(flavour, "test")?;
     let module = build::module(flavour, kernel, &folder, "hyaline_test")?;
     println!("{}", size(&module)?);
     let files = boot::file_system(&folder, &kernel.shell, &[module])?;

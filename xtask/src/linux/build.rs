@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::kernel::{Flavour, Kernel, fresh};
+use super::kernel::{Flavour, Kernel, cache, fresh};
 use crate::{
     capi::{checked, kernel_object},
     shell,
@@ -26,10 +26,11 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", from.display()))
 }
 
-/// Fills a folder with our files, the header and the library.
-pub fn prepare(flavour: &Flavour, folder: &Path) -> Result<(), String> {
+/// A folder for `test`, with our files, the header and the library.
+pub fn prepare(flavour: &Flavour, test: &str) -> Result<PathBuf, String> {
+    let folder = cache().join(format!("{}-{test}", flavour.name));
     let library = kernel_object(flavour.target)?;
-    fresh(folder)?;
+    fresh(&folder)?;
     let ours = fs::read_dir(sources().join("c")).map_err(|error| error.to_string())?;
     for file in ours.flatten() {
         copy(&file.path(), &folder.join(file.file_name()))?;
@@ -40,7 +41,8 @@ pub fn prepare(flavour: &Flavour, folder: &Path) -> Result<(), String> {
     )?;
     copy(&library, &folder.join("hyaline.o_shipped"))?;
     // The kernel's build asks how each object was made.
-    fs::write(folder.join(".hyaline.o.cmd"), "").map_err(|error| error.to_string())
+    fs::write(folder.join(".hyaline.o.cmd"), "").map_err(|error| error.to_string())?;
+    Ok(folder)
 }
 
 /// Builds the module `name` in a prepared folder.

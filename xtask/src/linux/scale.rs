@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Options, boot, build,
-    kernel::{Flavour, Kernel, cache},
+    kernel::{Flavour, Kernel},
     source::{self, Patch},
 };
 use crate::qemu::{Outcome, Tally};
@@ -53,8 +53,7 @@ pub fn run(
     options: &Options,
     tally: &mut Tally,
 ) -> Result<(), String> {
-    let folder = cache().join(format!("{}-scale", flavour.name));
-    build::prepare(flavour, &folder)?;
+    let folder = build::prepare(flavour, "scale")?;
     if let Err(reason) = source::add(kernel, &folder, PATCHES) {
         tally.note("scale", Outcome::Missing(reason), Duration::ZERO);
         return Ok(());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{
     Options, boot,
     build::{self},
-    kernel::{Flavour, Kernel, cache},
+    kernel::{Flavour, Kernel},
     source::{self, Patch},
 };
 use crate::qemu::{Outcome, Tally};
@@ -61,8 +61,7 @@ pub fn run(
     if types.is_empty() {
         return Err(format!("no such flavour; there is: {}", TYPES.join(", ")));
     }
-    let folder = cache().join(format!("{}-torture", flavour.name));
-    build::prepare(flavour, &folder)?;
+    let folder = build::prepare(flavour, "torture")?;
     if let Err(reason) = source::add(kernel, &folder, PATCHES) {
         tally.note("rcutorture", Outcome::Missing(reason), Duration::ZERO);
         return Ok(());

@@ -88,82 +88,81 @@ const SELF_TEST: Machine = Machine {
     pass: Pass::SelfTest,
 };
 
+/// A board of `targets/cortex-m`.
+const CORTEX_M: Machine = Machine {
+    package: "cortex-m-boards",
+    bin: "cortex-m-boards",
+    emulator: "qemu-system-arm",
+    ..SELF_TEST
+};
+
+/// The board of `targets/riscv32`.
+const RISCV32: Machine = Machine {
+    package: "riscv32",
+    bin: "riscv32",
+    target: "riscv32imac-unknown-none-elf",
+    emulator: "qemu-system-riscv32",
+    arguments: &[
+        "-M", "virt", "-cpu", "rv32", "-bios", "none", "-icount", ICOUNT,
+    ],
+    ..SELF_TEST
+};
+
 pub const MACHINES: &[Machine] = &[
     Machine {
         name: "microbit",
         about: "Cortex-M0, thumbv6m, no compare-and-swap",
-        package: "cortex-m-boards",
-        bin: "cortex-m-boards",
         features: &["microbit", "assume-single-core"],
         target: "thumbv6m-none-eabi",
-        emulator: "qemu-system-arm",
         arguments: &["-M", "microbit", "-icount", ICOUNT],
-        ..SELF_TEST
+        ..CORTEX_M
     },
     Machine {
         name: "microbit-cs",
         about: "the same, atomics from the critical-section crate",
-        package: "cortex-m-boards",
-        bin: "cortex-m-boards",
         features: &["microbit", "critical-section"],
         target: "thumbv6m-none-eabi",
-        emulator: "qemu-system-arm",
         arguments: &["-M", "microbit", "-icount", ICOUNT],
-        ..SELF_TEST
+        ..CORTEX_M
     },
     Machine {
         name: "lm3s6965evb",
         about: "Cortex-M3, thumbv7m",
-        package: "cortex-m-boards",
-        bin: "cortex-m-boards",
         features: &["lm3s6965evb"],
         target: "thumbv7m-none-eabi",
-        emulator: "qemu-system-arm",
         arguments: &["-M", "lm3s6965evb", "-icount", ICOUNT],
-        ..SELF_TEST
+        ..CORTEX_M
     },
     Machine {
         name: "lm3s6965evb-wrap",
         about: "the same, eras begin just before they wrap",
-        package: "cortex-m-boards",
-        bin: "cortex-m-boards",
         features: &["lm3s6965evb"],
         cfg: LATE_ERA,
         target: "thumbv7m-none-eabi",
-        emulator: "qemu-system-arm",
         arguments: &["-M", "lm3s6965evb", "-icount", ICOUNT],
-        ..SELF_TEST
+        ..CORTEX_M
     },
     Machine {
         name: "mps2-an386",
         about: "Cortex-M4F, thumbv7em",
-        package: "cortex-m-boards",
-        bin: "cortex-m-boards",
         features: &["mps2-an386"],
         target: "thumbv7em-none-eabihf",
-        emulator: "qemu-system-arm",
         arguments: &["-M", "mps2-an386", "-icount", ICOUNT],
-        ..SELF_TEST
+        ..CORTEX_M
     },
     Machine {
         name: "mps2-an505",
         about: "Cortex-M33, thumbv8m.main",
-        package: "cortex-m-boards",
-        bin: "cortex-m-boards",
         features: &["mps2-an505"],
         target: "thumbv8m.main-none-eabihf",
-        emulator: "qemu-system-arm",
         arguments: &["-M", "mps2-an505", "-icount", ICOUNT],
-        ..SELF_TEST
+        ..CORTEX_M
     },
     Machine {
         name: "riscv32imc",
         about: "RV32 without the A extension",
-        package: "riscv32",
-        bin: "riscv32",
         features: &["no-atomics"],
         target: "riscv32imc-unknown-none-elf",
-        emulator: "qemu-system-riscv32",
         arguments: &[
             "-M",
             "virt",
@@ -174,32 +173,18 @@ pub const MACHINES: &[Machine] = &[
             "-icount",
             ICOUNT,
         ],
-        ..SELF_TEST
+        ..RISCV32
     },
     Machine {
         name: "riscv32imac",
         about: "RV32 with atomics",
-        package: "riscv32",
-        bin: "riscv32",
-        target: "riscv32imac-unknown-none-elf",
-        emulator: "qemu-system-riscv32",
-        arguments: &[
-            "-M", "virt", "-cpu", "rv32", "-bios", "none", "-icount", ICOUNT,
-        ],
-        ..SELF_TEST
+        ..RISCV32
     },
     Machine {
         name: "riscv32imac-wrap",
         about: "the same, eras begin just before they wrap",
-        package: "riscv32",
-        bin: "riscv32",
         cfg: LATE_ERA,
-        target: "riscv32imac-unknown-none-elf",
-        emulator: "qemu-system-riscv32",
-        arguments: &[
-            "-M", "virt", "-cpu", "rv32", "-bios", "none", "-icount", ICOUNT,
-        ],
-        ..SELF_TEST
+        ..RISCV32
     },
     Machine {
         name: "riscv64-m",

@@ -38,6 +38,17 @@ impl<T> Full<T> {
     }
 }
 
+impl<K, F> Full<(K, F)> {
+    /// The key; drops what was to make the value.
+    pub(super) fn into_key(self) -> Full<K> {
+        let Self((key, make)) = self;
+        // Before the key is on its way out: if this panics, the key is dropped
+        // and not leaked.
+        drop(make);
+        Full(key)
+    }
+}
+
 const FULL: &str = "no place is free: each is in use, kept by another handle, held back by an open \
      guard, or waits for an eager handle, or the allocator has no memory; take something out, drop \
      guards, flush an eager handle, or make it larger";

@@ -211,15 +211,8 @@ where
         key: K,
         make: impl FnOnce() -> V,
     ) -> Result<Ref<'h, V, D, R>, Full<K>> {
-        match self.get_or_make(handle, key, make, |make| make()) {
-            Ok(value) => Ok(value),
-            Err(Full((key, make))) => {
-                // Before the key is on its way out: if this panics, the key is
-                // dropped and not leaked.
-                drop(make);
-                Err(Full(key))
-            }
-        }
+        self.get_or_make(handle, key, make, |make| make())
+            .map_err(Full::into_key)
     }
 
     fn get_or_make<'h, N, R: Role>(

@@ -6,7 +6,7 @@ use super::{
     super::{
         Domain, Guard, Heap,
         domain::SchemeOf,
-        list::{self, Done, Found, Place, PutMode},
+        list::{self, Done, Found, Place, PutMode, Seen},
     },
     node::{Entry, Head, OwnedNode},
     table::Table,
@@ -37,6 +37,17 @@ pub(super) struct At<'g, K, V> {
 }
 
 impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
+    /// Walks from a place of this list past all nodes that are `before` the goal,
+    /// and unlinks removed nodes on the way.
+    pub(super) fn walk<'g, D: Domain, R: Role>(
+        start: &'g Place<Head<K, V>>,
+        guard: &'g Guard<'_, D, R>,
+        before: impl Fn(Seen<'g, Head<K, V>>) -> bool,
+    ) -> Found<'g, Head<K, V>> {
+        // SAFETY: a place of this list, whose nodes are on the heap.
+        unsafe { list::seek::<_, Heap, D, R>(start, guard, || (), before) }
+    }
+
     /// Walks to a key, or to the end of those with the same order, and unlinks
     /// removed nodes on the way.
     pub(super) fn seek<'g, Q, D: Domain, R: Role>(
@@ -50,25 +61,17 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         Q: Eq + ?Sized,
     {
         let (turn, entry) = (Cell::new(0), Cell::new(None));
-        // SAFETY: a place of this list, whose nodes are on the heap.
-        let found = unsafe {
-            list::seek::<_, Heap, D, R>(
-                start,
-                guard,
-                || (),
-                |node| {
-                    if node.order() != order {
-                        entry.set(None);
-                        return node.order() < order;
-                    }
-                    // Odd, so there is an entry.
-                    let here = node.entry();
-                    turn.set(here.map_or(0, |here| here.turn.wrapping_add(1)));
-                    entry.set(here.filter(|here| here.key.borrow() == key));
-                    entry.get().is_none()
-                },
-            )
-        };
+        let found = Self::walk(start, guard, |node| {
+            if node.order() != order {
+                entry.set(None);
+                return node.order() < order;
+            }
+            // Odd, so there is an entry.
+            let here = node.entry();
+            turn.set(here.map_or(0, |here| here.turn.wrapping_add(1)));
+            entry.set(here.filter(|here| here.key.borrow() == key));
+            entry.get().is_none()
+        });
         At {
             entry: found.node().and(entry.get()),
             turn: turn.get(),
@@ -189,15 +192,9 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         order: usize,
         turn: usize,
     ) {
-        // SAFETY: a place of this list, whose nodes are on the heap.
-        unsafe {
-            list::seek::<_, Heap, D, R>(
-                start,
-                guard,
-                || (),
-                |node| (node.order(), node.entry().map_or(0, |entry| entry.turn)) <= (order, turn),
-            );
-        }
+        Self::walk(start, guard, |node| {
+            (node.order(), node.entry().map_or(0, |entry| entry.turn)) <= (order, turn)
+        });
     }
 
     /// The first entry after one of this order and turn, and its order.
@@ -207,18 +204,10 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         (order, turn): (usize, usize),
     ) -> Option<(usize, &'g Entry<K, V>)> {
         let start = self.place_of(order);
-        // SAFETY: a place of this list, whose nodes are on the heap.
-        let found = unsafe {
-            list::seek::<_, Heap, D, R>(
-                start,
-                guard,
-                || (),
-                |node| {
-                    // Where a bucket begins there is nothing.
-                    (node.entry()).is_none_or(|entry| (node.order(), entry.turn) <= (order, turn))
-                },
-            )
-        };
+        let found = Self::walk(start, guard, |node| {
+            // Where a bucket begins there is nothing.
+            (node.entry()).is_none_or(|entry| (node.order(), entry.turn) <= (order, turn))
+        });
         let node = found.node()?;
         Some((node.order(), node.entry()?))
     }

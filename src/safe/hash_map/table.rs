@@ -31,8 +31,8 @@ use core::ptr;
 
 use super::{
     super::{
-        Domain, Guard, Heap,
-        list::{self, Done, Place},
+        Domain, Guard,
+        list::{Done, Place},
     },
     node::Head,
 };
@@ -174,10 +174,7 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         let parent = self.place(bucket & (bucket - 1), level);
         loop {
             // Before the claim: it may run reclaimers, and they may panic.
-            // SAFETY: a place of this list, whose nodes are on the heap.
-            let found = unsafe {
-                list::seek::<_, Heap, D, R>(parent, guard, || (), |node| node.order() < order)
-            };
+            let found = Self::walk(parent, guard, |node| node.order() < order);
             // Acquire: pairs with the Release below; without it our write of the
             // order would race with that of the call that claimed it before.
             // Relaxed on failure: nothing is done then.

@@ -28,7 +28,6 @@ use hyaline::{
     Basic, Collector, Config, Deferred, Pool, Robust, Role, domain,
     safe::{ArcCell, Domain, Handle, HashMap, Heap, Map, Node, Queue, RcuCell, SharedPool, Stack},
 };
-use random::Random;
 
 const THREADS: u64 = 3;
 const KEYS: u32 = 6;
@@ -36,7 +35,6 @@ const KEYS: u32 = 6;
 const DEEPEST: u32 = 3;
 
 thread_local! {
-    static RANDOM: Cell<Random> = const { Cell::new(Random(1)) };
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     /// User code only does what it is for.
     static CALM: Cell<bool> = const { Cell::new(true) };
@@ -46,10 +44,7 @@ static CALLS: AtomicUsize = AtomicUsize::new(0);
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 fn random(below: u32) -> u32 {
-    let mut random = RANDOM.get();
-    let number = random.below(below as usize);
-    RANDOM.set(random);
-    number as u32
+    random::random(below as usize) as u32
 }
 
 /// A panic of the test.
@@ -283,7 +278,7 @@ macro_rules! suite {
                     for seed in 1..=THREADS {
                         scope.spawn(move || {
                             let end = Instant::now() + Duration::from_secs(seconds);
-                            RANDOM.set(Random(seed));
+                            random::seed(seed);
                             CALM.set(false);
                             let mut left = if cfg!(miri) { 15 } else { u32::MAX };
                             while left > 0 && (cfg!(miri) || Instant::now() < end) {

@@ -19,23 +19,18 @@ use hyaline::{
     Collector, Config, Pool, Robust, Role, domain,
     safe::{Atomic, Domain, Handle, Map, Owned, Queue, RcuCell, Stack},
 };
-use random::Random;
 
 const STEPS: u32 = if cfg!(miri) { 200 } else { 4_000 };
 
 thread_local! {
     /// Drops on this thread.
     static DROPS: Cell<u32> = const { Cell::new(0) };
-    static RANDOM: Cell<Random> = const { Cell::new(Random(1)) };
     /// Lets the other thread perform a step, and waits for it.
     static OTHER: Cell<Option<fn()>> = const { Cell::new(None) };
 }
 
 fn random(below: u32) -> u32 {
-    let mut random = RANDOM.get();
-    let number = random.below(below as usize);
-    RANDOM.set(random);
-    number as u32
+    random::random(below as usize) as u32
 }
 
 /// User code: the other thread may overtake it.

@@ -21,7 +21,6 @@ use hyaline::{
     Basic, Collector, Config, Robust, domain,
     safe::{Domain, Handle, Map, Queue, RcuCell, Stack},
 };
-use random::Random;
 
 const SEEDS: u32 = if cfg!(miri) { 1 } else { 8 };
 const STEPS: u32 = if cfg!(miri) { 40 } else { 1_500 };
@@ -35,14 +34,10 @@ thread_local! {
     static BUDGET: Cell<u32> = const { Cell::new(0) };
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     static PANICS: Cell<bool> = const { Cell::new(false) };
-    static RANDOM: Cell<Random> = const { Cell::new(Random(1)) };
 }
 
 fn random(below: u32) -> u32 {
-    let mut random = RANDOM.get();
-    let number = random.below(below as usize);
-    RANDOM.set(random);
-    number as u32
+    random::random(below as usize) as u32
 }
 
 fn perhaps_panic() {
@@ -318,7 +313,7 @@ macro_rules! suite {
             fn user_code_calls_back() {
                 let mut caught = 0;
                 for (panics, seed) in [false, true].iter().flat_map(|&p| (1..=SEEDS).map(move |s| (p, s))) {
-                    RANDOM.set(Random(seed.into()));
+                    random::seed(seed.into());
                     PANICS.set(panics);
                     for _ in 0..STEPS {
                         BUDGET.set(40);

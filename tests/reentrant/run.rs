@@ -11,10 +11,10 @@ use std::{
 
 use hyaline::{Linked, Pool};
 
-use super::{calls, frames, random::Random, side::Side};
+pub use super::random::random;
+use super::{calls, frames, side::Side};
 
 thread_local! {
-    static RANDOM: Cell<Random> = const { Cell::new(Random(1)) };
     /// How many calls this step may still make, and how deep they are.
     static BUDGET: Cell<u32> = const { Cell::new(0) };
     static DEPTH: Cell<u32> = const { Cell::new(0) };
@@ -33,16 +33,9 @@ pub struct OnPurpose;
 /// Levels of calls in reclaimers and at barriers.
 const DEEPEST: u32 = 40;
 
-pub fn random(below: usize) -> usize {
-    let mut random = RANDOM.get();
-    let number = random.below(below);
-    RANDOM.set(random);
-    number
-}
-
 /// Begins a run.
 pub fn begin(seed: u64) {
-    RANDOM.set(Random(seed));
+    super::random::seed(seed);
     calm();
     STATES.take();
 }

@@ -95,9 +95,10 @@ impl Default for Config {
 impl<B: Barrier> Config<B> {
     /// Objects that a handle retires before it publishes them, at most 65,535.
     /// Larger batches cost less per object and delay more objects. Of a small
-    /// pool fewer wait: a handle that retires through
-    /// [`Pool::defer_retire`](crate::Pool::defer_retire) or a structure in
-    /// [`safe`](crate::safe) publishes when it has retired a quarter of the blocks.
+    /// pool fewer wait: an eager handle that retires through
+    /// [`Pool::defer_retire`](crate::Pool::defer_retire), or through a cell, a stack, a
+    /// queue or a map in [`safe`](crate::safe), publishes when it has retired a quarter
+    /// of the blocks.
     ///
     /// ```
     /// const SMALL: hyaline::Config = hyaline::Config::new().batch::<4>();

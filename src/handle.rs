@@ -371,7 +371,9 @@ impl<S: Scheme> Handle<'_, S> {
     /// [stall](crate::bound) until they are reclaimed.
     ///
     /// Any eager handle reclaims what is left over when it collects or
-    /// publishes. While anything is left over by a call of this handle, each
+    /// publishes, the latest objects first: if each period retires as many as the
+    /// limits allow to reclaim, older ones wait until a call has no limit or finds
+    /// fewer. While anything is left over by a call of this handle, each
     /// [`Guard::defer_retire`] on it publishes and reclaims up to the limit, so that
     /// it does not grow. Wait-free.
     ///

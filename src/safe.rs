@@ -186,7 +186,9 @@
 //! closure changes the same entry (the cell, the key) each time it runs does not end,
 //! nor does one whose comparisons change their bucket, and its section holds back all
 //! that is retired meanwhile. With a pool it ends when no block is left for the inner
-//! call.
+//! call. Nor does a call end that drops values each of which, when it is dropped, puts
+//! another such value in the place of one and finds a pool full: that publishes the
+//! replaced value, and the call drops it, too.
 //!
 //! They may panic on a host: the structures stay sound, what they count stays
 //! right, and no value and no block is lost. A removed node of a [`Map`] may keep its

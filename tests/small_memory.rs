@@ -22,7 +22,7 @@ use std::{
 
 use hyaline::{
     Collector, Deferred, Eager, HandleId, Nested, Robust, Role, domain,
-    safe::{Domain, Guard, Handle, Queue, RcuCell, Stack},
+    safe::{Domain, Guard, Handle, Map, Queue, RcuCell, Stack},
 };
 use random::Random;
 
@@ -588,4 +588,30 @@ fn threads_basic() {
 fn threads_robust() {
     static SMALL: Small<RobustThreads> = Small::new();
     threads(&SMALL);
+}
+
+/// Of a map's blocks fewer than a quarter wait to be published, whichever call took
+/// them out.
+#[test]
+fn a_map_publishes_a_quarter() {
+    domain!(App: Collector<2> = Collector::new());
+    static MAP: Map<u32, u32, 4, 64, App> = Map::new();
+    let handle = App::register().unwrap();
+    let fill = || (0..60).for_each(|key| MAP.insert(&handle, key, key).unwrap());
+    let waiting = || App::COLLECTOR.stats().pending();
+    fill();
+    for key in 0..60 {
+        assert!(MAP.remove(&handle.enter(), &key).is_some());
+        assert!(waiting() < 16, "{} after remove", waiting());
+    }
+    fill();
+    MAP.clear(&handle);
+    assert!(waiting() < 16, "{} after clear", waiting());
+    fill();
+    MAP.retain(&handle, |key, _| key % 2 == 0);
+    assert!(waiting() < 16, "{} after retain", waiting());
+    for key in (0..60).step_by(2) {
+        MAP.upsert(&handle, key, 0).unwrap();
+        assert!(waiting() < 16, "{} after upsert", waiting());
+    }
 }

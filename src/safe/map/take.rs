@@ -68,6 +68,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Ord + ?Sized,
     {
+        guard.local().cap_batch::<R>(CAP);
         self.bucket(key).remove(guard, key, wanted)
     }
 
@@ -94,10 +95,11 @@ where
         handle: &Handle<D, R>,
         mut keep: impl FnMut(&K, &V) -> bool,
     ) {
-        let guard = handle.enter_to_retire::<CAP>();
+        let guard = handle.enter();
         for bucket in &self.buckets {
             let mut last = None;
             while let Some((key, _)) = bucket.after(&guard, last) {
+                guard.local().cap_batch::<R>(CAP);
                 bucket.remove(&guard, key, |key, value| !keep(key, value));
                 last = Some(key);
             }

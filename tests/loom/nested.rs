@@ -6,6 +6,7 @@
 //! execution reaches.
 
 use std::{
+    mem::ManuallyDrop,
     ptr::{self, null_mut},
     sync::{
         Arc,
@@ -94,7 +95,8 @@ fn interrupted<S: Scheme<Barrier = Fences>>(
         let others: Vec<_> = others
             .iter()
             .map(|&other| {
-                let handle = world.stage.register();
+                // Not dropped when a model fails: that would be another panic.
+                let handle = ManuallyDrop::new(world.stage.register());
                 thread::spawn(move || {
                     other(world, &handle);
                     handle
@@ -108,7 +110,9 @@ fn interrupted<S: Scheme<Barrier = Fences>>(
         if interrupt::disarm() {
             reached.store(true, Relaxed);
         }
-        let joined = others.into_iter().map(|other| other.join().unwrap());
+        let joined = others
+            .into_iter()
+            .map(|other| ManuallyDrop::into_inner(other.join().unwrap()));
         let handle = joined.last().unwrap();
         // SAFETY: leaked above, and its contexts are gone.
         drop(unsafe { Box::from_raw(ptr::from_ref(cpu).cast_mut()) });

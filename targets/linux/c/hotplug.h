@@ -132,7 +132,7 @@ static unsigned long HYALINE_(duel)(unsigned int limit)
 	unsigned long end = jiffies + msecs_to_jiffies(limit);
 	unsigned int objects = 0, rounds = 0;
 
-	memset(seats, 0, sizeof(seats));
+	clear_seats();
 	for (; time_before(jiffies, end) && !all_torn(); rounds++) {
 		unsigned long end_of_round = jiffies + msecs_to_jiffies(50);
 

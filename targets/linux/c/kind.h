@@ -152,11 +152,9 @@ static void HYALINE_(begin_tasks)(void)
 {
 	int task = 0, cpu;
 
-	memset(seats, 0, sizeof(seats));
-	for_each_possible_cpu(cpu) {
-		memset(per_cpu_ptr(&irq_seat, cpu), 0, sizeof(struct seat));
+	clear_seats();
+	for_each_possible_cpu(cpu)
 		per_cpu(sections, cpu) = per_cpu(nested, cpu) = 0;
-	}
 	set_interrupt(HYALINE_(interrupt));
 	for (int i = 0; i < CPU_READERS; i++, task++)
 		seats[task].task = begin_task(HYALINE_(cpu_reader), &seats[task], "cpu_reader");

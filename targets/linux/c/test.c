@@ -246,6 +246,16 @@ static unsigned long all_torn(void)
 	return torn;
 }
 
+/* Before a test: what an earlier one counted, a control among them, is over. */
+static void clear_seats(void)
+{
+	int cpu;
+
+	memset(seats, 0, sizeof(seats));
+	for_each_possible_cpu(cpu)
+		memset(per_cpu_ptr(&irq_seat, cpu), 0, sizeof(struct seat));
+}
+
 static void empty_graveyard(void)
 {
 	struct llist_node *list = llist_del_all(&graveyard);

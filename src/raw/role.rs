@@ -75,7 +75,7 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
-    /// The section that begins may retire blocks of a pool that has so many.
+    /// Precedes a retire of a block of a pool that has so many (0: of the heap).
     #[inline(always)]
     pub(crate) fn cap_batch<R: Role>(&self, blocks: usize) {
         if self.reclaims::<R>() {

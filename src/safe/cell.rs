@@ -315,7 +315,7 @@ where
         handle: &'h Handle<D, R>,
     ) -> Option<(VacantBlock<'_, MaybeUninit<T>, P>, Guard<'h, D, R>)> {
         VacantBlock::claim_in_section::<VERSIONS, D, R, _>(&self.versions, handle, || {
-            handle.enter_to_retire::<VERSIONS>()
+            handle.enter()
         })
     }
 
@@ -327,6 +327,7 @@ where
     #[inline]
     unsafe fn retire<R: Role>(&'static self, guard: &Guard<'_, D, R>, old: *mut Linked<T>) {
         let old = self.version(old);
+        guard.local().cap_batch::<R>(VERSIONS);
         // SAFETY: `current` was the only way to the version (fn contract), never
         // leads to it again, and belongs to the collector of D; so it is retired
         // once. The cell is in a static (`'static`), and so are the first version

@@ -29,14 +29,6 @@ impl<D: Domain, R: Role> Handle<D, R> {
         self.enter_for_section()
     }
 
-    /// A section in which blocks of a structure are retired, which has `K` of them
-    /// (0: on the heap).
-    #[inline]
-    pub(super) fn enter_to_retire<const K: usize>(&self) -> Guard<'_, D, R> {
-        self.local().cap_batch::<R>(K);
-        self.enter()
-    }
-
     /// As `enter`, but without a borrow of the handle: the caller keeps the two
     /// together.
     #[inline]

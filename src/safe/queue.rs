@@ -306,7 +306,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
     where
         T: Send,
     {
-        let guard = handle.enter_to_retire::<K>();
+        let guard = handle.enter();
         // Acquire, and on failure below: the dummy's `next` is there.
         let mut head = guard.protect(&self.head.0, Ordering::Acquire);
         loop {
@@ -338,6 +338,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
                         Node::take(next)
                     };
                     if !head.is_null() {
+                        guard.local().cap_batch::<R>(K);
                         // SAFETY: the exchange unlinked the old dummy, once;
                         // the tail is past it; older dummies lead to it, but a
                         // call that stands there does not read it. It is from

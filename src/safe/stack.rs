@@ -222,7 +222,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
     where
         T: Send,
     {
-        let guard = handle.enter_to_retire::<K>();
+        let guard = handle.enter();
         // Acquire, and on failure below: see `push`.
         let mut top = guard.protect(&self.top, Ordering::Acquire);
         loop {
@@ -248,6 +248,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
         // SAFETY: the exchange made the node ours; others may still read
         // `next`, but not the value.
         let value = unsafe { Node::take(top) };
+        guard.local().cap_batch::<R>(K);
         // SAFETY: it was unlinked by the exchange, once; `top` was the only way
         // to it: a pop that read the `next` of a popped node fails in its
         // exchange, and a walk that read it protects the node below (see

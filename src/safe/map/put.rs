@@ -134,13 +134,14 @@ where
         // Before key and value go anywhere: see `node::VacantBlock`.
         let claimed =
             Room::<_, _, P>::claim_in_section::<CAP, D, R, _>(&self.nodes, handle, || {
-                handle.enter_to_retire::<CAP>()
+                handle.enter()
             });
         let Some((room, guard)) = claimed else {
             return Err(Refused::Full((key, value)));
         };
         let new = room.fill(key, value);
         let bucket = self.bucket(&new.key);
+        guard.local().cap_batch::<R>(CAP);
         let put = bucket.put(&guard, new, mode).map_err(|unput| unput.new);
         // Before key and value are on their way out: if a reclaimer panics
         // here, they are dropped and not leaked.
@@ -236,6 +237,7 @@ where
         let new = room.fill(key, make(seed));
         let guard = handle.enter();
         let own = &raw const new.value;
+        guard.local().cap_batch::<R>(CAP);
         let value = match bucket.put(&guard, new, &PutMode::Insert) {
             Ok(_) => own,
             Err(NotPut { new, found }) => {
@@ -298,7 +300,7 @@ where
         let bucket = self.bucket(key);
         let claimed =
             Room::<_, _, P>::claim_in_section::<CAP, D, R, _>(&self.nodes, handle, || {
-                handle.enter_to_retire::<CAP>()
+                handle.enter()
             });
         let (mut room, guard) = claimed.ok_or(Full(()))?;
         loop {
@@ -308,6 +310,7 @@ where
             let key = old.key.clone();
             let new = room.fill(key, make(&old.value));
             let value = &raw const new.value;
+            guard.local().cap_batch::<R>(CAP);
             let new = match bucket.put(&guard, new, &PutMode::Exchange(&raw const old.value)) {
                 Ok(_) => {
                     // Before the guard is on its way out, as above.

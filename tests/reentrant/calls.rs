@@ -3,7 +3,7 @@
 use std::{cell::Cell, rc::Rc};
 
 use super::{
-    frames::{self, Most, Place},
+    frames::{self, Place},
     run::{Home, Value, call, random},
     seat::{Seat, most},
     side::Side,
@@ -90,11 +90,7 @@ pub fn again(side: &Side) {
 
 /// Allocates until no block is free. The last attempt publishes everything.
 fn starve(side: &Side, seat: &Seat) {
-    let alloc = || {
-        seat.call_most(side, of_alloc(seat), |task| {
-            task.handle().alloc_plain(&side.pools)
-        })
-    };
+    let alloc = || seat.call(side, |task| task.handle().alloc_plain(&side.pools));
     while let Some(block) = alloc() {
         side.plain.borrow_mut().push(block);
     }
@@ -127,12 +123,7 @@ fn release(side: &Side) {
         return;
     };
     let slot = Place::Slot(task.id().slot());
-    // An owned guard is left, and then its handle is dropped.
-    let most = match task.handle().is_eager() {
-        true if task.is_owned() => Most::Often(usize::MAX),
-        true => Most::Once(usize::MAX),
-        false => Most::Nothing,
-    };
+    let most = most(&*task, 0);
     frames::call(side, slot, most, || drop(task));
 }
 
@@ -165,7 +156,7 @@ fn kill(side: &Side) {
         return;
     };
     let id = task.id();
-    frames::call(side, Place::Slot(id.slot()), Most::Nothing, || {
+    frames::call(side, Place::Slot(id.slot()), 0, || {
         let object = task.handle().make(Value::new(side.number, Home::Box));
         let stale = task.die();
         side.evict(id);
@@ -187,11 +178,11 @@ thread_local!(static UNPROTECTED: Cell<usize> = const { Cell::new(0) });
 fn unprotected(side: &Side) {
     let way = random(5);
     let place = Place::Unprotected(UNPROTECTED.replace(UNPROTECTED.get() + 1) + 1);
-    frames::call(side, place, Most::Often(usize::MAX), || {
+    frames::call(side, place, usize::MAX, || {
         side.unprotected(&mut |handle, guard| {
             for _ in 0..1 + random(3) {
                 let value = || Value::new(side.number, Home::Box);
-                let most = Most::Once(usize::MAX);
+                let most = usize::MAX;
                 match way {
                     0 => frames::call(side, place, most, || {
                         defer(side, guard, handle.make(value()))
@@ -204,9 +195,8 @@ fn unprotected(side: &Side) {
                     }
                     2 => {
                         let value = Value::new(side.number, Home::Pool);
-                        let often = Most::Often(usize::MAX);
                         let alloc = || handle.alloc(&side.pools, value);
-                        if let Ok(object) = frames::call(side, place, often, alloc) {
+                        if let Ok(object) = frames::call(side, place, most, alloc) {
                             frames::call(side, place, most, || defer(side, guard, object));
                         }
                     }
@@ -214,7 +204,7 @@ fn unprotected(side: &Side) {
                         let limit = random(3);
                         handle.limit(limit as u16);
                         let most = if limit == 0 { usize::MAX } else { limit };
-                        frames::call(side, place, Most::Once(most), || handle.flush());
+                        frames::call(side, place, most, || handle.flush());
                     }
                     _ => call(side.number),
                 }

@@ -3,7 +3,7 @@
 //! - A reclaimer runs in a call on its collector, and not in a call that is made in a
 //!   reclaimer on the same slot. So reclaimers nest at most once for each slot, besides
 //!   those in `with_unprotected`.
-//! - A call runs at most as many as its limit, if it drains once.
+//! - A call runs at most as many as its limit.
 
 use std::{
     cell::{Cell, RefCell},
@@ -30,48 +30,35 @@ pub enum Place {
     Unprotected(usize),
 }
 
-/// How much a call may reclaim.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Most {
-    Nothing,
-    /// In one drain.
-    Once(usize),
-    /// In several ones.
-    Often(usize),
-}
-
 /// A call under way.
 #[derive(Debug)]
 struct Frame {
     side: usize,
     place: Place,
+    /// How many reclaimers it may run, has run, and whether one is running.
     most: usize,
-    /// It drains once.
-    once: bool,
-    /// How many reclaimers it has run, and whether one is running.
     ran: usize,
     runs: bool,
 }
 
-/// Makes a call on this side and slot.
-pub fn call<T>(side: &Side, place: Place, most: Most, f: impl FnOnce() -> T) -> T {
+/// Makes a call on this side and slot, which runs so many reclaimers at most.
+pub fn call<T>(side: &Side, place: Place, most: usize, f: impl FnOnce() -> T) -> T {
     struct Pop;
     impl Drop for Pop {
         fn drop(&mut self) {
             FRAMES.with_borrow_mut(Vec::pop);
         }
     }
-    let (most, once) = match most {
-        _ if is_running(side.number, place) => (0, true),
-        Most::Nothing => (0, true),
-        Most::Once(most) => (most, true),
-        Most::Often(most) => (most, false),
+    // The call that runs the reclaimer continues with the work.
+    let most = if is_running(side.number, place) {
+        0
+    } else {
+        most
     };
     let frame = Frame {
         side: side.number,
         place,
         most,
-        once,
         ran: 0,
         runs: false,
     };
@@ -82,7 +69,7 @@ pub fn call<T>(side: &Side, place: Place, most: Most, f: impl FnOnce() -> T) -> 
 
 /// Calls at the end of a run, of any handle and as many as are necessary.
 pub fn unlimited<T>(side: &Side, f: impl FnOnce() -> T) -> T {
-    call(side, Place::Unprotected(0), Most::Often(usize::MAX), f)
+    call(side, Place::Unprotected(0), usize::MAX, f)
 }
 
 /// Whether no call is under way.
@@ -128,7 +115,7 @@ pub fn reclaims(side: &Side) -> Running {
         frame.runs = true;
         // A panic ends a drain, and the drops during unwinding drain again.
         assert!(
-            !frame.once || frame.ran <= frame.most || panicking(),
+            frame.ran <= frame.most || panicking(),
             "more than its limit: {frame:?}"
         );
         let nested = frames.iter().filter(|frame| frame.runs).count();

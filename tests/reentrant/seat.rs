@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use super::{
-    frames::{self, Most, Place},
+    frames::{self, Place},
     run::Object,
     side::Side,
     task::Task,
@@ -65,7 +65,7 @@ impl Seat {
     }
 
     /// Makes a call that reclaims so much.
-    pub fn call_most<T>(&self, side: &Side, most: Most, f: impl FnOnce(&dyn Task) -> T) -> T {
+    pub fn call_most<T>(&self, side: &Side, most: usize, f: impl FnOnce(&dyn Task) -> T) -> T {
         let _busy = self.busy();
         frames::call(side, Place::Slot(self.slot()), most, || f(&*self.task))
     }
@@ -95,10 +95,10 @@ impl Seat {
 }
 
 /// How much a call of this user may reclaim.
-pub fn most(task: &dyn Task, limit: usize) -> Most {
+pub fn most(task: &dyn Task, limit: usize) -> usize {
     match limit {
-        _ if !task.handle().is_eager() => Most::Nothing,
-        0 => Most::Once(usize::MAX),
-        limit => Most::Once(limit),
+        _ if !task.handle().is_eager() => 0,
+        0 => usize::MAX,
+        limit => limit,
     }
 }

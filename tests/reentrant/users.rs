@@ -3,9 +3,9 @@
 use std::{cell::Cell, ptr, rc::Rc};
 
 use super::{
-    frames::{self, Most},
+    frames,
     run::{Home, Object, Plain, Value, alone, random},
-    seat::{Seat, most},
+    seat::Seat,
     side::Side,
     task::Section,
 };
@@ -13,7 +13,7 @@ use super::{
 /// A new object from a box.
 pub fn make(side: &Side, seat: &Seat) -> *mut Object {
     let value = Value::new(side.number, Home::Box);
-    seat.call_most(side, Most::Nothing, |task| task.handle().make(value))
+    seat.call_most(side, 0, |task| task.handle().make(value))
 }
 
 /// A new object, or the null pointer.
@@ -25,18 +25,9 @@ fn make_any(side: &Side, seat: &Seat) -> *mut Object {
     }
 }
 
-/// What an allocation may reclaim. It flushes several times without a limit.
-pub fn of_alloc(seat: &Seat) -> Most {
-    match most(&*seat.task, seat.limit.get()) {
-        Most::Once(usize::MAX) => Most::Often(usize::MAX),
-        most => most,
-    }
-}
-
 pub fn alloc(side: &Side, seat: &Seat) -> Option<*mut Object> {
     let value = Value::new(side.number, Home::Pool);
-    let most = of_alloc(seat);
-    let made = seat.call_most(side, most, |task| task.handle().alloc(&side.pools, value));
+    let made = seat.call(side, |task| task.handle().alloc(&side.pools, value));
     // The drop of a refused value makes calls, too.
     made.ok()
 }
@@ -64,7 +55,7 @@ fn take_or_make(side: &Side, seat: &Seat) -> *mut Object {
 
 pub fn enter(side: &Side, seat: &Seat) {
     if seat.task.guards() < 3 {
-        seat.call_most(side, Most::Nothing, |task| task.enter());
+        seat.call_most(side, 0, |task| task.enter());
     }
 }
 
@@ -86,7 +77,7 @@ pub fn refresh(side: &Side, seat: &Seat) {
 
 pub fn protect(side: &Side, seat: &Seat) {
     let (which, cell) = (random(8), &side.cells[random(3)]);
-    seat.call_most(side, Most::Nothing, |task| {
+    seat.call_most(side, 0, |task| {
         task.with_guard(which, &mut |guard| {
             seat.hold(guard.protect(cell));
             guard.restart_requested();
@@ -98,7 +89,7 @@ pub fn protect(side: &Side, seat: &Seat) {
 pub fn replace(side: &Side, seat: &Seat) {
     let was_open = seat.task.guards() > 0;
     if !was_open {
-        seat.call_most(side, Most::Nothing, |task| task.enter());
+        seat.call_most(side, 0, |task| task.enter());
     }
     let new = make_any(side, seat);
     let cell = &side.cells[random(3)];
@@ -192,8 +183,7 @@ pub fn free(side: &Side, _: &Seat) {
 }
 
 pub fn alloc_plain(side: &Side, seat: &Seat) {
-    let most = of_alloc(seat);
-    let made = seat.call_most(side, most, |task| task.handle().alloc_plain(&side.pools));
+    let made = seat.call(side, |task| task.handle().alloc_plain(&side.pools));
     let retire = |object: *mut Plain| {
         seat.call(side, |task| task.handle().retire_plain(&side.pools, object));
     };
@@ -216,9 +206,7 @@ pub fn collect_at_most(side: &Side, seat: &Seat) {
 }
 
 pub fn collect(side: &Side, seat: &Seat, most: usize) {
-    seat.call_most(side, Most::Once(most), |task| {
-        task.handle().collect_at_most(most)
-    });
+    seat.call_most(side, most, |task| task.handle().collect_at_most(most));
 }
 
 pub fn limit(_: &Side, seat: &Seat) {
@@ -244,7 +232,7 @@ pub fn call_later(side: &Side, seat: &Seat) {
 
 pub fn poll(side: &Side, seat: &Seat) {
     let token = side.token.take();
-    seat.call_most(side, Most::Nothing, |task| {
+    seat.call_most(side, 0, |task| {
         let handle = task.handle();
         let mut token = token.unwrap_or_else(|| handle.start_grace_period());
         if !handle.poll(&mut token) {
@@ -257,7 +245,7 @@ pub fn poll(side: &Side, seat: &Seat) {
 pub fn synchronize(side: &Side, seat: &Seat) {
     let open = |seat: &Rc<Seat>| seat.task.guards() > 0;
     if frames::none() && !side.seats.borrow().iter().flatten().any(open) {
-        seat.call_most(side, Most::Nothing, |task| {
+        seat.call_most(side, 0, |task| {
             alone(|| task.handle().synchronize());
         });
     }

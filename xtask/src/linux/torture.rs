@@ -4,8 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Options, boot,
-    build::{self},
+    Options, boot, build,
     kernel::{Flavour, Kernel},
     source::{self, Patch},
 };

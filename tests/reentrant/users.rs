@@ -160,7 +160,7 @@ pub fn publish_own(side: &Side, seat: &Seat) {
             old.set(guard.swap(&side.cells[random(3)], object));
             if !old.get().is_null() {
                 seat.hold(old.get());
-                defer(side, guard, old.take());
+                defer(side, guard, old.replace(ptr::null_mut()));
             }
         });
     });

@@ -1,6 +1,6 @@
-//! An open section.
+//! A section: how a handle opens one, and what its guard does.
 
-mod enter;
+mod unchecked;
 
 use core::{fmt, marker::PhantomData, mem::ManuallyDrop, ops::Deref};
 
@@ -30,6 +30,38 @@ pub struct Guard<'h, S: Scheme = Basic, R: Role = Eager> {
     local: Local<'h, S>,
     /// Neither `Send` nor `Sync`.
     bound: PhantomData<(R, *mut ())>,
+}
+
+impl<S: Scheme, R: Role> Handle<'_, S, R> {
+    /// Opens a section. Pointers loaded through the guard stay valid until it
+    /// is dropped.
+    ///
+    /// Wait-free. Enter and drop together cost two plain stores and a
+    /// [light barrier](crate::guide::glossary#light-barrier). Guards nest, and
+    /// may be dropped in any order; the section lasts until the last guard is
+    /// dropped.
+    ///
+    /// # Panics
+    ///
+    /// If the handle has more guards, forgotten ones included, than its word
+    /// can count. In debug builds also if the handle was evicted, which is
+    /// misuse of `evict`.
+    ///
+    /// ```
+    /// use hyaline::Collector;
+    ///
+    /// let collector = Collector::<1>::new();
+    /// let handle = collector.register()?;
+    /// let outer = handle.enter();
+    /// let inner = handle.enter();
+    /// drop(outer); // still inside
+    /// drop(inner);
+    /// # Ok::<(), hyaline::SlotsExhausted>(())
+    /// ```
+    #[inline]
+    pub fn enter(&self) -> Guard<'_, S, R> {
+        Guard::open(self)
+    }
 }
 
 impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {

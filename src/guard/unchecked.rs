@@ -1,38 +1,8 @@
-//! How a handle opens and closes sections.
+//! Sections whose guard is not kept, for C.
 
 use crate::{Guard, Handle, Role, Scheme};
 
 impl<S: Scheme, R: Role> Handle<'_, S, R> {
-    /// Opens a section. Pointers loaded through the guard stay valid until it
-    /// is dropped.
-    ///
-    /// Wait-free. Enter and drop together cost two plain stores and a
-    /// [light barrier](crate::guide::glossary#light-barrier). Guards nest, and
-    /// may be dropped in any order; the section lasts until the last guard is
-    /// dropped.
-    ///
-    /// # Panics
-    ///
-    /// If the handle has more guards, forgotten ones included, than its word
-    /// can count. In debug builds also if the handle was evicted, which is
-    /// misuse of `evict`.
-    ///
-    /// ```
-    /// use hyaline::Collector;
-    ///
-    /// let collector = Collector::<1>::new();
-    /// let handle = collector.register()?;
-    /// let outer = handle.enter();
-    /// let inner = handle.enter();
-    /// drop(outer); // still inside
-    /// drop(inner);
-    /// # Ok::<(), hyaline::SlotsExhausted>(())
-    /// ```
-    #[inline]
-    pub fn enter(&self) -> Guard<'_, S, R> {
-        Guard::open(self)
-    }
-
     /// Closes a section whose guard was forgotten, as the drop of the guard
     /// would. For code that enters at one place and leaves at another, as in C.
     ///

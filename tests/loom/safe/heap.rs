@@ -75,17 +75,19 @@ where
     assert!(shared.push(&one, Tracked::new(1, &life)).is_ok());
     assert_eq!(shared.pop(&one).unwrap().get(), 1);
     let copy = life.clone();
-    let pushing = thread::spawn(move || {
-        let value = Tracked::new(3, &copy);
+    let others = thread::spawn(move || {
+        let mut seen = Vec::new();
+        let value = Tracked::new(2, &copy);
         drop(copy);
-        let pushed = shared.push(&two, value).is_ok();
-        (two, pushed)
+        assert!(shared.push(&one, value).is_ok());
+        seen.extend(shared.pop(&one).map(|value| value.get()));
+        seen.extend(shared.pop(&one).map(|value| value.get()));
+        (one, seen)
     });
-    let mut seen = Vec::new();
-    assert!(shared.push(&one, Tracked::new(2, &life)).is_ok());
-    seen.extend(shared.pop(&one).map(|value| value.get()));
-    seen.extend(shared.pop(&one).map(|value| value.get()));
-    let (two, pushed) = pushing.join().unwrap();
+    // On this thread, so that one preemption is enough for the others to do all
+    // they do while this push is in the middle.
+    let pushed = shared.push(&two, Tracked::new(3, &life)).is_ok();
+    let (one, mut seen) = others.join().unwrap();
     assert!(pushed || K > 0, "only a pool is full");
     seen.extend(shared.pop(&two).map(|value| value.get()));
     seen.sort_unstable();

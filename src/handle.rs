@@ -388,9 +388,8 @@ impl<S: Scheme> Handle<'_, S> {
     ///
     /// [`Guard::defer_retire`]: crate::Guard::defer_retire
     pub fn limit_reclaims(&self, reclaimers: Option<NonZeroU16>) {
-        let limit = reclaimers.map_or(0, NonZeroU16::get);
         if !self.is_evicted() {
-            self.local.slot.limit.set(limit);
+            self.local.slot.limit.set(reclaimers);
         }
     }
 }

@@ -253,7 +253,7 @@ impl<T, const K: usize> Pool<T, K> {
         };
         let mut block = find();
         // The limit may go to the objects of other pools.
-        let limited = local.slot.limit.get() != 0;
+        let limited = local.slot.limit.get().is_some();
         let reclaims = local.reclaims::<R>() && !local.is_draining();
         // Again, if others took what was reclaimed: what they retired in turn
         // is not in use. Reclaimers that retire each time would keep an endless

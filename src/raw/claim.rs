@@ -19,12 +19,11 @@ impl<S: Scheme> Global<S> {
         // published at once. Otherwise the objects of owners that retire less
         // than a batch and die would accumulate.
         let left = !slot.retired.seems_empty() || !self.left_over.seems_empty();
-        slot.room.set(if left { 1 } else { self.settings.room() });
-        slot.limit.set(0);
+        slot.room.start(if left { 1 } else { self.settings.room() });
+        slot.limit.set(None);
         slot.magazine.start(index);
-        // Relaxed: drops a request to the last owner; a hint, which orders
-        // nothing.
-        slot.restart.store(false, Ordering::Relaxed);
+        // Drops a request to the last owner.
+        slot.restart.clear();
         Some(Local { global: self, slot })
     }
 
@@ -44,7 +43,7 @@ impl<S: Scheme> Global<S> {
         let taken = slot.claimed.evict(owner);
         if taken {
             slot.section.close();
-            slot.draining.set(false);
+            slot.draining.end();
             for other in self.claimed_slots() {
                 other.magazine.unclaim_of(slot.name());
             }
@@ -60,8 +59,7 @@ impl<S: Scheme> Global<S> {
         };
         let open = slot.section.look().is_open();
         if open {
-            // Relaxed: see `take_restart`.
-            slot.restart.store(true, Ordering::Relaxed);
+            slot.restart.set();
         }
         open
     }
@@ -77,7 +75,7 @@ impl<S: Scheme> Global<S> {
             other.section.close();
             // Before a reclaimer panics.
             other.magazine.reset();
-            other.draining.set(false);
+            other.draining.end();
             // The handle may have been forgotten.
             Local {
                 global,
@@ -128,7 +126,7 @@ impl<S: Scheme> Local<'_, S> {
     pub(crate) fn release(&self) {
         let unclaim = ReleaseOnDrop(*self);
         // No later call reclaims what a limit would leave over.
-        self.slot.limit.set(0);
+        self.slot.limit.set(None);
         // What a reclaimer retires stays on the slot's stack, where any handle
         // can take it.
         self.collect(usize::MAX);

@@ -14,10 +14,8 @@ use crate::{Barrier, Link};
 impl<S: Scheme> Local<'_, S> {
     /// The number of reclaimers that one call may run.
     pub(super) fn limit(&self) -> usize {
-        match self.slot.limit.get() {
-            0 => usize::MAX,
-            limit => limit.into(),
-        }
+        let limit = self.slot.limit.get();
+        limit.map_or(usize::MAX, |limit| limit.get().into())
     }
 
     /// The size of a hand.
@@ -31,7 +29,7 @@ impl<S: Scheme> Local<'_, S> {
     pub(super) fn reclaim(&self, chain: Option<Chain>) {
         let Some(chain) = chain else { return };
         let slot = self.slot;
-        if slot.is_eager() && !slot.draining.get() && slot.hand.get().is_null() {
+        if slot.is_eager() && !slot.draining.is_on() && slot.hand.is_empty() {
             self.load_hand(chain.first());
         } else {
             self.global.left_over.push(chain);
@@ -40,9 +38,9 @@ impl<S: Scheme> Local<'_, S> {
 
     /// Fills the empty hand from a list. Objects that do not fit are left over.
     fn load_hand(&self, list: *mut Link) {
-        self.slot.hand.set(list);
         // SAFETY: we own the list, whose objects no section can hold.
         unsafe {
+            self.slot.hand.fill(list);
             let rest = chain::cut(list, self.handful());
             if !rest.is_null() {
                 self.global.left_over.put_back(rest);
@@ -57,7 +55,7 @@ impl<S: Scheme> Local<'_, S> {
 
     /// Whether a reclaimer runs on this slot.
     pub(crate) fn is_draining(&self) -> bool {
-        self.slot.draining.get()
+        self.slot.draining.is_on()
     }
 
     /// Runs the reclaimers of objects that no section can hold, at most `limit`.
@@ -66,8 +64,8 @@ impl<S: Scheme> Local<'_, S> {
     #[inline(never)]
     pub(super) fn drain(&self, limit: usize) -> usize {
         let slot = self.slot;
-        let nothing = slot.hand.get().is_null() && self.global.left_over.seems_empty();
-        if nothing || slot.draining.replace(true) {
+        let nothing = slot.hand.is_empty() && self.global.left_over.seems_empty();
+        if nothing || !slot.draining.begin() {
             return 0;
         }
         self.global.sample();
@@ -81,20 +79,15 @@ impl<S: Scheme> Local<'_, S> {
         let _done = Done(self, claimed);
         let mut reclaimed = 0;
         while reclaimed < limit {
-            let link = slot.hand.get();
-            if link.is_null() {
+            let Some(link) = slot.hand.take_one() else {
                 if self.fill_hand() {
                     continue;
                 }
                 break;
-            }
-            // SAFETY: the slot's owner owns the objects in its hand, which are
-            // valid. No section can hold this one, and it leaves the hand before
-            // its reclaimer runs, so it is reclaimed once even after a panic.
-            unsafe {
-                slot.hand.set((*link).next.get());
-                self.run(link, magazine);
-            }
+            };
+            // SAFETY: the object is the owner's, no section can hold it
+            // (`Hand::fill`), and it has just left the hand.
+            unsafe { self.run(link, magazine) };
             reclaimed += 1;
         }
         reclaimed
@@ -108,15 +101,12 @@ impl<S: Scheme> Local<'_, S> {
             return false;
         }
         self.load_hand(self.global.left_over.take());
-        !self.slot.hand.get().is_null()
+        !self.slot.hand.is_empty()
     }
 
     /// Leaves over the objects in the hand.
     pub(super) fn put_hand_back(&self) {
-        // SAFETY: the slot's owner owns the objects in its hand, which are
-        // valid.
-        let hand = unsafe { Chain::from_list(self.slot.hand.replace(ptr::null_mut())) };
-        if let Some(hand) = hand {
+        if let Some(hand) = self.slot.hand.take() {
             self.global.left_over.push(hand);
         }
     }
@@ -210,8 +200,8 @@ impl<S: Scheme> Drop for Done<'_, '_, S> {
         if !local.global.left_over.seems_empty() {
             // By a limit or a panic. From here on each retire of this handle
             // reclaims at least one object, so that their number does not grow.
-            local.slot.room.set(1);
+            local.slot.room.start_last();
         }
-        local.slot.draining.set(false);
+        local.slot.draining.end();
     }
 }

@@ -32,10 +32,7 @@ impl<S: Scheme> Local<'_, S> {
     /// Counts an object that was retired, and publishes a full batch.
     #[inline(always)]
     pub(super) fn fill_batch(&self) {
-        // `room` is never 0 here, so this is one decrement in place.
-        let room = self.slot.room.get().wrapping_sub(1);
-        self.slot.room.set(room);
-        if room == 0 {
+        if self.slot.room.count() {
             self.global.publish_and_drain(self.slot);
         }
     }
@@ -52,9 +49,7 @@ impl<S: Scheme> Local<'_, S> {
             return;
         }
         let most = (blocks / 4).clamp(1, u16::MAX.into()) as u16;
-        if self.slot.room.get() > most {
-            self.slot.room.set(most);
-        }
+        self.slot.room.cap(most);
     }
 
     /// Retires an object that this slot does not use any more. It is reclaimed
@@ -89,7 +84,7 @@ impl<S: Scheme> Local<'_, S> {
         if self.is_draining() {
             return 0;
         }
-        self.slot.room.set(self.global.settings.room());
+        self.slot.room.start(self.global.settings.room());
         loop {
             self.advance(Take::All);
             // The heavy barrier pairs with itself in another handle's collect.
@@ -249,10 +244,10 @@ impl<S: Scheme> Global<S> {
         let local = Local { global: self, slot };
         if local.is_draining() {
             // As in `collect`: the next call publishes it.
-            slot.room.set(1);
+            slot.room.start_last();
             return;
         }
-        slot.room.set(self.settings.room());
+        slot.room.start(self.settings.room());
         local.advance(Take::Own);
         local.drain_limited();
     }

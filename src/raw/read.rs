@@ -90,11 +90,10 @@ impl<S: Scheme> Local<'_, S> {
     /// request.
     #[inline]
     pub(crate) fn take_restart(&self) -> bool {
-        // Relaxed: a hint, which orders nothing. A request between the load and
-        // the store counts as the same one.
-        let asked = self.slot.restart.load(Ordering::Relaxed);
+        // A request between the two counts as the same one.
+        let asked = self.slot.restart.is_set();
         if asked {
-            self.slot.restart.store(false, Ordering::Relaxed);
+            self.slot.restart.clear();
         }
         asked
     }

@@ -3,13 +3,19 @@
 use core::ptr;
 
 use super::{
-    EraPolicy, Scheme, magazine::Magazine, owner::OwnerWord, section::SectionWord, stack::Stack,
+    EraPolicy, Scheme,
+    hand::{Draining, Hand},
+    hint::Hint,
+    magazine::Magazine,
+    owner::OwnerWord,
+    quota::{Limit, Room},
+    section::SectionWord,
+    stack::Stack,
     stats::Tally,
 };
 use crate::{
-    Link,
     padding::Line,
-    sync::{Cell, LoadStoreBool, Ordering, impl_init, init},
+    sync::{impl_init, init},
 };
 
 /// The state of one task, CPU or interrupt. It is stored here, not in the handle,
@@ -30,18 +36,18 @@ pub(crate) struct Slot<S: Scheme> {
     /// How often the slot was claimed, and by what kind of handle.
     pub(super) claimed: OwnerWord,
     /// A thread waits for the end of the section, or did.
-    pub(super) wanted: LoadStoreBool,
+    pub(super) wanted: Hint,
     /// The reader is asked to end its section.
-    pub(super) restart: LoadStoreBool,
+    pub(super) restart: Hint,
 
     /// A reclaimer is running.
-    pub(super) draining: Cell<bool>,
-    /// The number of reclaimers that one call may run; 0 is no limit.
-    pub(crate) limit: Cell<u16>,
+    pub(super) draining: Draining,
+    /// The number of reclaimers that one call may run.
+    pub(crate) limit: Limit,
     /// Objects to retire before the next publish.
-    pub(super) room: Cell<u16>,
+    pub(super) room: Room,
     /// Objects that the owner is about to reclaim.
-    pub(super) hand: Cell<*mut Link>,
+    pub(super) hand: Hand,
     pub(super) local_eras: <S::Eras as EraPolicy>::LocalEras,
     /// Statistics of the slot's owners.
     pub(super) tally: Tally,
@@ -74,24 +80,24 @@ impl<S: Scheme> Slot<S> {
     /// Whether a thread waits for the end of the section.
     #[inline(always)]
     pub(super) fn is_wanted(&self) -> bool {
-        // Relaxed: a hint; a request that it misses is delayed (5).
-        self.wanted.load(Ordering::Relaxed)
+        // A request that it misses is delayed (5).
+        self.wanted.is_set()
     }
 
     /// Notes that a thread waits for the end of the section.
     pub(super) fn want(&self) {
-        // Relaxed, both: a hint. The line is not written needlessly.
-        if !self.wanted.load(Ordering::Relaxed) {
-            self.wanted.store(true, Ordering::Relaxed);
+        // The line is not written needlessly.
+        if !self.wanted.is_set() {
+            self.wanted.set();
         }
     }
 
     /// Forgets it, for the owner, before the next section.
     pub(super) fn unwant(&self) {
-        // Relaxed: a hint. A thread that looks at the following section does not
-        // set the flag before this store: it saw that section's word (Acquire),
-        // which the owner stored (Release) afterwards.
-        self.wanted.store(false, Ordering::Relaxed);
+        // A thread that looks at the following section does not set the flag
+        // before this store: it saw that section's word (Acquire), which the owner
+        // stored (Release) afterwards.
+        self.wanted.clear();
     }
 
     /// The owner word, which identifies the owner, if there is one.
@@ -116,14 +122,14 @@ crate::sync::const_fn! {
             section: init!(SectionWord),
             eras: init!(<S::Eras as EraPolicy>::SlotEras),
             inbox: init!(Stack),
-            wanted: LoadStoreBool::new(false),
+            wanted: init!(Hint),
             retired: init!(Stack),
             claimed: init!(OwnerWord),
-            restart: LoadStoreBool::new(false),
-            draining: Cell::new(false),
-            limit: Cell::new(0),
-            room: Cell::new(0),
-            hand: Cell::new(ptr::null_mut()),
+            restart: init!(Hint),
+            draining: init!(Draining),
+            limit: init!(Limit),
+            room: init!(Room),
+            hand: init!(Hand),
             local_eras: init!(<S::Eras as EraPolicy>::LocalEras),
             tally: init!(Tally),
             magazine: init!(Magazine),

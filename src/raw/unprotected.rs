@@ -50,7 +50,9 @@ impl<S: Scheme> Drop for ReclaimOnDrop<'_, S> {
         let _end = ReleaseOnDrop(local);
         // Objects that others have retired.
         local.put_hand_back();
-        local.slot.hand.set(local.slot.retired.take());
+        // SAFETY: the caller has the objects alone
+        // (`CollectorView::with_unprotected`, # Safety), and they were retired once.
+        unsafe { local.slot.hand.fill(local.slot.retired.take()) };
         // If a reclaimer panics, the guard continues: the objects must not outlive
         // the call. A second panic aborts.
         let rest = ReclaimHandOnDrop(local);
@@ -63,16 +65,10 @@ struct ReclaimHandOnDrop<'c, S: Scheme>(Local<'c, S>);
 
 impl<S: Scheme> ReclaimHandOnDrop<'_, S> {
     fn reclaim(&self) {
-        let hand = &self.0.slot.hand;
-        while !hand.get().is_null() {
-            let link = hand.get();
-            // SAFETY: the caller has the objects alone
-            // (`CollectorView::with_unprotected`, # Safety), and they were
-            // retired once. It leaves the hand before its reclaimer runs.
-            unsafe {
-                hand.set((*link).next.get());
-                self.0.run(link, ptr::null_mut());
-            }
+        while let Some(link) = self.0.slot.hand.take_one() {
+            // SAFETY: the object is ours, no section can hold it (`Hand::fill`),
+            // and it has just left the hand.
+            unsafe { self.0.run(link, ptr::null_mut()) };
         }
     }
 }

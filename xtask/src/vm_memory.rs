@@ -1,7 +1,12 @@
 //! `cargo xtask vm-memory`: the port for vm-memory. Its own tests, and those of the
 //! published vm-memory with the port in the place of its address space.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -62,30 +67,32 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     if miri {
         nightly::install(&["miri", "rust-src"])?;
         let mut test = nightly::cargo("miri");
+        let folder = target_folder().join("miri");
         test.env("MIRIFLAGS", "-Zmiri-strict-provenance")
-            .args(["test", "--tests", "--package", "hyaline-vm-memory"])
-            .arg("--target-dir")
-            .arg(target_folder().join("miri"));
-        println!(
-            "{}",
-            checked(test.current_dir(shell::root()), LIMIT)?.stdout
-        );
-        return Ok(());
+            .args(["test", "--tests", "--target-dir"])
+            .arg(folder);
+        return ours(&mut test);
     }
-    let mut test = shell::cargo();
-    test.args(["test", "--package", "hyaline-vm-memory"]);
-    println!(
-        "{}",
-        checked(test.current_dir(shell::root()), LIMIT)?.stdout
-    );
+    ours(shell::cargo().arg("test"))?;
+    let mut page = shell::cargo();
+    page.args(["doc", "--quiet", "--no-deps"]);
+    ours(page.env("RUSTDOCFLAGS", "-D warnings"))?;
     theirs()
+}
+
+/// A command of cargo on the port.
+fn ours(command: &mut Command) -> Result<(), String> {
+    command.args(["--package", "hyaline-vm-memory"]);
+    let output = checked(command.current_dir(shell::root()), LIMIT)?;
+    print!("{}", output.stdout);
+    Ok(())
 }
 
 /// Their tests, in a copy of the sources that cargo has fetched.
 fn theirs() -> Result<(), String> {
     let (version, sources) = published()?;
     let folder = target_folder().join("vm-memory");
-    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let failed = |error: io::Error| format!("{}: {error}", folder.display());
     // That of another version may be there.
     let _ = fs::remove_dir_all(folder.join("src"));
     copy(&sources.join("src"), &folder.join("src")).map_err(failed)?;
@@ -105,12 +112,8 @@ fn theirs() -> Result<(), String> {
     edit(&folder.join("src/atomic.rs"), on_the_port)?;
     let mut test = shell::cargo();
     test.current_dir(&folder)
-        .args([
-            "test",
-            "--lib",
-            "--features",
-            "backend-mmap,backend-atomic,rawfd",
-        ])
+        .args(["test", "--lib"])
+        .args(["--features", "backend-mmap,backend-atomic,rawfd"])
         .arg("--target-dir")
         .arg(folder.join("target"));
     let output = checked(&mut test, LIMIT)?;
@@ -149,7 +152,7 @@ fn published() -> Result<(String, PathBuf), String> {
     found.ok_or_else(|| "the lock file has no vm-memory".into())
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
@@ -163,11 +166,8 @@ fn copy(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn edit(
-    path: &std::path::Path,
-    change: impl FnOnce(String) -> Result<String, String>,
-) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+fn edit(path: &Path, change: impl FnOnce(String) -> Result<String, String>) -> Result<(), String> {
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
     let text = fs::read_to_string(path).map_err(failed)?;
     fs::write(path, change(text)?).map_err(failed)
 }

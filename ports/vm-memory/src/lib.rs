@@ -318,6 +318,9 @@ impl<M: GuestMemory + Send + Sync + 'static> GuestMemoryExclusiveGuard<'_, M> {
     /// Puts another map, and unlocks. The old one is dropped here if nothing holds
     /// it, else where the last guard or count is.
     ///
+    /// This call may drop maps of other address spaces, too, and unlocks after that: a
+    /// map whose drop locks an address space may deadlock.
+    ///
     /// Executes the [heavy barrier](https://docs.rs/hyaline/latest/hyaline/guide/glossary/index.html#heavy-barrier).
     ///
     /// ```

@@ -30,6 +30,7 @@ mod soak;
 mod spin;
 mod stack;
 mod targets;
+mod vm_memory;
 
 use std::process::ExitCode;
 
@@ -64,6 +65,8 @@ usage: cargo xtask COMMAND [OPTION…]
                     a module in Debian's kernel on 4 CPUs, with default preemption
                     and preempt=full, or on PREEMPT_RT, or arm64; the kernel's own
                     rcutorture; its refscale and rcuscale
+  vm-memory [--miri]
+                    the port for vm-memory: its tests, and vm-memory's own on it
   package           the tests of the archive, outside the workspace
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
                     times and counts of the crate and its peers; writes docs/performance.md
@@ -101,6 +104,7 @@ fn main() -> ExitCode {
         Some("capi") => capi::run(parser),
         Some("examples") => examples::run(parser),
         Some("linux") => linux::run(parser),
+        Some("vm-memory") => vm_memory::run(parser),
         Some("package") => package::run(parser),
         Some("sizes") => sizes::run(parser),
         Some("miri") => miri::run(parser),

@@ -8,9 +8,9 @@ impl<S: Scheme, R: Role> Handle<'_, S, R> {
     ///
     /// # Safety
     ///
-    /// A guard of this handle was forgotten in this context, and nothing else
-    /// closes the section for it. Pointers loaded through it are not used any
-    /// more.
+    /// A guard of this handle was forgotten in this context, or before the handle
+    /// moved to this thread, and nothing else closes the section for it. Pointers
+    /// loaded through it are not used any more.
     ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
@@ -33,8 +33,8 @@ impl<S: Scheme, R: Role> Handle<'_, S, R> {
     ///
     /// # Safety
     ///
-    /// A guard of this handle was forgotten in this context, and the new guard
-    /// takes its place. Of all guards made for it in this way at most one is
+    /// A guard of this handle was forgotten in this context, or before the handle
+    /// moved to this thread, and the new guard takes its place. Of all guards made for it in this way at most one is
     /// dropped, and none if [`leave_unchecked`](Self::leave_unchecked) is
     /// called for it. After that, pointers loaded through any of them are not
     /// used any more. Nor are they after a `refresh` of any of them.

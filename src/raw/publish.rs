@@ -73,7 +73,13 @@ impl<S: Scheme> Local<'_, S> {
         S::Eras::publish(&self.global.clock, &mut chain);
         let free = self.global.walk(chain, 0, Some(self.slot));
         self.reclaim(free);
-        self.drain_limited();
+        // Counts, too: an owner that only retires in this way still publishes what
+        // deferred and per-CPU handles have retired.
+        if self.slot.room.count() {
+            self.global.publish_and_drain(self.slot);
+        } else {
+            self.drain_limited();
+        }
     }
 
     /// Publishes everything and reclaims what can be reclaimed now, at most
@@ -242,6 +248,12 @@ impl<S: Scheme> Global<S> {
     #[inline(never)]
     fn publish_and_drain(&self, slot: &Slot<S>) {
         let local = Local { global: self, slot };
+        if local.index() >= self.capacity() {
+            // An unprotected slot: its objects wait for no section, and others'
+            // reclaimers do not run there.
+            slot.room.start(u16::MAX);
+            return;
+        }
         if local.is_draining() {
             // As in `collect`: the next call publishes it.
             slot.room.start_last();

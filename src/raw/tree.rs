@@ -33,6 +33,17 @@
 //! and 2^27 on 64-bit targets): as many calls would have to be preempted
 //! between their two steps at a time, each with a stack of its own.
 //!
+//! # A search that finds nothing
+//!
+//! While a search looks at one leaf after another, a call may free a block behind it
+//! and take one before it. So a free block may move past the search, although there
+//! is one at each instant. It moves back only into a leaf that the search saw full, so
+//! that leaf is opened. Each call that opens a leaf counts that, before it returns. A
+//! search that finds nothing, and finds the count changed, begins again.
+//!
+//! The count wraps. A search is refused falsely if a free block moves past it and
+//! exactly 2^16 leaves (2^32 on 64-bit targets), or a multiple, are opened meanwhile.
+//!
 //! # Where nodes are
 //!
 //! Arrays with a length that is computed from `K` do not exist yet, so each
@@ -41,14 +52,14 @@
 
 use core::ptr::NonNull;
 
-use crate::sync::{AtomicHalf, Half, Ordering};
+use crate::sync::{AtomicHalf, Half, Ordering, fence};
 
 /// The most blocks that half a word can number.
 pub(crate) const MOST: usize = Half::MAX as usize;
 
 /// Blocks in a group.
 const GROUP: usize = if cfg!(hyaline_loom) {
-    4
+    5
 } else {
     Half::BITS as usize
 };
@@ -57,8 +68,15 @@ const FULL: Half = Half::MAX >> (Half::BITS as usize - GROUP);
 /// The block that carries the number of blocks, if there are several groups;
 /// zero before a leaf is full, when nobody needs it.
 const LEN: usize = GROUP - 1;
+/// The block that counts how often a full leaf was opened, if there are several
+/// groups.
+const OPENED: usize = GROUP - 2;
 /// Children of an inner node: 2 to this power.
 const FANOUT: u32 = if cfg!(hyaline_loom) { 1 } else { 4 };
+
+// The inner nodes of the first group do not reach its last two blocks: the root of the
+// largest tree is at this level. (Models are smaller.)
+const _: () = assert!(cfg!(hyaline_loom) || Shape { len: MOST }.top() < OPENED as u32);
 
 /// The nodes of a pool's blocks.
 #[derive(Clone, Copy)]
@@ -149,10 +167,29 @@ impl Tree {
     }
 
     /// Looks at the nodes from a group on to the end, then at all, and passes
-    /// over what is full.
+    /// over what is full. Begins again if a block was freed behind it.
     #[cold]
     #[inline(never)]
     fn search(self, shape: Shape, group: usize) -> Option<usize> {
+        // SAFETY: the block is there, as there are several groups.
+        let opened = unsafe { self.node(OPENED) };
+        loop {
+            // Acquire: pairs with the Release in `open`. What is counted here was
+            // opened before the pass, which finds it open, or filled again.
+            let before = opened.load(Ordering::Acquire);
+            let found = self.pass(shape, group);
+            // Acquire: pairs with the Release of `take_in` and `count`. If the pass
+            // saw a leaf full, or counted, by a call that had opened another one
+            // before, the load sees that. Without it a block could move past.
+            fence(Ordering::Acquire);
+            if found.is_some() || opened.load(Ordering::Relaxed) == before {
+                return found;
+            }
+        }
+    }
+
+    /// One pass of a search.
+    fn pass(self, shape: Shape, group: usize) -> Option<usize> {
         let top = shape.top();
         for start in [(0, group), (top, 0)] {
             if self.is_full(shape, top, 0) {
@@ -232,6 +269,10 @@ impl Tree {
             let (success, failure) = (Ordering::Release, Ordering::Relaxed);
             let new = FULL & !bit_of(block);
             if (leaf.compare_exchange(FULL, new, success, failure)).is_ok() {
+                // SAFETY: the block is there, as for `LEN`. Release: pairs with the
+                // Acquire in `search`. Without it a search could count this, and
+                // still see the leaf full.
+                unsafe { self.node(OPENED) }.fetch_add(1, Ordering::Release);
                 return;
             }
             // Another call has opened it.
@@ -248,9 +289,10 @@ impl Tree {
     fn count(self, shape: Shape, group: usize, by: Half) {
         for level in 1..=shape.top() {
             let place = Shape::place(level, group >> (level * FANOUT));
-            // SAFETY: the node is there. Relaxed: sums; the leaf's exchanges
-            // order them where the order counts.
-            unsafe { self.node(place) }.fetch_add(by, Ordering::Relaxed);
+            // SAFETY: the node is there. Release: pairs with the fence in `search`.
+            // Otherwise Relaxed would do: sums, which the leaf's exchanges order
+            // where the order counts.
+            unsafe { self.node(place) }.fetch_add(by, Ordering::Release);
         }
     }
 
@@ -330,12 +372,12 @@ struct Shape {
 }
 
 impl Shape {
-    fn leaves(self) -> usize {
+    const fn leaves(self) -> usize {
         self.len.div_ceil(GROUP)
     }
 
     /// The level of the root.
-    fn top(self) -> u32 {
+    const fn top(self) -> u32 {
         let mut top = 0;
         while self.leaves() > 1 << (top * FANOUT) {
             top += 1;

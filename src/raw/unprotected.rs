@@ -17,7 +17,7 @@ impl<S: Scheme> Global<S> {
         let slot = init!(Slot<S>);
         let slot = &slot;
         slot.claimed.claim(true);
-        slot.magazine.start(0);
+        slot.magazine.shut();
         let local = Local { global: self, slot };
         let _end = ReclaimOnDrop(local);
         f(local)

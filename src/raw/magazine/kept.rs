@@ -10,6 +10,8 @@ use crate::{
 
 /// Not claimed.
 const FREE: usize = 0;
+/// Claimed by no slot: an address that none has.
+const NOBODY: usize = 1;
 
 /// Free blocks of one pool that a slot keeps for its next allocations.
 ///
@@ -55,6 +57,11 @@ impl Magazine {
     /// apart.
     pub(crate) fn start(&self, slot: usize) {
         self.near.set(slot.wrapping_mul(128));
+    }
+
+    /// Keeps no blocks, in a slot that no thief looks at: it is claimed, by no slot.
+    pub(crate) fn shut(&self) {
+        self.claim(NOBODY);
     }
 
     /// Near which block the owner looks for one.

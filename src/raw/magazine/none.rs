@@ -20,6 +20,8 @@ impl Magazine {
 
     pub(crate) fn start(&self, _: usize) {}
 
+    pub(crate) fn shut(&self) {}
+
     #[inline(always)]
     pub(crate) fn near(&self) -> usize {
         0

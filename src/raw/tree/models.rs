@@ -1,4 +1,4 @@
-//! Loom models of the tree, with groups of 4 blocks and nodes with 2 children.
+//! Loom models of the tree, with groups of 5 blocks and nodes with 2 children.
 //! Run with `RUSTFLAGS="--cfg hyaline_loom" cargo test --release --lib tree`.
 
 use std::{sync::Arc, vec::Vec};
@@ -33,9 +33,14 @@ unsafe impl Sync for Blocks {}
 impl Blocks {
     /// So many blocks are taken.
     fn new(taken: usize) -> Arc<Self> {
+        Self::of(LEN, taken)
+    }
+
+    /// The same, of so many.
+    fn of(len: usize, taken: usize) -> Arc<Self> {
         let blocks = Arc::new(Self {
-            nodes: (0..LEN).map(|_| AtomicHalf::new(0)).collect(),
-            owned: (0..LEN).map(|_| UnsafeCell::new(0)).collect(),
+            nodes: (0..len).map(|_| AtomicHalf::new(0)).collect(),
+            owned: (0..len).map(|_| UnsafeCell::new(0)).collect(),
         });
         for block in 0..taken {
             assert_eq!(blocks.take(0), Some(block));
@@ -45,7 +50,7 @@ impl Blocks {
 
     fn tree(&self) -> Tree {
         let first = NonNull::from(&self.nodes[0]);
-        // SAFETY: the nodes of `LEN` blocks, used while they are borrowed.
+        // SAFETY: the nodes of these blocks, used while they are borrowed.
         unsafe { Tree::new(first, size_of::<AtomicHalf>()) }
     }
 
@@ -55,7 +60,7 @@ impl Blocks {
     }
 
     fn take(&self, hint: usize) -> Option<usize> {
-        let block = self.tree().take(LEN, hint)?;
+        let block = self.tree().take(self.nodes.len(), hint)?;
         self.touch(block);
         Some(block)
     }
@@ -102,6 +107,39 @@ fn who_has_freed_a_block_finds_one() {
         assert_eq!(blocks.take(ELSEWHERE), None);
         blocks.check(2);
     });
+}
+
+/// A search goes past a free block: behind it one is freed, and before it one is
+/// taken. There is one at each instant, so it must not be refused. All blocks but
+/// the first are taken, the last one by the call that moves the free one.
+fn a_block_that_moves_is_found(len: usize) {
+    model(move || {
+        let last = len - 1;
+        let blocks = Blocks::of(len, len);
+        blocks.put(0);
+        let other = blocks.clone();
+        let moving = thread::spawn(move || {
+            other.put(last);
+            let block = other.take(0).expect("refused");
+            other.put(block);
+            other.take(last).expect("refused");
+        });
+        assert!(blocks.take(last).is_some(), "refused");
+        moving.join().unwrap();
+        assert_eq!(blocks.take(0), None);
+    });
+}
+
+/// From leaf to leaf.
+#[test]
+fn a_block_that_moves_between_leaves_is_found() {
+    a_block_that_moves_is_found(LEN);
+}
+
+/// Between leaves of two inner nodes, which the search takes for full.
+#[test]
+fn a_block_that_moves_between_nodes_is_found() {
+    a_block_that_moves_is_found(2 * GROUP + 1);
 }
 
 /// The first call that fills a group tells the tree's size to the one that

@@ -8,6 +8,7 @@ mod counts;
 mod deny;
 mod docs;
 mod examples;
+mod files;
 mod fuzz;
 mod gate;
 mod layers;
@@ -30,6 +31,7 @@ mod soak;
 mod spin;
 mod stack;
 mod targets;
+mod verdicts;
 mod vm_memory;
 
 use std::process::ExitCode;

@@ -33,6 +33,7 @@ mod stack;
 mod targets;
 mod verdicts;
 mod vm_memory;
+mod xen;
 
 use std::process::ExitCode;
 
@@ -69,6 +70,8 @@ usage: cargo xtask COMMAND [OPTION…]
                     rcutorture; its refscale and rcuscale
   vm-memory [--miri]
                     the port for vm-memory: its tests, and vm-memory's own on it
+  xen [--allow-missing] [-v]
+                    a test in Debian's Xen, arm64 at EL2 on 4 CPUs, with a guest
   package           the tests of the archive, outside the workspace
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
                     times and counts of the crate and its peers; writes docs/performance.md
@@ -107,6 +110,7 @@ fn main() -> ExitCode {
         Some("examples") => examples::run(parser),
         Some("linux") => linux::run(parser),
         Some("vm-memory") => vm_memory::run(parser),
+        Some("xen") => xen::run(parser),
         Some("package") => package::run(parser),
         Some("sizes") => sizes::run(parser),
         Some("miri") => miri::run(parser),

@@ -70,7 +70,7 @@ usage: cargo xtask COMMAND [OPTION…]
                     rcutorture; its refscale and rcuscale
   vm-memory [--miri]
                     the port for vm-memory: its tests, and vm-memory's own on it
-  xen [--allow-missing] [-v]
+  xen [--seconds N] [--allow-missing] [-v]
                     a test in Debian's Xen, arm64 at EL2 on 4 CPUs, with a guest
   package           the tests of the archive, outside the workspace
   compare [--quick] [--only ROW,ROW] [--out FOLDER]

@@ -9,8 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lexopt::{Arg, Parser, ValueExt};
+
 use crate::{
-    arguments,
     capi::target_folder,
     provide,
     qemu::{Outcome, Tally},
@@ -22,10 +23,8 @@ const EMULATOR: &str = "qemu-system-aarch64";
 const COMPILER: &str = "aarch64-linux-gnu-gcc-12";
 const TARGET: &str = "aarch64-unknown-none-softfloat";
 
-/// Milliseconds of work with each kind of collector.
-const WORK: u64 = 1500;
-/// It ends by itself when too little happens in a minute for one kind.
-const BOOT: Duration = Duration::from_secs(300);
+/// Besides the work: a test ends by itself when too little happens.
+const BOOT: Duration = Duration::from_secs(400);
 
 /// Where the guest's image is put. Further down is what QEMU itself loads.
 const GUEST: &str = "0x60000000";
@@ -45,13 +44,26 @@ const XEN: System = System {
 /// The kinds of collectors that are tested.
 const KINDS: [&str; 2] = ["hyaline_platform", "hyaline_robust_platform"];
 
-pub fn run(parser: lexopt::Parser) -> Result<(), String> {
-    let [allow_missing, verbose] = arguments::flags(parser, ["allow-missing", "verbose"])?;
+pub fn run(mut parser: Parser) -> Result<(), String> {
+    let (mut allow_missing, mut verbose) = (false, false);
+    // Of work with each kind of collector.
+    let mut seconds = 2;
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        match argument {
+            Arg::Long("allow-missing") => allow_missing = true,
+            Arg::Long("verbose") | Arg::Short('v') => verbose = true,
+            Arg::Long("seconds") => {
+                let value = parser.value().and_then(|value| value.parse());
+                seconds = value.map_err(|error| error.to_string())?;
+            }
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
     let mut tally = Tally::new(allow_missing);
     let start = Instant::now();
     let outcome = match provided() {
         Err(reason) => Outcome::Missing(reason),
-        Ok(source) => match test(&source, verbose) {
+        Ok(source) => match test(&source, seconds, verbose) {
             Ok(()) => Outcome::Passed,
             Err(reason) => Outcome::Failed(reason),
         },
@@ -82,7 +94,7 @@ fn provided() -> Result<PathBuf, String> {
     source::provide()
 }
 
-fn test(source: &Path, verbose: bool) -> Result<(), String> {
+fn test(source: &Path, seconds: u64, verbose: bool) -> Result<(), String> {
     println!("Xen, Debian {}", source::version(source)?);
     let xen = build::xen(source)?;
     let guest = build::guest()?;
@@ -97,17 +109,26 @@ fn test(source: &Path, verbose: bool) -> Result<(), String> {
         .arg("-append")
         .arg(format!(
             "console=dtuart dtuart=/pl011@9000000 noreboot dom0_mem=64M dom0_max_vcpus=4 \
-             dom0_vcpus_pin hyaline_ms={WORK}"
+             dom0_vcpus_pin hyaline_ms={}",
+            1000 * seconds
         ))
         .arg("-device")
         .arg(format!(
-            "guest-loader,addr={GUEST},kernel={}",
+            // Without arguments of the guest, Xen would not read its own.
+            "guest-loader,addr={GUEST},bootargs=guest,kernel={}",
             guest.display()
         ));
-    let output = shell::run(&mut emulator, BOOT)?;
+    let limit = BOOT + Duration::from_secs(KINDS.len() as u64 * seconds);
+    let output = shell::run(&mut emulator, limit)?;
     said(&output.stdout, verbose);
     if !output.ok() {
         return Err(format!("{}\n{}", output.reason(), output.tail(40)));
+    }
+    if !output
+        .stdout
+        .contains(&format!("{} ms for each", 1000 * seconds))
+    {
+        return Err("Xen did not read its command line".into());
     }
     XEN.judge(&output.stdout, &verdicts())
 }

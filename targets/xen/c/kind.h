@@ -201,9 +201,9 @@ static bool HYALINE_(work)(void)
     HYALINE_(revoke)(next_random());
     /* Also what the timers retired. */
     HYALINE_(collect)(&HYALINE_(me), ~(size_t)0);
-    s_time_t worked = NOW() - HYALINE_(since);
+    s_time_t more = NOW() - HYALINE_(since) - MILLISECS(ms);
 
-    return worked > MILLISECS(LIMIT) || (worked > MILLISECS(ms) && HYALINE_(has_worked)());
+    return more > MILLISECS(LIMIT) || (more > 0 && HYALINE_(has_worked)());
 }
 
 /* Nobody is in a section: one flush reclaims what any handle retired. */
@@ -237,7 +237,7 @@ static bool HYALINE_(check_work)(void)
     HYALINE_(check_reclaimed)();
     HOLDS(HYALINE_(has_worked)());
     HOLDS(all_torn() == 0 && atomic_read(&complaints) == 0);
-    verdict(!failed, name, "work");
+    verdict(name, "work");
     return true;
 }
 
@@ -305,7 +305,7 @@ static bool HYALINE_(check_barrier)(void)
 {
     HYALINE_(duel)();
     HOLDS(all_torn() == 0 && SUM(TASKLET, held));
-    verdict(!failed, NAME(HYALINE_PREFIX), "barrier");
+    verdict(NAME(HYALINE_PREFIX), "barrier");
     return true;
 }
 
@@ -315,7 +315,8 @@ static bool HYALINE_(check_no_barrier)(void)
     ACCESS_ONCE(no_barrier) = true;
     HYALINE_(duel)();
     ACCESS_ONCE(no_barrier) = false;
-    verdict(all_torn() > 0, NAME(HYALINE_PREFIX), "barrier-control");
+    HOLDS(all_torn() > 0);
+    verdict(NAME(HYALINE_PREFIX), "barrier-control");
     accused = false;
     return true;
 }
@@ -345,6 +346,6 @@ static bool HYALINE_(end)(void)
     HYALINE_(unregister)(&HYALINE_(me));
     HOLDS(HYALINE_(destroy)(&HYALINE_(collector)) == HYALINE_OK);
     xfree(HYALINE_(memory));
-    verdict(!failed, NAME(HYALINE_PREFIX), "end");
+    verdict(NAME(HYALINE_PREFIX), "end");
     return true;
 }

@@ -34,7 +34,7 @@ enum {
     GRANTS = 16,
     /* Microseconds between the timers of a CPU. */
     PERIOD = 2000,
-    /* Milliseconds in which everything must have happened. */
+    /* Milliseconds in which the rest must have happened. */
     LIMIT = 120000,
 };
 
@@ -62,13 +62,13 @@ struct node {
 /* xmalloc and xfree. */
 static atomic_t made, freed, nodes_made, nodes_freed;
 
+/* Since the last verdict. */
 static bool failed;
 
-static void verdict(bool passed, const char *kind, const char *test)
+static void verdict(const char *kind, const char *test)
 {
-    printk("hyaline: %s %s %s\n", passed ? "PASS" : "FAIL", kind, test);
-    if ( !passed )
-        failed = true;
+    printk("hyaline: %s %s %s\n", failed ? "FAIL" : "PASS", kind, test);
+    failed = false;
 }
 
 /* For what must hold at once; the test's verdict is FAIL. */
@@ -332,7 +332,7 @@ static bool misuse(void)
         panic("hyaline: FAIL no collector to misuse\n");
     struct hyaline_token token = hyaline_start(&of_one);
 
-    verdict(!failed, "hyaline", "misuse-next");
+    verdict("hyaline", "misuse-next");
     hyaline_poll(&of_other, &token);
     panic("hyaline: FAIL hyaline misuse\n");
 }

@@ -36,7 +36,9 @@
 #ifndef HYALINE_H
 #define HYALINE_H
 
-#ifdef __KERNEL__
+#if defined(__XEN__)
+#include <xen/types.h>
+#elif defined(__KERNEL__)
 #include <linux/types.h>
 #else
 #include <stdbool.h>

@@ -18,6 +18,7 @@ use crate::{
     capi::{checked, tool},
     provide,
     qemu::{Outcome, Tally},
+    verdicts::said,
 };
 use kernel::{AMD64, ARM64, Flavour, Kernel, RT};
 
@@ -120,8 +121,8 @@ fn test_module(
         let limit = Duration::from_secs(250 + (control + 20 * milliseconds) / 1000);
         let console = boot::boot(flavour, kernel, &files, &parameters, limit);
         let outcome = console.and_then(|console| {
-            boot::said(&console, options.verbose);
-            boot::judge(&console, &verdicts(flavour.barrier_control))
+            said(&console, options.verbose);
+            boot::LINUX.judge(&console, &verdicts(flavour.barrier_control))
         });
         let outcome = outcome.map_or_else(Outcome::Failed, |()| Outcome::Passed);
         tally.note(

@@ -8,6 +8,7 @@ mod counts;
 mod deny;
 mod docs;
 mod examples;
+mod files;
 mod fuzz;
 mod gate;
 mod layers;
@@ -30,7 +31,9 @@ mod soak;
 mod spin;
 mod stack;
 mod targets;
+mod verdicts;
 mod vm_memory;
+mod xen;
 
 use std::process::ExitCode;
 
@@ -67,6 +70,8 @@ usage: cargo xtask COMMAND [OPTION…]
                     rcutorture; its refscale and rcuscale
   vm-memory [--miri]
                     the port for vm-memory: its tests, and vm-memory's own on it
+  xen [--seconds N] [--allow-missing] [-v]
+                    a test in Debian's Xen, arm64 at EL2 on 4 CPUs, with a guest
   package           the tests of the archive, outside the workspace
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
                     times and counts of the crate and its peers; writes docs/performance.md
@@ -105,6 +110,7 @@ fn main() -> ExitCode {
         Some("examples") => examples::run(parser),
         Some("linux") => linux::run(parser),
         Some("vm-memory") => vm_memory::run(parser),
+        Some("xen") => xen::run(parser),
         Some("package") => package::run(parser),
         Some("sizes") => sizes::run(parser),
         Some("miri") => miri::run(parser),

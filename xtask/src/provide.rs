@@ -21,6 +21,7 @@ fn package(program: &str) -> &str {
         "powerpc64le-linux-gnu-gcc" => "gcc-powerpc64le-linux-gnu",
         "arm-none-eabi-gcc" => "gcc-arm-none-eabi",
         "riscv64-unknown-elf-gcc" => "gcc-riscv64-unknown-elf",
+        "dpkg-source" => "dpkg-dev",
         "xz" => "xz-utils",
         "aarch64-linux-gnu-gcc-12" => "gcc-12-aarch64-linux-gnu",
         other => other,

@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-use super::kernel::{Flavour, Kernel, cache, fresh};
+use super::kernel::{Flavour, Kernel, cache};
 use crate::{
     capi::{checked, kernel_object},
+    files::{copy, copy_all, fresh},
     shell,
 };
 
@@ -20,21 +21,12 @@ pub fn sources() -> PathBuf {
     shell::targets().join("linux")
 }
 
-pub fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    fs::copy(from, to)
-        .map(drop)
-        .map_err(|error| format!("{}: {error}", from.display()))
-}
-
 /// A folder for `test`, with our files, the header and the library.
 pub fn prepare(flavour: &Flavour, test: &str) -> Result<PathBuf, String> {
     let folder = cache().join(format!("{}-{test}", flavour.name));
     let library = kernel_object(flavour.target)?;
     fresh(&folder)?;
-    let ours = fs::read_dir(sources().join("c")).map_err(|error| error.to_string())?;
-    for file in ours.flatten() {
-        copy(&file.path(), &folder.join(file.file_name()))?;
-    }
+    copy_all(&sources().join("c"), &folder)?;
     copy(
         &shell::root().join("capi/hyaline.h"),
         &folder.join("hyaline.h"),

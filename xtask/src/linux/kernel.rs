@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     capi::{checked, target_folder},
+    files::{ending, fresh},
     provide, shell,
 };
 
@@ -87,15 +88,6 @@ pub struct Kernel {
 /// The folder of everything that this command keeps.
 pub fn cache() -> PathBuf {
     target_folder().join("linux")
-}
-
-/// Creates a folder, after removing what is in its place.
-pub fn fresh(folder: &Path) -> Result<(), String> {
-    let failed = |error| format!("{}: {error}", folder.display());
-    if folder.exists() {
-        fs::remove_dir_all(folder).map_err(failed)?;
-    }
-    fs::create_dir_all(folder).map_err(failed)
 }
 
 impl Flavour {
@@ -192,7 +184,7 @@ impl Flavour {
         download(&AMD64, folder, &tools)?;
         let root = folder.join("root");
         let mut version = String::new();
-        for file in files(folder, ".deb")? {
+        for file in ending(folder, ".deb")? {
             let mut unpack = Command::new("dpkg-deb");
             checked(unpack.arg("-x").arg(&file).arg(&root), UNPACK)?;
             let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -238,15 +230,4 @@ pub fn download(flavour: &Flavour, folder: &Path, packages: &[String]) -> Result
     }
     let names = packages.join(" ");
     Err(format!("{names} cannot be had: apt-get download: {why}"))
-}
-
-/// The files in a folder whose names end so.
-pub fn files(folder: &Path, end: &str) -> Result<Vec<PathBuf>, String> {
-    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let paths = entries.flatten().map(|entry| entry.path());
-    let mut found: Vec<PathBuf> = paths
-        .filter(|path| path.to_string_lossy().ends_with(end))
-        .collect();
-    found.sort();
-    Ok(found)
 }

@@ -72,7 +72,7 @@ pub fn run(
         if options.verbose {
             print!("{console}");
         }
-        boot::judge(&console, &["scale is over".into()])?;
+        boot::LINUX.judge(&console, &["scale is over".into()])?;
         rounds.extend(read(&console)?);
     }
     print!("{}", table(&rounds)?);

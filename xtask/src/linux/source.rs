@@ -3,11 +3,11 @@
 
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 
-use super::{
-    build::copy,
-    kernel::{AMD64, Kernel, cache, download, files, fresh},
+use super::kernel::{AMD64, Kernel, cache, download};
+use crate::{
+    capi::checked,
+    files::{copy, ending, fresh},
 };
-use crate::capi::checked;
 
 const UNPACK: Duration = Duration::from_secs(900);
 
@@ -44,7 +44,7 @@ fn source(kernel: &Kernel) -> Result<PathBuf, String> {
     // has to be deleted with its source.
     download(&AMD64, &folder, &[format!("{package}={}", kernel.version)])
         .map_err(|why| format!("{why}\ndelete {} to begin anew", cache().display()))?;
-    for file in files(&folder, ".deb")? {
+    for file in ending(&folder, ".deb")? {
         let wanted = FILES.map(|file| format!("{package}/kernel/{file}"));
         let script = format!(
             "dpkg-deb --fsys-tarfile '{}' | tar -xO ./usr/src/{package}.tar.xz | xz -dc \

@@ -4,11 +4,16 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Options, boot, build,
+    Options,
+    boot::{self, LINUX},
+    build,
     kernel::{Flavour, Kernel},
     source::{self, Patch},
 };
-use crate::qemu::{Outcome, Tally};
+use crate::{
+    qemu::{Outcome, Tally},
+    verdicts::{last, said},
+};
 
 const PATCHES: &[Patch] = &[
     Patch {
@@ -76,10 +81,10 @@ pub fn run(
     );
     let limit = Duration::from_secs(200 + (types.len() as u64 + 1) * (60 + 2 * seconds));
     let console = boot::boot(flavour, kernel, &files, &parameters, limit)?;
-    boot::said(&console, options.verbose);
+    said(&console, options.verbose);
     let took = start.elapsed();
     if !console.contains("hyaline: PASS torture is over") {
-        return Err(format!("it did not end\n{}", boot::last(&console)));
+        return Err(format!("it did not end\n{}", last(&console)));
     }
     for name in types {
         let judged = section(&console, name).and_then(good);
@@ -119,9 +124,9 @@ fn counts(text: &str, word: &str) -> Vec<u64> {
 /// A successful run, in which something was tested: its figures.
 fn good(text: &str) -> Result<String, String> {
     if !text.contains("End of test: SUCCESS") {
-        return Err(format!("no SUCCESS\n{}", boot::last(text)));
+        return Err(format!("no SUCCESS\n{}", last(text)));
     }
-    if let Some(line) = boot::complaint(text) {
+    if let Some(line) = LINUX.complaint(text) {
         return Err(line.into());
     }
     let pipe = counts(text, "Reader Pipe: ");

@@ -1,0 +1,2 @@
+//! The machine, its threads and its order, without the compiler's
+//! instrumentation: the tests call what it would call.

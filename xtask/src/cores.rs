@@ -56,7 +56,10 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
         .map_err(|why| format!("cores: the instrumentation is in nightly only\n{why}"))?;
     let program = build()?;
     theory::check(&program)?;
-    println!("the transfers of {} programs are what theory says", theory::ALL.len());
+    println!(
+        "the transfers of {} programs are what theory says",
+        theory::ALL.len()
+    );
     let entries = entries(&program)?;
     let chosen = |entry: &&Entry| entry.row != theory::ROW && rows.choose(&entry.row);
     let entries: Vec<Entry> = entries.iter().filter(chosen).cloned().collect();
@@ -100,13 +103,22 @@ fn compare(sections: &[String]) -> Result<(), String> {
 fn difference(section: &str, page: &str) -> String {
     let title = section.lines().find(|line| !line.is_empty());
     let line = section.lines().find(|line| !page.contains(line));
-    format!("  {}: {}", title.unwrap_or_default(), line.unwrap_or("the order"))
+    format!(
+        "  {}: {}",
+        title.unwrap_or_default(),
+        line.unwrap_or("the order")
+    )
 }
 
 fn compiler() -> Result<String, String> {
     let mut command = Command::new("rustc");
-    command.env_remove("RUSTUP_TOOLCHAIN").args(["+nightly", "--version"]);
-    Ok(shell::run(&mut command, Duration::from_secs(60))?.stdout.trim().to_owned())
+    command
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .args(["+nightly", "--version"]);
+    Ok(shell::run(&mut command, Duration::from_secs(60))?
+        .stdout
+        .trim()
+        .to_owned())
 }
 
 /// The program, and the library that it is linked with.
@@ -121,7 +133,14 @@ fn build() -> Result<Program, String> {
     let library = target.join("cores");
     let mut model = shell::cargo();
     model
-        .args(["build", "--quiet", "--profile", "cores", "--package", "hyaline-cores"])
+        .args([
+            "build",
+            "--quiet",
+            "--profile",
+            "cores",
+            "--package",
+            "hyaline-cores",
+        ])
         .env("RUSTFLAGS", "")
         .arg("--target-dir")
         .arg(&target);
@@ -130,7 +149,13 @@ fn build() -> Result<Program, String> {
     let folder = target.join("instrumented");
     let mut program = nightly::cargo("build");
     program
-        .args(["--quiet", "--profile", "cores", "--package", "hyaline-bench"])
+        .args([
+            "--quiet",
+            "--profile",
+            "cores",
+            "--package",
+            "hyaline-bench",
+        ])
         .args(["--bin", "cores", "--features", "cores", "--target", TRIPLE])
         .arg("--target-dir")
         .arg(&folder)
@@ -151,7 +176,9 @@ fn flags(library: &Path) -> String {
 }
 
 fn succeed(command: &mut Command) -> Result<(), String> {
-    command.current_dir(shell::root()).env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command
+        .current_dir(shell::root())
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
     let output = shell::run(command, BUILD)?;
     match output.ok() {
         true => Ok(()),
@@ -198,7 +225,9 @@ impl Program {
 
 /// Runs all of them, two at a time: their figures do not depend on each other.
 fn measure(program: &Program, entries: &[Entry]) -> Figures {
-    let runs = entries.iter().flat_map(|entry| THREADS.map(|threads| (entry, threads)));
+    let runs = entries
+        .iter()
+        .flat_map(|entry| THREADS.map(|threads| (entry, threads)));
     let queue = Mutex::new(runs);
     let done = Mutex::new(BTreeMap::<(&Entry, usize), Cell>::new());
     thread::scope(|scope| {
@@ -221,10 +250,16 @@ fn measure(program: &Program, entries: &[Entry]) -> Figures {
     let mut done = done.into_inner().unwrap_or_default();
     let of = |entry: &Entry, done: &mut BTreeMap<(&Entry, usize), Cell>| {
         let cells = THREADS.iter().filter_map(|&threads| {
-            let key = done.keys().find(|key| key.0 == entry && key.1 == threads).copied()?;
+            let key = done
+                .keys()
+                .find(|key| key.0 == entry && key.1 == threads)
+                .copied()?;
             Some((threads, done.remove(&key)?))
         });
         cells.collect()
     };
-    entries.iter().map(|entry| (entry.clone(), of(entry, &mut done))).collect()
+    entries
+        .iter()
+        .map(|entry| (entry.clone(), of(entry, &mut done)))
+        .collect()
 }

@@ -141,7 +141,10 @@ impl Caches {
         let me = 1 << core;
         if line.holders & me != 0 {
             let done = now + cost::L1;
-            return Effect { done, ..Effect::default() };
+            return Effect {
+                done,
+                ..Effect::default()
+            };
         }
         let nearest = others(line.holders).map(|holder| cost::distance(holder, core));
         let nearest = nearest.min();
@@ -166,12 +169,17 @@ impl Caches {
         let me = 1 << core;
         if line.holders == me && line.exclusive {
             let done = now.max(line.ready);
-            return Effect { done, ..Effect::default() };
+            return Effect {
+                done,
+                ..Effect::default()
+            };
         }
         let rest = line.holders & !me;
         let held = line.holders & me != 0;
         // The last one to answer.
-        let farthest = others(rest).map(|holder| cost::distance(holder, core)).max();
+        let farthest = others(rest)
+            .map(|holder| cost::distance(holder, core))
+            .max();
         let none = if held { 0 } else { cost::SHARED };
         let done = now.max(line.ready).max(line.shared) + farthest.unwrap_or(none);
         let effect = Effect {
@@ -214,7 +222,13 @@ mod tests {
         assert_eq!(second.done - first.done, cost::L1);
         // Exclusive since it was read: the first store takes nothing.
         let store = caches.access(0, Store, 7, second.done, 1);
-        assert_eq!(store, Effect { done: second.done + cost::STORE, ..Effect::default() });
+        assert_eq!(
+            store,
+            Effect {
+                done: second.done + cost::STORE,
+                ..Effect::default()
+            }
+        );
     }
 
     #[test]
@@ -229,7 +243,10 @@ mod tests {
         assert_eq!((store.invalidated, store.before), (3, 3));
         // The core continues at once; a fence waits for the answer.
         assert_eq!(store.done, now + cost::STORE);
-        assert_eq!(caches.fence(0, store.done), now + cost::NEAR + cost::STORE + cost::LOCKED);
+        assert_eq!(
+            caches.fence(0, store.done),
+            now + cost::NEAR + cost::STORE + cost::LOCKED
+        );
         let load = caches.access(1, Load, 7, store.done, 1);
         assert!(load.moved);
         assert_eq!((load.invalidated, load.before), (0, 9));
@@ -254,14 +271,19 @@ mod tests {
 
     #[test]
     fn a_full_buffer_makes_a_store_wait() {
-        let mut caches = Caches::new(1);
-        let mut now = 0;
+        let far = cost::CLUSTER;
+        let mut caches = Caches::new(far + 1);
+        for line in 0..=cost::BUFFER as u64 {
+            caches.access(far, Load, line, 0, 1);
+        }
+        let start = 2 * cost::SHARED;
+        let mut now = start;
         for line in 0..cost::BUFFER as u64 {
             now = caches.access(0, Store, line, now, 1).done;
         }
-        assert_eq!(now, cost::BUFFER as u64 * cost::STORE);
-        // Stores that miss leave in order, the first when its line is there.
-        let next = caches.access(0, Store, 1000, now, 1).done;
-        assert_eq!(next, cost::SHARED + 2 * cost::STORE);
+        assert_eq!(now - start, cost::BUFFER as u64 * cost::STORE);
+        // They leave in order, the first when its line is there.
+        let next = caches.access(0, Store, cost::BUFFER as u64, now, 1).done;
+        assert_eq!(next - start, cost::FAR + 2 * cost::STORE);
     }
 }

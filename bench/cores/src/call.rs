@@ -62,5 +62,7 @@ unsafe extern "C" fn cores_alloc(size: usize, align: usize) -> *mut u8 {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn cores_free(block: *mut u8, size: usize, align: usize) {
     // SAFETY: of a `Layout` (# Safety).
-    heap::free(block, unsafe { Layout::from_size_align_unchecked(size, align) });
+    heap::free(block, unsafe {
+        Layout::from_size_align_unchecked(size, align)
+    });
 }

@@ -112,11 +112,16 @@ pub fn alloc(layout: Layout) -> *mut u8 {
             // Blocks of more than a page are made one by one.
             let number = if size > 4096 { 1 } else { BATCH };
             let start = heap().take(size * number, align.max(LINE as usize));
-            (0..number).rev().map(|block| start + block * size).collect()
+            (0..number)
+                .rev()
+                .map(|block| start + block * size)
+                .collect()
         });
         heap().size(size, align).own[me] = batch;
     }
-    let block = heap().size(size, align).own[me].pop().expect("a batch has blocks");
+    let block = heap().size(size, align).own[me]
+        .pop()
+        .expect("a batch has blocks");
     charge(Kind::Load, block);
     charge(Kind::Store, head);
     ptr::with_exposed_provenance_mut(block)

@@ -21,7 +21,7 @@ mod machine;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod shims;
 // Not in tests, whose standard library would call them.
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(test)))]
-mod waits;
 #[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
 mod tests;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(test)))]
+mod waits;

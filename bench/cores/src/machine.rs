@@ -111,7 +111,9 @@ pub unsafe fn run(plan: &Plan) -> (End, [Counts; CLASSES], Moves) {
     let classes = unsafe { std::slice::from_raw_parts(plan.classes, number) };
     let mut machine = Box::new(Machine::new(plan, classes));
     let machine: *mut Machine = &mut *machine;
-    let mut routines: Vec<Routine> = (0..number).map(|index| routine(machine, plan, index)).collect();
+    let mut routines: Vec<Routine> = (0..number)
+        .map(|index| routine(machine, plan, index))
+        .collect();
     let mut waiting: BinaryHeap<_> = (0..number).map(|index| Reverse((0, index))).collect();
     let own = lent::own();
     let mut entered = own;
@@ -148,7 +150,11 @@ pub unsafe fn run(plan: &Plan) -> (End, [Counts; CLASSES], Moves) {
     routines.into_iter().for_each(std::mem::forget);
     // SAFETY: as above.
     let machine = unsafe { &mut *machine };
-    (machine.end, machine.sums(), std::mem::take(&mut machine.moves))
+    (
+        machine.end,
+        machine.sums(),
+        std::mem::take(&mut machine.moves),
+    )
 }
 
 fn routine(machine: *mut Machine, plan: &Plan, index: usize) -> Routine {
@@ -216,7 +222,9 @@ pub fn current() -> Option<usize> {
 
 /// Time passes without an access. Returns whether a thread runs.
 pub fn pass(time: Time, site: Site) -> bool {
-    let Some(machine) = running() else { return false };
+    let Some(machine) = running() else {
+        return false;
+    };
     machine.step(site);
     machine.threads[machine.current].clock += time;
     wait_for_turn();

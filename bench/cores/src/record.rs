@@ -92,7 +92,11 @@ impl Moves {
         let mut text = String::new();
         for ((here, before, upgrade), (count, lines)) in sorted.into_iter().take(12) {
             let kind = if *upgrade { "upgrade" } else { "transfer" };
-            let _ = writeln!(text, "move\t{count}\t{}\t{kind}\t{here}\t{before}", lines.len());
+            let _ = writeln!(
+                text,
+                "move\t{count}\t{}\t{kind}\t{here}\t{before}",
+                lines.len()
+            );
         }
         text
     }
@@ -114,7 +118,10 @@ impl Sources {
         let program = std::env::current_exe().unwrap_or_default();
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
         let its = |line: &&str| line.ends_with(program.to_str().unwrap_or("?"));
-        let first = maps.lines().find(its).and_then(|line| line.split('-').next());
+        let first = maps
+            .lines()
+            .find(its)
+            .and_then(|line| line.split('-').next());
         Self {
             loader: addr2line::Loader::new(&program).ok(),
             base: first.map_or(0, |base| u64::from_str_radix(base, 16).unwrap_or(0)),
@@ -135,7 +142,9 @@ impl Sources {
             let mut frames = loader.find_frames(address).ok()?;
             let mut last = None;
             while let Some(frame) = frames.next().ok()? {
-                let Some(location) = frame.location else { continue };
+                let Some(location) = frame.location else {
+                    continue;
+                };
                 let (Some(file), Some(line)) = (location.file, location.line) else {
                     continue;
                 };
@@ -151,7 +160,12 @@ impl Sources {
 }
 
 /// Parts of the paths of what only passes accesses on.
-const LIBRARIES: [&str; 4] = ["/library/", "portable-atomic-", "/src/sync", "/bench/src/schemes/"];
+const LIBRARIES: [&str; 4] = [
+    "/library/",
+    "portable-atomic-",
+    "/src/sync",
+    "/bench/src/schemes/",
+];
 
 /// A path without the machine's part.
 fn short(file: &str) -> &str {

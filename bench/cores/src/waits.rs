@@ -20,15 +20,7 @@ extern "C" fn sched_yield() -> i32 {
 ///
 /// As for the system call.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn syscall(
-    number: i64,
-    a: i64,
-    b: i64,
-    c: i64,
-    d: i64,
-    e: i64,
-    f: i64,
-) -> i64 {
+unsafe extern "C" fn syscall(number: i64, a: i64, b: i64, c: i64, d: i64, e: i64, f: i64) -> i64 {
     if number == libc::SYS_futex && machine::pass(cost::SYSTEM_CALL, 0) {
         return 0;
     }

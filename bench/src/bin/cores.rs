@@ -26,7 +26,10 @@ fn main() -> ExitCode {
 
 fn run(args: &[&str]) -> Result<(), String> {
     let all = cores::all();
-    let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .map_err(|error| format!("{text}: {error}"))
+    };
     match *args {
         [] => {
             for one in all {

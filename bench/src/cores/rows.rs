@@ -2,7 +2,10 @@
 
 use hyaline::{Basic, Robust};
 
-use super::{Entry, Job, READER, WRITER, machine::{next, pause}};
+use super::{
+    Entry, Job, READER, WRITER,
+    machine::{next, pause},
+};
 use crate::{
     rows::{
         crossbeam,

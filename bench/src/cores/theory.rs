@@ -6,7 +6,10 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering::*},
 };
 
-use super::{Entry, Job, READER, WRITER, machine::{next, pause}};
+use super::{
+    Entry, Job, READER, WRITER,
+    machine::{next, pause},
+};
 use crate::structures::Wide;
 
 /// Two threads hand a word to each other.
@@ -124,7 +127,11 @@ fn deadlock(threads: usize) -> Option<Job> {
 }
 
 pub fn all() -> Vec<Entry> {
-    let entry = |name, make| Entry { row: "theory", name, make };
+    let entry = |name, make| Entry {
+        row: "theory",
+        name,
+        make,
+    };
     vec![
         entry("ping-pong", ping_pong),
         entry("counter", counter),

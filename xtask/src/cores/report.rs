@@ -48,7 +48,12 @@ impl Cell {
         let mut moves = Vec::new();
         for line in text.lines() {
             let words: Vec<&str> = line.split('\t').collect();
-            let number = |at: usize| words.get(at).and_then(|word| word.parse().ok()).unwrap_or(0);
+            let number = |at: usize| {
+                words
+                    .get(at)
+                    .and_then(|word| word.parse().ok())
+                    .unwrap_or(0)
+            };
             match words[0] {
                 "class" => {
                     let counts = Counts {
@@ -79,7 +84,10 @@ impl Cell {
                 _ => {}
             }
         }
-        Self::Failed(format!("no result: {}", text.lines().last().unwrap_or_default()))
+        Self::Failed(format!(
+            "no result: {}",
+            text.lines().last().unwrap_or_default()
+        ))
     }
 
     fn class(&self, class: usize) -> Option<Counts> {
@@ -133,7 +141,11 @@ pub fn sections(figures: &Figures) -> Vec<String> {
 }
 
 fn section(row: &Row, figures: &Figures) -> Option<String> {
-    let its: Figures = figures.iter().filter(|one| one.0.row == row.id).cloned().collect();
+    let its: Figures = figures
+        .iter()
+        .filter(|one| one.0.row == row.id)
+        .cloned()
+        .collect();
     if its.is_empty() {
         return None;
     }
@@ -161,7 +173,9 @@ fn growth(text: &mut String, figures: &Figures, class: usize, what: &str) {
         for threads in THREADS {
             let counts = cells.get(&threads).and_then(|cell| cell.class(class));
             let cell = match (counts, cells.get(&threads)) {
-                (Some(one), _) => format!("{:.2} ({:.0})", one.each(one.transfers), one.nanoseconds()),
+                (Some(one), _) => {
+                    format!("{:.2} ({:.0})", one.each(one.transfers), one.nanoseconds())
+                }
                 (None, Some(Cell::Stuck(_))) => "stuck".into(),
                 (None, Some(Cell::Failed(_))) => "failed".into(),
                 _ => String::new(),
@@ -207,11 +221,17 @@ fn moves(text: &mut String, figures: &Figures) {
             let requests: u64 = classes.iter().map(|one| one.transfers + one.upgrades).sum();
             // The class with fewer operations: a writer, where there is one.
             let operations = operations.into_iter().filter(|&number| number > 0).min()?;
-            Some((requests as f64 / operations as f64, operations, moves.clone()))
+            Some((
+                requests as f64 / operations as f64,
+                operations,
+                moves.clone(),
+            ))
         }
         _ => None,
     };
-    let all = figures.iter().filter_map(|(entry, cells)| Some((entry, of(cells.get(&DETAIL))?)));
+    let all = figures
+        .iter()
+        .filter_map(|(entry, cells)| Some((entry, of(cells.get(&DETAIL))?)));
     let (ours, peers): (Vec<_>, Vec<_>) = all.partition(|one| one.0.name.starts_with(OURS));
     let best = peers.into_iter().min_by(|a, b| a.1.0.total_cmp(&b.1.0));
     for (entry, (_, operations, moves)) in ours.into_iter().take(1).chain(best) {
@@ -274,13 +294,18 @@ mod tests {
         assert_eq!(classes[0].accesses, 40);
         assert_eq!(classes[0].nanoseconds(), 10.0);
         assert_eq!((moves.len(), moves[0].count), (1, 5));
-        assert!(matches!(Cell::read("stuck\t3\tc.rs:4"), Cell::Stuck(why) if why.contains("c.rs:4")));
+        assert!(
+            matches!(Cell::read("stuck\t3\tc.rs:4"), Cell::Stuck(why) if why.contains("c.rs:4"))
+        );
         assert!(matches!(Cell::read("class\t0"), Cell::Failed(_)));
     }
 
     #[test]
     fn a_contestant_that_is_stuck_is_named() {
-        let entry = |name: &str| Entry { row: "swap".into(), name: name.into() };
+        let entry = |name: &str| Entry {
+            row: "swap".into(),
+            name: name.into(),
+        };
         let text = TEXT.replace("class\t1\t0", "class\t1\t10");
         let figures = vec![
             (entry("hyaline"), [(2, Cell::read(&text))].into()),
@@ -289,6 +314,8 @@ mod tests {
         let sections = sections(&figures);
         assert_eq!(sections.len(), 1);
         assert!(sections[0].contains("| peer |  | stuck |"));
-        assert!(sections[0].contains("- peer, 2 threads: the budget is spent; a thread is at c.rs:4."));
+        assert!(
+            sections[0].contains("- peer, 2 threads: the budget is spent; a thread is at c.rs:4.")
+        );
     }
 }

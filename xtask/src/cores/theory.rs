@@ -22,7 +22,13 @@ const fn known(
     readers: u64,
     why: &'static str,
 ) -> Known {
-    Known { name, threads, writer, readers, why }
+    Known {
+        name,
+        threads,
+        writer,
+        readers,
+        why,
+    }
 }
 
 #[rustfmt::skip] // a table
@@ -41,7 +47,10 @@ pub const ALL: [Known; 10] = [
 
 /// Runs them all.
 pub fn check(program: &Program) -> Result<(), String> {
-    let mut wrong: Vec<String> = ALL.iter().filter_map(|known| differs(program, known)).collect();
+    let mut wrong: Vec<String> = ALL
+        .iter()
+        .filter_map(|known| differs(program, known))
+        .collect();
     // A lock that is never given back.
     match program.one(ROW, "deadlock", 2, ["10", "1000", "100000", "1"]) {
         Cell::Stuck(_) => {}
@@ -54,16 +63,27 @@ pub fn check(program: &Program) -> Result<(), String> {
 }
 
 fn differs(program: &Program, known: &Known) -> Option<String> {
-    let Known { name, threads, writer, readers, why } = known;
+    let Known {
+        name,
+        threads,
+        writer,
+        readers,
+        why,
+    } = known;
     let cell = program.one(ROW, name, *threads, ["1000", "1000", "100000000", "1"]);
-    let Cell::Counts { classes: [reading, writing], .. } = &cell else {
+    let Cell::Counts {
+        classes: [reading, writing],
+        ..
+    } = &cell
+    else {
         return Some(format!("{name}: {cell:?}"));
     };
     let expected = |each: &u64| each * writing.operations;
     let counted = [writing.transfers, writing.upgrades, writing.invalidations];
     let right = writing.operations > 900
         && counted == writer.map(|each| expected(&each))
-        && reading.transfers == expected(readers);
+        // A read that began before counting did is not counted.
+        && reading.transfers.abs_diff(expected(readers)) <= *readers;
     (!right).then(|| {
         format!(
             "{name}, {threads} threads: transfers, upgrades, invalidations {counted:?} and \

@@ -30,7 +30,7 @@ pub const THREADS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 /// Operations of each class before counting begins, and while it lasts; accesses
 /// at most for either; the seed.
-const EFFORT: [&str; 4] = ["2000", "4000", "20000000", "1"];
+const EFFORT: [&str; 4] = ["1000", "2000", "10000000", "1"];
 /// For one run, which takes up to ten seconds: a contestant may wait in a way
 /// that makes no access.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -239,6 +239,9 @@ fn measure(program: &Program, entries: &[Entry]) -> Figures {
                     let cell = program.one(&entry.row, &entry.name, threads, EFFORT);
                     if let Cell::Failed(why) | Cell::Stuck(why) = &cell {
                         eprintln!("{} {}, {threads} threads: {why}", entry.row, entry.name);
+                    }
+                    if Some(&threads) == THREADS.last() {
+                        eprintln!("{}: {}", entry.row, entry.name);
                     }
                     if let Ok(mut done) = done.lock() {
                         done.insert((entry, threads), cell);

@@ -6,9 +6,10 @@ pub type Time = u64;
 /// A cycle of 4 GHz.
 const CYCLE: Time = 250;
 
-/// A load that hits the L1 cache: 4 cycles. AMD, "Software Optimization Guide
-/// for the AMD Zen4 Microarchitecture" (57647), data cache.
-pub const L1: Time = 4 * CYCLE;
+/// A load that hits the L1 cache: one cycle. Its latency is 4, but a core has 3 in
+/// a cycle, and most are not waited for. AMD, "Software Optimization Guide for the
+/// AMD Zen4 Microarchitecture" (57647), data cache.
+pub const L1: Time = CYCLE;
 
 /// A store enters the store buffer: one cycle. The same guide.
 pub const STORE: Time = CYCLE;
@@ -41,6 +42,10 @@ pub const SHARED: Time = 10_270;
 /// A system call that yields or wakes: 250 ns. An estimate; no row depends on
 /// it unless a contestant waits.
 pub const SYSTEM_CALL: Time = 250_000;
+
+/// An operation begins up to 2 ns late, so that threads that do the same do not
+/// keep step.
+pub const JITTER: Time = 2_000;
 
 /// How long a line takes from one core to another.
 pub fn distance(from: usize, to: usize) -> Time {

@@ -325,11 +325,10 @@ impl Machine {
         }
         let thread = &mut self.threads[self.current];
         thread.counts.operations += 1;
-        // Up to 2 ns, so that threads that do the same do not keep step.
         thread.random ^= thread.random << 13;
         thread.random ^= thread.random >> 7;
         thread.random ^= thread.random << 17;
-        thread.clock += (thread.random >> 32) % (2 * cost::L1);
+        thread.clock += (thread.random >> 32) % cost::JITTER;
         self.done[thread.class] += 1;
         if self.have_done(1) {
             self.next_phase();

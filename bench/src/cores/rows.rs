@@ -149,7 +149,6 @@ macro_rules! shelf {
             entry("hyaline, RcuCell", slots!($job $(, $more)*; safe::Cell<safe::Fenced>, safe::Cell<safe::Crowd>)),
             entry("crossbeam-epoch", $job::<Of<Crossbeam<true>> $(, $more)*>),
             entry("kovan, recycle", $job::<Of<Kovan<true>> $(, $more)*>),
-            entry("kovan", $job::<Of<Kovan<false>> $(, $more)*>),
             entry("sdd", $job::<Of<Sdd> $(, $more)*>),
             entry("seize", $job::<Of<Seize> $(, $more)*>),
             entry("haphazard", $job::<Of<Haphazard<true>> $(, $more)*>),

@@ -98,6 +98,21 @@ impl Cell {
     }
 }
 
+impl Cell {
+    /// Requests for each operation of the class with the fewest operations (the
+    /// writer's, where there is one), their number, and the class.
+    fn requests(&self) -> Option<(f64, u64, usize)> {
+        let Self::Counts { classes, .. } = self else {
+            return None;
+        };
+        let all: u64 = classes.iter().map(|one| one.transfers + one.upgrades).sum();
+        let there = (0..2).filter(|&class| classes[class].operations > 0);
+        let rare = there.min_by_key(|&class| classes[class].operations)?;
+        let operations = classes[rare].operations;
+        Some((all as f64 / operations as f64, operations, rare))
+    }
+}
+
 impl Counts {
     fn each(&self, what: u64) -> f64 {
         what as f64 / self.operations as f64
@@ -116,7 +131,7 @@ pub struct Row {
 }
 
 #[rustfmt::skip] // a table
-pub const ROWS: [Row; 10] = [
+pub const ROWS: [Row; 11] = [
     Row { id: "read", title: "Read 1 object on each thread", classes: ["read", ""] },
     Row { id: "reads-beside", title: "Read 1 object on all threads but one, which replaces it", classes: ["read", "replacement"] },
     Row { id: "reads-beside-paced", title: "The same, replaced every 300 ns or so", classes: ["read", "replacement"] },
@@ -127,10 +142,13 @@ pub const ROWS: [Row; 10] = [
     Row { id: "list-90", title: "Harris-Michael list: 90 % look-ups", classes: ["", "operation"] },
     Row { id: "map-50", title: "Hash map: half insertions, half removals", classes: ["", "operation"] },
     Row { id: "map-90", title: "Hash map: 90 % look-ups", classes: ["", "operation"] },
+    Row { id: "fib-beside", title: "The table of the example fib: look-ups on all threads but one, which announces routes", classes: ["look-up", "announcement"] },
 ];
 
 /// Threads for the table with all counts, and for the lines that move.
 const DETAIL: usize = 2;
+/// Threads for the lines that move when there are many.
+const MANY: usize = 16;
 /// Contestants that are the crate.
 const OURS: &str = "hyaline";
 
@@ -156,7 +174,7 @@ fn section(row: &Row, figures: &Figures) -> Option<String> {
             details(&mut text, &its, class, what);
         }
     }
-    moves(&mut text, &its);
+    moves(&mut text, row, &its);
     failures(&mut text, &its);
     Some(text)
 }
@@ -212,50 +230,52 @@ fn details(text: &mut String, figures: &Figures, class: usize, what: &str) {
     text.push('\n');
 }
 
-/// The source lines by which lines move, for us and for the peer with the fewest
+/// The source lines by which lines move: for us, and for the peer with the fewest
 /// requests.
-fn moves(text: &mut String, figures: &Figures) {
-    let of = |cell: Option<&Cell>| match cell {
-        Some(Cell::Counts { classes, moves }) => {
-            let operations = classes.map(|class| class.operations);
-            let requests: u64 = classes.iter().map(|one| one.transfers + one.upgrades).sum();
-            // The class with fewer operations: a writer, where there is one.
-            let operations = operations.into_iter().filter(|&number| number > 0).min()?;
-            Some((
-                requests as f64 / operations as f64,
-                operations,
-                moves.clone(),
-            ))
+fn moves(text: &mut String, row: &Row, figures: &Figures) {
+    let is_ours = |name: &str| name.starts_with(OURS);
+    let ours = figures.iter().find(|one| is_ours(&one.0.name));
+    let peers = figures.iter().filter(|one| !is_ours(&one.0.name));
+    let costs = peers.filter_map(|one| Some((one, one.1.get(&DETAIL)?.requests()?)));
+    let best = costs
+        .min_by(|a, b| a.1.0.total_cmp(&b.1.0))
+        .map(|(one, _)| one);
+    let tables = [(ours, DETAIL), (best, DETAIL), (ours, MANY)];
+    for (one, threads) in tables {
+        let Some((entry, cells)) = one else { continue };
+        if let Some(cell) = cells.get(&threads) {
+            causes(text, row, &entry.name, threads, cell);
         }
-        _ => None,
+    }
+}
+
+fn causes(text: &mut String, row: &Row, name: &str, threads: usize, cell: &Cell) {
+    let (Cell::Counts { moves, .. }, Some((_, operations, class))) = (cell, cell.requests()) else {
+        return;
     };
-    let all = figures
-        .iter()
-        .filter_map(|(entry, cells)| Some((entry, of(cells.get(&DETAIL))?)));
-    let (ours, peers): (Vec<_>, Vec<_>) = all.partition(|one| one.0.name.starts_with(OURS));
-    let best = peers.into_iter().min_by(|a, b| a.1.0.total_cmp(&b.1.0));
-    for (entry, (_, operations, moves)) in ours.into_iter().take(1).chain(best) {
-        if moves.is_empty() {
-            continue;
-        }
+    if moves.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "| {name}, {threads} threads | for a {} | lines | asked for at | after |\n|---|--:|--:|---|---|",
+        row.classes[class]
+    );
+    for one in moves.iter().take(8) {
+        let each = one.count as f64 / operations as f64;
+        let Move {
+            kind,
+            lines,
+            here,
+            before,
+            ..
+        } = one;
         let _ = writeln!(
             text,
-            "| {}, {DETAIL} threads: what moves | for an operation | lines | where | after |\n|---|--:|--:|---|---|",
-            entry.name
+            "| {kind} | {each:.2} | {lines} | `{here}` | `{before}` |"
         );
-        for one in moves.iter().take(8) {
-            let _ = writeln!(
-                text,
-                "| {} | {:.2} | {} | `{}` | `{}` |",
-                one.kind,
-                one.count as f64 / operations as f64,
-                one.lines,
-                one.here,
-                one.before
-            );
-        }
-        text.push('\n');
     }
+    text.push('\n');
 }
 
 /// Those that did not end.

@@ -70,7 +70,7 @@ fn differs(program: &Program, known: &Known) -> Option<String> {
         readers,
         why,
     } = known;
-    let cell = program.one(ROW, name, *threads, ["1000", "1000", "100000000", "1"]);
+    let cell = program.one(ROW, name, *threads, ["500", "500", "100000000", "1"]);
     let Cell::Counts {
         classes: [reading, writing],
         ..
@@ -80,7 +80,7 @@ fn differs(program: &Program, known: &Known) -> Option<String> {
     };
     let expected = |each: &u64| each * writing.operations;
     let counted = [writing.transfers, writing.upgrades, writing.invalidations];
-    let right = writing.operations > 900
+    let right = writing.operations > 400
         && counted == writer.map(|each| expected(&each))
         // A read that began before counting did is not counted.
         && reading.transfers.abs_diff(expected(readers)) <= *readers;

@@ -28,12 +28,14 @@ pub const PAGE: &str = "docs/cores.md";
 /// Numbers of threads.
 pub const THREADS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
-/// Operations of each class before counting begins, and while it lasts; accesses
-/// at most for either; the seed.
-const EFFORT: [&str; 4] = ["1000", "2000", "10000000", "1"];
-/// For one run, which takes up to ten seconds: a contestant may wait in a way
+/// Operations of each class before counting begins, and while it lasts; the seed.
+const EFFORT: [u64; 2] = [1000, 2000];
+const SEED: u64 = 1;
+/// Accesses at most, before and while; and more for each thread.
+const BUDGET: [u64; 2] = [10_000_000, 250_000];
+/// For one run, which takes some seconds: a contestant may wait in a way
 /// that makes no access.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(90);
 const BUILD: Duration = Duration::from_secs(1800);
 
 /// A contestant in a row.
@@ -210,9 +212,12 @@ impl Program {
     }
 
     /// One run in its own process.
-    fn one(&self, row: &str, name: &str, threads: usize, effort: [&str; 4]) -> Cell {
+    fn one(&self, row: &str, name: &str, threads: usize, effort: [u64; 3]) -> Cell {
         let mut command = self.command();
-        command.args([row, name, &threads.to_string()]).args(effort);
+        command.args([row, name, &threads.to_string()]);
+        command
+            .args(effort.map(|number| number.to_string()))
+            .arg(SEED.to_string());
         match shell::run(&mut command, LIMIT) {
             Ok(output) if output.timed_out => Cell::Failed("does not end".into()),
             Ok(output) if output.ok() => Cell::read(&output.stdout),
@@ -236,7 +241,10 @@ fn measure(program: &Program, entries: &[Entry]) -> Figures {
                 loop {
                     let next = queue.lock().ok().and_then(|mut queue| queue.next());
                     let Some((entry, threads)) = next else { return };
-                    let cell = program.one(&entry.row, &entry.name, threads, EFFORT);
+                    let [warm, operations] = EFFORT;
+                    let budget = BUDGET[0] + BUDGET[1] * threads as u64;
+                    let effort = [warm, operations, budget];
+                    let cell = program.one(&entry.row, &entry.name, threads, effort);
                     if let Cell::Failed(why) | Cell::Stuck(why) = &cell {
                         eprintln!("{} {}, {threads} threads: {why}", entry.row, entry.name);
                     }

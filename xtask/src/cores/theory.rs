@@ -52,7 +52,7 @@ pub fn check(program: &Program) -> Result<(), String> {
         .filter_map(|known| differs(program, known))
         .collect();
     // A lock that is never given back.
-    match program.one(ROW, "deadlock", 2, ["10", "1000", "100000", "1"]) {
+    match program.one(ROW, "deadlock", 2, [10, 1000, 100_000]) {
         Cell::Stuck(_) => {}
         other => wrong.push(format!("a deadlock is not reported: {other:?}")),
     }
@@ -70,7 +70,7 @@ fn differs(program: &Program, known: &Known) -> Option<String> {
         readers,
         why,
     } = known;
-    let cell = program.one(ROW, name, *threads, ["500", "500", "100000000", "1"]);
+    let cell = program.one(ROW, name, *threads, [500, 500, 100_000_000]);
     let Cell::Counts {
         classes: [reading, writing],
         ..

@@ -174,6 +174,9 @@ fn short(file: &str) -> &str {
     if let Some(rest) = file.strip_prefix(root) {
         return rest.trim_start_matches('/');
     }
+    if let Some((_, rest)) = file.split_once("/rustlib/src/rust/") {
+        return rest;
+    }
     match file.split_once("/registry/src/") {
         Some((_, rest)) => rest.split_once('/').map_or(rest, |(_, rest)| rest),
         None => file,

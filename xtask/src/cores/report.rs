@@ -181,7 +181,7 @@ fn section(row: &Row, figures: &Figures) -> Option<String> {
 
 /// Transfers and time by the number of threads.
 fn growth(text: &mut String, figures: &Figures, class: usize, what: &str) {
-    let _ = write!(text, "| transfers (ns) for a {what} |");
+    let _ = write!(text, "| transfers (ns) per {what} |");
     for threads in THREADS {
         let _ = write!(text, " {threads} |");
     }
@@ -209,7 +209,7 @@ fn growth(text: &mut String, figures: &Figures, class: usize, what: &str) {
 fn details(text: &mut String, figures: &Figures, class: usize, what: &str) {
     let _ = writeln!(
         text,
-        "| a {what}, {DETAIL} threads | accesses | transfers | upgrades | invalidations | unheld | ns |\n\
+        "| {what}, {DETAIL} threads | accesses | transfers | upgrades | invalidations | unheld | ns |\n\
          |---|--:|--:|--:|--:|--:|--:|"
     );
     for (entry, cells) in figures {
@@ -258,7 +258,7 @@ fn causes(text: &mut String, row: &Row, name: &str, threads: usize, cell: &Cell)
     }
     let _ = writeln!(
         text,
-        "| {name}, {threads} threads | for a {} | lines | asked for at | after |\n|---|--:|--:|---|---|",
+        "| {name}, {threads} threads | per {} | lines | asked for at | after |\n|---|--:|--:|---|---|",
         row.classes[class]
     );
     for one in moves.iter().take(8) {

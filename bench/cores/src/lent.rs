@@ -78,7 +78,7 @@ impl Storage {
 /// As for the system call.
 pub unsafe fn system_call(number: i64, [a, b, c, d, e, f]: [i64; 6]) -> i64 {
     let result: i64;
-    // SAFETY: the caller's own system call (# Safety); the kernel changes no other
+    // SAFETY: the call is sound (# Safety); the kernel changes no other
     // registers.
     unsafe {
         asm!(

@@ -117,10 +117,10 @@ pub unsafe fn run(plan: &Plan) -> (End, [Counts; CLASSES], Moves) {
     let mut waiting: BinaryHeap<_> = (0..number).map(|index| Reverse((0, index))).collect();
     let own = lent::own();
     let mut entered = own;
-    // SAFETY (all accesses of `machine` here): alive; its threads do not run.
+    // Below, `machine` is accessed only while none of its threads runs.
     while let Some(Reverse((_, index))) = waiting.pop() {
         let limit = waiting.peek().map_or((Time::MAX, 0), |next| next.0);
-        // SAFETY: as above.
+        // SAFETY: alive until this function returns, and no thread runs.
         let now = unsafe { &mut *machine };
         now.current = index;
         now.limit = limit;
@@ -135,7 +135,7 @@ pub unsafe fn run(plan: &Plan) -> (End, [Counts; CLASSES], Moves) {
         RUNNING.store(machine, Relaxed);
         let result = routines[index].resume(());
         RUNNING.store(ptr::null_mut(), Relaxed);
-        // SAFETY: as above.
+        // SAFETY: alive until this function returns, and no thread runs.
         let now = unsafe { &*machine };
         if now.phase == Phase::Over {
             break;
@@ -148,7 +148,7 @@ pub unsafe fn run(plan: &Plan) -> (End, [Counts; CLASSES], Moves) {
     unsafe { own.enter() };
     // Unwinding them would run the contestants further.
     routines.into_iter().for_each(std::mem::forget);
-    // SAFETY: as above.
+    // SAFETY: alive until this function returns, and no thread runs.
     let machine = unsafe { &mut *machine };
     (
         machine.end,

@@ -24,7 +24,7 @@ unsafe extern "C" fn syscall(number: i64, a: i64, b: i64, c: i64, d: i64, e: i64
     if number == libc::SYS_futex && machine::pass(cost::SYSTEM_CALL, 0) {
         return 0;
     }
-    // SAFETY: the caller's own system call (# Safety).
+    // SAFETY: the call is sound (# Safety).
     let result = unsafe { lent::system_call(number, [a, b, c, d, e, f]) };
     if (-4095..0).contains(&result) {
         // SAFETY: the thread's own.

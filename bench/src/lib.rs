@@ -1,6 +1,8 @@
 //! hyaline and its peers on the same work.
 
 pub mod child;
+#[cfg(feature = "cores")]
+pub mod cores;
 pub mod gate;
 pub mod machine;
 pub mod memory;

@@ -99,8 +99,10 @@ fn texts() -> Result<BTreeMap<String, String>, String> {
 
 /// The pages among the texts.
 fn pages(texts: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    // Parts of `docs/performance.md`, with links relative to that page.
-    let is_page = |path: &str| path.ends_with(".md") && !path.starts_with("bench/src/");
+    // Parts of `docs/performance.md` and `docs/cores.md`, with links relative to
+    // those pages.
+    let is_part = |path: &str| path.starts_with("bench/src/") || path.starts_with("xtask/src/");
+    let is_page = |path: &str| path.ends_with(".md") && !is_part(path);
     let pages = texts.iter().filter(|(path, _)| is_page(path));
     pages
         .map(|(path, text)| (path.clone(), text.clone()))

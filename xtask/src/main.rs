@@ -4,6 +4,7 @@ mod api;
 mod arguments;
 mod capi;
 mod compare;
+mod cores;
 mod counts;
 mod deny;
 mod docs;
@@ -75,6 +76,8 @@ usage: cargo xtask COMMAND [OPTION…]
   package           the tests of the archive, outside the workspace
   compare [--quick] [--only ROW,ROW] [--out FOLDER]
                     times and counts of the crate and its peers; writes docs/performance.md
+  cores [--check] [ROW…]
+                    cache lines that move between 1 to 64 cores; writes docs/cores.md
   gate [--accept]   instructions on this machine, compared with the recorded ones
   miri [--quick | --only-seeds] [--seeds N] [NAME]
                     the suite under Miri: memory models, targets, many seeds
@@ -124,6 +127,7 @@ fn main() -> ExitCode {
         Some("stack") => stack::run(parser),
         Some("counts") => counts::run(parser),
         Some("compare") => compare::run(parser),
+        Some("cores") => cores::run(parser),
         Some("gate") => gate::run(parser),
         Some("docs") => docs::run(parser),
         Some("layers") => layers::run(parser),

@@ -70,7 +70,7 @@ impl<S: Scheme, D: Structure<S>> Mixed for Under<S, D> {
 }
 
 /// A thread's handle and state.
-struct Worker<M: Mixed> {
+pub struct Worker<M: Mixed> {
     local: M::Local,
     state: RefCell<State>,
 }
@@ -92,8 +92,9 @@ impl<M: Mixed> Worker<M> {
         }
     }
 
+    /// `n` operations.
     #[inline(never)]
-    fn work<const READS: u64>(&self, mixed: &'static M, n: u64) {
+    pub fn work<const READS: u64>(&self, mixed: &'static M, n: u64) {
         let state = &mut *self.state.borrow_mut();
         for _ in 0..n {
             let word = state.random.next();
@@ -113,7 +114,7 @@ impl<M: Mixed> Worker<M> {
 
 /// A structure that is filled and lives until the process ends, and the
 /// constructor of its workers.
-fn start<M: Mixed>() -> (&'static M, impl Fn() -> Worker<M> + Sync) {
+pub fn start<M: Mixed>() -> (&'static M, impl Fn() -> Worker<M> + Sync) {
     let mixed: &'static M = Box::leak(Box::new(M::new()));
     let local = mixed.local();
     let mut random = Random::new(1);

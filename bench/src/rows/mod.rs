@@ -1,13 +1,13 @@
 //! The rows of the table: the work that is timed.
 
 mod beside;
-mod crossbeam;
+pub mod crossbeam;
 mod growing;
-mod mix;
+pub mod mix;
 mod pool;
 mod publish;
 mod register;
-mod safe;
+pub mod safe;
 mod shelf;
 
 use hyaline::{Basic, Membarrier, Robust, SingleCore};

@@ -19,6 +19,8 @@ const SINGLE: Config<SingleCore> = Config::new().barrier(unsafe { SingleCore::ne
 
 domain!(pub Fenced: Collector<16> = Collector::new());
 domain!(pub Sturdy: Collector<16, Robust> = Collector::with_config(ROBUST));
+// For as many threads as `cargo xtask cores` has.
+domain!(pub Crowd: Collector<64> = Collector::new());
 domain!(pub Lone: Collector<16, Basic<SingleCore>> = Collector::with_config(SINGLE));
 
 /// Their names in the tables.
@@ -30,6 +32,11 @@ pub trait Named: Domain {
 impl Named for Fenced {
     const CELL: &'static str = "hyaline, RcuCell";
     const ARC: &'static str = "hyaline, ArcCell";
+}
+
+impl Named for Crowd {
+    const CELL: &'static str = Fenced::CELL;
+    const ARC: &'static str = Fenced::ARC;
 }
 
 impl Named for Sturdy {

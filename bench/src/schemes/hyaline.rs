@@ -10,8 +10,9 @@ use hyaline::{
 use super::raw::{plain_atomics, plain_pointers};
 use crate::scheme::{Object, Scheme};
 
-/// The slots of each collector: as on a small server.
-const SLOTS: usize = 16;
+/// The slots of each collector, unless a row says another number: as on a small
+/// server.
+const SMALL: usize = 16;
 /// The blocks of each pool.
 pub const BLOCKS: usize = 1 << 16;
 
@@ -64,9 +65,9 @@ impl Variant for Basic<SingleCore> {
 }
 
 /// The crate in one of its variants; `POOL` or else `Box`.
-pub struct Hyaline<S, const POOL: bool>(PhantomData<S>);
+pub struct Hyaline<S, const POOL: bool, const SLOTS: usize = SMALL>(PhantomData<S>);
 
-pub struct Domain<T, S: hyaline::Scheme> {
+pub struct Domain<T, S: hyaline::Scheme, const SLOTS: usize> {
     // Dropped first: it returns objects to the pool.
     collector: Collector<SLOTS, S>,
     pool: Pool<T, BLOCKS>,
@@ -82,9 +83,9 @@ pub struct Open<'l, T, S: hyaline::Scheme> {
     local: &'l Local<'l, T, S>,
 }
 
-impl<S: Variant, const POOL: bool> Scheme for Hyaline<S, POOL> {
+impl<S: Variant, const POOL: bool, const SLOTS: usize> Scheme for Hyaline<S, POOL, SLOTS> {
     const NAME: &'static str = if POOL { S::POOL } else { S::BOX };
-    type Domain<T: Object> = Domain<T, S>;
+    type Domain<T: Object> = Domain<T, S, SLOTS>;
     type Local<'d, T: Object> = Local<'d, T, S>;
     type Guard<'l, T: Object> = Open<'l, T, S>;
     type Cell<T: Object> = AtomicPtr<Linked<T>>;

@@ -1,0 +1,289 @@
+//! The model: a private cache of unlimited size for each core, kept coherent by
+//! MESI, and a store buffer in front of it.
+//!
+//! The accesses come one by one, in the order of their times. A request for a
+//! line takes effect on the states at once; how long it lasts is charged to the
+//! core that waits, and to those that ask for the line meanwhile.
+//!
+//! - A load that misses waits for the line.
+//! - A store enters the buffer, and asks for its line. The stores leave in
+//!   order, each when its line is there. Only a full buffer makes a store wait.
+//! - A locked operation waits until the buffer is empty, and then for its line.
+//!   A fence waits until the buffer is empty.
+//! - A core's own stores that wait are seen by its loads at the price of a hit.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+
+use crate::cost::{self, Time};
+
+/// Bytes in a line.
+pub const LINE: u64 = 64;
+/// Cores at most: holders are bits of a word.
+pub const CORES: usize = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Load,
+    Store,
+    /// A read-modify-write, or a store with `SeqCst`.
+    Locked,
+}
+
+/// An instruction's address.
+pub type Site = u64;
+
+/// What an access did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// When the core continues.
+    pub done: Time,
+    /// The line came from another core's cache.
+    pub moved: bool,
+    /// The line was held, and others had to give up their copies.
+    pub upgraded: bool,
+    /// No core held the line.
+    pub fetched: bool,
+    /// Copies that other cores lost.
+    pub invalidated: u32,
+    /// Where the line was asked for before.
+    pub before: Site,
+}
+
+#[derive(Default)]
+struct Line {
+    /// The cores with a copy.
+    holders: u64,
+    /// Whether the only holder may write: M or E, which cost the same.
+    exclusive: bool,
+    /// When the last exclusive request is served.
+    ready: Time,
+    /// When the last shared request is served.
+    shared: Time,
+    /// Where it was last asked for.
+    asked: Site,
+}
+
+#[derive(Default)]
+struct Buffer {
+    /// When each store leaves.
+    leaves: VecDeque<Time>,
+    /// When the last one leaves, or has left.
+    empty: Time,
+}
+
+pub struct Caches {
+    lines: FxHashMap<u64, Line>,
+    buffers: Vec<Buffer>,
+}
+
+impl Caches {
+    pub fn new(cores: usize) -> Self {
+        assert!(cores <= CORES, "at most {CORES} cores");
+        Self {
+            lines: FxHashMap::default(),
+            buffers: (0..cores).map(|_| Buffer::default()).collect(),
+        }
+    }
+
+    /// One access to one line.
+    pub fn access(&mut self, core: usize, kind: Kind, line: u64, now: Time, site: Site) -> Effect {
+        match kind {
+            Kind::Load => self.load(core, line, now, site),
+            Kind::Store => {
+                let now = self.room(core, now);
+                let effect = self.own(core, line, now, site);
+                let buffer = &mut self.buffers[core];
+                buffer.empty = buffer.empty.max(effect.done) + cost::STORE;
+                buffer.leaves.push_back(buffer.empty);
+                let done = now + cost::STORE;
+                Effect { done, ..effect }
+            }
+            Kind::Locked => {
+                let now = self.drained(core, now);
+                let effect = self.own(core, line, now, site);
+                let done = effect.done + cost::LOCKED;
+                self.buffers[core].empty = done;
+                // The core keeps the line until the operation is over.
+                self.lines.entry(line).or_default().ready = done;
+                Effect { done, ..effect }
+            }
+        }
+    }
+
+    /// A fence: when it is over.
+    pub fn fence(&mut self, core: usize, now: Time) -> Time {
+        self.drained(core, now) + cost::LOCKED
+    }
+
+    /// When the buffer has room.
+    fn room(&mut self, core: usize, now: Time) -> Time {
+        let leaves = &mut self.buffers[core].leaves;
+        while leaves.front().is_some_and(|left| *left <= now) {
+            leaves.pop_front();
+        }
+        if leaves.len() < cost::BUFFER {
+            return now;
+        }
+        leaves.pop_front().map_or(now, |left| now.max(left))
+    }
+
+    /// When the buffer is empty: a locked operation begins then.
+    pub fn drained(&mut self, core: usize, now: Time) -> Time {
+        let buffer = &mut self.buffers[core];
+        buffer.leaves.clear();
+        buffer.empty.max(now)
+    }
+
+    fn load(&mut self, core: usize, line: u64, now: Time, site: Site) -> Effect {
+        let line = self.lines.entry(line).or_default();
+        let me = 1 << core;
+        if line.holders & me != 0 {
+            let done = now + cost::L1;
+            return Effect {
+                done,
+                ..Effect::default()
+            };
+        }
+        let nearest = others(line.holders).map(|holder| cost::distance(holder, core));
+        let nearest = nearest.min();
+        let done = now.max(line.ready) + nearest.unwrap_or(cost::SHARED);
+        let effect = Effect {
+            done,
+            moved: nearest.is_some(),
+            fetched: nearest.is_none(),
+            before: line.asked,
+            ..Effect::default()
+        };
+        line.exclusive = line.holders == 0;
+        line.holders |= me;
+        line.shared = line.shared.max(done);
+        line.asked = site;
+        effect
+    }
+
+    /// Makes the core the only holder; `done` is when it is.
+    fn own(&mut self, core: usize, line: u64, now: Time, site: Site) -> Effect {
+        let line = self.lines.entry(line).or_default();
+        let me = 1 << core;
+        if line.holders == me && line.exclusive {
+            let done = now.max(line.ready);
+            return Effect {
+                done,
+                ..Effect::default()
+            };
+        }
+        let rest = line.holders & !me;
+        let held = line.holders & me != 0;
+        // The last one to answer.
+        let farthest = others(rest)
+            .map(|holder| cost::distance(holder, core))
+            .max();
+        let none = if held { 0 } else { cost::SHARED };
+        let done = now.max(line.ready).max(line.shared) + farthest.unwrap_or(none);
+        let effect = Effect {
+            done,
+            moved: !held && rest != 0,
+            upgraded: held && rest != 0,
+            fetched: !held && rest == 0,
+            invalidated: rest.count_ones(),
+            before: line.asked,
+        };
+        line.exclusive = true;
+        line.holders = me;
+        line.ready = done;
+        line.asked = site;
+        effect
+    }
+}
+
+/// The cores of a set.
+fn others(mut set: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let core = set.trailing_zeros() as usize;
+        set &= set.checked_sub(1)?;
+        Some(core)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Kind::*;
+
+    #[test]
+    fn a_line_is_fetched_once_and_then_hit() {
+        let mut caches = Caches::new(2);
+        let first = caches.access(0, Load, 7, 0, 1);
+        assert!(first.fetched && !first.moved);
+        assert_eq!(first.done, cost::SHARED);
+        let second = caches.access(0, Load, 7, first.done, 1);
+        assert_eq!(second.done - first.done, cost::L1);
+        // Exclusive since it was read: the first store takes nothing.
+        let store = caches.access(0, Store, 7, second.done, 1);
+        assert_eq!(
+            store,
+            Effect {
+                done: second.done + cost::STORE,
+                ..Effect::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_store_takes_the_copies_of_all_others() {
+        let mut caches = Caches::new(4);
+        let mut now = 0;
+        for core in 0..4 {
+            now = caches.access(core, Load, 7, now, core as u64).done;
+        }
+        let store = caches.access(0, Store, 7, now, 9);
+        assert!(store.upgraded && !store.moved);
+        assert_eq!((store.invalidated, store.before), (3, 3));
+        // The core continues at once; a fence waits for the answer.
+        assert_eq!(store.done, now + cost::STORE);
+        assert_eq!(
+            caches.fence(0, store.done),
+            now + cost::NEAR + cost::STORE + cost::LOCKED
+        );
+        let load = caches.access(1, Load, 7, store.done, 1);
+        assert!(load.moved);
+        assert_eq!((load.invalidated, load.before), (0, 9));
+        // It waits for the store, and then for the line.
+        assert_eq!(load.done, now + 2 * cost::NEAR);
+    }
+
+    #[test]
+    fn another_cluster_is_farther() {
+        let mut caches = Caches::new(16);
+        let now = caches.access(0, Locked, 7, 0, 1).done;
+        let far = caches.access(cost::CLUSTER, Load, 7, now, 1).done;
+        assert_eq!(far - now, cost::FAR);
+        // Now there is a copy nearby.
+        let near = caches.access(cost::CLUSTER + 1, Load, 7, far, 1).done;
+        assert_eq!(near - far, cost::NEAR);
+        // A store waits for the farthest copy.
+        let store = caches.access(0, Locked, 7, near, 1);
+        assert_eq!(store.done - near, cost::FAR + cost::LOCKED);
+        assert_eq!(store.invalidated, 2);
+    }
+
+    #[test]
+    fn a_full_buffer_makes_a_store_wait() {
+        let far = cost::CLUSTER;
+        let mut caches = Caches::new(far + 1);
+        for line in 0..=cost::BUFFER as u64 {
+            caches.access(far, Load, line, 0, 1);
+        }
+        let start = 2 * cost::SHARED;
+        let mut now = start;
+        for line in 0..cost::BUFFER as u64 {
+            now = caches.access(0, Store, line, now, 1).done;
+        }
+        assert_eq!(now - start, cost::BUFFER as u64 * cost::STORE);
+        // They leave in order, the first when its line is there.
+        let next = caches.access(0, Store, cost::BUFFER as u64, now, 1).done;
+        assert_eq!(next - start, cost::FAR + 2 * cost::STORE);
+    }
+}

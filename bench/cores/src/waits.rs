@@ -1,0 +1,35 @@
+//! What the program calls when a thread waits for another one: it gives the
+//! others time instead of the processor. These take the place of the C library's
+//! in the program, whose standard library calls them.
+
+use crate::{cost, lent, machine};
+
+/// `std::thread::yield_now`.
+#[unsafe(no_mangle)]
+extern "C" fn sched_yield() -> i32 {
+    if !machine::pass(cost::SYSTEM_CALL, 0) {
+        std::hint::spin_loop();
+    }
+    0
+}
+
+/// The standard library's locks wait by futexes, which it calls through this. A
+/// wait may return early, so it is enough to let time pass.
+///
+/// # Safety
+///
+/// As for the system call.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn syscall(number: i64, a: i64, b: i64, c: i64, d: i64, e: i64, f: i64) -> i64 {
+    if number == libc::SYS_futex && machine::pass(cost::SYSTEM_CALL, 0) {
+        return 0;
+    }
+    // SAFETY: the call is sound (# Safety).
+    let result = unsafe { lent::system_call(number, [a, b, c, d, e, f]) };
+    if (-4095..0).contains(&result) {
+        // SAFETY: the thread's own.
+        unsafe { *libc::__errno_location() = -result as i32 };
+        return -1;
+    }
+    result
+}

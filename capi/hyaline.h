@@ -281,6 +281,8 @@ void HYALINE_(unregister)(struct HYALINE_(handle) *handle);
    which do nothing, and retire, which leaves the object to other handles. Not in
    a reclaimer that runs in a call of this handle. HYALINE_NOT_THE_OWNER if it
    was released.
+   The call happens before anything that the user of the handle does with it
+   afterwards.
    As Collector::evict: lock-free; irq yes, NMI no, masked yes; reclaimers no. */
 int HYALINE_(evict)(const struct HYALINE_(collector) *collector, struct hyaline_id id);
 /* Asks the reader in a slot to leave and start over. False if no section is open.

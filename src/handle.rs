@@ -358,8 +358,8 @@ impl<S: Scheme> Handle<'_, S> {
     /// initial state.
     ///
     /// The limit is one for each step that reclaims. A call of the
-    /// [safe layer](crate::safe) may have three: its allocation, its retire, and the
-    /// end of its section. Three calls may reclaim more. The drop of the handle has
+    /// [safe layer](crate::safe) may have four: its allocation, its retire, and the
+    /// ends of two sections. Three calls may reclaim more. The drop of the handle has
     /// no limit, nor has the drop of an [`OwnedGuard`](crate::OwnedGuard), which drops
     /// its handle. [`collect_at_most`](Handle::collect_at_most) has its own. An
     /// allocation that finds no free block, once the limit is used up, also reclaims

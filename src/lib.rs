@@ -141,7 +141,8 @@
 //! # What it guarantees
 //!
 //! - **Reading is plain stores and loads.** A section costs two stores to the
-//!   reader's own slot and a light barrier: no read-modify-write and no masked
+//!   reader's own slot (in `Robust` four, where an era has two words eight) and a
+//!   light barrier: no read-modify-write and no masked
 //!   interrupt, even on cores without compare-and-swap. Reads are wait-free in
 //!   `Basic`; in `Robust` a load is repeated when the era advances, which makes
 //!   it lock-free. The one exception: on cores without compare-and-swap,
@@ -155,8 +156,9 @@
 //! - **Nothing waits for a sleeper.** The first [`collect`](Handle::collect),
 //!   [`flush`](Handle::flush) or starved allocation of any eager handle publishes
 //!   what all handles have retired. A published object waits for the sections
-//!   that were open then, and for at most one later section of each slot (of a
-//!   per-CPU slot possibly more). Once they have ended, the next such call
+//!   that were open then, and in each slot for the section that it meets there,
+//!   and at most one more (possibly more of a per-CPU slot, and in `Basic` if 256
+//!   polls of tokens, or a multiple, lie between two calls). Once they have ended, the next such call
 //!   reclaims it. This holds even if the handle that retired the object sleeps,
 //!   was dropped, forgotten or evicted, or has a limit, and if a reclaimer
 //!   panicked. A cell of two versions and a queue of four work with the default

@@ -85,7 +85,9 @@ impl<S: Scheme> CollectorView<S> {
     /// # Safety
     ///
     /// - What the handle's user did happens before this call: a scheduler
-    ///   stopped it, or it was joined.
+    ///   stopped it, or it was joined. And this call happens before anything that the
+    ///   user does with the handle afterwards: the scheduler, or the lock under which
+    ///   the handle is kept, sees to that.
     /// - The user does not run again with pointers that it loaded or with guards
     ///   of the handle: they are neither used nor dropped. A call in which it was
     ///   stopped does not continue.
@@ -96,7 +98,8 @@ impl<S: Scheme> CollectorView<S> {
     ///   reclaimer, if it was stopped in the user code of that reclaimer. The
     ///   object of the reclaimer is then lost, and in
     ///   [`with_unprotected`](Self::with_unprotected) so is all that was retired
-    ///   there.
+    ///   there, and up to `max(B, N)` objects that an explicit `collect` there was about
+    ///   to reclaim.
     /// - Calls of this crate that a reclaimer makes are not exempt for being in
     ///   a reclaimer. A slot whose user was stopped in a reclaimer that was
     ///   itself inside `retire` or `Pool::alloc` must not be evicted.

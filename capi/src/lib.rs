@@ -43,7 +43,7 @@ mod sync {
     pub(crate) use core::sync::atomic::AtomicU16 as AtomicHalf;
     #[cfg(target_pointer_width = "64")]
     pub(crate) use core::sync::atomic::AtomicU32 as AtomicHalf;
-    pub(crate) use core::sync::atomic::Ordering;
+    pub(crate) use core::sync::atomic::{Ordering, fence};
 
     #[cfg(target_pointer_width = "64")]
     pub(crate) type Half = u32;

@@ -22,7 +22,7 @@ const ELSEWHERE: [&str; 6] = [
 const LOADS: [&str; 1] = ["at_least_acquire"];
 
 /// Fences, and looks that the argument rests on: file, text, replacement, name.
-const LOOKS: [(&str, &str, &str, &str); 7] = [
+const LOOKS: [(&str, &str, &str, &str); 9] = [
     (
         "src/barrier.rs",
         "// SeqCst: pairs with `heavy`, see the trait.\n        fence(Ordering::SeqCst)",
@@ -73,6 +73,18 @@ const LOOKS: [(&str, &str, &str, &str); 7] = [
         "if claimed == FREE && in_section",
         "if in_section",
         "an owner's look for a thief",
+    ),
+    (
+        "src/raw/tree.rs",
+        "            fence(Ordering::Acquire);\n",
+        "",
+        "the fence at the end of a search",
+    ),
+    (
+        "src/raw/tree.rs",
+        "if found.is_some() || opened.load(Ordering::Relaxed) == before {",
+        "if true {",
+        "the look for leaves that were opened",
     ),
 ];
 

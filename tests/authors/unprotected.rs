@@ -9,8 +9,8 @@ use std::{
 };
 
 use hyaline::{
-    AtomicPtr, Callback, Collector, CollectorView, Fences, Guard, Linked, Pool, Robust, Scheme,
-    domain,
+    AtomicPtr, Callback, Collector, CollectorView, Config, Fences, Guard, Linked, Pool, Robust,
+    Scheme, domain, reclaim,
     safe::{self, Atomic, Domain, Owned, Shared},
 };
 
@@ -267,4 +267,69 @@ fn a_callback_waits() {
     drop(guard);
     reader.collect();
     assert_eq!(CALLED.load(Ordering::SeqCst), 3);
+}
+
+/// A retire through a pool publishes early, but not here: neither the reclaimers of
+/// others nor their blocks come into the call.
+#[test]
+fn others_are_not_reclaimed_there() {
+    let (nodes, collector) = (Pool::new(), collector::<Robust>());
+    let other = collector.register_deferred().unwrap();
+    let eager = collector.register().unwrap();
+    let retired = Box::into_raw(Box::new(eager.link(QUIET)));
+    // SAFETY: never shared, and from a `Box`.
+    unsafe { other.retire(retired, reclaim::boxed::<Linked<Noisy>>) };
+    let mut list = List::new(&collector, &nodes);
+    let (own, ()) = drops(|| {
+        list.alone(|list, guard| {
+            let (dropped, ()) = drops(|| {
+                for _ in 0..4 {
+                    assert!(list.push(guard, QUIET) && list.pop(guard));
+                }
+            });
+            assert_eq!(dropped, 0);
+        });
+    });
+    assert_eq!((own, drops(|| eager.collect()).0), (4, 1));
+}
+
+/// The call keeps no free blocks, which no other could find.
+#[test]
+fn no_block_is_kept_there() {
+    let (blocks, collector) = (Pool::<u32, 64>::new(), collector::<Robust>());
+    let other = collector.register_deferred().unwrap();
+    let eager = collector.register().unwrap();
+    let used = blocks.alloc(&eager, 1).unwrap();
+    // SAFETY: nobody else uses the collector; all objects are from this pool, and were
+    // never shared.
+    unsafe {
+        collector.with_unprotected(|guard| {
+            let handle = guard.handle();
+            blocks.free(blocks.alloc(&handle, 2).unwrap());
+            blocks.retire(&other, used);
+            assert_eq!(handle.collect(), 1);
+            assert_eq!(blocks.available(), 64);
+        });
+    }
+}
+
+/// A handle that retires outside sections only still publishes what others have
+/// retired, once in a batch.
+#[test]
+fn a_retire_publishes_for_deferred_handles() {
+    let collector = Collector::<2, Robust>::with_config(Config::new().batch::<4>());
+    let (other, eager) = (
+        collector.register_deferred().unwrap(),
+        collector.register().unwrap(),
+    );
+    let make = || Box::into_raw(Box::new(eager.link(QUIET)));
+    let by = reclaim::boxed::<Linked<Noisy>>;
+    let (dropped, ()) = drops(|| {
+        // SAFETY: never shared, and from a `Box`.
+        unsafe {
+            other.retire(make(), by);
+            (0..4).for_each(|_| eager.retire(make(), by));
+        }
+    });
+    assert_eq!(dropped, 5);
 }

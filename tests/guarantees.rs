@@ -299,7 +299,8 @@ fn sections_without_guards() {
         );
     }
     all::<Basic>(Collector::new());
-    all::<Robust>(Collector::with_config(Config::new()));
+    // All objects are of one era.
+    all::<Robust>(Collector::with_config(Config::new().era_step::<64>()));
 }
 
 /// Each row names its evidence: `file::function` of a test, or a command.

@@ -314,7 +314,7 @@ bool HYALINE_(is_evicted)(const struct HYALINE_(handle) *handle);
 void HYALINE_(enter)(const struct HYALINE_(handle) *handle);
 /* Closes the section: once for each enter.
    As drop of a Guard: wait-free; lock-free with something in the inbox; irq may, NMI no, masked may; reclaimers k.
-   As drop of a guard of a deferred or per-CPU handle: wait-free; irq yes, NMI yes, masked yes; reclaimers never. */
+   As drop of a guard of a deferred or per-CPU handle: wait-free; irq yes, NMI yes (erased: load), masked yes; reclaimers never. */
 void HYALINE_(leave)(const struct HYALINE_(handle) *handle);
 /* A quiescent point, in a section that does not nest: if another call waits for
    the section, ends it and begins another one. Nothing is protected afterwards.
@@ -379,7 +379,7 @@ int HYALINE_(synchronize)(const struct HYALINE_(handle) *handle, void (*relax)(v
 struct hyaline_token HYALINE_(start)(const struct HYALINE_(handle) *handle);
 /* Whether the sections that were open at its start have ended. With any handle
    of the same collector.
-   As Token::poll: lock-free; irq yes, NMI CAS, masked yes; reclaimers no. */
+   As Token::poll: wait-free; irq yes, NMI yes, masked yes; reclaimers no. */
 bool HYALINE_(poll)(const struct HYALINE_(handle) *handle, struct hyaline_token *token);
 /* Calls function(argument) where reclaimers run, when the sections that are open
    now have ended. HYALINE_BUSY if an earlier call is under way.

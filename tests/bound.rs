@@ -147,7 +147,7 @@ fn the_formulas() {
     // Live objects, and the blocks that handles keep: a 32nd of the pool, at
     // most 64 blocks, where there are magazines.
     let one = Config::new().batch::<1>().era_step::<1>();
-    let keep = usize::from(cfg!(target_has_atomic = "64"));
+    let keep = usize::from(cfg!(target_pointer_width = "64"));
     assert_eq!(one.most_pending(1, 0, 10), 13);
     assert_eq!(one.pool_size(1, 0, 10), 23);
     assert_eq!(one.pool_size(1, 0, 30), 63 + 2 * keep);

@@ -69,7 +69,8 @@ impl<S: Scheme> CollectorView<S> {
     /// ```
     #[doc(alias = "unprotected")]
     pub unsafe fn with_unprotected<T>(&self, f: impl FnOnce(&Guard<'_, S>) -> T) -> T {
-        // SAFETY: as for this function.
+        // SAFETY: the caller has the objects alone (# Safety, which is that of
+        // `Global::unprotected`).
         unsafe {
             self.global()
                 .unprotected(|local| f(&Guard::open_slot(local)))

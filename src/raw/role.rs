@@ -1,6 +1,6 @@
-//! Roles: what a call of the core does by the role of its handle. Nothing else in
-//! the core branches on a role; a walk asks a slot whether its owner is eager, that is,
-//! whether it forwards its inbox itself.
+//! Roles: what a call of the core does by the role of its handle. Elsewhere the core
+//! asks a slot, not a handle, whether its owner is eager: a walk, whether the owner
+//! forwards its inbox itself; a drain, whether the owner has a hand.
 //!
 //! | | eager | deferred | nested |
 //! |---|---|---|---|

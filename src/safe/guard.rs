@@ -177,7 +177,8 @@ impl<D: Domain> Guard<'_, D> {
             let of = PhantomData;
             f(&Guard { raw, of })
         };
-        // SAFETY: as for this function.
+        // SAFETY: the caller has the objects alone (# Safety, which is that of
+        // `CollectorView::with_unprotected`).
         unsafe { collector::<D>().with_unprotected(open) }
     }
 }

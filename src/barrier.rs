@@ -49,7 +49,9 @@ use crate::sync::{Ordering, compiler_fence, fence};
 /// execute a full barrier between its call and its return.
 ///
 /// Neither uses a handle that is in a call: what it opened there would not be
-/// protected. `light` may be called in any context in which the collector is used, `heavy`
+/// protected.
+///
+/// `light` may be called in any context in which the collector is used, `heavy`
 /// in any in which an operation is called that executes it; in interrupts and
 /// with interrupts masked that is restricted by
 /// [`HEAVY_IN_INTERRUPTS`](Self::HEAVY_IN_INTERRUPTS). Neither may unwind.

@@ -36,8 +36,8 @@ impl<S: Scheme, R: Role> Handle<'_, S, R> {
     /// Opens a section. Pointers loaded through the guard stay valid until it
     /// is dropped.
     ///
-    /// Wait-free. Enter and drop together cost two plain stores (in robust mode four, where an era has
-    /// two words eight) and a
+    /// Wait-free. Enter and drop together cost two plain stores (in robust mode
+    /// four, where an era has two words eight) and a
     /// [light barrier](crate::guide::glossary#light-barrier). Guards nest, and
     /// may be dropped in any order; the section lasts until the last guard is
     /// dropped.

@@ -256,4 +256,10 @@ impl<'c, S: Scheme> Local<'c, S> {
     pub(crate) fn index(&self) -> usize {
         self.global.index_of(self.slot)
     }
+
+    /// Whether the slot is outside the collector's array, so that its sections
+    /// protect nothing.
+    fn is_unprotected(&self) -> bool {
+        self.index() >= self.global.capacity()
+    }
 }

@@ -34,9 +34,9 @@ impl<S: Scheme, R: Role> Handle<'_, S, R> {
     /// # Safety
     ///
     /// A guard of this handle was forgotten in this context, or before the handle
-    /// moved to this thread, and the new guard takes its place. Of all guards made for it in this way at most one is
-    /// dropped, and none if [`leave_unchecked`](Self::leave_unchecked) is
-    /// called for it. After that, pointers loaded through any of them are not
+    /// moved to this thread, and the new guard takes its place. Of all guards made
+    /// for it in this way at most one is dropped, and none if
+    /// [`leave_unchecked`](Self::leave_unchecked) is called for it. After that, pointers loaded through any of them are not
     /// used any more. Nor are they after a `refresh` of any of them.
     ///
     /// ```

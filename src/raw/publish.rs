@@ -248,9 +248,9 @@ impl<S: Scheme> Global<S> {
     #[inline(never)]
     fn publish_and_drain(&self, slot: &Slot<S>) {
         let local = Local { global: self, slot };
-        if local.index() >= self.capacity() {
-            // An unprotected slot: its objects wait for no section, and others'
-            // reclaimers do not run there.
+        if local.is_unprotected() {
+            // Its objects wait for no section, and others' reclaimers do not run
+            // there.
             slot.room.start(u16::MAX);
             return;
         }

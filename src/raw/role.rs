@@ -113,10 +113,10 @@ impl<S: Scheme> Local<'_, S> {
     pub(crate) unsafe fn retire_waiting<R: Role>(&self, link: *mut Link, reclaim: Reclaimer) {
         // SAFETY: as for this function, which asks for what both ask.
         unsafe {
-            if self.index() < self.global.capacity() {
-                self.retire::<R>(link, reclaim, false);
-            } else {
+            if self.is_unprotected() {
                 self.retire_now(link, reclaim, false);
+            } else {
+                self.retire::<R>(link, reclaim, false);
             }
         }
     }

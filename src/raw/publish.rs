@@ -76,10 +76,28 @@ impl<S: Scheme> Local<'_, S> {
         // Counts, too: an owner that only retires in this way still publishes what
         // deferred and per-CPU handles have retired.
         if self.slot.room.count() {
-            self.global.publish_and_drain(self.slot);
-        } else {
-            self.drain_limited();
+            self.publish_batch();
         }
+        self.drain_limited();
+    }
+
+    /// Publishes a full batch. False if this slot does not publish now.
+    #[cold]
+    fn publish_batch(&self) -> bool {
+        let room = &self.slot.room;
+        if self.is_unprotected() {
+            // Its objects wait for no section.
+            room.start(u16::MAX);
+            return false;
+        }
+        if self.is_draining() {
+            // As in `collect`: the next call publishes it.
+            room.start_last();
+            return false;
+        }
+        room.start(self.global.settings.room());
+        self.advance(Take::Own);
+        true
     }
 
     /// Publishes everything and reclaims what can be reclaimed now, at most
@@ -248,20 +266,10 @@ impl<S: Scheme> Global<S> {
     #[inline(never)]
     fn publish_and_drain(&self, slot: &Slot<S>) {
         let local = Local { global: self, slot };
-        if local.is_unprotected() {
-            // Its objects wait for no section, and others' reclaimers do not run
-            // there.
-            slot.room.start(u16::MAX);
-            return;
+        // On an unprotected slot no reclaimer of others runs.
+        if local.publish_batch() {
+            local.drain_limited();
         }
-        if local.is_draining() {
-            // As in `collect`: the next call publishes it.
-            slot.room.start_last();
-            return;
-        }
-        slot.room.start(self.settings.room());
-        local.advance(Take::Own);
-        local.drain_limited();
     }
 
     /// Calls `visit` for each slot from `from` on whose `busy` is not 0, until it

@@ -1,6 +1,7 @@
 //! A guard that protects nothing, for code that owns its objects exclusively.
 
 use std::{
+    num::NonZeroU16,
     ptr,
     sync::atomic::{
         AtomicUsize,
@@ -311,6 +312,34 @@ fn no_block_is_kept_there() {
             assert_eq!(blocks.available(), 64);
         });
     }
+}
+
+/// `Handle::retire` reclaims in the call what no section can hold, also where the
+/// count of a batch runs out: with a limit, at each call that leaves something over.
+#[test]
+fn a_retire_reclaims_in_the_call() {
+    let (blocks, collector) = (Pool::<Noisy, 8>::new(), collector::<hyaline::Basic>());
+    let eager = collector.register().unwrap();
+    let reader = collector.register_deferred().unwrap();
+    // SAFETY: never shared; all objects are from this pool.
+    unsafe {
+        let guard = reader.enter();
+        for _ in 0..2 {
+            blocks.retire(&eager, blocks.alloc(&eager, QUIET).unwrap());
+        }
+        drop(guard);
+        assert_eq!(eager.collect_at_most(1), 1);
+        // One is left over.
+        collector.with_unprotected(|guard| {
+            let handle = guard.handle();
+            handle.limit_reclaims(NonZeroU16::new(1));
+            for _ in 0..4 {
+                let object = blocks.alloc(&handle, QUIET).unwrap();
+                assert_eq!(drops(|| blocks.retire(&handle, object)).0, 1);
+            }
+        });
+    }
+    assert_eq!(drops(|| eager.collect()).0, 1);
 }
 
 /// A handle that retires outside sections only still publishes what others have

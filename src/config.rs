@@ -27,12 +27,6 @@ impl Settings {
         self.batch ^ DEFAULT_BATCH
     }
 
-    /// The same, in the type of a slot's counter.
-    pub(crate) const fn room(&self) -> u16 {
-        // `Config::batch` allows at most `u16::MAX`.
-        self.batch() as u16
-    }
-
     /// Objects that a handle allocates before the clock ticks.
     pub(crate) const fn era_step(&self) -> usize {
         self.era_step ^ DEFAULT_ERA_STEP

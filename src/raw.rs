@@ -106,6 +106,7 @@
 //! - *Remembering open sections in a bitmap on the stack*: limits `N` or grows
 //!   with it.
 
+mod batch;
 mod chain;
 mod claim;
 mod drain;
@@ -115,7 +116,6 @@ mod hint;
 pub(crate) mod magazine;
 mod owner;
 mod publish;
-mod quota;
 mod read;
 mod role;
 mod scheme;

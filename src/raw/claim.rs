@@ -15,11 +15,11 @@ impl<S: Scheme> Global<S> {
         // Relaxed: see `Global::claimed_slots`.
         self.high_water.fetch_max(index + 1, Ordering::Relaxed);
         let slot = &self.slots[index];
-        // If earlier owners left anything, the first retired object is
-        // published at once. Otherwise the objects of owners that retire less
-        // than a batch and die would accumulate.
-        let left = !slot.retired.seems_empty() || !self.left_over.seems_empty();
-        slot.room.start(if left { 1 } else { self.settings.room() });
+        if slot.retired.seems_empty() && self.left_over.seems_empty() {
+            slot.batch.begin(&self.settings);
+        } else {
+            slot.batch.end_with_next();
+        }
         slot.limit.set(None);
         slot.magazine.start(index);
         // Drops a request to the last owner.

@@ -200,7 +200,7 @@ impl<S: Scheme> Drop for Done<'_, '_, S> {
         if !local.global.left_over.seems_empty() {
             // By a limit or a panic. From here on each retire of this handle
             // reclaims at least one object, so that their number does not grow.
-            local.slot.room.start_last();
+            local.slot.batch.end_with_next();
         }
         local.slot.draining.end();
     }

@@ -1,6 +1,7 @@
-//! What a slot's owner is about to reclaim, and whether it does so now.
+//! What a slot's owner is about to reclaim, whether it does so now, and how much of
+//! it in one call.
 
-use core::ptr;
+use core::{num::NonZeroU16, ptr};
 
 use super::chain::Chain;
 use crate::{
@@ -71,5 +72,22 @@ impl Draining {
     #[inline]
     pub(super) fn end(&self) {
         self.0.set(false);
+    }
+}
+
+/// The number of reclaimers that one call may run; 0 is no limit.
+pub(crate) struct Limit(Cell<u16>);
+
+impl_init!(Limit = Limit(Cell::new(0)));
+
+impl Limit {
+    #[inline]
+    pub(crate) fn set(&self, limit: Option<NonZeroU16>) {
+        self.0.set(limit.map_or(0, NonZeroU16::get));
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Option<NonZeroU16> {
+        NonZeroU16::new(self.0.get())
     }
 }

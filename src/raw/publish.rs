@@ -32,24 +32,9 @@ impl<S: Scheme> Local<'_, S> {
     /// Counts an object that was retired, and publishes a full batch.
     #[inline(always)]
     pub(super) fn fill_batch(&self) {
-        if self.slot.room.count() {
+        if self.slot.batch.count() {
             self.global.publish_and_drain(self.slot);
         }
-    }
-
-    /// Lets at most a quarter of a pool's blocks wait for a full batch; `blocks`
-    /// is their number, 0 if there is no pool.
-    ///
-    /// What waits for a batch is held by no section. But a context that
-    /// preempts this slot's next section, and finds no free block, can only
-    /// publish it, and then that section holds it.
-    #[inline(always)]
-    pub(super) fn cap_room(&self, blocks: usize) {
-        if blocks == 0 {
-            return;
-        }
-        let most = (blocks / 4).clamp(1, u16::MAX.into()) as u16;
-        self.slot.room.cap(most);
     }
 
     /// Retires an object that this slot does not use any more. It is reclaimed
@@ -75,7 +60,7 @@ impl<S: Scheme> Local<'_, S> {
         self.reclaim(free);
         // Counts, too: an owner that only retires in this way still publishes what
         // deferred and per-CPU handles have retired.
-        if self.slot.room.count() {
+        if self.slot.batch.count() {
             self.publish_batch();
         }
         self.drain_limited();
@@ -84,18 +69,17 @@ impl<S: Scheme> Local<'_, S> {
     /// Publishes a full batch. False if this slot does not publish now.
     #[cold]
     fn publish_batch(&self) -> bool {
-        let room = &self.slot.room;
+        let batch = &self.slot.batch;
         if self.is_unprotected() {
-            // Its objects wait for no section.
-            room.start(u16::MAX);
+            batch.without_end();
             return false;
         }
         if self.is_draining() {
             // As in `collect`: the next call publishes it.
-            room.start_last();
+            batch.end_with_next();
             return false;
         }
-        room.start(self.global.settings.room());
+        batch.begin(&self.global.settings);
         self.advance(Take::Own);
         true
     }
@@ -108,7 +92,7 @@ impl<S: Scheme> Local<'_, S> {
         if self.is_draining() {
             return 0;
         }
-        self.slot.room.start(self.global.settings.room());
+        self.slot.batch.begin(&self.global.settings);
         loop {
             self.advance(Take::All);
             // The heavy barrier pairs with itself in another handle's collect.

@@ -79,7 +79,7 @@ impl<S: Scheme> Local<'_, S> {
     #[inline(always)]
     pub(crate) fn cap_batch<R: Role>(&self, blocks: usize) {
         if self.reclaims::<R>() {
-            self.cap_room(blocks);
+            self.slot.batch.cap(blocks);
         }
     }
 

@@ -4,11 +4,11 @@ use core::ptr;
 
 use super::{
     EraPolicy, Scheme,
-    hand::{Draining, Hand},
+    batch::Batch,
+    hand::{Draining, Hand, Limit},
     hint::Hint,
     magazine::Magazine,
     owner::OwnerWord,
-    quota::{Limit, Room},
     section::SectionWord,
     stack::Stack,
     stats::Tally,
@@ -45,7 +45,7 @@ pub(crate) struct Slot<S: Scheme> {
     /// The number of reclaimers that one call may run.
     pub(crate) limit: Limit,
     /// Objects to retire before the next publish.
-    pub(super) room: Room,
+    pub(super) batch: Batch,
     /// Objects that the owner is about to reclaim.
     pub(super) hand: Hand,
     pub(super) local_eras: <S::Eras as EraPolicy>::LocalEras,
@@ -128,7 +128,7 @@ crate::sync::const_fn! {
             restart: init!(Hint),
             draining: init!(Draining),
             limit: init!(Limit),
-            room: init!(Room),
+            batch: init!(Batch),
             hand: init!(Hand),
             local_eras: init!(<S::Eras as EraPolicy>::LocalEras),
             tally: init!(Tally),

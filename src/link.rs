@@ -56,11 +56,11 @@ pub type Reclaimer = unsafe fn(*mut Link);
 /// ```
 #[repr(C)]
 pub struct Link {
-    pub(crate) next: Cell<*mut Link>,
+    next: Cell<*mut Link>,
     pub(crate) notes: Notes,
-    pub(crate) reclaim: Cell<Option<Reclaimer>>,
+    reclaim: Cell<Option<Reclaimer>>,
     /// Accesses that loom checks.
-    pub(crate) access: Access,
+    access: Access,
 }
 
 // SAFETY: the fields are private. In each state of the object one thread owns
@@ -114,6 +114,47 @@ impl Link {
     #[must_use]
     pub const fn cast<T: AsLink>(link: *mut Link) -> *mut T {
         link.cast()
+    }
+}
+
+impl Link {
+    /// The next object in its list.
+    #[inline(always)]
+    pub(crate) fn next(&self) -> *mut Link {
+        self.next.get()
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_next(&self, next: *mut Link) {
+        self.next.set(next);
+    }
+
+    /// The next object, which is then in no list with this one.
+    #[inline(always)]
+    pub(crate) fn take_next(&self) -> *mut Link {
+        self.next.replace(ptr::null_mut())
+    }
+
+    /// Notes how the object will be reclaimed. If `plain`, `reclaim` runs no user
+    /// code.
+    #[inline(always)]
+    pub(crate) fn retire(&self, reclaim: Reclaimer, plain: bool) {
+        self.notes.retire(plain);
+        self.reclaim.set(Some(reclaim));
+    }
+
+    /// In a model, an access that conflicts with the reclaimer's.
+    #[inline(always)]
+    pub(crate) fn is_read(&self) {
+        self.access.read();
+    }
+
+    /// What `retire` has noted. In a model, an access that conflicts with those of
+    /// readers.
+    #[inline(always)]
+    pub(crate) fn reclaimer(&self) -> Option<Reclaimer> {
+        self.access.write();
+        self.reclaim.get()
     }
 }
 

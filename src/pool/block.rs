@@ -123,7 +123,7 @@ impl<T> Drop for Vacant<T> {
         unsafe {
             let (number, most) = (*block).place();
             let tree = tree_of(block.sub(number));
-            (*link).next.set(self.magazine);
+            (*link).set_next(self.magazine);
             if !Magazine::keep(link, tree, number, most) {
                 tree.put(number);
             }
@@ -176,5 +176,5 @@ pub unsafe fn pooled<T>(link: *mut Link) {
     // SAFETY: the object is in a pool that is still there, and ours (# Safety).
     // The collector put the magazine of this call's handle into `next`, if it
     // is claimed, and this is within that call; a live object has null there.
-    unsafe { destroy(link.cast::<Linked<T>>(), (*link).next.get()) };
+    unsafe { destroy(link.cast::<Linked<T>>(), (*link).next()) };
 }

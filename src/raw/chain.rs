@@ -47,7 +47,7 @@ impl Chain {
     #[inline]
     pub(super) unsafe fn single(link: *mut Link) -> Self {
         // SAFETY: "the caller owns `link`, which is valid" (# Safety).
-        unsafe { (*link).next.set(ptr::null_mut()) };
+        unsafe { (*link).set_next(ptr::null_mut()) };
         Self::of(link, link)
     }
 
@@ -70,7 +70,7 @@ impl Chain {
     pub(super) fn append(mut self, other: Option<Self>) -> Self {
         let Some(other) = other else { return self };
         // SAFETY: a chain owns its objects, which are valid.
-        unsafe { (*self.last()).next.set(other.first) };
+        unsafe { (*self.last()).set_next(other.first) };
         Self::of(self.first, other.last)
     }
 
@@ -82,7 +82,7 @@ impl Chain {
             // SAFETY: a chain owns its objects, which are valid.
             let object = unsafe { &*link };
             visit(object);
-            let next = object.next.get();
+            let next = object.next();
             if next.is_null() {
                 self.last = link;
                 return;
@@ -101,13 +101,13 @@ impl Chain {
         while !link.is_null() {
             // SAFETY: a chain owns its objects, which are valid.
             let object = unsafe { &*link };
-            let following = object.next.get();
+            let following = object.next();
             let part = &mut parts[usize::from(!held(object))];
             match part {
                 None => *part = Some(Self::of(link, link)),
                 Some(part) => {
                     // SAFETY: `last` is one of the chain's objects, as above.
-                    unsafe { (*part.last).next.set(link) };
+                    unsafe { (*part.last).set_next(link) };
                     part.last = link;
                 }
             }
@@ -115,7 +115,7 @@ impl Chain {
         }
         for part in parts.iter().flatten() {
             // SAFETY: `last` is one of the chain's objects, as above.
-            unsafe { (*part.last).next.set(ptr::null_mut()) };
+            unsafe { (*part.last).set_next(ptr::null_mut()) };
         }
         let [held, rest] = parts;
         (held, rest)
@@ -139,11 +139,11 @@ pub(super) unsafe fn cut(mut list: *mut Link, length: usize) -> *mut Link {
             return list;
         }
         // SAFETY: "the caller owns the objects, which are valid" (# Safety).
-        list = unsafe { (*list).next.get() };
+        list = unsafe { (*list).next() };
     }
     if list.is_null() {
         return list;
     }
     // SAFETY: as above; it is one of the objects, as it is not null.
-    unsafe { (*list).next.replace(ptr::null_mut()) }
+    unsafe { (*list).take_next() }
 }

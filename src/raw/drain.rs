@@ -121,9 +121,8 @@ impl<S: Scheme> Local<'_, S> {
         self.slot.tally.reclaim();
         // SAFETY: "the caller owns the object" (# Safety).
         let object = unsafe { &*link };
-        object.next.set(magazine);
-        object.access.write();
-        if let Some(reclaim) = object.reclaim.get() {
+        object.set_next(magazine);
+        if let Some(reclaim) = object.reclaimer() {
             // SAFETY: `retire` stored the reclaimer with this object; "no
             // section can hold it, and its reclaimer was not called" (# Safety).
             // We do not access the object afterwards.
@@ -152,10 +151,9 @@ impl<S: Scheme> Local<'_, S> {
         while !link.is_null() {
             // SAFETY: we own the object, which is valid: we took its list.
             let object = unsafe { &*link };
-            let following = object.next.replace(ptr::null_mut());
-            object.access.write();
+            let following = object.take_next();
             self.global.totals.reclaim();
-            if let Some(reclaim) = object.reclaim.get() {
+            if let Some(reclaim) = object.reclaimer() {
                 // SAFETY: as in `run`: no section can hold a left-over object,
                 // and its reclaimer was not called.
                 unsafe { S::Barrier::reclaim(reclaim, link) };

@@ -223,7 +223,7 @@ unsafe fn first_chain(list: *mut Link) -> Option<(usize, Chain, *mut Link)> {
     unsafe {
         let (section, last) = (*list).notes.waits_for();
         let last = last.cast::<Link>();
-        let rest = (*last).next.replace(core::ptr::null_mut());
+        let rest = (*last).take_next();
         Some((section, Chain::new(list, last), rest))
     }
 }

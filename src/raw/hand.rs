@@ -40,7 +40,7 @@ impl Hand {
             return None;
         }
         // SAFETY: the object is valid, and the owner's (`fill`, # Safety).
-        self.0.set(unsafe { (*link).next.get() });
+        self.0.set(unsafe { (*link).next() });
         Some(link)
     }
 

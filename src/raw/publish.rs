@@ -47,8 +47,7 @@ impl<S: Scheme> Local<'_, S> {
         // SAFETY: "`ptr` is valid" (`Handle::retire`, # Safety); the header is
         // the collector's.
         let object = unsafe { &*link };
-        object.notes.retire(plain);
-        object.reclaim.set(Some(reclaim));
+        object.retire(reclaim, plain);
         self.slot.tally.retire();
         // The heavy barrier: pairs with the light one in `enter`, as in
         // `advance`. The object was unlinked before it.
@@ -227,8 +226,7 @@ impl<S: Scheme> Global<S> {
         reclaim: Reclaimer,
         plain: bool,
     ) {
-        object.notes.retire(plain);
-        object.reclaim.set(Some(reclaim));
+        object.retire(reclaim, plain);
         // SAFETY: the object is valid and "is retired once" (# Safety), so it is
         // in no other list. `push` sets its `next`.
         slot.retired.push(unsafe { Chain::new(link, link) });

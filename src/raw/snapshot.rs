@@ -74,8 +74,7 @@ impl<S: Scheme> Global<S> {
         Stats {
             retired,
             reclaimed,
-            // Relaxed: a number for people to read.
-            peak: self.totals.peak.load(core::sync::atomic::Ordering::Relaxed),
+            peak: self.totals.peak(),
         }
     }
 }

@@ -67,7 +67,7 @@ impl Stack {
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
             // SAFETY: the chain owns `last` until the exchange succeeds.
-            unsafe { (*last).next.set(head) };
+            unsafe { (*last).set_next(head) };
             // Release: pairs with the Acquire in `take`. The thread that takes
             // the chain sees its links, its notes, and that its objects were
             // unlinked. Without it that thread would follow links that it does

@@ -18,8 +18,8 @@ mod enabled {
 
     /// What a slot's owners did. Written by the current owner.
     pub(crate) struct Tally {
-        pub(crate) retired: AtomicUsize,
-        pub(crate) reclaimed: AtomicUsize,
+        retired: AtomicUsize,
+        reclaimed: AtomicUsize,
         /// The batches published when the section began.
         since: AtomicUsize,
     }
@@ -61,11 +61,11 @@ mod enabled {
     /// What all slots did together.
     pub(crate) struct Totals {
         /// Objects that were retired and not counted in a slot.
-        pub(crate) retired: AtomicUsize,
+        retired: AtomicUsize,
         /// Objects that were reclaimed and not counted in a slot.
         reclaimed: AtomicUsize,
-        pub(crate) published: AtomicUsize,
-        pub(crate) peak: AtomicUsize,
+        published: AtomicUsize,
+        peak: AtomicUsize,
     }
 
     crate::sync::impl_init!(
@@ -126,6 +126,12 @@ mod enabled {
                 // Relaxed: as above.
                 self.peak.fetch_max(pending as usize, Relaxed);
             }
+        }
+
+        /// The largest sample.
+        pub(crate) fn peak(&self) -> usize {
+            // Relaxed: as above.
+            self.peak.load(Relaxed)
         }
     }
 }

@@ -103,7 +103,7 @@ pub(super) fn drop_all<T>(mut next: impl FnMut() -> Option<T>) {
 #[inline(always)]
 pub(super) unsafe fn loom_access<T>(object: *mut Linked<T>) {
     // SAFETY: protected, so the header is there (fn contract).
-    unsafe { (*object).link.access.read() };
+    unsafe { (*object).link.is_read() };
 }
 
 /// Memory that is claimed and has no value yet. Dropped, it goes back.

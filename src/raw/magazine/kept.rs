@@ -163,7 +163,7 @@ impl Magazine {
         } else {
             // SAFETY: kept blocks are the claim's, and still linked
             // headers.
-            let following = unsafe { (*link).next.replace(ptr::null_mut()) };
+            let following = unsafe { (*link).take_next() };
             self.first.store(following, Ordering::Relaxed);
             self.kept.set(self.kept.get() - 1);
         }
@@ -197,7 +197,7 @@ impl Magazine {
     pub(crate) unsafe fn keep(link: *mut Link, pool: Tree, number: usize, most: usize) -> bool {
         // SAFETY: the header is valid and ours; `next` leads to nothing or
         // to a magazine that this call has claimed (# Safety).
-        let Some(magazine) = (unsafe { (*link).next.get().cast::<Self>().as_ref() }) else {
+        let Some(magazine) = (unsafe { (*link).next().cast::<Self>().as_ref() }) else {
             return false;
         };
         let kept = magazine.kept.get();
@@ -207,7 +207,7 @@ impl Magazine {
         // SAFETY: valid and ours; a header is plain data and still there.
         unsafe {
             (*link).notes.set_block(number, pool.first().cast());
-            (*link).next.set(magazine.first.load(Ordering::Relaxed));
+            (*link).set_next(magazine.first.load(Ordering::Relaxed));
         }
         magazine.first.store(link, Ordering::Relaxed);
         magazine.kept.set(kept + 1);
@@ -235,7 +235,7 @@ impl Magazine {
             // their numbers in this pool, which is still there by the
             // promise to `pooled`.
             unsafe {
-                self.first.store((*link).next.get(), Ordering::Relaxed);
+                self.first.store((*link).next(), Ordering::Relaxed);
                 let (number, first) = (*link).notes.block();
                 pool.with_first(first.cast()).put(number);
             }

@@ -93,7 +93,7 @@ impl<K: Send + 'static, V: Send + 'static> Chained for Head<K, V> {
         // SAFETY: protected (# Safety); one without a key is never reclaimed.
         unsafe {
             if cfg!(hyaline_loom) && !is_start(node) {
-                (*node_of(node)).link.access.read();
+                (*node_of(node)).link.is_read();
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Variance and auto traits of every public generic type, from one table: a
-//! crate is generated with a function for each property, and the compiler
+//! Variance, auto traits, and what the drop uses, of every public generic type, from
+//! one table: a crate is generated with a function for each property, and the compiler
 //! reports which of them compile.
 
 #![cfg(not(any(hyaline_loom, miri)))]
@@ -39,7 +39,8 @@ impl If {
 /// Type, when it is `Send`, when it is `Sync`.
 ///
 /// Parameters are in brackets: `'x` lifetimes, `D` domains, `S` schemes, `B`
-/// barriers, `R` roles, all others values. `+` is covariant, `=` invariant.
+/// barriers, `R` roles, all others values. `+` is covariant, `=` invariant; `!`: what it
+/// refers to must live when the type is dropped.
 #[rustfmt::skip]
 const TABLE: &[(&str, If, If)] = &[
     ("Basic<[B+]>", If::Always, If::Always),
@@ -47,45 +48,45 @@ const TABLE: &[(&str, If, If)] = &[
     ("Config<[B+]>", If::Always, If::Always),
     ("Collector<2, [S=]>", If::Always, If::Always),
     ("CollectorView<[S=]>", If::Always, If::Always),
-    ("Handle<['c+], [S=], [R]>", If::Always, If::Never),
-    ("Guard<['h+], [S=], [R]>", If::Never, If::Never),
-    ("PerCpu<['c+], [S=]>", If::Always, If::Always),
-    ("OwnedGuard<['c+], [S=], [R]>", If::Always, If::Never),
-    ("Linked<[T+]>", If::Send, If::Sync),
+    ("Handle<['c+!], [S=], [R]>", If::Always, If::Never),
+    ("Guard<['h+!], [S=], [R]>", If::Never, If::Never),
+    ("PerCpu<['c+!], [S=]>", If::Always, If::Always),
+    ("OwnedGuard<['c+!], [S=], [R]>", If::Always, If::Never),
+    ("Linked<[T+!]>", If::Send, If::Sync),
     ("Pool<[T=], 4>", If::Send, If::Send),
-    ("PoolExhausted<[T+]>", If::Send, If::Sync),
+    ("PoolExhausted<[T+!]>", If::Send, If::Sync),
     ("safe::Handle<[D=], [R]>", If::Always, If::Never),
-    ("safe::Guard<['h+], [D=], [R]>", If::Never, If::Never),
+    ("safe::Guard<['h+!], [D=], [R]>", If::Never, If::Never),
     ("safe::PerCpu<[D=]>", If::Always, If::Always),
     ("safe::OwnedGuard<[D=], [R]>", If::Always, If::Never),
     ("safe::HandleCell<[D=]>", If::Always, If::Always),
-    ("safe::RcuCell<[T=], 4, [D=]>", If::Both, If::Both),
-    ("safe::RcuCell<[T=], 0, [D=], safe::Heap>", If::Both, If::Both),
-    ("safe::Stack<[T=], 4, [D=]>", If::Send, If::Send),
-    ("safe::Stack<[T=], 4, [D=], safe::SharedPool>", If::Send, If::Send),
-    ("safe::Stack<[T=], 0, [D=], safe::Heap>", If::Send, If::Send),
-    ("safe::Queue<[T=], 4, [D=]>", If::Send, If::Send),
-    ("safe::Queue<[T=], 4, [D=], safe::SharedPool>", If::Send, If::Send),
-    ("safe::Queue<[T=], 0, [D=], safe::Heap>", If::Send, If::Send),
-    ("safe::Map<[K=], [V=], 4, 8, [D=]>", If::Both, If::Both),
-    ("safe::Map<[K=], [V=], 4, 8, [D=], safe::SharedPool>", If::Both, If::Both),
-    ("safe::Map<[K=], [V=], 4, 0, [D=], safe::Heap>", If::Both, If::Both),
-    ("safe::Iter<['g+], [K=], [V=], [D=], [R]>", If::Never, If::Never),
-    ("safe::Ref<['h+], [T+], [D=], [R]>", If::Never, If::Never),
-    ("safe::Values<['g+], [T=], [D=], [R]>", If::Never, If::Never),
+    ("safe::RcuCell<[T=!], 4, [D=]>", If::Both, If::Both),
+    ("safe::RcuCell<[T=!], 0, [D=], safe::Heap>", If::Both, If::Both),
+    ("safe::Stack<[T=!], 4, [D=]>", If::Send, If::Send),
+    ("safe::Stack<[T=!], 4, [D=], safe::SharedPool>", If::Send, If::Send),
+    ("safe::Stack<[T=!], 0, [D=], safe::Heap>", If::Send, If::Send),
+    ("safe::Queue<[T=!], 4, [D=]>", If::Send, If::Send),
+    ("safe::Queue<[T=!], 4, [D=], safe::SharedPool>", If::Send, If::Send),
+    ("safe::Queue<[T=!], 0, [D=], safe::Heap>", If::Send, If::Send),
+    ("safe::Map<[K=!], [V=!], 4, 8, [D=]>", If::Both, If::Both),
+    ("safe::Map<[K=!], [V=!], 4, 8, [D=], safe::SharedPool>", If::Both, If::Both),
+    ("safe::Map<[K=!], [V=!], 4, 0, [D=], safe::Heap>", If::Both, If::Both),
+    ("safe::Iter<['g+], [K=!], [V=!], [D=], [R]>", If::Never, If::Never),
+    ("safe::Ref<['h+!], [T+!], [D=], [R]>", If::Never, If::Never),
+    ("safe::Values<['g+], [T=!], [D=], [R]>", If::Never, If::Never),
     ("safe::Node<[T=]>", If::Send, If::Sync),
     ("safe::MapNode<[K=], [V=]>", If::Send, If::Sync),
-    ("safe::HashMap<[K=], [V=], std::hash::RandomState, [D=]>", If::Both, If::Both),
-    ("safe::HashMap<u8, u8, [H+], [D=]>", If::Send, If::Sync),
-    ("safe::ArcCell<[T=], [D=]>", If::Both, If::Both),
+    ("safe::HashMap<[K=!], [V=!], std::hash::RandomState, [D=]>", If::Both, If::Both),
+    ("safe::HashMap<u8, u8, [H+!], [D=]>", If::Send, If::Sync),
+    ("safe::ArcCell<[T=!], [D=]>", If::Both, If::Both),
     ("safe::Atomic<[T=], [D=]>", If::Both, If::Both),
     ("safe::Atomic<[T=], [D=], safe::Heap>", If::Both, If::Both),
-    ("safe::Owned<[T+], [D=]>", If::Send, If::Sync),
-    ("safe::Owned<[T+], [D=], safe::Heap>", If::Send, If::Sync),
+    ("safe::Owned<[T+!], [D=]>", If::Send, If::Sync),
+    ("safe::Owned<[T+!], [D=], safe::Heap>", If::Send, If::Sync),
     ("safe::Shared<['g+], [T=], [D=]>", If::Never, If::Never),
-    ("safe::Changed<['g+], [T=], [D=], [P+]>", If::Never, If::Never),
-    ("safe::Full<[T+]>", If::Send, If::Sync),
-    ("safe::Refused<[T+]>", If::Send, If::Sync),
+    ("safe::Changed<['g+], [T=], [D=], [P+!]>", If::Never, If::Never),
+    ("safe::Full<[T+!]>", If::Send, If::Sync),
+    ("safe::Refused<[T+!]>", If::Send, If::Sync),
 ];
 
 /// The beginning of both generated files. `Sub` is a subtype of `Sup`, and each
@@ -100,6 +101,8 @@ struct Good;
 struct OnlySend(Cell<()>);
 struct OnlySync(PhantomData<std::sync::MutexGuard<'static, ()>>);
 struct Neither(*mut ());
+struct Last<'x>(&'x u8);
+impl Drop for Last<'_> { fn drop(&mut self) { std::hint::black_box(*self.0); } }
 struct Dom<T>(PhantomData<T>);
 struct RobustDom<T>(PhantomData<T>);
 struct Bar<T>(PhantomData<T>);
@@ -133,6 +136,7 @@ struct Parameter<'t> {
     name: &'t str,
     /// `+`, `=`, or nothing for a role.
     variance: Option<char>,
+    dropped: bool,
 }
 
 impl Parameter<'_> {
@@ -163,9 +167,14 @@ fn parameters(of: &str) -> Vec<Parameter<'_>> {
         .skip(1)
         .map(|rest| {
             let inside = rest.split(']').next().unwrap();
-            let name = inside.trim_end_matches(['+', '=']);
+            let name = inside.trim_end_matches(['+', '=', '!']);
             let variance = inside[name.len()..].chars().next();
-            Parameter { name, variance }
+            let dropped = inside.ends_with('!');
+            Parameter {
+                name,
+                variance,
+                dropped,
+            }
         })
         .collect()
 }
@@ -297,6 +306,30 @@ fn variances() -> Cases {
     cases
 }
 
+/// Each lifetime, and each value that uses one when it is dropped, in a variable that is dropped after what it refers
+/// to.
+fn drops() -> Cases {
+    let mut cases = Cases::new();
+    for &(of, ..) in TABLE {
+        for parameter in parameters(of) {
+            if !parameter.is_lifetime() && !parameter.is_value() {
+                continue;
+            }
+            let text = instance(of, |other| match (other == parameter, other.is_value()) {
+                (true, false) => String::from("'x"),
+                (true, true) => String::from("Last<'x>"),
+                (false, _) if other.is_lifetime() => String::from("'x"),
+                _ => plain(other, true),
+            });
+            let why = parameter.dropped.then_some("does not live long enough");
+            let body = "let x; let owner = 0; x = make(&owner);";
+            let make = format!("fn make<'x>(_: &'x u8) -> {text} {{ loop {{}} }}");
+            cases.add(&format!("() {{ {make} {body} }}"), why);
+        }
+    }
+    cases
+}
+
 /// Compiles a file in a crate that depends on this one, and compares.
 fn check(name: &str, cases: &Cases) {
     let root = env!("CARGO_MANIFEST_DIR");
@@ -330,7 +363,7 @@ fn check(name: &str, cases: &Cases) {
         errors.insert(line, message.to_string());
     }
     assert!(
-        errors.len() > 20,
+        errors.len() > 10,
         "the compiler did not get that far: {said}"
     );
     let mut wrong = String::new();
@@ -356,6 +389,11 @@ fn auto_traits_are_as_in_the_table() {
 #[test]
 fn variances_are_as_in_the_table() {
     check("variances", &variances());
+}
+
+#[test]
+fn drops_are_as_in_the_table() {
+    check("drops", &drops());
 }
 
 fn sources(of: &Path, all: &mut Vec<PathBuf>) {

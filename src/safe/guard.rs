@@ -60,9 +60,10 @@ impl<D: Domain, R: Role> Handle<D, R> {
 /// Dereferences to the [`Guard`](crate::Guard) of the collector, for what is
 /// built on raw pointers.
 pub struct Guard<'h, D: Domain, R: Role = Eager> {
-    /// Of the collector that `D` names. Its handle is borrowed for `'h`.
-    raw: crate::Guard<'static, SchemeOf<D>, R>,
-    of: PhantomData<(&'h (), Brand<D>)>,
+    /// Of the collector that `D` names. Its handle is borrowed for `'h`, also when the
+    /// guard is dropped: the lifetime is that of a type with a `Drop`.
+    raw: crate::Guard<'h, SchemeOf<D>, R>,
+    of: PhantomData<Brand<D>>,
 }
 
 impl<'h, D: Domain, R: Role> Guard<'h, D, R> {
@@ -89,7 +90,10 @@ impl<'h, D: Domain, R: Role> Guard<'h, D, R> {
     #[must_use]
     pub fn handle(&self) -> impl Deref<Target = Handle<D, R>> + use<'_, 'h, D, R> {
         // As in `crate::Guard::handle`.
-        Lent::new(Handle::new(crate::Handle::new(*self.raw.local())))
+        // SAFETY: it is lent for as long as the guard is borrowed, and the collector
+        // is a static.
+        let local = unsafe { self.raw.local().extend() };
+        Lent::new(Handle::new(crate::Handle::new(local)))
     }
 
     /// A quiescent point, as [`Guard::refresh`](crate::Guard::refresh): ends
@@ -171,9 +175,7 @@ impl<D: Domain> Guard<'_, D> {
     /// ```
     pub unsafe fn with_unprotected<T>(f: impl FnOnce(&Guard<'_, D>) -> T) -> T {
         let open = |raw: &crate::Guard<'_, SchemeOf<D>>| {
-            // SAFETY: it is lent to `f`, and the section is there until that
-            // returns; the collector is a static.
-            let raw = crate::Guard::open_slot(unsafe { raw.local().extend() });
+            let raw = crate::Guard::open_slot(*raw.local());
             let of = PhantomData;
             f(&Guard { raw, of })
         };

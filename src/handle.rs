@@ -357,15 +357,17 @@ impl<S: Scheme> Handle<'_, S> {
     /// for example the drop of a guard or `flush`. `None` is no limit, the
     /// initial state.
     ///
-    /// The limit is one for each step that reclaims. A call of the
-    /// [safe layer](crate::safe) may have four: its allocation, its retire, and the
-    /// ends of two sections. Three calls may reclaim more. The drop of the handle has
-    /// no limit, nor has the drop of an [`OwnedGuard`](crate::OwnedGuard), which drops
-    /// its handle. [`collect_at_most`](Handle::collect_at_most) has its own. An
-    /// allocation that finds no free block, once the limit is used up, also reclaims
-    /// objects that run no code of the user's: those without a destructor that the
-    /// safe layer or [`Pool::retire`](crate::Pool::retire) retired. It stops when it
-    /// has found a block.
+    /// The limit is one for each step that reclaims: an allocation that finds no
+    /// block, each object that is retired, each section that ends. A call of the
+    /// [safe layer](crate::safe) that retires one object has four at most. A map's
+    /// calls retire each removed node that they pass; `clear` and `retain` retire
+    /// many. Three calls may reclaim more. The drop of the handle has no limit, nor
+    /// has the drop of an [`OwnedGuard`](crate::OwnedGuard), which drops its handle.
+    /// [`collect_at_most`](Handle::collect_at_most) has its own. An allocation that
+    /// finds no free block, once the limit is used up, also reclaims objects that run
+    /// no code of the user's: those without a destructor that the safe layer or
+    /// [`Pool::retire`](crate::Pool::retire) retired. It stops when it has found a
+    /// block.
     ///
     /// In robust mode, a section whose objects a limit leaves over counts as a
     /// [stall](crate::bound) until they are reclaimed.

@@ -33,7 +33,7 @@ pub(super) struct At<'g, K, V> {
     /// What is there, if it has the key.
     pub(super) entry: Option<&'g Entry<K, V>>,
     /// Else a turn after those of its order.
-    turn: usize,
+    turn: u64,
 }
 
 impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
@@ -60,7 +60,7 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
-        let (turn, entry) = (Cell::new(0), Cell::new(None));
+        let (turn, entry) = (Cell::new(0_u64), Cell::new(None));
         let found = Self::walk(start, guard, |node| {
             if node.order() != order {
                 entry.set(None);
@@ -190,7 +190,7 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         start: &Place<Head<K, V>>,
         guard: &Guard<'_, D, R>,
         order: usize,
-        turn: usize,
+        turn: u64,
     ) {
         Self::walk(start, guard, |node| {
             (node.order(), node.entry().map_or(0, |entry| entry.turn)) <= (order, turn)
@@ -201,7 +201,7 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
     pub(super) fn after<'g, D: Domain, R: Role>(
         &'g self,
         guard: &'g Guard<'_, D, R>,
-        (order, turn): (usize, usize),
+        (order, turn): (usize, u64),
     ) -> Option<(usize, &'g Entry<K, V>)> {
         let start = self.place_of(order);
         let found = Self::walk(start, guard, |node| {

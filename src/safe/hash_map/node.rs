@@ -48,10 +48,10 @@ unsafe impl<K, V> AsLink for Node<K, V> {}
 
 pub(super) struct Entry<K, V> {
     /// Tells nodes of the same order apart: each comes after the one before,
-    /// and what takes the place of one has the same. (It wraps, if so many keys
-    /// of one hash are put without that they are ever all gone: iterations may
-    /// then miss some of them.)
-    pub(super) turn: usize,
+    /// and what takes the place of one has the same. 64 bits everywhere: a pair of
+    /// keys of one hash that are put in turn would let 32 bits wrap in half an hour,
+    /// and iterations would miss keys.
+    pub(super) turn: u64,
     pub(super) key: K,
     pub(super) value: V,
 }

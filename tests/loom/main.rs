@@ -51,6 +51,21 @@ fn model_within(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     println!("{name}: {executions:?} executions");
 }
 
+/// Whether `nested` and `pairs` search their pair of this number: each one, or with
+/// `HYALINE_LOOM_PART=K/M` each M-th, from K on.
+fn is_chosen(pair: usize) -> bool {
+    let Ok(part) = std::env::var("HYALINE_LOOM_PART") else {
+        return true;
+    };
+    let numbers = part.split_once('/').and_then(|(first, step)| {
+        let (first, step) = (first.parse::<usize>().ok()?, step.parse().ok()?);
+        (first < step).then_some((first, step))
+    });
+    let (first, step) =
+        numbers.unwrap_or_else(|| panic!("HYALINE_LOOM_PART is K/M with K below M, not `{part}`"));
+    pair % step == first
+}
+
 /// The contents of an object that is not reclaimed.
 const ALIVE: u32 = 0x600d_600d;
 

@@ -154,6 +154,9 @@ fn sweep_all<S: Scheme<Barrier = Fences>>(name: &str) {
     };
     let task = named::<S>(name);
     for (irq, context) in contexts().iter().enumerate() {
+        if !is_chosen(task + irq) {
+            continue;
+        }
         let others = others.iter().skip((task + irq) % 2).step_by(2).copied();
         sweep(&contexts()[task], context, others);
     }

@@ -3,7 +3,7 @@
 
 use std::{process::Command, time::Duration};
 
-use crate::shell;
+use crate::{provide, shell};
 
 /// The limit for installing.
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -41,7 +41,7 @@ pub fn install(components: &[&str]) -> Result<(), String> {
         for name in components {
             command.args(["--component", name]);
         }
-        let output = shell::run(&mut command, LIMIT)?;
+        let output = provide::install(&mut command, LIMIT)?;
         if output.ok() && installed() {
             return Ok(());
         }

@@ -1,7 +1,11 @@
 //! Installs what is missing: rustup targets and components, Debian packages.
 
-use crate::shell::{exists, run};
-use std::{process::Command, time::Duration};
+use crate::shell::{Output, exists, root, run};
+use std::{
+    fs::{self, File},
+    process::Command,
+    time::Duration,
+};
 
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -92,6 +96,18 @@ pub fn update() -> Result<(), String> {
     apt(&["update"])
 }
 
+/// Runs a command that installs, when no other one does: steps of CI run side by
+/// side, and neither apt-get nor rustup waits for another.
+pub fn install(command: &mut Command, limit: Duration) -> Result<Output, String> {
+    let folder = root().join("target");
+    let path = folder.join("install.lock");
+    let file = fs::create_dir_all(&folder).and_then(|()| File::create(&path));
+    let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut lock = fd_lock::RwLock::new(file);
+    let _alone = lock.write().map_err(|error| error.to_string())?;
+    run(command, limit)
+}
+
 fn apt(arguments: &[&str]) -> Result<(), String> {
     let root = run(Command::new("id").arg("-u"), LIMIT)?.stdout.trim() == "0";
     // Never asks for a password: nobody may be present to enter it.
@@ -102,7 +118,7 @@ fn apt(arguments: &[&str]) -> Result<(), String> {
     command
         .env("DEBIAN_FRONTEND", "noninteractive")
         .args(arguments);
-    let done = run(&mut command, LIMIT)?;
+    let done = install(&mut command, LIMIT)?;
     if done.ok() {
         return Ok(());
     }
@@ -133,9 +149,9 @@ pub fn toolchain(version: &str) -> Result<(), String> {
             return Ok(());
         }
         eprintln!("installing Rust {version}");
-        let mut install = Command::new("rustup");
-        install.args(["toolchain", "install", version, "--profile", "minimal"]);
-        let output = run(&mut install, LIMIT)?;
+        let mut command = Command::new("rustup");
+        command.args(["toolchain", "install", version, "--profile", "minimal"]);
+        let output = install(&mut command, LIMIT)?;
         why = format!("{}\n{}", output.reason(), output.tail(5));
     }
     match has() {
@@ -164,7 +180,7 @@ fn rustup(kind: &str, name: &str, listed: &str) -> Result<(), String> {
     }
     eprintln!("adding the rustup {kind} {name}");
     for _ in 0..2 {
-        if run(Command::new("rustup").args([kind, "add", name]), LIMIT)?.ok() {
+        if install(Command::new("rustup").args([kind, "add", name]), LIMIT)?.ok() {
             return Ok(());
         }
     }

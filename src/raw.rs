@@ -134,9 +134,9 @@ pub(crate) use era::EraPolicy;
 pub use scheme::{Basic, Robust, Scheme};
 pub(crate) use slot::Slot;
 pub use snapshot::SlotState;
-#[cfg(feature = "stats")]
-pub use snapshot::Stats;
 use stack::Stack;
+#[cfg(feature = "stats")]
+pub use stats::Stats;
 
 use crate::{
     config::Settings,

@@ -20,6 +20,13 @@ pub(crate) use choice::{
     compiler_fence, const_fn, fence, head_hint, impl_init, init, init_array, load_fixed,
 };
 
+/// Whether the sources run in models, where numbers are small.
+pub(crate) const IN_MODEL: bool = cfg!(hyaline_loom);
+
+/// Whether a load, an addition and a store of one word are one instruction, so that a
+/// value that was loaded before is not wanted. Not an atomic one.
+pub(crate) const ADDS_IN_MEMORY: bool = cfg!(target_arch = "x86_64");
+
 /// Half a word, for which each target has atomics.
 #[cfg(target_pointer_width = "64")]
 pub(crate) type Half = u32;

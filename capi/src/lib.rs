@@ -45,6 +45,8 @@ mod sync {
     pub(crate) use core::sync::atomic::AtomicU32 as AtomicHalf;
     pub(crate) use core::sync::atomic::{Ordering, fence};
 
+    pub(crate) const IN_MODEL: bool = false;
+
     #[cfg(target_pointer_width = "64")]
     pub(crate) type Half = u32;
     #[cfg(not(target_pointer_width = "64"))]

@@ -7,13 +7,13 @@ use super::{
     chain::{self, Chain},
     section::Seen,
 };
-use crate::{Barrier, Link, Reclaimer};
+use crate::{Barrier, Link, Reclaimer, sync::IN_MODEL};
 
 /// Slots that are skipped together if none of them is busy. Small targets have
 /// few slots and little room for code; models have few slots.
-const SCAN_CHUNK: usize = if cfg!(hyaline_loom) {
+const SCAN_CHUNK: usize = if IN_MODEL {
     2
-} else if cfg!(target_pointer_width = "64") {
+} else if usize::BITS == 64 {
     8
 } else {
     1

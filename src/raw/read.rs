@@ -1,9 +1,9 @@
 //! The read side: enter, protect, leave, refresh.
 
-use super::{EraPolicy, Global, Local, Scheme, Slot, section::Seen};
+use super::{EraPolicy, Global, Local, Scheme, Slot, section::Seen, stats::Tally};
 use crate::{
     Barrier, Link, Role,
-    sync::{AtomicPtr, Ordering},
+    sync::{ADDS_IN_MEMORY, AtomicPtr, Ordering},
 };
 
 impl<S: Scheme> Local<'_, S> {
@@ -15,7 +15,7 @@ impl<S: Scheme> Local<'_, S> {
         let always = Self::always_light::<R>();
         let own = self.own_if_needed(always);
         // The constants come first, or an empty branch remains.
-        if (S::ROBUST || cfg!(feature = "stats")) && !own.is_open() {
+        if (S::ROBUST || Tally::COUNTS) && !own.is_open() {
             S::Eras::enter::<S::Barrier>(&self.global.clock, &self.slot.eras);
             self.slot.tally.enter(&self.global.totals);
         }
@@ -32,13 +32,12 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
-    /// The section word. x86-64 increments it in memory, so it is not loaded
+    /// The section word. A target that increments it in memory does not load it
     /// where nothing else depends on its value: not the light barrier, if it is
     /// executed `always`.
     #[inline(always)]
     fn own_if_needed(&self, always: bool) -> Seen {
-        let adds = cfg!(all(target_arch = "x86_64", not(feature = "stats")));
-        if adds && !S::ROBUST && always {
+        if ADDS_IN_MEMORY && !Tally::COUNTS && !S::ROBUST && always {
             return Seen::NONE;
         }
         self.slot.section.own()

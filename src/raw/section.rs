@@ -32,7 +32,7 @@
 
 use crate::{
     Barrier,
-    sync::{LoadStoreUsize, Ordering, compiler_fence, impl_init},
+    sync::{ADDS_IN_MEMORY, LoadStoreUsize, Ordering, compiler_fence, impl_init},
 };
 
 /// Bits of the depth. With 56 bits it is not checked: one guard a nanosecond
@@ -110,13 +110,8 @@ impl SectionWord {
         // only a new number would not synchronise with the last leave: its
         // reclaim would race with the reads of the section before.
         let order = release::<B>();
-        // x86-64 increments memory in one instruction; elsewhere the caller has
-        // already loaded the value.
-        let own = if cfg!(target_arch = "x86_64") {
-            self.own()
-        } else {
-            own
-        };
+        // Where it is not incremented in memory, the caller has loaded it already.
+        let own = if ADDS_IN_MEMORY { self.own() } else { own };
         let word = own.0.wrapping_add(1);
         if usize::BITS < 64 && word & DEPTH == 0 {
             too_many_guards();

@@ -1,4 +1,4 @@
-//! Snapshots of the slots and the statistics. They order nothing.
+//! Snapshots of the slots. They order nothing.
 
 use core::fmt;
 
@@ -67,57 +67,9 @@ impl<S: Scheme> Global<S> {
     }
 
     #[cfg(feature = "stats")]
-    pub(crate) fn stats(&self) -> Stats {
-        let (retired, reclaimed) = self
-            .totals
-            .sums(|| self.slots.iter().map(|slot| &slot.tally));
-        Stats {
-            retired,
-            reclaimed,
-            peak: self.totals.peak(),
-        }
-    }
-}
-
-/// Statistics of a collector since it was made, from
-/// [`Collector::stats`](crate::CollectorView::stats). Callbacks count as objects.
-/// The counts wrap, and are not taken at one moment. What is retired or reclaimed in
-/// [`with_unprotected`](crate::CollectorView::with_unprotected) counts when that call
-/// returns.
-///
-/// ```
-/// let stats = hyaline::Collector::<1>::new().stats();
-/// assert_eq!((stats.retired, stats.pending()), (0, 0));
-/// ```
-#[cfg(feature = "stats")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub struct Stats {
-    /// Objects that were retired.
-    pub retired: usize,
-    /// Reclaimers that were called.
-    pub reclaimed: usize,
-    /// The most objects that were pending when a batch was published or
-    /// reclaimed.
-    pub peak: usize,
-}
-
-#[cfg(feature = "stats")]
-impl Stats {
-    /// Objects that were retired and are not reclaimed yet; 0 if the counts that
-    /// were taken while others worked say that more were reclaimed.
-    ///
-    /// ```
-    /// assert_eq!(hyaline::Collector::<1>::new().stats().pending(), 0);
-    /// ```
-    #[must_use]
-    pub const fn pending(&self) -> usize {
-        let pending = self.retired.wrapping_sub(self.reclaimed);
-        if pending > isize::MAX as usize {
-            return 0;
-        }
-        pending
+    pub(crate) fn stats(&self) -> super::Stats {
+        self.totals
+            .stats(|| self.slots.iter().map(|slot| &slot.tally))
     }
 }
 

@@ -4,6 +4,8 @@
 //! An owner counts with a load and a store, without a locked instruction.
 
 #[cfg(feature = "stats")]
+pub use enabled::Stats;
+#[cfg(feature = "stats")]
 pub(crate) use enabled::{Tally, Totals};
 
 #[cfg(not(feature = "stats"))]
@@ -33,6 +35,9 @@ mod enabled {
     );
 
     impl Tally {
+        /// Whether it counts at all.
+        pub(crate) const COUNTS: bool = true;
+
         pub(crate) fn enter(&self, totals: &Totals) {
             // Relaxed, here and below: numbers for people to read.
             self.since.store(totals.published.load(Relaxed), Relaxed);
@@ -103,7 +108,7 @@ mod enabled {
 
         /// The objects retired and those reclaimed, summed in that order, so that
         /// the difference is never too large.
-        pub(crate) fn sums<'a, I: Iterator<Item = &'a Tally>>(
+        fn sums<'a, I: Iterator<Item = &'a Tally>>(
             &self,
             tallies: impl Fn() -> I,
         ) -> (usize, usize) {
@@ -128,10 +133,57 @@ mod enabled {
             }
         }
 
-        /// The largest sample.
-        pub(crate) fn peak(&self) -> usize {
-            // Relaxed: as above.
-            self.peak.load(Relaxed)
+        pub(crate) fn stats<'a, I: Iterator<Item = &'a Tally>>(
+            &self,
+            tallies: impl Fn() -> I,
+        ) -> Stats {
+            let (retired, reclaimed) = self.sums(tallies);
+            Stats {
+                retired,
+                reclaimed,
+                // Relaxed: as above.
+                peak: self.peak.load(Relaxed),
+            }
+        }
+    }
+
+    /// Statistics of a collector since it was made, from
+    /// [`Collector::stats`](crate::CollectorView::stats). Callbacks count as objects.
+    /// The counts wrap, and are not taken at one moment. What is retired or reclaimed in
+    /// [`with_unprotected`](crate::CollectorView::with_unprotected) counts when that call
+    /// returns.
+    ///
+    /// ```
+    /// let stats = hyaline::Collector::<1>::new().stats();
+    /// assert_eq!((stats.retired, stats.pending()), (0, 0));
+    /// ```
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+    #[non_exhaustive]
+    pub struct Stats {
+        /// Objects that were retired.
+        pub retired: usize,
+        /// Reclaimers that were called.
+        pub reclaimed: usize,
+        /// The most objects that were pending when a batch was published or
+        /// reclaimed.
+        pub peak: usize,
+    }
+
+    impl Stats {
+        /// Objects that were retired and are not reclaimed yet; 0 if the counts that
+        /// were taken while others worked say that more were reclaimed.
+        ///
+        /// ```
+        /// assert_eq!(hyaline::Collector::<1>::new().stats().pending(), 0);
+        /// ```
+        #[must_use]
+        pub const fn pending(&self) -> usize {
+            let pending = self.retired.wrapping_sub(self.reclaimed);
+            if pending > isize::MAX as usize {
+                return 0;
+            }
+            pending
         }
     }
 }
@@ -142,6 +194,8 @@ mod disabled {
     crate::sync::impl_init!(Tally = Tally);
 
     impl Tally {
+        pub(crate) const COUNTS: bool = false;
+
         #[inline(always)]
         pub(crate) fn enter(&self, _: &Totals) {}
         #[inline(always)]

@@ -52,17 +52,13 @@
 
 use core::ptr::NonNull;
 
-use crate::sync::{AtomicHalf, Half, Ordering, fence};
+use crate::sync::{AtomicHalf, Half, IN_MODEL, Ordering, fence};
 
 /// The most blocks that half a word can number.
 pub(crate) const MOST: usize = Half::MAX as usize;
 
 /// Blocks in a group.
-const GROUP: usize = if cfg!(hyaline_loom) {
-    5
-} else {
-    Half::BITS as usize
-};
+const GROUP: usize = if IN_MODEL { 5 } else { Half::BITS as usize };
 /// A leaf whose blocks are all taken.
 const FULL: Half = Half::MAX >> (Half::BITS as usize - GROUP);
 /// The block that carries the number of blocks, if there are several groups;
@@ -72,11 +68,11 @@ const LEN: usize = GROUP - 1;
 /// groups.
 const OPENED: usize = GROUP - 2;
 /// Children of an inner node: 2 to this power.
-const FANOUT: u32 = if cfg!(hyaline_loom) { 1 } else { 4 };
+const FANOUT: u32 = if IN_MODEL { 1 } else { 4 };
 
 // The inner nodes of the first group do not reach its last two blocks: the root of the
 // largest tree is at this level. (Models are smaller.)
-const _: () = assert!(cfg!(hyaline_loom) || Shape { len: MOST }.top() < OPENED as u32);
+const _: () = assert!(IN_MODEL || Shape { len: MOST }.top() < OPENED as u32);
 
 /// The nodes of a pool's blocks.
 #[derive(Clone, Copy)]

@@ -11,9 +11,9 @@ use std::{
 use crate::{provide, shell};
 
 /// The longest that one search may take.
-const LIMIT: Duration = Duration::from_secs(1200);
+const LIMIT: Duration = Duration::from_secs(1800);
 /// The most memory that a search may use, in MiB.
-const MEMORY: u32 = 4096;
+const MEMORY: u32 = 8192;
 
 /// One search.
 struct Variant {

@@ -304,6 +304,8 @@ schemes! {
         drop(stalled);
         assert_eq!(collector.oldest().unwrap().slot, young.slot());
         drop(second);
+        // What has no section has no age, whatever the slot remembers of the last one.
+        assert!(collector.slots().all(|slot| slot.age.or(slot.since_read).is_none()));
     }
 
     a_refresh_begins_a_section<2>(collector) {

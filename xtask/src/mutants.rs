@@ -43,7 +43,7 @@ struct Pass {
 
 /// What depends on the width of a word: eras of two words, and how notes and
 /// sections are packed.
-const NARROW: &str = r"era/two_words|src/notes|raw/section|none::";
+const NARROW: &str = r"era/two_words|src/notes|raw/section";
 
 const GROUPS: [Group; 5] = [
     Group {

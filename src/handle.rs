@@ -257,7 +257,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
             if self.is_evicted() {
                 self.local
                     .global()
-                    .retire_evicted(self.local.slot, link, reclaim);
+                    .retire_evicted(self.local.slot, link, reclaim, plain);
             } else {
                 self.local.retire_unused::<R>(link, reclaim, plain);
             }
@@ -359,8 +359,8 @@ impl<S: Scheme> Handle<'_, S> {
     ///
     /// The limit is one for each step that reclaims: an allocation that finds no
     /// block, each object that is retired, each section that ends. A call of the
-    /// [safe layer](crate::safe) that retires one object has four at most. A map's
-    /// calls retire each removed node that they pass; `clear` and `retain` retire
+    /// [safe layer](crate::safe) that retires one object has four at most,
+    /// `push_or_replace_oldest` seven, for its pushes and its pop. A map's calls retire each removed node that they pass; `clear` and `retain` retire
     /// many. Three calls may reclaim more. The drop of the handle has no limit, nor
     /// has the drop of an [`OwnedGuard`](crate::OwnedGuard), which drops its handle.
     /// [`collect_at_most`](Handle::collect_at_most) has its own. An allocation that

@@ -158,8 +158,8 @@
 //!   what all handles have retired. A published object waits for the sections
 //!   that were open then, and in each slot for the section that it meets there,
 //!   and at most one more (possibly more of a per-CPU slot, and in `Basic` if 256
-//!   polls of tokens, or a multiple, lie between two calls). Once they have ended, the next such call
-//!   reclaims it. This holds even if the handle that retired the object sleeps,
+//!   polls of tokens or [retires](Handle::retire), or a multiple, lie between two
+//!   calls). Once they have ended, the next such call reclaims it. This holds even if the handle that retired the object sleeps,
 //!   was dropped, forgotten or evicted, or has a limit, and if a reclaimer
 //!   panicked. A cell of two versions and a queue of four work with the default
 //!   configuration.

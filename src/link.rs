@@ -50,6 +50,9 @@ pub type Reclaimer = unsafe fn(*mut Link);
 ///
 /// All zeros is a valid header of an object that was never retired and has no
 /// birth era.
+/// Memory that is used again may keep the header of the object that was there. In
+/// robust mode that object then counts as older than it is, which is safe, but not
+/// covered by the [bound](crate::bound).
 ///
 /// ```
 /// assert_eq!(size_of::<hyaline::Link>(), 4 * size_of::<usize>());

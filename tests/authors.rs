@@ -10,11 +10,12 @@ use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     ptr,
-    sync::atomic::Ordering::{AcqRel, Acquire},
+    sync::atomic::Ordering::{AcqRel, Acquire, Release},
 };
 
 use hyaline::{
-    AtomicPtr, Collector, Config, Fences, Guard, Linked, Pool, Robust, Role, Scheme, domain,
+    AsLink, AtomicPtr, Collector, Config, Fences, Guard, Link, Linked, Pool, Robust, Role, Scheme,
+    domain,
     safe::{self, Domain},
 };
 
@@ -168,6 +169,77 @@ fn a_pool_retires_its_own<S: Scheme<Barrier = Fences>>() {
 fn a_pool_retires_its_own_in_both_schemes() {
     a_pool_retires_its_own::<hyaline::Basic>();
     a_pool_retires_its_own::<Robust>();
+}
+
+#[repr(C)]
+struct Route {
+    link: Link,
+    port: Cell<u32>,
+}
+
+// SAFETY: `repr(C)`, and the link comes first.
+unsafe impl AsLink for Route {}
+
+const GIVEN_BACK: u32 = 0xdead;
+
+unsafe fn give_back(link: *mut Link) {
+    // SAFETY: it reclaims routes alone.
+    unsafe { (*Link::cast::<Route>(link)).port.set(GIVEN_BACK) };
+}
+
+/// Memory that is used again, with the header that it had: nothing says that it needs
+/// a new one.
+#[test]
+fn a_header_is_used_again() {
+    let collector = Collector::<2, Robust>::with_config(Config::new().batch::<1>().era_step::<1>());
+    let [task, reader] = std::array::from_fn(|_| collector.register().unwrap());
+    let some_eras = |number| (0..number).for_each(|_| drop(task.stamp()));
+    for link in [task.stamp(), Link::new()] {
+        let port = Cell::new(1);
+        let route = Box::into_raw(Box::new(Route { link, port }));
+        let shared = AtomicPtr::new(route);
+        let take_out = || {
+            let guard = task.enter();
+            let old = guard.swap(&shared, ptr::null_mut(), AcqRel);
+            // SAFETY: unlinked by the swap; `give_back` is for routes.
+            unsafe { guard.defer_retire(old, give_back) };
+            drop(guard);
+            task.collect();
+        };
+        some_eras(if cfg!(miri) { 50 } else { 5000 });
+        for life in 0..3 {
+            shared.store(route, Release);
+            let section = reader.enter();
+            let held = section.protect(&shared, Acquire);
+            // SAFETY: protected.
+            let held = unsafe { &*held };
+            held.port.set(life);
+            some_eras(5);
+            take_out();
+            assert_eq!(held.port.get(), life, "the section holds it");
+            drop(section);
+            task.collect();
+            // SAFETY: it was reclaimed, and is ours again.
+            assert_eq!(unsafe { (*route).port.get() }, GIVEN_BACK);
+        }
+        // SAFETY: from a box, and nobody else has it.
+        drop(unsafe { Box::from_raw(route) });
+    }
+}
+
+/// What has no destructor can be reclaimed in each context, also if an evicted handle
+/// has retired it; and it counts in the peak.
+#[test]
+fn a_deferred_handle_reclaims_for_an_evicted_one() {
+    let (pool, collector) = (Pool::<u32, 1>::new(), Collector::<2>::new());
+    let [own, other] = std::array::from_fn(|_| collector.register_deferred().unwrap());
+    let object = pool.alloc(&other, 7).unwrap();
+    // SAFETY: no call of it is under way, and it has no guard.
+    unsafe { collector.evict(other.id()) }.unwrap();
+    // SAFETY: from this pool, never shared.
+    unsafe { pool.retire(&other, object) };
+    assert!(pool.alloc(&own, 8).is_ok());
+    assert_eq!(collector.stats().peak, 1);
 }
 
 /// A deferred handle may reclaim what has no destructor.

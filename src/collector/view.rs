@@ -54,7 +54,8 @@ impl<S: Scheme> CollectorView<S> {
     ///
     /// # Errors
     ///
-    /// [`MemoryError::TooLarge`] if the size overflows.
+    /// [`MemoryError::NoSlots`] if `slots` is 0, [`MemoryError::TooLarge`] if the size
+    /// overflows.
     ///
     /// ```
     /// use hyaline::{Basic, Collector, CollectorView};
@@ -101,8 +102,8 @@ impl<S: Scheme> CollectorView<S> {
     /// # Errors
     ///
     /// [`MemoryError::Unfit`] if the memory is too small or misaligned,
-    /// [`MemoryError::TooLarge`] if the size overflows. Nothing is written in
-    /// either case.
+    /// [`MemoryError::NoSlots`] if `slots` is 0, [`MemoryError::TooLarge`] if the size
+    /// overflows. Nothing is written in any of these cases.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -145,7 +146,8 @@ impl<S: Scheme> CollectorView<S> {
     /// # Errors
     ///
     /// [`MemoryError::Refused`] if the allocator has no memory,
-    /// [`MemoryError::TooLarge`] if the size overflows.
+    /// [`MemoryError::NoSlots`] if `slots` is 0, [`MemoryError::TooLarge`] if the size
+    /// overflows.
     ///
     /// ```
     /// use hyaline::{Basic, CollectorView, Config};

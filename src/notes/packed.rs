@@ -2,7 +2,9 @@
 //! at that time as a small floating-point number in 16.
 //!
 //! Rounding only lengthens a life: an object may wait for a section that cannot
-//! hold it, and is never reclaimed early. Ages below 2,048 eras are exact,
+//! hold it, and is never reclaimed early. Packed eras that are read as a birth,
+//! because a header was used again, are no later than the life before, or seem to lie
+//! in the future: then the object counts as older than every section. Ages below 2,048 eras are exact,
 //! others are within one part in 1,024. After 2^47 eras, 44 years at 100,000 a
 //! second, every section holds every object.
 
@@ -20,7 +22,10 @@ pub(super) fn pack(lifetime: Lifetime) -> u64 {
     if retired >= LAST {
         return ANCIENT << RETIRED_BITS | LAST;
     }
-    age(retired.saturating_sub(birth)) << RETIRED_BITS | retired
+    // A birth that is yet to come is what a former life left in the header: its owner
+    // used the memory again, without a new one.
+    let age = retired.checked_sub(birth).map_or(ANCIENT, age);
+    age << RETIRED_BITS | retired
 }
 
 pub(super) fn unpack(bits: u64) -> Lifetime {
@@ -52,6 +57,20 @@ fn age(eras: u64) -> u64 {
 #[cfg(all(test, not(hyaline_loom)))]
 mod tests {
     use super::*;
+
+    /// A life after another one, with the header of that.
+    #[test]
+    fn a_header_of_a_former_life_lengthens_the_next() {
+        for (birth, retired) in [(0, 0), (7, 7), (0, 7), (1, 5000), (1 << 40, LAST - 9)] {
+            let birth = pack(Lifetime { birth, retired });
+            let next = retired + 2;
+            let life = unpack(pack(Lifetime {
+                birth,
+                retired: next,
+            }));
+            assert!(life.birth <= retired && life.retired >= next);
+        }
+    }
 
     /// Any pair of eras, mostly near powers of two, is unpacked to the same
     /// life or a longer one, within the error that the module states.

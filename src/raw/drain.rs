@@ -137,6 +137,7 @@ impl<S: Scheme> Local<'_, S> {
         let Some(chain) = (unsafe { Chain::from_list(self.global.left_over.take()) }) else {
             return 0;
         };
+        self.global.sample();
         let mut more = self.handful();
         let mut is_rest = |link: &Link| {
             let rest = !link.notes.is_plain() || more == 0;

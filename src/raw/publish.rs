@@ -236,12 +236,19 @@ impl<S: Scheme> Global<S> {
     ///
     /// # Safety
     ///
-    /// As for `Handle::retire`; guards of the slot do not use the object.
-    pub(crate) unsafe fn retire_evicted(&self, slot: &Slot<S>, link: *mut Link, by: Reclaimer) {
+    /// As for `Handle::retire`; guards of the slot do not use the object. If `plain`,
+    /// the reclaimer runs no user code.
+    pub(crate) unsafe fn retire_evicted(
+        &self,
+        slot: &Slot<S>,
+        link: *mut Link,
+        reclaim: Reclaimer,
+        plain: bool,
+    ) {
         self.totals.retire();
         // SAFETY: "`ptr` is valid" and "is retired once" (`Handle::retire`,
         // # Safety).
-        unsafe { self.push_retired(slot, &*link, link, by, false) };
+        unsafe { self.push_retired(slot, &*link, link, reclaim, plain) };
     }
 
     #[cold]

@@ -1,4 +1,4 @@
-//! `cargo xtask cores [--check] [ROW…]`: how many cache lines move between cores.
+//! `cargo xtask cores [--check | --gate [--accept]] [ROW…]`: how many cache lines move between cores.
 //!
 //! The benchmark's contestants run on a model of private caches (`bench/cores`)
 //! as 1 to 64 threads. Each access is a call, by the compiler's instrumentation
@@ -6,8 +6,10 @@
 //! the model is checked with programs whose transfers are known.
 //!
 //! Without rows it writes `docs/cores.md`; with rows it prints theirs. `--check`
-//! compares with the page instead.
+//! compares with the page instead. `--gate` runs the crate's contestants alone, as 2
+//! and 16 threads, and compares with recorded figures; `--accept` records them.
 
+mod gate;
 mod report;
 mod theory;
 
@@ -53,7 +55,11 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
         return Err("cores: only on Linux on x86-64, whose instructions the model counts".into());
     }
     let known = report::ROWS.iter().map(|row| row.id);
-    let ([check], rows) = arguments::flags_and_names(parser, ["check"], known)?;
+    let flags = ["check", "gate", "accept"];
+    let ([check, gate, accept], rows) = arguments::flags_and_names(parser, flags, known)?;
+    if accept && !(gate && rows.is_empty()) {
+        return Err("cores: --accept records all rows of --gate".into());
+    }
     nightly::install(&[])
         .map_err(|why| format!("cores: the instrumentation is in nightly only\n{why}"))?;
     let program = build()?;
@@ -63,9 +69,15 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
         theory::ALL.len()
     );
     let entries = entries(&program)?;
-    let chosen = |entry: &&Entry| entry.row != theory::ROW && rows.choose(&entry.row);
+    let chosen = |entry: &&Entry| {
+        entry.row != theory::ROW && rows.choose(&entry.row) && (!gate || gate::has(&entry.name))
+    };
     let entries: Vec<Entry> = entries.iter().filter(chosen).cloned().collect();
-    let figures = measure(&program, &entries);
+    if gate {
+        let figures = measure(&program, &entries, &gate::THREADS);
+        return gate::run(&figures, &compiler()?, accept);
+    }
+    let figures = measure(&program, &entries, &THREADS);
     let sections = report::sections(&figures);
     if check {
         return compare(&sections);
@@ -229,10 +241,10 @@ impl Program {
 }
 
 /// Runs all of them, two at a time: their figures do not depend on each other.
-fn measure(program: &Program, entries: &[Entry]) -> Figures {
+fn measure(program: &Program, entries: &[Entry], numbers: &[usize]) -> Figures {
     let runs = entries
         .iter()
-        .flat_map(|entry| THREADS.map(|threads| (entry, threads)));
+        .flat_map(|entry| numbers.iter().map(move |&threads| (entry, threads)));
     let queue = Mutex::new(runs);
     let done = Mutex::new(BTreeMap::<(&Entry, usize), Cell>::new());
     thread::scope(|scope| {
@@ -248,7 +260,7 @@ fn measure(program: &Program, entries: &[Entry]) -> Figures {
                     if let Cell::Failed(why) | Cell::Stuck(why) = &cell {
                         eprintln!("{} {}, {threads} threads: {why}", entry.row, entry.name);
                     }
-                    if Some(&threads) == THREADS.last() {
+                    if Some(&threads) == numbers.last() {
                         eprintln!("{}: {}", entry.row, entry.name);
                     }
                     if let Ok(mut done) = done.lock() {
@@ -260,7 +272,7 @@ fn measure(program: &Program, entries: &[Entry]) -> Figures {
     });
     let mut done = done.into_inner().unwrap_or_default();
     let of = |entry: &Entry, done: &mut BTreeMap<(&Entry, usize), Cell>| {
-        let cells = THREADS.iter().filter_map(|&threads| {
+        let cells = numbers.iter().filter_map(|&threads| {
             let key = done
                 .keys()
                 .find(|key| key.0 == entry && key.1 == threads)

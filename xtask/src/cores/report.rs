@@ -90,6 +90,15 @@ impl Cell {
         ))
     }
 
+    /// Requests for each operation, as `requests`; none if the row has no such run.
+    pub fn requests_each(&self) -> Result<Option<f64>, String> {
+        match self {
+            Self::Stuck(why) | Self::Failed(why) => Err(why.clone()),
+            Self::None => Ok(None),
+            Self::Counts { .. } => Ok(self.requests().map(|(each, ..)| each)),
+        }
+    }
+
     fn class(&self, class: usize) -> Option<Counts> {
         match self {
             Self::Counts { classes, .. } => Some(classes[class]).filter(|one| one.operations > 0),

@@ -94,7 +94,7 @@ const GROUPS: [Group; 5] = [
                 conditions: "--cfg hyaline_loom",
                 cargo: &["--release", "--lib", "--test=loom"],
                 filter: &["--", "--skip=nested", "--skip=pairs", "--skip=safe"],
-                limit: 900,
+                limit: 1800,
             },
         ],
     },

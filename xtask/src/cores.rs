@@ -7,7 +7,7 @@
 //!
 //! Without rows it writes `docs/cores.md`; with rows it prints theirs. `--check`
 //! compares with the page instead. `--gate` runs the crate's contestants alone, as 2
-//! and 16 threads, and compares with recorded figures; `--accept` records them.
+//! threads, and compares with recorded figures; `--accept` records them.
 
 mod gate;
 mod report;

@@ -26,6 +26,7 @@ use crate::{
 /// then reclaims the objects that waited for this section alone. A forgotten
 /// guard keeps its slot active: the objects that the section may hold stay
 /// pending, and nothing is freed early.
+#[must_use = "the section ends when the guard is dropped"]
 pub struct Guard<'h, S: Scheme = Basic, R: Role = Eager> {
     local: Local<'h, S>,
     /// Neither `Send` nor `Sync`.

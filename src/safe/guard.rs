@@ -59,6 +59,7 @@ impl<D: Domain, R: Role> Handle<D, R> {
 ///
 /// Dereferences to the [`Guard`](crate::Guard) of the collector, for what is
 /// built on raw pointers.
+#[must_use = "the section ends when the guard is dropped"]
 pub struct Guard<'h, D: Domain, R: Role = Eager> {
     /// Of the collector that `D` names. Its handle is borrowed for `'h`, also when the
     /// guard is dropped: the lifetime is that of a type with a `Drop`.

@@ -143,6 +143,7 @@ impl<K, V, const BUCKETS: usize, const CAP: usize, D: Domain> Map<K, V, BUCKETS,
         pub const fn new() -> Self {
             Self::empty(Pool::new())
         }
+            const { assert!(CAP > 0, "a map has at least one block; for the heap use `in_heap`") };
     }
 }
 

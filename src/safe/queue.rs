@@ -133,6 +133,7 @@ impl<T, const K: usize, D: Domain> Queue<T, K, D> {
         #[must_use]
         pub const fn new() -> Self {
             Self::empty(Pool::new())
+            const { assert!(K > 0, "a queue has at least two blocks; for the heap use `in_heap`") };
         }
     }
 }

@@ -144,10 +144,7 @@ impl<D: Domain> Guard<'_, D> {
     ///
     /// # Safety
     ///
-    /// As there. In short: until the call returns, nobody else uses or finds an
-    /// object that `f` loads or retires through the guard or its handle; and nobody,
-    /// the caller included, uses one that `f` retires after that, whatever other guard
-    /// it was loaded under.
+    /// As there.
     ///
     /// ```
     /// use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Guard, Owned, Shared}};

@@ -43,7 +43,8 @@
 //! core a section stalls if it is preempted for that long, so count the tasks of
 //! lower priority than the busiest writer. A reader that loads in one era, is
 //! preempted once and then finishes counts one, if it ends before others retire
-//! much more. One that walks a list while others publish loads in several eras.
+//! much more. One that walks a list, or a map by
+//! [`Map::iter`](crate::safe::Map::iter), while others publish loads in several eras.
 //! Where eras have two words (targets without 64-bit words), the high word of a
 //! section's access era changes once in 2^30 eras. A section that is preempted
 //! between the stores of the two words holds all that is retired until it runs
@@ -97,8 +98,8 @@
 //! # Recipe for a pool
 //!
 //! Decide how many objects are in use at most, and how many sections may stall
-//! at a time (usually the tasks of lower priority than the busiest writer). Use
-//! a small batch, and let the compiler check the size:
+//! at a time ([which](crate::guide::which_one#4-size)). Use a small batch, and let
+//! the compiler check the size:
 //!
 //! ```
 //! use hyaline::{Collector, Config, Pool, Robust};

@@ -26,6 +26,7 @@ use crate::{
 /// then reclaims the objects that waited for this section alone. A forgotten
 /// guard keeps its slot active: the objects that the section may hold stay
 /// pending, and nothing is freed early.
+#[must_use = "the section ends when the guard is dropped"]
 pub struct Guard<'h, S: Scheme = Basic, R: Role = Eager> {
     local: Local<'h, S>,
     /// Neither `Send` nor `Sync`.
@@ -147,11 +148,15 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     /// also compares eras, and repeats the load when the era has advanced,
     /// which makes it lock-free.
     ///
-    /// In robust mode `src` must not lie in an object that was unlinked. The
-    /// successor of a removed node may have been unlinked and reclaimed, while
-    /// the pointer in the node stays the same. Code that traverses a list while
-    /// others remove nodes checks after each load that its current node is
-    /// still linked, as the [safe map](crate::safe::Map) does, or starts over.
+    /// The pointer is not followed, so its low bits may be a tag.
+    ///
+    /// In robust mode the result may be unprotected if `src` lies in an object that was
+    /// unlinked before the load: what the pointer leads to may have been unlinked and
+    /// reclaimed since, and the pointer does not change. If `src` may lie in such an
+    /// object, use the result only after showing that the object was linked at the
+    /// load, as the list of
+    /// [`Atomic::fetch_or`](crate::safe::Atomic::fetch_or) does, and start over
+    /// otherwise.
     ///
     /// # Panics
     ///
@@ -180,8 +185,8 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         self.local.protect(src, order)
     }
 
-    /// Swaps a pointer and protects the old one. `order` is strengthened to at
-    /// least `Acquire`. Lock-free.
+    /// Swaps a pointer and protects the old one, as [`protect`](Self::protect).
+    /// `order` is strengthened to at least `Acquire`. Lock-free.
     ///
     /// ```
     /// use core::{ptr, sync::atomic::Ordering};
@@ -203,8 +208,9 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     }
 
     /// Stores `new` if the pointer is `current`. On failure, the pointer found
-    /// is protected. On success, the result is `current`, protected if it was
-    /// before. `failure` is strengthened to at least `Acquire`. Lock-free.
+    /// is protected, as by [`protect`](Self::protect). On success, the result is
+    /// `current`, protected if it was before. `failure` is strengthened to at least
+    /// `Acquire`. No pointer is followed, so low bits may be a tag. Lock-free.
     ///
     /// # Errors
     ///
@@ -330,7 +336,8 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
     ///
     /// # Safety
     ///
-    /// `object` is valid, and has not been shared yet.
+    /// `object` is valid, which a pointer with a tag is not, and has not been shared
+    /// yet.
     ///
     /// ```
     /// use core::{ptr, sync::atomic::Ordering::{AcqRel, Acquire}};

@@ -46,6 +46,7 @@ pub mod coming_from {
     //! [`Config::most_pending`]: crate::Config::most_pending
     //! [`Guard`]: crate::Guard
     //! [`Guard::compare_exchange`]: crate::Guard::compare_exchange
+    //! [`Guard::compare_exchange_weak`]: crate::Guard::compare_exchange_weak
     //! [`Guard::defer_retire`]: crate::Guard::defer_retire
     //! [`Guard::protect`]: crate::Guard::protect
     //! [`Guard::protect_own`]: crate::Guard::protect_own
@@ -77,8 +78,10 @@ pub mod coming_from {
     //! [`WouldDeadlock`]: crate::WouldDeadlock
     //! [`reclaim::pooled`]: crate::reclaim::pooled
     //! [`safe::Atomic`]: crate::safe::Atomic
+    //! [`safe::Atomic::compare_exchange`]: crate::safe::Atomic::compare_exchange
     //! [`safe::Atomic::fetch_or`]: crate::safe::Atomic::fetch_or
     //! [`safe::Atomic::into_owned`]: crate::safe::Atomic::into_owned
+    //! [`safe::Atomic::load`]: crate::safe::Atomic::load
     //! [`safe::Atomic::load_unguarded`]: crate::safe::Atomic::load_unguarded
     //! [`safe::Domain::COLLECTOR`]: crate::safe::Domain::COLLECTOR
     //! [`safe::Guard::retire`]: crate::safe::Guard::retire
@@ -91,6 +94,9 @@ pub mod coming_from {
     //! [`safe::Map::remove`]: crate::safe::Map::remove
     //! [`safe::Map::remove_if`]: crate::safe::Map::remove_if
     //! [`safe::Map::upsert`]: crate::safe::Map::upsert
+    //! [`safe::Atomic::new`]: crate::safe::Atomic::new
+    //! [`safe::Atomic::swap`]: crate::safe::Atomic::swap
+    //! [`safe::Owned::new`]: crate::safe::Owned::new
     //! [`safe::Owned`]: crate::safe::Owned
     //! [`safe::Queue`]: crate::safe::Queue
     //! [`safe::Shared`]: crate::safe::Shared
@@ -117,8 +123,10 @@ pub mod coming_from_containers {
     //! [`safe::Map::update`]: crate::safe::Map::update
     //! [`safe::Owned`]: crate::safe::Owned
     //! [`safe::Queue`]: crate::safe::Queue
+    //! [`safe::Queue::is_empty`]: crate::safe::Queue::is_empty
     //! [`safe::Queue::iter`]: crate::safe::Queue::iter
     //! [`safe::Queue::len`]: crate::safe::Queue::len
+    //! [`safe::Queue::new`]: crate::safe::Queue::new
     //! [`safe::Queue::pop`]: crate::safe::Queue::pop
     //! [`safe::Queue::push`]: crate::safe::Queue::push
     //! [`safe::Queue::push_or_replace_oldest`]: crate::safe::Queue::push_or_replace_oldest

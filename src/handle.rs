@@ -9,7 +9,7 @@ use core::{
 
 use crate::{
     AsLink, Basic, Eager, Erased, HandleId, Link, Linked, Reclaimer, Role, Scheme, raw::Local,
-    sync::Cell,
+    role::Reclaims, sync::Cell,
 };
 
 /// A claimed slot, through which a task, an interrupt or a CPU uses a
@@ -201,8 +201,8 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     ///
     /// # Safety
     ///
-    /// - `ptr` is valid, and no section that is entered from now on can find
-    ///   it: it was unlinked from every shared place, and every reader that
+    /// - `ptr` is valid, without a tag, and no section that is entered from now on
+    ///   can find it: it was unlinked from every shared place, and every reader that
     ///   could find it uses this collector.
     /// - It is retired once, and this thread does not use it any more.
     /// - `reclaim` is sound to call with it, once, on any thread that uses the
@@ -264,9 +264,9 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
         }
     }
 
-    /// Publishes what all handles have retired, and reclaims what no open
-    /// section can hold. Returns the number of objects reclaimed. On an eager
-    /// handle this is [`collect`](Handle::collect).
+    /// On an eager handle [`collect`](Handle::collect): publishes what all handles
+    /// have retired, and reclaims what no open section can hold. Returns the number
+    /// of objects reclaimed.
     ///
     /// On a deferred or per-CPU handle it does nothing and returns 0: eager
     /// handles find what such a handle has retired.
@@ -312,9 +312,11 @@ impl<'c, S: Scheme> Handle<'c, S, Erased> {
     }
 }
 
-impl<S: Scheme> Handle<'_, S> {
+/// Of eager handles only.
+impl<S: Scheme, R: Role> Handle<'_, S, R> {
     /// Publishes what all handles have retired, and reclaims what no open
     /// section can hold. Returns the number of objects reclaimed.
+    /// [`flush`](Handle::flush) is the same, and exists for each role.
     ///
     /// The objects may have been retired by any handle: one that sleeps, that
     /// was dropped, forgotten or evicted, a deferred one, or one with a limit.
@@ -330,7 +332,10 @@ impl<S: Scheme> Handle<'_, S> {
     /// assert_eq!(handle.collect(), 0);
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
-    pub fn collect(&self) -> usize {
+    pub fn collect(&self) -> usize
+    where
+        R: Reclaims,
+    {
         if self.is_evicted() {
             return 0;
         }
@@ -346,7 +351,10 @@ impl<S: Scheme> Handle<'_, S> {
     /// assert_eq!(handle.collect_at_most(10), 0);
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
-    pub fn collect_at_most(&self, reclaimers: usize) -> usize {
+    pub fn collect_at_most(&self, reclaimers: usize) -> usize
+    where
+        R: Reclaims,
+    {
         if self.is_evicted() {
             return 0;
         }
@@ -389,7 +397,10 @@ impl<S: Scheme> Handle<'_, S> {
     /// ```
     ///
     /// [`Guard::defer_retire`]: crate::Guard::defer_retire
-    pub fn limit_reclaims(&self, reclaimers: Option<NonZeroU16>) {
+    pub fn limit_reclaims(&self, reclaimers: Option<NonZeroU16>)
+    where
+        R: Reclaims,
+    {
         if !self.is_evicted() {
             self.local.slot.limit.set(reclaimers);
         }

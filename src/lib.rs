@@ -227,8 +227,8 @@
 //! - [`guide::guarantees`]: progress, cost and context of each call.
 //! - [`guide::coming_from`]: what replaces each call of RCU, liburcu, QSBR, epochs,
 //!   hazard pointers and seize.
-//! - [`guide::coming_from_containers`]: what replaces arc-swap, heapless, and the
-//!   queues of Zephyr and FreeRTOS.
+//! - [`guide::coming_from_containers`]: what replaces arc-swap, crossbeam-queue,
+//!   heapless, and the queues of Zephyr and FreeRTOS.
 //! - [`guide::glossary`]: the terms.
 //! - [`bound`]: how much memory robust mode needs, and why.
 //! - [`docs/architecture.md`](https://docs.rs/crate/hyaline/latest/source/docs/architecture.md):

@@ -245,6 +245,10 @@ unsafe impl AsLink for Link {}
 /// assert_eq!(*seven, 8);
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
+///
+/// Through a raw pointer write `(&**p).field`, or use `p.as_ref()`: `(**p).field`
+/// makes the reference implicitly, which the compiler may refuse
+/// (`dangerous_implicit_autorefs`).
 #[repr(C)]
 #[derive(Debug)]
 pub struct Linked<T> {

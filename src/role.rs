@@ -5,7 +5,19 @@ use core::mem::needs_drop;
 
 mod sealed {
     pub trait Sealed {}
+
+    /// The role of `collect` and its siblings. Not their `impl`'s: there a handle of
+    /// another role has no such method, and the compiler suggests `Iterator::collect`.
+    #[diagnostic::on_unimplemented(
+        message = "a deferred or per-CPU handle reclaims nothing",
+        label = "not an eager handle",
+        note = "call `collect` on an eager handle, which reclaims what all handles have retired",
+        note = "an erased handle may be eager: `as_eager` returns it"
+    )]
+    pub trait Reclaims {}
 }
+
+pub(crate) use sealed::Reclaims;
 
 /// What a handle does with objects that no section can hold: [`Eager`],
 /// [`Deferred`] or [`Nested`], or [`Erased`] if that is known only at run time.
@@ -95,6 +107,8 @@ impl sealed::Sealed for Eager {}
 impl sealed::Sealed for Deferred {}
 impl sealed::Sealed for Nested {}
 impl sealed::Sealed for Erased {}
+
+impl Reclaims for Eager {}
 
 impl Role for Eager {
     const RECLAIMS: Option<bool> = Some(true);

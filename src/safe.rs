@@ -31,11 +31,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Calls that read take a [`Guard`], and the references they return live as long
-//! as it does; an [`OwnedGuard`] is a guard that async code can keep across an
-//! `await`. All other calls take a [`Handle`] and open a section of their own,
-//! so they hold nothing back for longer than they last. A call that puts a
-//! value and shows it returns a [`Ref`], which keeps the section open. An interrupt
+//! Calls that return references, [`Shared`] pointers or iterators take a [`Guard`],
+//! and what they return lives as long as it does; an [`OwnedGuard`] is a guard that
+//! async code can keep across an `await`. All other calls take a [`Handle`]. If they
+//! need a section they open one of their own, so they hold nothing back for longer
+//! than they last. A call that puts a value and shows it returns a [`Ref`], which
+//! keeps its section open. An interrupt
 //! that has no place for its handle keeps it in a `HandleCell` (feature
 //! `critical-section`).
 //!

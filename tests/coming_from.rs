@@ -9,6 +9,8 @@ mod arc_cell;
 mod arc_swap;
 #[path = "coming_from/crossbeam.rs"]
 mod crossbeam;
+#[path = "coming_from/crossbeam_queue.rs"]
+mod crossbeam_queue;
 #[path = "coming_from/debra.rs"]
 mod debra;
 #[path = "coming_from/dpdk.rs"]
@@ -41,10 +43,14 @@ const PAGES: [&str; 2] = [
     include_str!("../docs/coming-from-containers.md"),
 ];
 
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 15] = [
     ("arc_cell", include_str!("coming_from/arc_cell.rs")),
     ("arc_swap", include_str!("coming_from/arc_swap.rs")),
     ("crossbeam", include_str!("coming_from/crossbeam.rs")),
+    (
+        "crossbeam_queue",
+        include_str!("coming_from/crossbeam_queue.rs"),
+    ),
     ("debra", include_str!("coming_from/debra.rs")),
     ("dpdk", include_str!("coming_from/dpdk.rs")),
     ("hazard", include_str!("coming_from/hazard.rs")),

@@ -23,6 +23,10 @@ impl<S: Scheme> CollectorView<S> {
     ///
     /// # Safety
     ///
+    /// In short: until the call returns, nobody else uses or finds an object that `f`
+    /// loads or retires through the guard or its handle; and nobody, the caller
+    /// included, uses one that `f` retires after that. In detail:
+    ///
     /// - No other context loads, before the call returns, a pointer to an object
     ///   that `f` loads or retires through the guard, its handle or other guards
     ///   of this handle; and no other context uses one that it loaded before.

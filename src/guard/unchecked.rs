@@ -49,7 +49,6 @@ impl<S: Scheme, R: Role> Handle<'_, S, R> {
     /// # Ok::<(), hyaline::SlotsExhausted>(())
     /// ```
     #[inline]
-    #[must_use]
     pub unsafe fn make_guard_unchecked(&self) -> Guard<'_, S, R> {
         Guard::new(*self.local())
     }

@@ -330,16 +330,18 @@ impl<D: Domain, R: Role> Guard<'_, D, R> {
     ///
     /// - No [`Atomic`](super::Atomic) that a section entered from now on can
     ///   find leads to the object, and nobody stores it into one again.
-    /// - In robust mode no `Atomic` at all leads to it, not even one in an
-    ///   object that was retired before: a reader that stands on that object
-    ///   would follow it without protection. The exception are objects that do
-    ///   not change after they are published, such as nodes of a tree that are
-    ///   copied and never written to: the object that leads here is younger, and
-    ///   a section that holds the younger one also protects the older one. A
-    ///   structure that meets neither condition, such as a list, has to check
-    ///   each step: it uses what it loaded from an object only after it has
-    ///   shown that the object was linked then, as the list of
-    ///   [`fetch_or`](super::Atomic::fetch_or) does.
+    /// - In robust mode a reader may stand on an object that was retired before, and
+    ///   follow an `Atomic` in it to this one without protection. So one of these
+    ///   holds:
+    ///   - no `Atomic` leads to the object, not even one in an object that was
+    ///     retired before;
+    ///   - those that lead to it are in objects that do not change after they are
+    ///     published, such as nodes of a tree that are copied and never written to.
+    ///     They are younger, and a section that holds the younger object also
+    ///     protects the older one;
+    ///   - readers check each step: they use what they loaded from an object only
+    ///     after they have shown that the object was linked then, as the list of
+    ///     [`fetch_or`](super::Atomic::fetch_or) does.
     /// - It is retired once.
     ///
     /// ```

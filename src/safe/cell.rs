@@ -129,6 +129,12 @@ impl<T, const VERSIONS: usize, D: Domain> RcuCell<T, VERSIONS, D> {
         /// ```
         #[must_use]
         pub const fn new(value: T) -> Self {
+            const {
+                assert!(
+                    VERSIONS > 0,
+                    "a cell has room for two versions beside the first; for the heap use `in_heap`"
+                )
+            };
             Self::with(value, Pool::new())
         }
     }

@@ -22,6 +22,32 @@ use core::fmt;
 pub struct Full<T>(pub(super) T);
 
 impl<T> Full<T> {
+    /// For code of your own that refuses a value.
+    ///
+    /// ```
+    /// use hyaline::{Collector, domain, safe::{Domain, Full, Handle, Stack}};
+    ///
+    /// domain!(App: Collector<2> = Collector::new());
+    /// static STACK: Stack<u32, 8, App> = Stack::new();
+    ///
+    /// /// Keeps at most 4 values. In one task: another could push between the two calls.
+    /// fn push(handle: &Handle<App>, value: u32) -> Result<(), Full<u32>> {
+    ///     if STACK.len(handle) == 4 {
+    ///         return Err(Full::new(value));
+    ///     }
+    ///     STACK.push(handle, value)
+    /// }
+    ///
+    /// let handle = App::register()?;
+    /// (0..4).try_for_each(|value| push(&handle, value))?;
+    /// assert_eq!(push(&handle, 4).unwrap_err().into_inner(), 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn new(value: T) -> Self {
+        Self(value)
+    }
+
     /// The value.
     ///
     /// ```

@@ -59,6 +59,7 @@ impl<D: Domain, R: Role> Handle<D, R> {
 ///
 /// Dereferences to the [`Guard`](crate::Guard) of the collector, for what is
 /// built on raw pointers.
+#[must_use = "the section ends when the guard is dropped"]
 pub struct Guard<'h, D: Domain, R: Role = Eager> {
     /// Of the collector that `D` names. Its handle is borrowed for `'h`, also when the
     /// guard is dropped: the lifetime is that of a type with a `Drop`.
@@ -143,10 +144,7 @@ impl<D: Domain> Guard<'_, D> {
     ///
     /// # Safety
     ///
-    /// As there. In short: until the call returns, nobody else uses or finds an
-    /// object that `f` loads or retires through the guard or its handle; and nobody,
-    /// the caller included, uses one that `f` retires after that, whatever other guard
-    /// it was loaded under.
+    /// As there.
     ///
     /// ```
     /// use hyaline::{Collector, Pool, domain, safe::{Atomic, Domain, Guard, Owned, Shared}};

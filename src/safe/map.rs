@@ -61,7 +61,9 @@ use crate::{
 /// each, at most 64, on targets with caches) are missing until then. For
 /// `live` keys the robust mode needs
 /// [`Config::pool_size`](crate::Config::pool_size) blocks, counting a key more
-/// for each call that puts something at the same time. In basic mode a section
+/// for each call that puts something at the same time, and more than one stall for
+/// [a walk](Self::iter) that others overtake. Blocks [do not limit the
+/// keys](crate::guide::which_one#4-size) to those `live` ones. In basic mode a section
 /// that stalls holds back what is removed or replaced, by calls after it began
 /// and by earlier ones whose batches were not published yet.
 ///
@@ -141,6 +143,7 @@ impl<K, V, const BUCKETS: usize, const CAP: usize, D: Domain> Map<K, V, BUCKETS,
         /// ```
         #[must_use]
         pub const fn new() -> Self {
+            const { assert!(CAP > 0, "a map has at least one block; for the heap use `in_heap`") };
             Self::empty(Pool::new())
         }
     }

@@ -60,7 +60,8 @@ use crate::{
 /// Blocks that open guards hold back, that are in a handle's unpublished batch,
 /// or that handles with an open guard keep as spares (`K / 32` each, at most 64, on targets with
 /// caches) are missing until then. For `live` values the robust mode needs
-/// [`Config::pool_size`](crate::Config::pool_size) of `live + 1` blocks. In
+/// [`Config::pool_size`](crate::Config::pool_size) of `live + 1` blocks. Blocks [do
+/// not limit the values](crate::guide::which_one#4-size) to those `live` ones. In
 /// basic mode a section that stalls holds back all nodes whose batches are
 /// published after it began: those popped since, and those popped earlier and
 /// still in an unpublished batch.
@@ -132,6 +133,7 @@ impl<T, const K: usize, D: Domain> Queue<T, K, D> {
         /// ```
         #[must_use]
         pub const fn new() -> Self {
+            const { assert!(K > 0, "a queue has at least two blocks; for the heap use `in_heap`") };
             Self::empty(Pool::new())
         }
     }

@@ -52,7 +52,6 @@ impl<'h, T, D: Domain, R: Role> Ref<'h, T, D, R> {
     /// # drop(count);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[must_use]
     pub fn guard(&self) -> &Guard<'h, D, R> {
         &self.guard
     }

@@ -92,6 +92,8 @@ impl<T, const K: usize, D: Domain> Stack<T, K, D> {
     const_fn! {
         /// An empty stack with a pool of its own.
         ///
+        /// A stack without blocks does not compile.
+        ///
         /// ```
         /// use hyaline::{Collector, domain, safe::Stack};
         ///
@@ -101,6 +103,7 @@ impl<T, const K: usize, D: Domain> Stack<T, K, D> {
         /// ```
         #[must_use]
         pub const fn new() -> Self {
+            const { assert!(K > 0, "a stack has at least one block; for the heap use `in_heap`") };
             Self {
                 top: AtomicPtr::new(ptr::null_mut()),
                 nodes: Pool::new(),

@@ -129,6 +129,28 @@ fn atomic_load() {
 }
 
 #[test]
+fn fetch_update() {
+    domain!(App: Collector<2> = Collector::new());
+    static POOL: Pool<u32, 4> = Pool::new();
+    static PLACE: Atomic<u32, App> = Atomic::null();
+    let handle = App::register().unwrap();
+    let guard = handle.enter();
+    PLACE.swap(Owned::new(&POOL, &handle, 7).unwrap(), &guard);
+    let mut current = PLACE.load(&guard);
+    let old = loop {
+        let next = current.as_ref().unwrap() + 1;
+        let new = Owned::new(&POOL, &handle, next).unwrap();
+        match PLACE.compare_exchange(current, new, &guard) {
+            Ok(old) => break old,
+            Err(changed) => current = changed.current, // and `changed.new` is not lost
+        }
+    };
+    // SAFETY: unlinked by the exchange.
+    unsafe { guard.retire(old) };
+    assert_eq!(PLACE.load(&guard).as_ref(), Some(&8));
+}
+
+#[test]
 fn unprotected() {
     domain!(App: Collector<2> = Collector::new());
     static POOL: Pool<u32, 1> = Pool::new();

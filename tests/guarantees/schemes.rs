@@ -366,7 +366,7 @@ schemes! {
         let mut token = task.start_grace_period();
         drop(section);
         for turn in 0..SECTIONS {
-            busy.enter();
+            drop(busy.enter());
             if turn % 10 == 0 {
                 let mut between = task.start_grace_period();
                 assert!(between.poll(&task));

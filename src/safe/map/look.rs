@@ -94,6 +94,11 @@ where
     /// While other calls change the map, a key that is there all the time
     /// comes once; a key that is there part of the time comes at most once.
     ///
+    /// In robust mode a walk that others overtake is more than one
+    /// [stall](crate::bound): each later era in which it takes a step counts two
+    /// more, and as many as all other sections count. Where memory is fixed, look up
+    /// each key in a section of its own.
+    ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, Map}};
     /// # domain!(App: Collector<4> = Collector::new());

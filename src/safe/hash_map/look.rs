@@ -67,7 +67,8 @@ where
     /// All keys with their values, in no order that says anything.
     ///
     /// While other calls change the map, a key that is there all the time
-    /// comes once.
+    /// comes once. In robust mode a walk that others overtake is more than one stall, as
+    /// in [`Map::iter`](crate::safe::Map::iter).
     ///
     /// ```
     /// # use std::hash::RandomState;

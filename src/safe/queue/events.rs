@@ -140,7 +140,8 @@ impl<T: 'static, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, 
     ///
     /// Basic mode: those that were there when the call was made, and those
     /// that are pushed meanwhile. Robust mode: those of them that come before
-    /// another call pops a value, which ends the iteration.
+    /// another call pops a value, which ends the iteration. Until then each load in a
+    /// later era may add objects that wait, as in [`Map::iter`](crate::safe::Map::iter).
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, Queue}};

@@ -67,6 +67,7 @@ const GROUPS: [Group; 5] = [
             Pass {
                 conditions: "",
                 cargo: &[
+                    "--test=authors",
                     "--test=collector",
                     "--test=supervise",
                     "--test=faults",

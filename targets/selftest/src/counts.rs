@@ -1,6 +1,10 @@
 //! Executed instructions of each operation, on machines that can count them.
 
-use crate::{Board, node::shelve, world::World};
+use crate::{
+    board::{Board, PASSED},
+    node::shelve,
+    world::World,
+};
 use core::hint::black_box;
 use hyaline::{Basic, Config, Fences, Robust, Scheme, SingleCore};
 use portable_atomic::Ordering;
@@ -52,7 +56,7 @@ pub unsafe fn count<C: Counter>(board: &impl Board) {
     operations::<C, _>(&SINGLE_WORLD, board, "Basic<SingleCore>");
     operations::<C, _>(&BASIC, board, "Basic<Fences>");
     operations::<C, _>(&ROBUST, board, "Robust<Fences>");
-    board.print(format_args!("{}", crate::PASSED));
+    board.print(format_args!("{PASSED}"));
 }
 
 #[inline(never)]

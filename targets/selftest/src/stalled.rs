@@ -11,9 +11,9 @@
 //! same job exhausts the pool.
 
 use crate::{
-    Board, Preempt,
+    board::{Board, Preempt},
+    interrupts,
     node::{Ledger, Node},
-    preempt,
     rendezvous::Team,
 };
 use core::ptr;
@@ -219,7 +219,7 @@ pub fn by_interrupt<S: Scheme>(
     scene.fill(&high);
     for (entry, entries) in STALLS {
         scene.stall(&low, entry, || {
-            preempt::once(board, &|| scene.job(&high, entries));
+            interrupts::once(board, &|| scene.job(&high, entries));
         });
         scene.recover(&high);
     }

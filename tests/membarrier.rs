@@ -160,7 +160,7 @@ fn a_sandbox_before_the_first_use_means_fences() {
             // SAFETY: this thread's `errno`, which no other code accesses.
             unsafe { *__errno_location() = 1234 };
             Membarrier::light();
-            // SAFETY: as above.
+            // SAFETY: this thread's `errno`, which no other code accesses.
             let errno = unsafe { *__errno_location() };
             assert_eq!(errno, 1234, "a signal handler may use the collector");
             retire();

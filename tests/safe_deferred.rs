@@ -150,7 +150,7 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
             let seen = atomic.load(&guard);
             place();
             match atomic.compare_exchange(seen, owned, &guard) {
-                // SAFETY: as above.
+                // SAFETY: unlinked by the exchange, and no thread stores what it loads.
                 Ok(old) => unsafe { guard.retire(old) },
                 Err(changed) => keep(changed.new.into_inner()),
             }

@@ -73,7 +73,7 @@ schemes! {
         handle.flush();
         assert_eq!(count(&drops), 4);
         assert!(collector.register().is_ok(), "the slot is free");
-        // SAFETY: as above.
+        // SAFETY: the same dead owner, whose guards and handle are forgotten.
         assert_eq!(unsafe { collector.evict(id) }, Err(NotTheOwner), "once");
     }
 
@@ -234,7 +234,7 @@ schemes! {
         let task = unsafe { cpu.get() };
         let shared = AtomicPtr::new(object(task, &drops));
         let interrupt = || {
-            // SAFETY: as above.
+            // SAFETY: one thread, and the `interrupt` nests strictly.
             let handle = unsafe { cpu.get() };
             let guard = handle.enter();
             let old = guard.swap(&shared, object(handle, &drops), Ordering::AcqRel);

@@ -141,7 +141,7 @@ where
     V: Send + Sync,
 {
 }
-// SAFETY: as above.
+// SAFETY: as for `Sync`: keys and values are `Send`, and so is the hasher.
 unsafe impl<K, V, S: Send, D: Domain> Send for HashMap<K, V, S, D>
 where
     K: Send + Sync,

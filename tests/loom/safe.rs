@@ -25,7 +25,7 @@ struct Tracked {
 
 // SAFETY: the cell is written by its maker and by `drop`, and loom checks that.
 unsafe impl Send for Tracked {}
-// SAFETY: as above.
+// SAFETY: the cell is written by its maker and by `drop`, and loom checks that.
 unsafe impl Sync for Tracked {}
 
 impl Tracked {
@@ -212,7 +212,8 @@ schemes! {
         assert!(place.compare_exchange(Shared::null(), shared, &guard).is_ok());
         assert_eq!(shared.as_ref().unwrap().get(), 7);
         let rest = place.swap(Shared::null(), &guard);
-        // SAFETY: as above; it is null if the other thread was first.
+        // SAFETY: unlinked, and no thread stores what it loads; it is null if the other
+        // thread was first.
         unsafe { guard.retire(rest) };
         drop(guard);
         join([taking]);

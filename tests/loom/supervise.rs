@@ -63,7 +63,7 @@ fn one_of_two_supervisors_evicts() {
             // SAFETY: its handle is forgotten; nobody registers meanwhile.
             owner.is_some_and(|owner| unsafe { stage.collector.evict(owner) }.is_ok())
         });
-        // SAFETY: as above.
+        // SAFETY: its handle is forgotten; nobody registers meanwhile.
         let evicted = unsafe { stage.collector.evict(id) }.is_ok();
         assert!(evicted != other.join().unwrap(), "by one");
         drop(stage.register());

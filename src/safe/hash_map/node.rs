@@ -137,7 +137,7 @@ impl<K, V> Room<K, V> {
         }
         // SAFETY: the memory is ours, and obtained with this layout.
         let mut node = unsafe { Box::from_raw(node) };
-        // SAFETY: as above.
+        // SAFETY: the box is ours; writes one field of it, and reads nothing.
         unsafe { (&raw mut (*node.as_mut_ptr()).link).write(handle.stamp()) };
         Some(Self(node))
     }

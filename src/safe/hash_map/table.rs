@@ -168,7 +168,7 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
     #[inline(never)]
     fn link<D: Domain, R: Role>(&self, bucket: usize, level: usize, guard: &Guard<'_, D, R>) {
         let start = self.start(bucket, level);
-        // SAFETY: as in `place`.
+        // SAFETY: it is there, until the table is dropped.
         let state = unsafe { &(*start).state };
         let order = bucket << (usize::BITS as usize - level);
         let parent = self.place(bucket & (bucket - 1), level);

@@ -196,8 +196,8 @@ fn a_reclaimer_may_retire<S: Scheme, const W: usize>(world: &'static World<S, W>
     HANDLE.store((&raw const handle).cast_mut().cast(), Ordering::Relaxed);
     NEXT.store(make(world, &handle), Ordering::Relaxed);
     let before = world.ledger.dropped();
-    // SAFETY: as in `retire`; the handle outlives the reclaimers, which all run
-    // before the flush below ends.
+    // SAFETY: the node is exclusively this test's and retired once; the handle outlives
+    // the reclaimers, which all run before the flush below ends.
     unsafe { handle.retire(make(world, &handle), retire_next::<S>) };
     world.flush(&handle);
     // Relaxed: one thread.

@@ -118,7 +118,7 @@ fn operations<C: Counter, S: Scheme>(world: &'static World<S, 1>, board: &impl B
     let guard = reader.enter();
     let node = make();
     world.look(&guard, 1);
-    // SAFETY: as above.
+    // SAFETY: a node of the shelf that was never published, retired once.
     unsafe { writer.enter().defer_retire(node, shelve) };
     counted!("publish, one active reader", writer.flush());
     counted!("leave and reclaim one", drop(guard));
@@ -129,7 +129,7 @@ fn operations<C: Counter, S: Scheme>(world: &'static World<S, 1>, board: &impl B
     let guard = passive.enter();
     let node = make();
     world.look(&guard, 1);
-    // SAFETY: as above.
+    // SAFETY: a node of the shelf that was never published, retired once.
     unsafe { writer.retire(node, shelve) };
     drop(guard);
     counted!("collect one", writer.collect());

@@ -145,7 +145,7 @@ impl<S: Scheme> Scene<S> {
         for entry in &self.table {
             // AcqRel: as in `job`.
             let old = entry.swap(ptr::null_mut(), Ordering::AcqRel);
-            // SAFETY: as in `job`.
+            // SAFETY: the swap unlinked it, and it comes from a pool that is a static.
             unsafe { high.retire(old, reclaim::pooled::<Node>) };
         }
         high.flush();

@@ -4,6 +4,9 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[macro_use]
+#[path = "common/ordered.rs"]
+mod ordered;
 #[path = "common/random.rs"]
 mod random;
 
@@ -66,20 +69,7 @@ impl Hash for Value {
     }
 }
 
-impl PartialEq for Value {
-    fn eq(&self, other: &Self) -> bool {
-        place();
-        self.0 == other.0
-    }
-}
-
-impl Eq for Value {}
-
-impl PartialOrd for Value {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
+ordered!(Value);
 
 impl Ord for Value {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {

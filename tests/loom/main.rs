@@ -11,6 +11,10 @@
 
 #![cfg(hyaline_loom)]
 
+#[macro_use]
+#[path = "../common/ordered.rs"]
+mod ordered;
+
 mod eras;
 mod grace;
 mod nested;

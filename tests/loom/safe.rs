@@ -48,20 +48,8 @@ impl Tracked {
     }
 }
 
-/// As a key: a comparison reads the number.
-impl PartialEq for Tracked {
-    fn eq(&self, other: &Self) -> bool {
-        self.get() == other.get()
-    }
-}
-
-impl Eq for Tracked {}
-
-impl PartialOrd for Tracked {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
+// As a key: a comparison reads the number.
+ordered!(Tracked);
 
 impl Ord for Tracked {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {

@@ -136,7 +136,7 @@ schemes! {
         assert_eq!(DROPS.load(SeqCst), 1);
     }
 
-    two_blocks_last_for_ever {
+    two_blocks_never_run_out {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         static CELL: RcuCell<Counted, 2, D> = RcuCell::new(Counted(0, &DROPS));
         let handle = D::register().unwrap();

@@ -200,7 +200,7 @@ schemes! {
 
     // A long-lived guard of a deferred handle: what its quiescent points
     // release is reclaimed by the others, nothing in its own context.
-    a_deferred_quiescent_point_passes_on<2>(collector) {
+    a_deferred_quiescent_point_releases<2>(collector) {
         let drops = AtomicUsize::new(0);
         let deferred = collector.register_deferred().unwrap();
         let task = collector.register().unwrap();

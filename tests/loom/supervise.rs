@@ -99,7 +99,7 @@ fn an_evicted_slot_changes_hands() {
 /// A guard of a deferred handle is kept, with a quiescent point between two
 /// reads. A task retires what it read, and reclaims it.
 #[test]
-fn a_quiescent_point_passes_on() {
+fn a_quiescent_point_releases() {
     model(|| {
         let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
         let task = stage.register();

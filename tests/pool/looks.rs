@@ -67,7 +67,7 @@ fn freed_meanwhile<R: Role>(
 }
 
 #[test]
-fn a_refusal_looks_last() {
+fn a_refusal_checks_last() {
     static C: Collector<4, Basic<Slow<true>>> = Collector::with_config(Config::new().barrier(Slow));
     freed_meanwhile(&C, &C.register_deferred().unwrap());
     let cpu = C.register_per_cpu().unwrap();

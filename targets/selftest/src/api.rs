@@ -10,7 +10,7 @@ use portable_atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 pub fn suite<S: Scheme, const W: usize>(world: &'static World<S, W>) {
     slots_run_out_and_come_back(world);
-    retire_is_immediate_when_nobody_is_active(world);
+    retire_reclaims_at_once_if_no_section_is_open(world);
     a_guard_keeps_an_object(world);
     guards_nest_in_any_drop_order(world);
     a_deferred_retire_waits_for_its_guard(world);
@@ -48,7 +48,7 @@ fn slots_run_out_and_come_back<S: Scheme, const W: usize>(world: &'static World<
     drop(again);
 }
 
-fn retire_is_immediate_when_nobody_is_active<S: Scheme, const W: usize>(
+fn retire_reclaims_at_once_if_no_section_is_open<S: Scheme, const W: usize>(
     world: &'static World<S, W>,
 ) {
     let handle = world.register();

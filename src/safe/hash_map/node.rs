@@ -76,7 +76,7 @@ fn node_of<K, V>(head: Ptr<Head<K, V>>) -> *mut Node<K, V> {
 ///
 /// The node is there.
 #[inline]
-unsafe fn is_start<K, V>(head: Ptr<Head<K, V>>) -> bool {
+pub(super) unsafe fn is_start<K, V>(head: Ptr<Head<K, V>>) -> bool {
     // SAFETY: there (fn contract); the order does not change in the list.
     unsafe { (*head).order % 2 == 0 }
 }

@@ -1,4 +1,4 @@
-//! The pages in `docs`: which role, scheme, barrier and size to choose, recipes,
+//! The pages in `docs`: which scheme, barrier, role and size to choose, recipes,
 //! what each call guarantees, what replaces the calls of other schemes, and the
 //! glossary.
 //!

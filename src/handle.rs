@@ -229,7 +229,8 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// [`Guard::defer_retire`]: crate::Guard::defer_retire
     /// [`Guard::protect`]: crate::Guard::protect
     pub unsafe fn retire<T: AsLink + ?Sized>(&self, ptr: *mut T, reclaim: Reclaimer) {
-        // SAFETY: as for this function; by `AsLink` a `Link` comes first.
+        // SAFETY: "`ptr` is valid", unlinked, "is retired once" and not used any more
+        // (# Safety); by `AsLink` a `Link` comes first.
         unsafe { self.retire_link(ptr.cast::<Link>(), reclaim, false) };
     }
 
@@ -242,8 +243,9 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
     /// As for [`retire`](Self::retire), and `reclaim` runs no user code except
     /// `T`'s destructor.
     pub(crate) unsafe fn retire_value<T>(&self, object: *mut Linked<T>, reclaim: Reclaimer) {
-        // SAFETY: as for this function; the link comes first. If the object is
-        // plain, `reclaim` runs no user code.
+        // SAFETY: the contract of `retire` (# Safety); the link comes first. If the
+        // object is plain, `reclaim` runs no user code, which is at most `T`'s
+        // destructor.
         unsafe { self.retire_link(object.cast::<Link>(), reclaim, !needs_drop::<T>()) };
     }
 

@@ -221,7 +221,7 @@
 //!
 //! # More
 //!
-//! - [`guide::which_one`]: which role, scheme, barrier and size to choose.
+//! - [`guide::which_one`]: which scheme, barrier, role and size to choose.
 //! - [`guide::cookbook`]: ten recipes, from an interrupt that sends events to a
 //!   module that is unloaded.
 //! - [`guide::guarantees`]: progress, cost and context of each call.

@@ -70,7 +70,7 @@ pub struct Link {
 // its header (module `raw`, 6), and ownership passes by Release and Acquire. A
 // live object's header is not accessed through shared references.
 unsafe impl Send for Link {}
-// SAFETY: as for `Send`: only the owning thread accesses the fields.
+// SAFETY: only the thread that owns the header accesses the fields.
 unsafe impl Sync for Link {}
 
 #[cfg(not(hyaline_loom))]

@@ -76,7 +76,7 @@ pub struct Pool<T, const K: usize> {
 // dropped on any thread, so they must be `Send`; sharing them is up to the
 // code that dereferences the pointers.
 unsafe impl<T: Send, const K: usize> Sync for Pool<T, K> {}
-// SAFETY: as above.
+// SAFETY: as for `Sync`: the objects in it are `Send`.
 unsafe impl<T: Send, const K: usize> Send for Pool<T, K> {}
 
 /// Flushes of an allocation, each of which reclaimed something that others took.

@@ -160,7 +160,7 @@ fn a_pool_retires_its_own<S: Scheme<Barrier = Fences>>() {
 
     // The object of a value that panics is gone, its block is not.
     let object = pool.alloc(&handle, Noisy { panics: true }).unwrap();
-    // SAFETY: as above.
+    // SAFETY: from this pool, which is dropped last; never shared.
     assert!(panics(|| unsafe { pool.retire(&handle, object) }));
     assert_eq!(pool.available(), 2);
 }
@@ -261,7 +261,7 @@ fn a_deferred_handle_uses_a_block_again() {
     }
     let pool = Pool::<Noisy, 1>::new();
     let object = pool.alloc(&deferred, QUIET).unwrap();
-    // SAFETY: as above.
+    // SAFETY: from this pool; never shared.
     unsafe { pool.retire(&deferred, object) };
     let (dropped, refused) = drops(|| pool.alloc(&deferred, QUIET));
     assert_eq!(dropped, 0);
@@ -309,7 +309,7 @@ fn a_value_leads_back_to_its_object() {
         assert!(value.is_aligned());
         // The way back may be used: it reaches the header.
         let object = Linked::from_value_ptr(value);
-        // SAFETY: the same object; never shared.
+        // SAFETY: from this pool; never shared.
         unsafe { pool.retire(&handle, object) };
         assert_eq!(pool.available(), 1);
     }

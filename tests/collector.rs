@@ -36,7 +36,7 @@ schemes! {
         robust_small: Robust = Config::new().batch::<5>().era_step::<1>();
     ]
 
-    retire_at_once_when_nobody_is_active<2>(collector) {
+    retire_reclaims_at_once_if_no_section_is_open<2>(collector) {
         let drops = AtomicUsize::new(0);
         let handle = collector.register().unwrap();
         let _idle = collector.register().unwrap();
@@ -167,7 +167,7 @@ schemes! {
 
     // Sections whose owners leave the work to others: one collect of any handle
     // reclaims for all.
-    what_passive_sections_held_is_anyones<4>(collector) {
+    any_collect_reclaims_what_deferred_sections_held<4>(collector) {
         let drops = AtomicUsize::new(0);
         let readers: Vec<_> = (0..3).map(|_| collector.register_deferred().unwrap()).collect();
         let task = collector.register().unwrap();

@@ -161,7 +161,7 @@ schemes! {
         assert_eq!(count(&drops), 1003);
     }
 
-    one_slot_does_it_all<1>(collector) {
+    one_slot_is_enough<1>(collector) {
         let drops = AtomicUsize::new(0);
         let handle = collector.register().unwrap();
         let guard = handle.enter();
@@ -229,7 +229,7 @@ schemes! {
 
     // Objects wait for a section that never ends. Others are not published: a
     // deferred handle retired them, and nobody has collected since.
-    the_collector_goes_while_objects_wait<4>(collector) {
+    the_collector_is_dropped_while_objects_wait<4>(collector) {
         let drops = AtomicUsize::new(0);
         let holding = collector.register().unwrap();
         let interrupt = collector.register_deferred().unwrap();

@@ -16,7 +16,7 @@ use hyaline::{
     Scheme, reclaim,
 };
 
-// SAFETY: as POSIX declares them.
+// SAFETY: the signatures are those of POSIX.
 unsafe extern "C" {
     safe fn fork() -> c_int;
     safe fn alarm(seconds: c_uint) -> c_uint;

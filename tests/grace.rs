@@ -221,7 +221,7 @@ fn a_deferred_reader_is_no_obstacle() {
 }
 
 #[test]
-fn one_s_own_section_counts() {
+fn a_token_waits_for_the_callers_section() {
     static C: Collector<1> = Collector::new();
     let handle = C.register().unwrap();
     let guard = handle.enter();

@@ -160,7 +160,7 @@ fn a_sandbox_before_the_first_use_means_fences() {
             // SAFETY: this thread's `errno`, which no other code accesses.
             unsafe { *__errno_location() = 1234 };
             Membarrier::light();
-            // SAFETY: as above.
+            // SAFETY: this thread's `errno`, which no other code accesses.
             let errno = unsafe { *__errno_location() };
             assert_eq!(errno, 1234, "a signal handler may use the collector");
             retire();
@@ -227,7 +227,7 @@ fn fences_take_over_in_the_middle() {
     /// How many there were at the change.
     static BEFORE: AtomicUsize = AtomicUsize::new(usize::MAX);
     /// Busy machines may run one of the threads only when the other is done.
-    fn goes_on() -> bool {
+    fn under_way() -> bool {
         READ.load(Ordering::Relaxed) < READS
             || REPLACED.load(Ordering::Relaxed) == BEFORE.load(Ordering::Relaxed)
     }
@@ -263,7 +263,7 @@ fn fences_take_over_in_the_middle() {
             });
             // Its barriers are refused at the moment of the change.
             scope.spawn(|| {
-                while goes_on() {
+                while under_way() {
                     replace(0);
                     REPLACED.fetch_add(1, Ordering::Relaxed);
                 }
@@ -279,7 +279,7 @@ fn fences_take_over_in_the_middle() {
             let _ = sandbox(Refuse::All);
             drop(guard);
             BEFORE.store(REPLACED.load(Ordering::Relaxed), Ordering::Relaxed);
-            while goes_on() {
+            while under_way() {
                 replace(2);
             }
             assert!(REPLACED.load(Ordering::Relaxed) > BEFORE.load(Ordering::Relaxed));

@@ -79,7 +79,7 @@ fn random<const K: usize>() {
             let object = order.swap_remove(random.below(order.len()));
             // SAFETY: in use, and exclusively ours.
             assert_eq!(Some(unsafe { **object }), used.remove(&object.addr()));
-            // SAFETY: as above.
+            // SAFETY: in use, and exclusively ours; from this pool.
             unsafe { pool.free(object) };
         }
         if turn % (K / 8 + 1) == 0 {
@@ -87,7 +87,7 @@ fn random<const K: usize>() {
         }
     }
     for object in order {
-        // SAFETY: as above.
+        // SAFETY: in use, and exclusively ours; from this pool.
         unsafe { pool.free(object) };
     }
     assert_eq!(pool.available(), K);
@@ -171,7 +171,7 @@ fn threads_share_a_nearly_full_pool() {
                 }
                 for object in own {
                     IN_USE[number(object)].store(false, Ordering::Relaxed);
-                    // SAFETY: as above.
+                    // SAFETY: exclusively ours, and never shared.
                     unsafe { POOL.free(object) };
                 }
             });

@@ -281,7 +281,7 @@ fn a_small_stack_is_enough_for_a_pool() {
 
 /// A failed allocation is a value.
 #[test]
-fn memory_that_nobody_has() {
+fn memory_that_is_refused() {
     let slots = isize::MAX as usize / 1024 / size_of::<Collector<1>>();
     if usize::BITS == 64 && !cfg!(miri) {
         let refused = CollectorView::<Basic>::boxed(slots, Config::new()).unwrap_err();

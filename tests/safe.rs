@@ -112,7 +112,8 @@ schemes! {
         // it.
         let below = unsafe { place.load_unguarded() };
         assert_eq!(below.as_ref().unwrap().0, 1);
-        // SAFETY: as above.
+        // SAFETY: no other thread has access to the pointer, and `copy` is not used
+        // again.
         let below = unsafe { below.into_owned() }.unwrap();
         drop(below);
         assert_eq!((DROPS.load(SeqCst), POOL.available()), (1, 2));
@@ -135,7 +136,7 @@ schemes! {
         assert_eq!(DROPS.load(SeqCst), 1);
     }
 
-    two_blocks_last_for_ever {
+    two_blocks_never_run_out {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         static CELL: RcuCell<Counted, 2, D> = RcuCell::new(Counted(0, &DROPS));
         let handle = D::register().unwrap();

@@ -8,6 +8,9 @@
 #![cfg(not(hyaline_loom))]
 #![forbid(unsafe_code)]
 
+#[macro_use]
+#[path = "common/ordered.rs"]
+mod ordered;
 #[path = "common/random.rs"]
 mod random;
 
@@ -156,19 +159,7 @@ macro_rules! suite {
                 }
             }
 
-            impl PartialEq for Key {
-                fn eq(&self, other: &Self) -> bool {
-                    self.cmp(other).is_eq()
-                }
-            }
-
-            impl Eq for Key {}
-
-            impl PartialOrd for Key {
-                fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
-                    Some(self.cmp(other))
-                }
-            }
+            ordered!(Key);
 
             impl Ord for Key {
                 fn cmp(&self, other: &Self) -> cmp::Ordering {

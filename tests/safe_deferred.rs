@@ -4,6 +4,9 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[macro_use]
+#[path = "common/ordered.rs"]
+mod ordered;
 #[path = "common/random.rs"]
 mod random;
 
@@ -66,20 +69,7 @@ impl Hash for Value {
     }
 }
 
-impl PartialEq for Value {
-    fn eq(&self, other: &Self) -> bool {
-        place();
-        self.0 == other.0
-    }
-}
-
-impl Eq for Value {}
-
-impl PartialOrd for Value {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
+ordered!(Value);
 
 impl Ord for Value {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
@@ -150,7 +140,7 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
             let seen = atomic.load(&guard);
             place();
             match atomic.compare_exchange(seen, owned, &guard) {
-                // SAFETY: as above.
+                // SAFETY: unlinked by the exchange, and no thread stores what it loads.
                 Ok(old) => unsafe { guard.retire(old) },
                 Err(changed) => keep(changed.new.into_inner()),
             }

@@ -6,6 +6,9 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[macro_use]
+#[path = "common/ordered.rs"]
+mod ordered;
 #[path = "safe_panics/drops.rs"]
 mod drops;
 #[path = "safe_panics/retires.rs"]
@@ -98,20 +101,7 @@ impl Hash for Value {
     }
 }
 
-impl PartialEq for Value {
-    fn eq(&self, other: &Self) -> bool {
-        place();
-        self.key == other.key
-    }
-}
-
-impl Eq for Value {}
-
-impl PartialOrd for Value {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
+ordered!(Value);
 
 impl Ord for Value {
     fn cmp(&self, other: &Self) -> Ordering {

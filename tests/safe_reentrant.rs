@@ -6,6 +6,9 @@
 #![cfg(not(hyaline_loom))]
 #![forbid(unsafe_code)]
 
+#[macro_use]
+#[path = "common/ordered.rs"]
+mod ordered;
 #[path = "common/random.rs"]
 mod random;
 
@@ -124,21 +127,7 @@ macro_rules! suite {
                 }
             }
 
-            impl PartialEq for Key {
-                fn eq(&self, other: &Self) -> bool {
-                    call();
-                    perhaps_panic();
-                    self.0 == other.0
-                }
-            }
-
-            impl Eq for Key {}
-
-            impl PartialOrd for Key {
-                fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
-                    Some(self.cmp(other))
-                }
-            }
+            ordered!(Key);
 
             impl Ord for Key {
                 fn cmp(&self, other: &Self) -> cmp::Ordering {

@@ -6,6 +6,9 @@
 #[macro_use]
 #[path = "common/safe.rs"]
 mod common;
+#[macro_use]
+#[path = "common/ordered.rs"]
+mod ordered;
 
 use std::{
     cmp::Ordering as Order,

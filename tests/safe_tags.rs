@@ -47,7 +47,11 @@ macro_rules! list {
                             if link.compare_exchange(here, next, guard).is_err() {
                                 continue 'again;
                             }
-                            // SAFETY: as in the documentation of `fetch_or`.
+                            // SAFETY: the exchange removed the one link in the list
+                            // that led to the node, and a node with a tagged link is
+                            // not linked again. What is loaded from a node that was
+                            // unlinked is used only after an exchange has shown that it
+                            // was in the list.
                             unsafe { guard.retire(here) };
                             here = next;
                         } else if node.key < key {

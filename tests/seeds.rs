@@ -248,7 +248,8 @@ schemes! {
             replace(&handle, &cell);
             replace(&handle, &cell);
         });
-        // SAFETY: as above; the other thread is gone.
+        // SAFETY: of a pool that stays; the other thread is gone, so no section can
+        // find it.
         unsafe { handle.retire(cell.into_inner(), reclaim::pooled::<Canary>) };
         drop(handle);
         assert_eq!(pool.available(), 32);

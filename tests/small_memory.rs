@@ -23,7 +23,7 @@ domain!(App: Collector<8> = Collector::new());
 
 /// The cell of the README with two writers, one of which goes to sleep.
 #[test]
-fn an_idle_writer_starves_nobody() {
+fn an_idle_writer_starves_no_other() {
     static CELL: RcuCell<[u16; 2], 4, App> = RcuCell::new([1, 0]);
     static SMALL: RcuCell<[u16; 2], 2, App> = RcuCell::new([1, 0]);
     let (setup, control) = (App::register().unwrap(), App::register().unwrap());

@@ -73,7 +73,7 @@ schemes! {
         handle.flush();
         assert_eq!(count(&drops), 4);
         assert!(collector.register().is_ok(), "the slot is free");
-        // SAFETY: as above.
+        // SAFETY: the same dead owner, whose guards and handle are forgotten.
         assert_eq!(unsafe { collector.evict(id) }, Err(NotTheOwner), "once");
     }
 
@@ -200,7 +200,7 @@ schemes! {
 
     // A long-lived guard of a deferred handle: what its quiescent points
     // release is reclaimed by the others, nothing in its own context.
-    a_deferred_quiescent_point_passes_on<2>(collector) {
+    a_deferred_quiescent_point_releases<2>(collector) {
         let drops = AtomicUsize::new(0);
         let deferred = collector.register_deferred().unwrap();
         let task = collector.register().unwrap();
@@ -234,7 +234,7 @@ schemes! {
         let task = unsafe { cpu.get() };
         let shared = AtomicPtr::new(object(task, &drops));
         let interrupt = || {
-            // SAFETY: as above.
+            // SAFETY: one thread, and the `interrupt` nests strictly.
             let handle = unsafe { cpu.get() };
             let guard = handle.enter();
             let old = guard.swap(&shared, object(handle, &drops), Ordering::AcqRel);

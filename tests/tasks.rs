@@ -83,7 +83,7 @@ fn run<S: Scheme>(config: Config<S::Barrier>) {
         runtime.block_on(task).unwrap();
     }
     let last = stage.shared.swap(ptr::null_mut(), Ordering::AcqRel);
-    // SAFETY: as above.
+    // SAFETY: unlinked by the swap, and from a pool that stays.
     unsafe { writer.retire(last, reclaim::pooled::<Canary>) };
     writer.flush();
     assert_eq!(stage.collector.stats().pending(), 0);

@@ -194,6 +194,6 @@ fn the_recipe_for_basic_mode_is_enough() {
 
 /// The sections do hold something back.
 #[test]
-fn blocks_for_what_is_in_use_are_not() {
+fn blocks_for_what_is_in_use_are_too_few() {
     assert!(refused::<IN_USE>(1, 200) > 0);
 }

@@ -16,6 +16,7 @@ use crate::{
     random::Random,
     scheme::Scheme,
     schemes::{
+        boxed_schemes,
         counting::{Counting, pending, restart},
         crossbeam::Crossbeam,
         haphazard::Haphazard,
@@ -56,17 +57,7 @@ pub fn contestants() -> Vec<Contestant> {
     macro_rules! all {
         ($($s:ty,)*) => { vec![$(Contestant { name: <$s>::NAME, run: run::<Counting<$s>> },)*] };
     }
-    all![
-        Hyaline<Basic, false>,
-        Hyaline<Robust, false>,
-        Sdd,
-        Kovan<true>,
-        Kovan<false>,
-        Crossbeam<true>,
-        Crossbeam<false>,
-        Seize,
-        Haphazard<true>,
-    ]
+    boxed_schemes!(all!())
 }
 
 fn run<S: Scheme>(work: &str, changes: u64, stalled: bool) -> Course {

@@ -155,7 +155,7 @@ pub fn together<L>(
         turn.begin();
         let watch = Stopwatch::start();
         let mut done = 0;
-        while done < n.div_ceil(2) && turn.goes_on() {
+        while done < n.div_ceil(2) && !turn.is_over() {
             work(index, &local, CHUNK);
             done += CHUNK;
         }
@@ -182,7 +182,7 @@ pub fn beside<L>(
             turn.end();
             return time;
         }
-        while turn.goes_on() {
+        while !turn.is_over() {
             other(&local, CHUNK);
         }
         watch.read()
@@ -210,8 +210,8 @@ impl Turn {
         }
     }
 
-    fn goes_on(&self) -> bool {
-        !self.over.load(Relaxed)
+    fn is_over(&self) -> bool {
+        self.over.load(Relaxed)
     }
 
     fn end(&self) {

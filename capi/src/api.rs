@@ -74,7 +74,7 @@ pub(crate) unsafe fn init_checked<S: Kind>(
 pub(crate) unsafe fn destroy<S: Kind>(collector: *mut Collector<S>) -> c_int {
     // SAFETY: valid, and made by `init`.
     let collector = unsafe { &*collector };
-    // SAFETY: as above; the view is not used after the drop.
+    // SAFETY: valid, and made by `init`; the view is not used after the drop.
     let claimed = unsafe { collector.view() }
         .slots()
         .any(|slot| slot.owner.is_some());
@@ -117,7 +117,7 @@ pub(crate) unsafe fn register_deferred<S: Kind>(
     collector: *const Collector<S>,
     handle: *mut MaybeUninit<Handle<S>>,
 ) -> c_int {
-    // SAFETY: as in `register`.
+    // SAFETY: valid, and made by `init`; `handle` is valid for writes.
     unsafe {
         let registered = (*collector).view().register_deferred();
         put(registered.map(hyaline::Handle::erase), handle)
@@ -128,8 +128,8 @@ pub(crate) unsafe fn register_per_cpu<S: Kind>(
     collector: *const Collector<S>,
     handle: *mut MaybeUninit<Handle<S>>,
 ) -> c_int {
-    // SAFETY: as in `register`. The contexts that share it keep the contract of
-    // `PerCpu::get`, which is the header's.
+    // SAFETY: valid, and made by `init`; `handle` is valid for writes. The contexts
+    // that share it keep the contract of `PerCpu::get`, which is the header's.
     unsafe {
         let registered = (*collector).view().register_per_cpu();
         put(registered.map(hyaline::PerCpu::erase), handle)
@@ -335,7 +335,8 @@ pub(crate) unsafe fn defer_retire<S: Kind>(
     object: *mut Link,
     reclaim: CReclaimer,
 ) {
-    // SAFETY: as in `retire`, and in a section.
+    // SAFETY: valid, and in a section; the rest is the contract of `defer_retire`,
+    // which is the header's. The kind's barrier calls the reclaimer with its real type.
     unsafe { (*handle).guard().defer_retire(object, as_kept(reclaim)) };
 }
 

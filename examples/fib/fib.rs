@@ -221,7 +221,8 @@ struct LockedWriter<'a, D: Net> {
 impl<D: Net> Writer for LockedWriter<'_, D> {
     fn set(&mut self, prefix: Prefix, route: Option<RouteId>) -> Result<isize, PoolEmpty> {
         let mut trie = self.trie.write();
-        // SAFETY: as in `LockedReader::lookup`; it ends before nodes are freed.
+        // SAFETY: nodes are unlinked and freed under the write lock only; it is ours,
+        // and `reach` ends before nodes are freed.
         let reach = unsafe { Still::new() };
         let change = trie.replace(&reach, &self.handle, prefix, route)?;
         let growth = change.growth();

@@ -106,7 +106,7 @@ where
         if unsafe { self.collector.evict(id) }.is_err() {
             BOOKS.violation(|| "a dead owner has already lost its slot".into());
         }
-        // SAFETY: as above.
+        // SAFETY: the same dead owner, whose guards and handle are forgotten.
         if unsafe { self.collector.evict(id) }.is_ok() {
             BOOKS.violation(|| "an owner was evicted twice".into());
         }

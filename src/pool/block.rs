@@ -98,7 +98,7 @@ pub(super) unsafe fn tree_of<T>(first: *mut Block<T>) -> Tree {
 /// A block without a value. Dropped, it goes back: to the pool, or to the
 /// handle that keeps blocks.
 pub(crate) struct Vacant<T> {
-    pub(crate) object: *mut Linked<T>,
+    object: *mut Linked<T>,
     magazine: *mut Link,
 }
 

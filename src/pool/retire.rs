@@ -104,7 +104,9 @@ impl<T, const K: usize> Pool<T, K> {
     ) {
         self.assert_contains(object);
         guard.local().cap_batch::<R>(K);
-        // SAFETY: as in `retire`; the guard may use it until it is dropped.
+        // SAFETY: the second clause of the contract of `retire`, except that the guard
+        // may use the object until it is dropped (# Safety); by the first, `pooled` is
+        // sound to call with it, and it runs no user code but `T`'s destructor.
         unsafe { guard.retire_value(object, pooled::<T>) };
     }
 }

@@ -106,7 +106,7 @@ impl Chain {
             match part {
                 None => *part = Some(Self::of(link, link)),
                 Some(part) => {
-                    // SAFETY: `last` is one of the chain's objects, as above.
+                    // SAFETY: `last` is one of the chain's objects, which are valid.
                     unsafe { (*part.last).set_next(link) };
                     part.last = link;
                 }
@@ -114,7 +114,7 @@ impl Chain {
             link = following;
         }
         for part in parts.iter().flatten() {
-            // SAFETY: `last` is one of the chain's objects, as above.
+            // SAFETY: `last` is one of the chain's objects, which are valid.
             unsafe { (*part.last).set_next(ptr::null_mut()) };
         }
         let [held, rest] = parts;
@@ -144,6 +144,7 @@ pub(super) unsafe fn cut(mut list: *mut Link, length: usize) -> *mut Link {
     if list.is_null() {
         return list;
     }
-    // SAFETY: as above; it is one of the objects, as it is not null.
+    // SAFETY: "the caller owns the objects, which are valid" (# Safety); it is one of
+    // them, as it is not null.
     unsafe { (*list).take_next() }
 }

@@ -155,8 +155,8 @@ impl<S: Scheme> Local<'_, S> {
             let following = object.take_next();
             self.global.totals.reclaim();
             if let Some(reclaim) = object.reclaimer() {
-                // SAFETY: as in `run`: no section can hold a left-over object,
-                // and its reclaimer was not called.
+                // SAFETY: `retire` stored the reclaimer with this object, which no
+                // section can hold, as it was left over; its reclaimer was not called.
                 unsafe { S::Barrier::reclaim(reclaim, link) };
             }
             link = following;

@@ -52,7 +52,8 @@ impl<S: Scheme> Local<'_, S> {
         // The heavy barrier: pairs with the light one in `enter`, as in
         // `advance`. The object was unlinked before it.
         S::Barrier::heavy();
-        // SAFETY: as above; it "is retired once", so it is in no other list.
+        // SAFETY: "`ptr` is valid" and "is retired once" (`Handle::retire`, # Safety),
+        // so it is in no other list.
         let mut chain = unsafe { Chain::single(link) };
         S::Eras::publish(&self.global.clock, &mut chain);
         let free = self.global.walk(chain, 0, Some(self.slot));

@@ -63,7 +63,8 @@ impl<S: Scheme> Local<'_, S> {
         if S::ROBUST && slot.section.own().is_open() {
             S::Eras::protect_own::<S::Barrier>(&self.global.clock, &slot.eras, object);
         }
-        // SAFETY: as for this function; `object` is what `link` points to.
+        // SAFETY: "`ptr` is valid" and "is retired once" (`Guard::defer_retire`,
+        // # Safety); `object` is what `link` points to.
         unsafe { self.global.push_retired(slot, object, link, reclaim, plain) };
         if self.is_nested::<R>() {
             self.global.totals.retire();
@@ -94,7 +95,8 @@ impl<S: Scheme> Local<'_, S> {
         reclaim: Reclaimer,
         plain: bool,
     ) {
-        // SAFETY: as for this function, which asks for more than `retire`.
+        // SAFETY: the contract of `retire_now` (# Safety), which implies that of
+        // `retire`: the slot's guards do not use the object.
         unsafe {
             if self.reclaims::<R>() {
                 self.retire_now(link, reclaim, plain);
@@ -111,7 +113,8 @@ impl<S: Scheme> Local<'_, S> {
     ///
     /// As for `retire`, and the slot's guards do not use the object.
     pub(crate) unsafe fn retire_waiting<R: Role>(&self, link: *mut Link, reclaim: Reclaimer) {
-        // SAFETY: as for this function, which asks for what both ask.
+        // SAFETY: the contract of `retire`, and "the slot's guards do not use the
+        // object" (# Safety), which `retire_now` asks for.
         unsafe {
             if self.is_unprotected() {
                 self.retire_now(link, reclaim, false);

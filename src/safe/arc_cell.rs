@@ -308,7 +308,8 @@ impl<T: ?Sized + Send + Sync + 'static, D: Domain> ArcCell<T, D> {
             match self.current.compare_exchange(current, new, &guard) {
                 Ok(old) => {
                     let kept = Arc::clone(Self::value(old));
-                    // SAFETY: as in `compare_exchange`.
+                    // SAFETY: the exchange unlinked it; nobody stores what they load
+                    // (field).
                     unsafe { guard.retire(old) };
                     // Before it is on its way out, as in `load_full`.
                     drop((make, guard));

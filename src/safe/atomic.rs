@@ -49,7 +49,7 @@ pub struct Atomic<T, D: Domain, P: Origin = SharedPool> {
 
 // SAFETY: it gives `&T` to several threads, and `T` to any of them.
 unsafe impl<T: Send + Sync, D: Domain, P: Origin> Send for Atomic<T, D, P> {}
-// SAFETY: as above.
+// SAFETY: a `&Atomic` gives `&T` and, by a swap, `T` to any thread.
 unsafe impl<T: Send + Sync, D: Domain, P: Origin> Sync for Atomic<T, D, P> {}
 
 impl<T, D: Domain, P: Origin> Atomic<T, D, P> {
@@ -160,7 +160,8 @@ impl<T, D: Domain, P: Origin> Atomic<T, D, P> {
         // AcqRel. Release: pairs with the Acquire in `load`. Acquire: we may
         // look at the old object.
         let old = guard.swap(&self.pointer, new.into_raw(), Ordering::AcqRel);
-        // SAFETY: as in `load`.
+        // SAFETY: protected by a guard of the collector to which such objects are
+        // retired.
         unsafe { Shared::from_object(old) }
     }
 
@@ -208,7 +209,8 @@ impl<T, D: Domain, P: Origin> Atomic<T, D, P> {
             // SAFETY: protected, as `current` was.
             Ok(old) => Ok(unsafe { Shared::from_object(old) }),
             Err(found) => Err(Changed {
-                // SAFETY: as in `load`.
+                // SAFETY: protected by a guard of the collector to which such objects
+                // are retired.
                 current: unsafe { Shared::from_object(found) },
                 // SAFETY: it was not published.
                 new: unsafe { N::from_raw(new) },

@@ -98,7 +98,7 @@ where
     P: Storage<MaybeUninit<T>, VERSIONS>,
 {
 }
-// SAFETY: as above.
+// SAFETY: as for `Sync`: the values in it are `Send`, and so is the storage.
 unsafe impl<T: Send + Sync, const VERSIONS: usize, D, P> Send for RcuCell<T, VERSIONS, D, P>
 where
     D: Domain,

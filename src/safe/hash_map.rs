@@ -14,16 +14,10 @@ use core::{
     marker::PhantomData,
 };
 
-use node::{Head, OwnedNode};
 use table::Table;
 
-use super::{
-    Domain,
-    domain::Brand,
-    list::{Ptr, unmarked},
-    node::drop_all,
-};
-use crate::sync::{Ordering, const_fn};
+use super::{Domain, domain::Brand, node::drop_all};
+use crate::sync::const_fn;
 
 /// A hash map that grows, on the heap, for any number of tasks.
 ///
@@ -141,7 +135,7 @@ where
     V: Send + Sync,
 {
 }
-// SAFETY: as above.
+// SAFETY: as for `Sync`: keys and values are `Send`, and so is the hasher.
 unsafe impl<K, V, S: Send, D: Domain> Send for HashMap<K, V, S, D>
 where
     K: Send + Sync,
@@ -231,22 +225,7 @@ impl<K, V, S: Default, D: Domain> Default for HashMap<K, V, S, D> {
 
 impl<K, V, S, D: Domain> Drop for HashMap<K, V, S, D> {
     fn drop(&mut self) {
-        // Relaxed, and below: we have the map alone.
-        let mut here: Ptr<Head<K, V>> = self.table.first.load(Ordering::Relaxed);
-        drop_all(|| {
-            while !here.is_null() {
-                let head = here;
-                // SAFETY: linked nodes are valid, also marked ones, which are
-                // not retired before they are unlinked. Starts go with the table.
-                unsafe {
-                    here = unmarked((*head).next.load(Ordering::Relaxed));
-                    if (*head).order % 2 == 1 {
-                        return Some(OwnedNode::from_head(head));
-                    }
-                }
-            }
-            None
-        });
+        drop_all(|| self.table.take_first());
     }
 }
 

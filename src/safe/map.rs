@@ -118,7 +118,7 @@ where
     P: Storage<MapNode<K, V>, CAP>,
 {
 }
-// SAFETY: as above.
+// SAFETY: as for `Sync`: keys and values are `Send`, and so is the pool.
 unsafe impl<K, V, const BUCKETS: usize, const CAP: usize, D, P> Send
     for Map<K, V, BUCKETS, CAP, D, P>
 where

@@ -110,7 +110,7 @@ struct CachePadded<T>(T, Line);
 // SAFETY: values go from thread to thread, and are never shared. The pool of
 // either storage can be shared if `T` is `Send`.
 unsafe impl<T: Send, const K: usize, D: Domain, P: Storage<Node<T>, K>> Sync for Queue<T, K, D, P> {}
-// SAFETY: as above.
+// SAFETY: as for `Sync`: values are `Send`, and so is the pool of them.
 unsafe impl<T: Send, const K: usize, D: Domain, P: Storage<Node<T>, K>> Send for Queue<T, K, D, P> {}
 
 impl<T, const K: usize, D: Domain> Queue<T, K, D> {

@@ -85,7 +85,7 @@ pub struct Stack<T, const K: usize, D: Domain, P: Storage<Node<T>, K> = OwnPool>
 // points to is the stack's, and only read once the node is published. The pool
 // of either storage can be shared if `T` is `Send`.
 unsafe impl<T: Send, const K: usize, D: Domain, P: Storage<Node<T>, K>> Sync for Stack<T, K, D, P> {}
-// SAFETY: as above.
+// SAFETY: as for `Sync`: values are `Send`, and so is the pool of them.
 unsafe impl<T: Send, const K: usize, D: Domain, P: Storage<Node<T>, K>> Send for Stack<T, K, D, P> {}
 
 impl<T, const K: usize, D: Domain> Stack<T, K, D> {

@@ -93,13 +93,15 @@ impl Origin for OwnPool {
 impl Origin for SharedPool {
     #[inline]
     unsafe fn retire<T, D: Domain, R: Role>(guard: &Guard<'_, D, R>, object: *mut Linked<T>) {
-        // SAFETY: the same contract (# Safety).
+        // SAFETY: the contract of `OwnPool` (# Safety): unlinked, retired once, from a
+        // pool in a static.
         unsafe { OwnPool::retire(guard, object) };
     }
 
     #[inline]
     unsafe fn free<T>(object: *mut Linked<T>) {
-        // SAFETY: the same contract (# Safety).
+        // SAFETY: the contract of `OwnPool` (# Safety): from a pool that is still
+        // there, exclusively owned, and not used again.
         unsafe { OwnPool::free(object) };
     }
 }
@@ -287,7 +289,7 @@ mod heap {
         // SAFETY: not of size zero.
         let mut memory = unsafe { alloc(layout) };
         if memory.is_null() && handle.flush() > 0 {
-            // SAFETY: as above.
+            // SAFETY: not of size zero.
             memory = unsafe { alloc(layout) };
         }
         memory.cast()

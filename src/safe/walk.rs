@@ -38,7 +38,7 @@ pub(super) struct Walk<'g, T: 'static, D: Domain, R: Role> {
     /// The next node: null at the end, else protected while it was linked.
     here: Ptr<T>,
     /// Whether the walk ended because the head changed.
-    pub(super) disturbed: bool,
+    disturbed: bool,
 }
 
 impl<'g, T: 'static, D: Domain, R: Role> Walk<'g, T, D, R> {
@@ -77,6 +77,11 @@ impl<'g, T: 'static, D: Domain, R: Role> Walk<'g, T, D, R> {
         };
         walk.step(next);
         walk
+    }
+
+    /// Whether it ended before the last node, because the head changed.
+    pub(super) fn is_disturbed(&self) -> bool {
+        self.disturbed
     }
 
     fn step(&mut self, next: &AtomicPtr<Linked<Node<T>>>) {

@@ -180,7 +180,7 @@ fn others_are_not_affected() {
     let eager = collector.register().unwrap();
     // `Handle::retire` waits for sections, as always.
     let section = eager.enter();
-    // SAFETY: as above.
+    // SAFETY: nobody else has these objects.
     let (dropped, ()) = drops(|| unsafe {
         collector.with_unprotected(|guard| {
             let object = pool.alloc(&guard.handle(), QUIET).unwrap();

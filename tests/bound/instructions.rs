@@ -119,13 +119,13 @@ const CALLS: [(&str, bool, Call); 8] = [
     }),
     ("enter", false, |world, _| drop(world.preempted.enter())),
     ("retire", false, |world, _| {
-        // SAFETY: as in `World::retire`.
+        // SAFETY: never shared, retired once, and outlives the collector.
         unsafe { world.preempted.retire(world.make(), nothing) };
     }),
     ("defer_retire", false, |world, _| {
         let guard = world.preempted.enter();
         for _ in 0..2 {
-            // SAFETY: as in `World::retire`.
+            // SAFETY: never shared, retired once, and outlives the collector.
             unsafe { guard.defer_retire(world.make(), nothing) };
         }
     }),

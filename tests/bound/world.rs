@@ -171,7 +171,7 @@ thread_local!(static WORLD: Cell<Option<*const dyn Reclaims>> = const { Cell::ne
 /// A call executes a barrier.
 fn at_barrier(light: bool) {
     if let Some(world) = WORLD.get() {
-        // SAFETY: as in `reclaim`.
+        // SAFETY: the world of this thread outlives its collector.
         unsafe { (*world).at_barrier(light) };
     }
 }

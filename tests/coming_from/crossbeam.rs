@@ -158,7 +158,7 @@ fn unprotected() {
     let place = Atomic::new(Owned::<_, App>::new(&POOL, &handle, 7).unwrap());
     // SAFETY: nobody else ever saw it.
     assert_eq!(unsafe { place.load_unguarded() }.as_ref(), Some(&7));
-    // SAFETY: as above.
+    // SAFETY: nobody else ever saw it, and `place` is not used any more.
     let owned = unsafe { place.into_owned() };
     assert_eq!(owned.unwrap().into_inner(), 7);
     assert_eq!(POOL.available(), 1);

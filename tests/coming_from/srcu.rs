@@ -48,7 +48,7 @@ fn srcu_read_lock_nmisafe() {
     // SAFETY: one thread, and the calls nest.
     let task = unsafe { cpu.get() };
     let nmi = || {
-        // SAFETY: as above.
+        // SAFETY: one thread, and the calls nest.
         let guard = unsafe { cpu.get() }.enter();
         !guard.protect(&shared, Ordering::Acquire).is_null()
     };

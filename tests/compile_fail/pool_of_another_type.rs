@@ -10,6 +10,6 @@ fn main() {
     // SAFETY: it is not of this pool.
     unsafe { NUMBERS.retire(&handle, object) };
     let guard = handle.enter();
-    // SAFETY: as above.
+    // SAFETY: it is not of this pool.
     unsafe { NUMBERS.defer_retire(&guard, object) };
 }

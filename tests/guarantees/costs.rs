@@ -7,7 +7,7 @@ use crate::{BARRIERS, Counting, counted, object, quiet, runs};
 /// Where the heavy barrier waits for other cores, an allocation takes the blocks
 /// that another handle keeps if it may wait, and leaves them there if not.
 #[test]
-fn only_who_may_wait_takes_what_others_keep() {
+fn only_calls_that_may_wait_take_blocks_that_others_keep() {
     const K: usize = 64;
     // Where there are no caches, handles keep nothing.
     const KEPT: usize = if cfg!(target_pointer_width = "64") {

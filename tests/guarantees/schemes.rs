@@ -230,7 +230,7 @@ schemes! {
 
     // Owners that die before their batch is full leave no more and more objects:
     // the next owner's first one takes all of them along.
-    what_dead_owners_left_goes_with_the_next_object<2>(collector) {
+    what_dead_owners_left_is_reclaimed_with_the_next_object<2>(collector) {
         // On the stack of the slot; left over by a limit; both.
         for (stack, left_over) in [(1, 0), (0, 1), (1, 1)] {
             let dying = collector.register().unwrap();

@@ -11,6 +11,10 @@
 
 #![cfg(hyaline_loom)]
 
+#[macro_use]
+#[path = "../common/ordered.rs"]
+mod ordered;
+
 mod eras;
 mod grace;
 mod nested;
@@ -85,7 +89,7 @@ unsafe fn reclaim(link: *mut Link) {
     let object = unsafe { &*Link::cast::<Object>(link) };
     // SAFETY: loom checks that no other thread reads it meanwhile.
     object.value.with_mut(|value| unsafe { *value = 0xdead });
-    // SAFETY: as above.
+    // SAFETY: loom checks that no other thread accesses it meanwhile.
     let life = object.life.with_mut(|life| unsafe { (*life).take() });
     assert!(life.is_some(), "reclaimed twice");
 }
@@ -170,6 +174,7 @@ fn defer<S: Scheme>(guard: &Guard<'_, S>, old: *mut Object) {
 
 /// Retires at once, if no other section is open.
 fn retire<S: Scheme>(handle: &Handle<'_, S>, old: *mut Object) {
-    // SAFETY: as in `defer`, and this thread does not use it any more.
+    // SAFETY: models unlink an object before they retire it, once, and this thread does
+    // not use it any more.
     unsafe { handle.retire(old, reclaim) };
 }

@@ -25,7 +25,7 @@ struct Tracked {
 
 // SAFETY: the cell is written by its maker and by `drop`, and loom checks that.
 unsafe impl Send for Tracked {}
-// SAFETY: as above.
+// SAFETY: the cell is written by its maker and by `drop`, and loom checks that.
 unsafe impl Sync for Tracked {}
 
 impl Tracked {
@@ -48,20 +48,8 @@ impl Tracked {
     }
 }
 
-/// As a key: a comparison reads the number.
-impl PartialEq for Tracked {
-    fn eq(&self, other: &Self) -> bool {
-        self.get() == other.get()
-    }
-}
-
-impl Eq for Tracked {}
-
-impl PartialOrd for Tracked {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
+// As a key: a comparison reads the number.
+ordered!(Tracked);
 
 impl Ord for Tracked {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
@@ -212,7 +200,8 @@ schemes! {
         assert!(place.compare_exchange(Shared::null(), shared, &guard).is_ok());
         assert_eq!(shared.as_ref().unwrap().get(), 7);
         let rest = place.swap(Shared::null(), &guard);
-        // SAFETY: as above; it is null if the other thread was first.
+        // SAFETY: unlinked, and no thread stores what it loads; it is null if the other
+        // thread was first.
         unsafe { guard.retire(rest) };
         drop(guard);
         join([taking]);

@@ -83,7 +83,7 @@ fn thief_puts_it_back() {
 /// A thief puts a chain back while the owner is released. Both handles are
 /// released in their threads: one of them must find the chain.
 #[test]
-fn owner_goes_while_the_thief_has_it() {
+fn owner_releases_while_the_thief_has_it() {
     model(|| {
         let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
         let (owner, thief) = (stage.register(), stage.register());

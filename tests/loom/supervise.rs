@@ -63,7 +63,7 @@ fn one_of_two_supervisors_evicts() {
             // SAFETY: its handle is forgotten; nobody registers meanwhile.
             owner.is_some_and(|owner| unsafe { stage.collector.evict(owner) }.is_ok())
         });
-        // SAFETY: as above.
+        // SAFETY: its handle is forgotten; nobody registers meanwhile.
         let evicted = unsafe { stage.collector.evict(id) }.is_ok();
         assert!(evicted != other.join().unwrap(), "by one");
         drop(stage.register());
@@ -99,7 +99,7 @@ fn an_evicted_slot_changes_hands() {
 /// A guard of a deferred handle is kept, with a quiescent point between two
 /// reads. A task retires what it read, and reclaims it.
 #[test]
-fn a_quiescent_point_passes_on() {
+fn a_quiescent_point_releases() {
     model(|| {
         let stage = Stage::<2, Basic>::new(Config::new().batch::<1>());
         let task = stage.register();

@@ -354,8 +354,8 @@ impl<S: Scheme, R: Role> Actor for Holder<S, R> {
     }
 
     fn retire(&self, object: *mut Object) {
-        // SAFETY: as in `defer_retire`; the interpreter makes this handle's
-        // section forget the object.
+        // SAFETY: the interpreter unlinked the object, retires it once, and makes this
+        // handle's section forget it; the reclaimer is that of all objects.
         calm(|| unsafe { self.own().retire(object, RECLAIM) });
     }
 

@@ -180,7 +180,7 @@ unsafe fn reclaim(link: *mut Link) {
             reclaim::boxed::<Object>(link);
             Event::Reclaimed(id)
         },
-        // SAFETY: as above.
+        // SAFETY: it exists, and the collector calls this once.
         Some((id, Home::Pool(_), _)) => unsafe {
             reclaim::pooled::<Body>(link);
             Event::Reclaimed(id)
@@ -206,11 +206,11 @@ impl Pools {
     pub fn free(&self, object: *mut Object) {
         // SAFETY: the object is exclusively ours, and from where the log says.
         match gone(object.addr()).expect("it is there").1 {
-            // SAFETY: as above.
+            // SAFETY: exclusively ours, and from a box.
             Home::Box => drop(unsafe { Box::from_raw(object) }),
-            // SAFETY: as above.
+            // SAFETY: exclusively ours, and from this pool.
             Home::Pool(0) => unsafe { self.small.free(object) },
-            // SAFETY: as above.
+            // SAFETY: exclusively ours, and from this pool.
             Home::Pool(_) => unsafe { self.large.free(object) },
         }
     }

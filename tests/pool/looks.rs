@@ -55,7 +55,7 @@ fn freed_meanwhile<R: Role>(
     assert_eq!(POOL.available(), 0);
     // Something to publish, so that the call executes the barrier.
     let other = OTHERS.alloc(handle, vec![1]).unwrap();
-    // SAFETY: as above.
+    // SAFETY: never shared; from a pool that is a static.
     unsafe { OTHERS.retire(handle, other) };
     MEANWHILE.set(Some(Box::new(move || {
         eager.collect();
@@ -67,7 +67,7 @@ fn freed_meanwhile<R: Role>(
 }
 
 #[test]
-fn a_refusal_looks_last() {
+fn a_refusal_checks_last() {
     static C: Collector<4, Basic<Slow<true>>> = Collector::with_config(Config::new().barrier(Slow));
     freed_meanwhile(&C, &C.register_deferred().unwrap());
     let cpu = C.register_per_cpu().unwrap();

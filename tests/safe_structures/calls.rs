@@ -26,19 +26,7 @@ struct Wide(u8);
 #[derive(Clone, Debug)]
 struct Liar(u32);
 
-impl PartialEq for Liar {
-    fn eq(&self, _: &Self) -> bool {
-        false
-    }
-}
-
-impl Eq for Liar {}
-
-impl PartialOrd for Liar {
-    fn partial_cmp(&self, other: &Self) -> Option<Order> {
-        Some(self.cmp(other))
-    }
-}
+ordered!(Liar);
 
 impl Ord for Liar {
     fn cmp(&self, _: &Self) -> Order {

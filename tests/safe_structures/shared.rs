@@ -245,7 +245,7 @@ schemes! {
             let seen = CELL.read(&guard);
             let before = DROPS.load(SeqCst);
             {
-                // SAFETY: as above.
+                // SAFETY: one thread; the guards are dropped in turn.
                 let interrupt = unsafe { cpu.get() };
                 CELL.update(interrupt, |old| Counted(old.0 + 1, &DROPS)).unwrap();
                 STACK.push(interrupt, round).unwrap();

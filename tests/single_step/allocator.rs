@@ -14,12 +14,14 @@ static ALLOCATOR: Uninterrupted = Uninterrupted;
 // SAFETY: the system's allocator does it.
 unsafe impl GlobalAlloc for Uninterrupted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as for this function.
+        // SAFETY: the contract of `GlobalAlloc::alloc`, which the system's allocator
+        // asks for, too.
         unstepped(|| unsafe { System.alloc(layout) })
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: as for this function.
+        // SAFETY: the contract of `GlobalAlloc::dealloc`: the block has this layout,
+        // and is not used any more.
         unstepped(|| unsafe {
             ptr.write_bytes(0xDD, layout.size());
             System.dealloc(ptr, layout);

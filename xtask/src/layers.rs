@@ -2,7 +2,8 @@
 //!
 //! The order is the table of `docs/architecture.md`: a file may use the files
 //! in the rows below its own. So there is no circle, and a newcomer can read
-//! the code from the bottom up.
+//! the code from the bottom up. Of the other libraries, whether files use each
+//! other in a circle.
 
 mod imports;
 mod reader;
@@ -19,6 +20,8 @@ use imports::{Import, Sources};
 const PAGE: &str = "docs/architecture.md";
 /// The table begins with the first row after this.
 const MARK: &str = "<!-- read by `cargo xtask layers` -->";
+/// Libraries without a table.
+const OTHERS: [&str; 2] = ["bench/src", "targets/selftest/src"];
 
 pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     let [list] = arguments::flags(parser, ["list"])?;
@@ -31,7 +34,14 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
             println!("{from} -> {to}: {name}");
         }
     }
-    let complaints = check(&rows(&page)?, &sources, &imports);
+    let mut complaints = check(&rows(&page)?, &sources, &imports);
+    for folder in OTHERS {
+        let mut sources = Sources::new();
+        load(&root().join(folder), "", &mut sources)?;
+        let imports = imports::read(&sources).map_err(|error| format!("{folder}: {error}"))?;
+        let circles = circles(&imports).into_iter();
+        complaints.extend(circles.map(|circle| format!("{folder}: {circle}")));
+    }
     if !complaints.is_empty() {
         return Err(complaints.join("\n"));
     }
@@ -148,6 +158,15 @@ fn mixed(rows: &[Vec<String>]) -> Vec<String> {
         }
     }
     complaints
+}
+
+/// A circle for each two files that are next to each other in one.
+fn circles(imports: &imports::Imports) -> BTreeSet<String> {
+    let circle = |Import { from, to, .. }: &Import| {
+        let way = way(&imports.all, to, from)?;
+        Some(format!("a circle: {from} -> {}", way.join(" -> ")))
+    };
+    imports.all.iter().filter_map(circle).collect()
 }
 
 /// The shortest path along the arrows.

@@ -108,39 +108,85 @@ const RISCV32: Machine = Machine {
     ..SELF_TEST
 };
 
+/// The harts of `targets/riscv64`, in M-mode.
+const RISCV64: Machine = Machine {
+    package: "riscv64",
+    bin: "riscv64",
+    target: "riscv64gc-unknown-none-elf",
+    emulator: "qemu-system-riscv64",
+    arguments: &["-M", "virt", "-smp", "4", "-bios", "none"],
+    ..SELF_TEST
+};
+
+/// The cores of `targets/aarch64`, at EL1.
+const AARCH64: Machine = Machine {
+    package: "aarch64",
+    bin: "aarch64",
+    target: "aarch64-unknown-none",
+    emulator: "qemu-system-aarch64",
+    arguments: &["-M", "virt", "-cpu", "cortex-a53", "-smp", "4"],
+    ..SELF_TEST
+};
+
+/// The same cores at EL2.
+const AARCH64_EL2: Machine = Machine {
+    arguments: &[
+        "-M",
+        "virt,virtualization=on",
+        "-cpu",
+        "cortex-a53",
+        "-smp",
+        "4",
+    ],
+    ..AARCH64
+};
+
+/// The boards of `targets/cortex-m` with two machines each.
+const MICROBIT: Machine = Machine {
+    target: "thumbv6m-none-eabi",
+    arguments: &["-M", "microbit", "-icount", ICOUNT],
+    ..CORTEX_M
+};
+const LM3S6965EVB: Machine = Machine {
+    features: &["lm3s6965evb"],
+    target: "thumbv7m-none-eabi",
+    arguments: &["-M", "lm3s6965evb", "-icount", ICOUNT],
+    ..CORTEX_M
+};
+
+/// The board of `targets/small-memory`.
+const SMALL_MEMORY: Machine = Machine {
+    package: "small-memory",
+    bin: "small-memory",
+    target: "thumbv7em-none-eabihf",
+    emulator: "qemu-system-arm",
+    arguments: &["-M", "mps2-an386", "-icount", "shift=6"],
+    ..SELF_TEST
+};
+
 pub const MACHINES: &[Machine] = &[
     Machine {
         name: "microbit",
         about: "Cortex-M0, thumbv6m, no compare-and-swap",
         features: &["microbit", "assume-single-core"],
-        target: "thumbv6m-none-eabi",
-        arguments: &["-M", "microbit", "-icount", ICOUNT],
-        ..CORTEX_M
+        ..MICROBIT
     },
     Machine {
         name: "microbit-cs",
         about: "the same, atomics from the critical-section crate",
         features: &["microbit", "critical-section"],
-        target: "thumbv6m-none-eabi",
-        arguments: &["-M", "microbit", "-icount", ICOUNT],
-        ..CORTEX_M
+        ..MICROBIT
     },
     Machine {
         name: "lm3s6965evb",
         about: "Cortex-M3, thumbv7m",
-        features: &["lm3s6965evb"],
-        target: "thumbv7m-none-eabi",
-        arguments: &["-M", "lm3s6965evb", "-icount", ICOUNT],
-        ..CORTEX_M
+        ..LM3S6965EVB
     },
     Machine {
         name: "lm3s6965evb-wrap",
         about: "the same, eras begin just before they wrap",
-        features: &["lm3s6965evb"],
         cfg: LATE_ERA,
-        target: "thumbv7m-none-eabi",
-        arguments: &["-M", "lm3s6965evb", "-icount", ICOUNT],
-        ..CORTEX_M
+        ..LM3S6965EVB
     },
     Machine {
         name: "mps2-an386",
@@ -189,50 +235,24 @@ pub const MACHINES: &[Machine] = &[
     Machine {
         name: "riscv64-m",
         about: "4 RV64 harts in M-mode",
-        package: "riscv64",
-        bin: "riscv64",
-        target: "riscv64gc-unknown-none-elf",
-        emulator: "qemu-system-riscv64",
-        arguments: &["-M", "virt", "-smp", "4", "-bios", "none"],
-        ..SELF_TEST
+        ..RISCV64
     },
     Machine {
         name: "riscv64-s",
         about: "4 RV64 harts in S-mode under OpenSBI",
-        package: "riscv64",
-        bin: "riscv64",
         features: &["s-mode"],
-        target: "riscv64gc-unknown-none-elf",
-        emulator: "qemu-system-riscv64",
         arguments: &["-M", "virt", "-smp", "4", "-bios", "default"],
-        ..SELF_TEST
+        ..RISCV64
     },
     Machine {
         name: "aarch64-el1",
         about: "4 AArch64 cores at EL1",
-        package: "aarch64",
-        bin: "aarch64",
-        target: "aarch64-unknown-none",
-        emulator: "qemu-system-aarch64",
-        arguments: &["-M", "virt", "-cpu", "cortex-a53", "-smp", "4"],
-        ..SELF_TEST
+        ..AARCH64
     },
     Machine {
         name: "aarch64-el2",
         about: "the same image on 4 AArch64 cores at EL2",
-        package: "aarch64",
-        bin: "aarch64",
-        target: "aarch64-unknown-none",
-        emulator: "qemu-system-aarch64",
-        arguments: &[
-            "-M",
-            "virt,virtualization=on",
-            "-cpu",
-            "cortex-a53",
-            "-smp",
-            "4",
-        ],
-        ..SELF_TEST
+        ..AARCH64_EL2
     },
     Machine {
         name: "armv7a",
@@ -312,52 +332,28 @@ pub const MACHINES: &[Machine] = &[
     Machine {
         name: "small-memory",
         about: "the README's sizes between main and an interrupt, defaults",
-        package: "small-memory",
-        bin: "small-memory",
-        target: "thumbv7em-none-eabihf",
-        emulator: "qemu-system-arm",
-        arguments: &["-M", "mps2-an386", "-icount", "shift=6"],
         pass: Pass::Output("small-memory.txt"),
-        ..SELF_TEST
+        ..SMALL_MEMORY
     },
     Machine {
         name: "readme-cell",
         about: "a cell of four, updated without a pause, defaults",
-        package: "small-memory",
         bin: "readme-cell",
-        target: "thumbv7em-none-eabihf",
-        emulator: "qemu-system-arm",
-        arguments: &["-M", "mps2-an386", "-icount", "shift=6"],
         pass: Pass::Output("readme-cell.txt"),
-        ..SELF_TEST
+        ..SMALL_MEMORY
     },
     Machine {
         name: "percpu-table",
         about: "example: a kernel table on 4 harts, the barrier is an IPI",
-        package: "riscv64",
         bin: "percpu-table",
-        target: "riscv64gc-unknown-none-elf",
-        emulator: "qemu-system-riscv64",
-        arguments: &["-M", "virt", "-smp", "4", "-bios", "none"],
         pass: Pass::Output("percpu-table.txt"),
-        ..SELF_TEST
+        ..RISCV64
     },
     Machine {
         name: "stage2-table",
         about: "example: a guest page table at EL2",
-        package: "aarch64",
         bin: "stage2-table",
-        target: "aarch64-unknown-none",
-        emulator: "qemu-system-aarch64",
-        arguments: &[
-            "-M",
-            "virt,virtualization=on",
-            "-cpu",
-            "cortex-a53",
-            "-smp",
-            "4",
-        ],
         pass: Pass::Output("stage2-table.txt"),
-        ..SELF_TEST
+        ..AARCH64_EL2
     },
 ];

@@ -56,7 +56,7 @@ usage: cargo xtask COMMAND [OPTION…]
   docs              the documentation: no warning, no dead link, an example for
                     each public item, no phrase of docs/architecture.md's table
   layers [--list]   whether each file of src uses only those below it: the table
-                    of docs/architecture.md
+                    of docs/architecture.md; circles in bench and the self-test
   msrv              each feature under the oldest Rust, with new and old dependencies
   deny              licences, sources and advisories of the dependencies
   api [--accept] [--allow-missing]

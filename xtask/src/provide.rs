@@ -35,20 +35,8 @@ fn package(program: &str) -> &str {
 /// Makes sure that a program is installed; `extra` packages are installed with
 /// it.
 pub fn program(program: &str, extra: &[&str]) -> Result<(), String> {
-    if exists(program) {
-        return Ok(());
-    }
     let name = package(program);
-    let tried = debian(&[&[name], extra].concat());
-    if exists(program) {
-        return Ok(());
-    }
-    let why = tried
-        .err()
-        .unwrap_or_else(|| "it is still not there".into());
-    Err(format!(
-        "{program} is missing (Debian package {name}): {why}"
-    ))
+    installed(program, &|| exists(program), &[&[name], extra].concat())
 }
 
 /// Makes sure that a shared library is installed.
@@ -61,16 +49,22 @@ pub fn library(name: &str, package: &str) -> Result<(), String> {
         let mut folders = folders.map(|folder| folder.path());
         folders.any(|folder| folder.join(name).exists())
     };
+    installed(name, &there, &[package])
+}
+
+/// Installs the packages of `name`, the first of which contains it, unless it is there.
+fn installed(name: &str, there: &dyn Fn() -> bool, packages: &[&str]) -> Result<(), String> {
     if there() {
         return Ok(());
     }
-    let tried = debian(&[package]);
+    let tried = debian(packages);
     if there() {
         return Ok(());
     }
     let why = tried
         .err()
         .unwrap_or_else(|| "it is still not there".into());
+    let package = packages[0];
     Err(format!(
         "{name} is missing (Debian package {package}): {why}"
     ))

@@ -19,7 +19,8 @@ unsafe extern "C" fn cores_run(plan: &Plan) -> ! {
         eprintln!("neither this kernel nor this processor may be older than FSGSBASE (Linux 5.9)");
         exit(2);
     }
-    // SAFETY: the same (# Safety).
+    // SAFETY: "the plan's pointers are valid, and it is the only call" (# Safety);
+    // `lent::possible` was checked.
     let (end, classes, moves) = unsafe { run(plan) };
     let sources = Sources::new();
     let mut text = String::new();

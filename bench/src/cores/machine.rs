@@ -5,7 +5,7 @@ use std::{
     ffi::c_void,
 };
 
-use super::{Effort, Job};
+use super::job::{Effort, Job};
 
 /// As `hyaline_cores::machine::Plan`.
 #[repr(C)]

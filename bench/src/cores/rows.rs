@@ -3,7 +3,7 @@
 use hyaline::{Basic, Robust};
 
 use super::{
-    Entry, Job, READER, WRITER,
+    job::{Entry, Job, READER, WRITER},
     machine::{next, pause},
 };
 use crate::{

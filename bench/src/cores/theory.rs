@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use super::{
-    Entry, Job, READER, WRITER,
+    job::{Entry, Job, READER, WRITER},
     machine::{next, pause},
 };
 use crate::structures::Wide;

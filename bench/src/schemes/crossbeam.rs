@@ -72,7 +72,8 @@ impl<const OWN: bool> Scheme for Crossbeam<OWN> {
     #[inline(always)]
     fn alloc<T: Object>(guard: &Guard, value: T) -> Option<Self::Ptr<T>> {
         let new = Owned::new(value).into_shared(guard);
-        // SAFETY: as in `protect`.
+        // SAFETY: only the lifetime changes; the users of a pointer ensure it, see the
+        // trait.
         Some(unsafe { transmute::<Shared<'_, T>, Shared<'static, T>>(new) })
     }
 

@@ -20,7 +20,7 @@ pub struct Plain<T>(UnsafeCell<*mut T>);
 
 // SAFETY: accessed under the lock, and written under the lock for writing.
 unsafe impl<T: Object> Sync for Plain<T> {}
-// SAFETY: as above.
+// SAFETY: a pointer; what it leads to is `Send` and `Sync`.
 unsafe impl<T: Object> Send for Plain<T> {}
 
 impl Scheme for Lock {

@@ -108,7 +108,8 @@ macro_rules! guarded_accesses {
             cell: &Self::Cell<T>,
             new: Self::Ptr<T>,
         ) -> Self::Ptr<T> {
-            // SAFETY: as in `protect`.
+            // SAFETY: only the lifetime changes; the users of a pointer ensure it, see
+            // the trait.
             unsafe { transmute(cell.swap(new, AcqRel, guard)) }
         }
 

@@ -16,7 +16,7 @@ pub struct Node<S: Scheme> {
 
 // SAFETY: a number and a shared pointer.
 unsafe impl<S: Scheme> Send for Node<S> {}
-// SAFETY: as above.
+// SAFETY: a number and a shared pointer.
 unsafe impl<S: Scheme> Sync for Node<S> {}
 
 fn node<S: Scheme>(value: u64) -> Node<S> {

@@ -15,7 +15,7 @@ pub struct Node<S: Scheme> {
 
 // SAFETY: a number and a shared pointer.
 unsafe impl<S: Scheme> Send for Node<S> {}
-// SAFETY: as above.
+// SAFETY: a number and a shared pointer.
 unsafe impl<S: Scheme> Sync for Node<S> {}
 
 impl<S: Scheme> Structure<S> for Stack<S> {

@@ -49,7 +49,7 @@ pub struct Node<S: Scheme> {
 
 // SAFETY: numbers and shared pointers.
 unsafe impl<S: Scheme> Send for Node<S> {}
-// SAFETY: as above.
+// SAFETY: numbers and shared pointers.
 unsafe impl<S: Scheme> Sync for Node<S> {}
 
 /// The four bits of `address` that a node at bit `depth` decides.
@@ -192,7 +192,8 @@ fn discard<S: Scheme>(guard: &S::Guard<'_, Node<S>>, nodes: &[S::Ptr<Node<S>>]) 
 impl<S: Scheme> Node<S> {
     /// A copy of a node, or an empty one for null.
     fn copy(guard: &S::Guard<'_, Self>, node: S::Ptr<Self>) -> Self {
-        // SAFETY: as in `announce`.
+        // SAFETY: only writers retire. Hazard pointers have one writer, and all other
+        // schemes protect the whole section.
         let node: Option<&Self> = (!S::is_null(node)).then(|| unsafe { S::deref(node) });
         let child = |index: usize| {
             S::cell(node.map_or(S::null(), |node| S::peek(guard, &node.children[index])))

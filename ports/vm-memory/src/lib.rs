@@ -226,7 +226,8 @@ enum Held<M> {
 
 // SAFETY: it gives `&M` and `Arc<M>` to any thread, and a section may be left on any.
 unsafe impl<M: GuestMemory + Send + Sync + 'static> Send for GuestMemoryLoadGuard<M> {}
-// SAFETY: as above; the section is used by its owner alone.
+// SAFETY: it gives `&M` and `Arc<M>` to any thread; the section is used by its owner
+// alone.
 unsafe impl<M: GuestMemory + Send + Sync + 'static> Sync for GuestMemoryLoadGuard<M> {}
 
 impl<M: GuestMemory + Send + Sync + 'static> GuestMemoryLoadGuard<M> {

@@ -35,7 +35,7 @@ fn they_can_be_sent_and_shared() {
 }
 
 #[test]
-fn a_map_that_nobody_uses_is_unmapped_when_it_is_replaced() {
+fn an_unused_map_is_unmapped_when_it_is_replaced() {
     let _alone = alone();
     let [first, second] = lives();
     let space = GuestMemoryAtomic::new(at_boot(&first)).unwrap();

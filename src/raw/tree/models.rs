@@ -27,7 +27,7 @@ struct Blocks {
 
 // SAFETY: a block is its owner's, which loom checks.
 unsafe impl Send for Blocks {}
-// SAFETY: as above.
+// SAFETY: a block is its owner's, which loom checks.
 unsafe impl Sync for Blocks {}
 
 impl Blocks {

@@ -49,7 +49,8 @@ where
         // Acquire: as in `read`.
         let mut current = guard.protect(&self.current, Ordering::Acquire);
         loop {
-            // SAFETY: as in `read`.
+            // SAFETY: protected by `guard`, of the collector of D, to which versions
+            // are retired after they were replaced. Values do not change.
             let value = make(unsafe { &(*self.version(current)).value });
             let new = blank.fill(value);
             // SAFETY: valid and not shared: it was just filled.

@@ -76,7 +76,7 @@ fn node_of<K, V>(head: Ptr<Head<K, V>>) -> *mut Node<K, V> {
 ///
 /// The node is there.
 #[inline]
-unsafe fn is_start<K, V>(head: Ptr<Head<K, V>>) -> bool {
+pub(super) unsafe fn is_start<K, V>(head: Ptr<Head<K, V>>) -> bool {
     // SAFETY: there (fn contract); the order does not change in the list.
     unsafe { (*head).order % 2 == 0 }
 }
@@ -137,7 +137,7 @@ impl<K, V> Room<K, V> {
         }
         // SAFETY: the memory is ours, and obtained with this layout.
         let mut node = unsafe { Box::from_raw(node) };
-        // SAFETY: as above.
+        // SAFETY: the box is ours; writes one field of it, and reads nothing.
         unsafe { (&raw mut (*node.as_mut_ptr()).link).write(handle.stamp()) };
         Some(Self(node))
     }

@@ -32,9 +32,9 @@ use core::ptr;
 use super::{
     super::{
         Domain, Guard,
-        list::{Done, Place},
+        list::{Done, Place, unmarked},
     },
-    node::Head,
+    node::{Head, OwnedNode, is_start},
 };
 use crate::{
     Role,
@@ -63,7 +63,7 @@ const CLAIMED: usize = 1;
 const LINKED: usize = 2;
 
 pub(super) struct Table<K, V> {
-    pub(super) first: Place<Head<K, V>>,
+    first: Place<Head<K, V>>,
     /// Buckets are `2^level`.
     level: AtomicUsize,
     /// The starts of level `n` at `n - 1`.
@@ -168,7 +168,7 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
     #[inline(never)]
     fn link<D: Domain, R: Role>(&self, bucket: usize, level: usize, guard: &Guard<'_, D, R>) {
         let start = self.start(bucket, level);
-        // SAFETY: as in `place`.
+        // SAFETY: it is there, until the table is dropped.
         let state = unsafe { &(*start).state };
         let order = bucket << (usize::BITS as usize - level);
         let parent = self.place(bucket & (bucket - 1), level);
@@ -276,6 +276,30 @@ impl<K, V> Table<K, V> {
         if let Some(layout) = Self::layout(level) {
             // SAFETY: allocated with this layout (fn contract).
             unsafe { dealloc(starts.cast(), layout) };
+        }
+    }
+}
+
+impl<K, V> Table<K, V> {
+    /// Takes the first node with a key out. The table is borrowed exclusively, and
+    /// is not used afterwards: the starts before that node are out of the list.
+    pub(super) fn take_first(&mut self) -> Option<OwnedNode<K, V>> {
+        loop {
+            // Relaxed, and below: we have the table alone.
+            let here = self.first.load(Ordering::Relaxed);
+            if here.is_null() {
+                return None;
+            }
+            // SAFETY: linked nodes are valid, also marked ones, which are not retired
+            // before they are unlinked. The node leaves the list, so it is taken once;
+            // starts go with the table.
+            unsafe {
+                let next = unmarked((*here).next.load(Ordering::Relaxed));
+                self.first.store(next, Ordering::Relaxed);
+                if !is_start(here) {
+                    return Some(OwnedNode::from_head(here));
+                }
+            }
         }
     }
 }

@@ -139,7 +139,7 @@ impl<K: Send + 'static, V: Send + 'static, P: Origin> List<K, V, P> {
         let node = if SchemeOf::<D>::ROBUST {
             self.seek(guard, |other| other.borrow() < key).node()
         } else {
-            // SAFETY: as in `seek`; basic mode.
+            // SAFETY: the head of a list, whose nodes are of this storage; basic mode.
             unsafe { list::look(&self.head, guard, |node| node.entry().key.borrow() < key) }
         };
         node?.entry().with_key(key)

@@ -130,7 +130,7 @@ impl<T: 'static, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, 
             let guard = handle.enter();
             let mut walk = self.walk(&guard);
             let count = walk.by_ref().count();
-            if !walk.disturbed {
+            if !walk.is_disturbed() {
                 return count;
             }
         }

@@ -38,7 +38,8 @@ pub fn start(instructions: u32) {
 
 /// Stops the timer; a pending exception still arrives.
 pub fn stop() {
-    // SAFETY: as in `start`; stopping is idempotent.
+    // SAFETY: a SysTick register of the core; the thread and the handler may both stop
+    // the timer, as that is idempotent.
     unsafe { (*SYST::PTR).csr.write(0) };
 }
 

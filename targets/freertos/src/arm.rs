@@ -48,7 +48,7 @@ unsafe fn DefaultHandler(irq: i16) {
         semihosting::println!("unexpected interrupt {irq}");
         semihosting::process::exit(3);
     }
-    // SAFETY: as in `timer`.
+    // SAFETY: a register of the timer, which is the test's.
     unsafe { TIMER.add(3).write_volatile(1) };
     // The kernel's critical sections set BASEPRI, and nothing else does.
     strike(basepri::read() != 0);

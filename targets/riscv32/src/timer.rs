@@ -36,7 +36,7 @@ pub fn start(instructions: u32) {
 
 /// Silences the timer.
 pub fn stop() {
-    // SAFETY: as in `start`.
+    // SAFETY: a CLINT register of the only hart.
     unsafe { MTIMECMP.add(1).write_volatile(u32::MAX) };
 }
 

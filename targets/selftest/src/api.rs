@@ -10,7 +10,7 @@ use portable_atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 pub fn suite<S: Scheme, const W: usize>(world: &'static World<S, W>) {
     slots_run_out_and_come_back(world);
-    retire_is_immediate_when_nobody_is_active(world);
+    retire_reclaims_at_once_if_no_section_is_open(world);
     a_guard_keeps_an_object(world);
     guards_nest_in_any_drop_order(world);
     a_deferred_retire_waits_for_its_guard(world);
@@ -48,7 +48,7 @@ fn slots_run_out_and_come_back<S: Scheme, const W: usize>(world: &'static World<
     drop(again);
 }
 
-fn retire_is_immediate_when_nobody_is_active<S: Scheme, const W: usize>(
+fn retire_reclaims_at_once_if_no_section_is_open<S: Scheme, const W: usize>(
     world: &'static World<S, W>,
 ) {
     let handle = world.register();
@@ -196,8 +196,8 @@ fn a_reclaimer_may_retire<S: Scheme, const W: usize>(world: &'static World<S, W>
     HANDLE.store((&raw const handle).cast_mut().cast(), Ordering::Relaxed);
     NEXT.store(make(world, &handle), Ordering::Relaxed);
     let before = world.ledger.dropped();
-    // SAFETY: as in `retire`; the handle outlives the reclaimers, which all run
-    // before the flush below ends.
+    // SAFETY: the node is exclusively this test's and retired once; the handle outlives
+    // the reclaimers, which all run before the flush below ends.
     unsafe { handle.retire(make(world, &handle), retire_next::<S>) };
     world.flush(&handle);
     // Relaxed: one thread.

@@ -1,7 +1,7 @@
 //! The control: cores that reclaim what they unlink without waiting must be
 //! caught. If they are not, the torture test proves nothing on this machine.
 
-use crate::{Board, node::shelve, rendezvous::Team, world::World};
+use crate::{board::Board, node::shelve, rendezvous::Team, world::World};
 use hyaline::Scheme;
 
 /// The maximum rounds of a core, and the longest wait in one. The first node

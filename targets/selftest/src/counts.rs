@@ -1,6 +1,10 @@
 //! Executed instructions of each operation, on machines that can count them.
 
-use crate::{Board, node::shelve, world::World};
+use crate::{
+    board::{Board, PASSED},
+    node::shelve,
+    world::World,
+};
 use core::hint::black_box;
 use hyaline::{Basic, Config, Fences, Robust, Scheme, SingleCore};
 use portable_atomic::Ordering;
@@ -52,7 +56,7 @@ pub unsafe fn count<C: Counter>(board: &impl Board) {
     operations::<C, _>(&SINGLE_WORLD, board, "Basic<SingleCore>");
     operations::<C, _>(&BASIC, board, "Basic<Fences>");
     operations::<C, _>(&ROBUST, board, "Robust<Fences>");
-    board.print(format_args!("{}", crate::PASSED));
+    board.print(format_args!("{PASSED}"));
 }
 
 #[inline(never)]
@@ -114,7 +118,7 @@ fn operations<C: Counter, S: Scheme>(world: &'static World<S, 1>, board: &impl B
     let guard = reader.enter();
     let node = make();
     world.look(&guard, 1);
-    // SAFETY: as above.
+    // SAFETY: a node of the shelf that was never published, retired once.
     unsafe { writer.enter().defer_retire(node, shelve) };
     counted!("publish, one active reader", writer.flush());
     counted!("leave and reclaim one", drop(guard));
@@ -125,7 +129,7 @@ fn operations<C: Counter, S: Scheme>(world: &'static World<S, 1>, board: &impl B
     let guard = passive.enter();
     let node = make();
     world.look(&guard, 1);
-    // SAFETY: as above.
+    // SAFETY: a node of the shelf that was never published, retired once.
     unsafe { writer.retire(node, shelve) };
     drop(guard);
     counted!("collect one", writer.collect());

@@ -10,8 +10,10 @@
 #![no_std]
 
 mod api;
+mod board;
 mod control;
 pub mod counts;
+mod interrupts;
 mod mixed;
 mod nested;
 mod node;
@@ -24,52 +26,14 @@ mod supervise;
 mod torture;
 mod world;
 
-use core::fmt;
 use hyaline::{Basic, Collector, Config, Fences, Robust, Scheme, SingleCore};
 use stalled::Scene;
 
-pub use preempt::interrupt;
-
-/// The last line of a run in which every check passed.
-pub const PASSED: &str = "selftest passed";
+pub use board::{Board, PASSED, Preempt};
+pub use interrupts::interrupt;
 
 /// A build to test the wrap of the eras, which only robust mode has.
 const LATE_ERA: bool = cfg!(hyaline_late_era);
-
-/// What the tests need from a machine.
-pub trait Board: Sync {
-    /// Prints one line.
-    fn print(&self, line: fmt::Arguments<'_>);
-
-    /// Waits a moment for another core. A hosted program yields here.
-    fn relax(&self) {
-        core::hint::spin_loop();
-    }
-}
-
-/// Declares a board that prints over semihosting, with the firmware's own crate of
-/// this name.
-#[macro_export]
-macro_rules! semihosted {
-    ($board:ident) => {
-        struct $board;
-
-        impl $crate::Board for $board {
-            fn print(&self, line: core::fmt::Arguments<'_>) {
-                semihosting::println!("{line}");
-            }
-        }
-    };
-}
-
-/// A one-shot timer whose interrupt calls [`interrupt`].
-pub trait Preempt: Board {
-    /// Fires the interrupt after about this many instructions.
-    fn interrupt_after(&self, instructions: u32);
-
-    /// Stops the timer; an interrupt that is already pending may still arrive.
-    fn cancel(&self);
-}
 
 /// Declares the statics of one scheme and runs a suite over them.
 macro_rules! with_world {
@@ -163,7 +127,7 @@ pub unsafe fn single_core<B: Preempt>(board: &B) {
             structures::by_interrupt(all, board, "Robust<SingleCore>", handles);
         }
     });
-    preempt::report(board);
+    interrupts::report(board);
     board.print(format_args!("{PASSED}"));
 }
 

@@ -4,7 +4,7 @@
 //! own their handle.
 
 use crate::{
-    Board,
+    board::Board,
     node::shelve,
     rendezvous::Team,
     world::{SLOTS, World},

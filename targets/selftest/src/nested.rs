@@ -13,9 +13,9 @@
 //! started in the interrupt is over.
 
 use crate::{
-    Preempt,
+    board::Preempt,
+    interrupts::{interrupted_by, sweep},
     node::Node,
-    preempt::{striking, sweep},
     world::{BLOCKS, World},
 };
 use core::{array, cell::Cell, mem};
@@ -204,7 +204,7 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
     let lengths = [Collects::Between, Collects::AtOnce, Collects::Twice].map(|collects| {
         let cpu = Cpu::new(world, collects, Wrong::Nothing);
         let mut lengths = Lengths::default();
-        striking(&|| cpu.interrupt(), || lengths = cpu.operations(board));
+        interrupted_by(&|| cpu.interrupt(), || lengths = cpu.operations(board));
         // Relaxed: one core.
         let unbalanced = cpu.unbalanced.load(Ordering::Relaxed);
         assert_eq!(unbalanced, 0, "{label}: an interrupt changed the count");
@@ -226,7 +226,7 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
 pub fn controls<S: Scheme, B: Preempt, const W: usize>(world: &'static World<S, W>, board: &B) {
     let forgetful = Cpu::new(world, Collects::Between, Wrong::Forgets);
     let id = forgetful.cpu.id();
-    striking(&|| forgetful.interrupt(), || {
+    interrupted_by(&|| forgetful.interrupt(), || {
         sweep(board, || (), || world.read(forgetful.shared(), 2));
     });
     // Relaxed: one core.
@@ -247,7 +247,7 @@ pub fn controls<S: Scheme, B: Preempt, const W: usize>(world: &'static World<S, 
 
     let rash = Cpu::new(world, Collects::Between, Wrong::Reclaims);
     world.replace_rashly(&rash.idle, 0);
-    striking(&|| rash.interrupt(), || {
+    interrupted_by(&|| rash.interrupt(), || {
         sweep(board, || (), || world.read(rash.shared(), 2));
     });
     let torn = world.ledger.torn();

@@ -1,63 +1,16 @@
 //! One core and a timer: an interrupt strikes at every instruction of every
 //! operation, and itself reads and writes.
 
-use crate::{Preempt, api, node::shelve, pool, world::World};
-use core::{cell::Cell, ptr};
+use crate::{
+    api,
+    board::Preempt,
+    interrupts::{self, interrupted_by, sweep},
+    node::shelve,
+    pool,
+    world::World,
+};
+use core::cell::Cell;
 use hyaline::{Deferred, Handle, Role, Scheme};
-use portable_atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence};
-
-/// Every access to the statics here is Relaxed: there is one core, and an interrupt
-/// sees its stores in program order.
-const LOCAL: Ordering = Ordering::Relaxed;
-
-/// What the interrupt does.
-static HOOK: AtomicPtr<&dyn Fn()> = AtomicPtr::new(ptr::null_mut());
-static STRUCK: AtomicUsize = AtomicUsize::new(0);
-static COUNTING: AtomicBool = AtomicBool::new(false);
-static POINTS: Points = Points([const { AtomicU32::new(0) }; WORDS]);
-
-/// A bit for each halfword of the code. Larger code wraps around, and then the
-/// count is too low.
-const WORDS: usize = if cfg!(feature = "small") { 512 } else { 4096 };
-
-struct Points([AtomicU32; WORDS]);
-
-impl Points {
-    fn set(&self, pc: usize) {
-        let bit = pc / 2 % (WORDS * 32);
-        let word = &self.0[bit / 32];
-        word.store(word.load(LOCAL) | 1 << (bit % 32), LOCAL);
-    }
-
-    fn count(&self) -> u32 {
-        self.0
-            .iter()
-            .map(|word| word.load(LOCAL).count_ones())
-            .sum()
-    }
-}
-
-/// The timer's interrupt handler calls this with the interrupted program counter.
-pub fn interrupt(pc: usize) {
-    STRUCK.store(STRUCK.load(LOCAL) + 1, LOCAL);
-    if COUNTING.load(LOCAL) {
-        POINTS.set(pc);
-    }
-    let hook = HOOK.load(LOCAL);
-    // SAFETY: the code that sets the hook keeps it alive until it is cleared,
-    // and the interrupt cannot be interrupted by the code that it interrupted.
-    if let Some(job) = unsafe { hook.as_ref() } {
-        job();
-    }
-}
-
-pub fn report(board: &impl Preempt) {
-    board.print(format_args!(
-        "{} interrupts at {} distinct instructions",
-        STRUCK.load(LOCAL),
-        POINTS.count()
-    ));
-}
 
 /// What the interrupt does besides reading.
 #[derive(Clone, Copy, PartialEq)]
@@ -67,26 +20,6 @@ enum Writes {
     Retires,
     /// The control: reclaims the old node at once, which must be caught.
     Reclaims,
-}
-
-/// Runs the body while interrupts do the job. The compiler treats both as one
-/// thread, so they share what is atomic, or what the body uses only while the
-/// timer is stopped.
-pub fn striking(job: &dyn Fn(), body: impl FnOnce()) {
-    HOOK.store((&raw const job).cast_mut().cast(), LOCAL);
-    body();
-    HOOK.store(ptr::null_mut(), LOCAL);
-}
-
-/// Runs a job in an interrupt, and returns when the interrupt is over.
-pub fn once(board: &impl Preempt, job: &dyn Fn()) {
-    striking(job, || {
-        let before = STRUCK.load(LOCAL);
-        board.interrupt_after(50);
-        while STRUCK.load(LOCAL) == before {
-            core::hint::spin_loop();
-        }
-    });
 }
 
 /// Runs the body while interrupts read and write on this handle. The body gets
@@ -108,43 +41,12 @@ fn with_irq<S: Scheme, R: Role, const W: usize>(
             world.flush(&handle);
         }
     };
-    striking(&job, || {
+    interrupted_by(&job, || {
         body(&|| {
             world.flush(&handle);
         });
     });
     world.flush(&handle);
-}
-
-/// Repeats `operation` with an interrupt one instruction later each time, until
-/// it ends before the interrupt comes. Returns how many instructions that took.
-pub fn sweep(board: &impl Preempt, prepare: impl Fn(), operation: impl Fn()) -> u32 {
-    sweep_dyn(board, &prepare, &operation)
-}
-
-/// One copy for all operations.
-#[inline(never)]
-fn sweep_dyn(board: &dyn Preempt, prepare: &dyn Fn(), operation: &dyn Fn()) -> u32 {
-    /// Far more than any operation has.
-    const LIMIT: u32 = 20_000;
-    for after in 1..LIMIT {
-        prepare();
-        let before = STRUCK.load(LOCAL);
-        // SeqCst, and below: the compiler moves no part of the preparation past
-        // this point.
-        compiler_fence(Ordering::SeqCst);
-        board.interrupt_after(after);
-        COUNTING.store(true, LOCAL);
-        operation();
-        COUNTING.store(false, LOCAL);
-        let struck = STRUCK.load(LOCAL) != before;
-        board.cancel();
-        compiler_fence(Ordering::SeqCst);
-        if !struck {
-            return after;
-        }
-    }
-    panic!("an operation did not end within {LIMIT} instructions");
 }
 
 pub fn suite<S: Scheme, B: Preempt, const W: usize>(
@@ -182,7 +84,7 @@ pub fn suite<S: Scheme, B: Preempt, const W: usize>(
         world.replace(&high, 1);
         world.flush(&high);
     };
-    striking(&job, || {
+    interrupted_by(&job, || {
         says(
             "defers and wakes a collector",
             operations(world, board, &|| {
@@ -264,9 +166,9 @@ fn storm<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl Pr
     let mut random = 1u32;
     for _ in 0..1000 {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let before = STRUCK.load(LOCAL);
+        let before = interrupts::count();
         board.interrupt_after(1 + (random >> 24));
-        while STRUCK.load(LOCAL) == before {
+        while interrupts::count() == before {
             if !world.replace(&main, 0) {
                 world.flush(&main);
             }

@@ -1,6 +1,6 @@
 //! Cores wait for each other between the phases of a test.
 
-use crate::Board;
+use crate::board::Board;
 use portable_atomic::{AtomicUsize, Ordering};
 
 /// A meeting point that the same cores can use any number of times.

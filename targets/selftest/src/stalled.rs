@@ -11,9 +11,9 @@
 //! same job exhausts the pool.
 
 use crate::{
-    Board, Preempt,
+    board::{Board, Preempt},
+    interrupts,
     node::{Ledger, Node},
-    preempt,
     rendezvous::Team,
 };
 use core::ptr;
@@ -145,7 +145,7 @@ impl<S: Scheme> Scene<S> {
         for entry in &self.table {
             // AcqRel: as in `job`.
             let old = entry.swap(ptr::null_mut(), Ordering::AcqRel);
-            // SAFETY: as in `job`.
+            // SAFETY: the swap unlinked it, and it comes from a pool that is a static.
             unsafe { high.retire(old, reclaim::pooled::<Node>) };
         }
         high.flush();
@@ -219,7 +219,7 @@ pub fn by_interrupt<S: Scheme>(
     scene.fill(&high);
     for (entry, entries) in STALLS {
         scene.stall(&low, entry, || {
-            preempt::once(board, &|| scene.job(&high, entries));
+            interrupts::once(board, &|| scene.job(&high, entries));
         });
         scene.recover(&high);
     }

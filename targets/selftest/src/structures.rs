@@ -2,9 +2,9 @@
 //! values detect a second drop and a drop while they are read.
 
 use crate::{
-    Board, Preempt,
+    board::{Board, Preempt},
+    interrupts::{interrupted_by, sweep},
     node::{Ledger, Node},
-    preempt::{striking, sweep},
     rendezvous::Team,
 };
 use hyaline::{
@@ -288,7 +288,7 @@ fn sweeps<D: Domain, Q: Role, R: Role>(
                 _ => 0,
             };
             let mut swept = |interrupt: &dyn Fn()| {
-                striking(interrupt, || {
+                interrupted_by(interrupt, || {
                     let length = sweep(board, prepare, || all.act(task, *mine, key(*mine)));
                     let longest = &mut lengths[*mine as usize];
                     *longest = length.max(*longest);

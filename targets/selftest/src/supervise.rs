@@ -3,9 +3,9 @@
 //! what a limit allows.
 
 use crate::{
-    Preempt,
+    board::Preempt,
+    interrupts::{interrupted_by, sweep},
     node::Node,
-    preempt::{striking, sweep},
     world::{BLOCKS, World},
 };
 use core::{cell::Cell, mem, num::NonZeroU16};
@@ -68,7 +68,7 @@ fn restart<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl 
         }
         world.look(&guard, 1);
     };
-    striking(&interrupt, || {
+    interrupted_by(&interrupt, || {
         sweep(board, prepare, section);
         prepare();
     });
@@ -121,7 +121,7 @@ fn grace<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl Pr
             toggle();
         }
     };
-    striking(&toggle, || {
+    interrupted_by(&toggle, || {
         for open in [true, false] {
             sweep(board, || prepare(open), poll);
             prepare(false);
@@ -169,7 +169,7 @@ fn evict<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl Pr
         mem::forget(guard);
         mem::forget(dying);
     };
-    striking(&bury, || {
+    interrupted_by(&bury, || {
         sweep(board, prepare, || {
             world.read(&task, 2);
             world.replace_pooled(&task);
@@ -218,7 +218,7 @@ fn budget<S: Scheme, const W: usize>(world: &'static World<S, W>, board: &impl P
         assert_eq!(reclaimed, limit, "the limit is used up and not exceeded");
         assert!(counted == reclaimed, "the count is exact");
     };
-    striking(&interrupt, || {
+    interrupted_by(&interrupt, || {
         sweep(board, prepare, || {
             within(2, &|task| task.collect_at_most(2));
             task.limit_reclaims(NonZeroU16::new(1));

@@ -1,7 +1,8 @@
 //! All cores read and replace the same object for a bounded number of rounds.
 
 use crate::{
-    Board, api,
+    api,
+    board::Board,
     node::{Node, shelve},
     pool,
     rendezvous::Team,

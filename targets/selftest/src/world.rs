@@ -65,7 +65,8 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
     pub fn watch<R: Role>(&'static self, guard: &Guard<'_, S, R>, body: impl FnOnce()) {
         // Acquire: as in `look`.
         let node = guard.protect(&self.cell, Ordering::Acquire);
-        // SAFETY: as in `look`; the body does not refresh the guard.
+        // SAFETY: protected by the guard, which outlives this function; the body does
+        // not refresh it.
         let node = unsafe { node.as_ref() };
         let stamp = node.map(|node| node.stamp());
         body();
@@ -182,7 +183,7 @@ impl<S: Scheme, const WRITERS: usize> World<S, WRITERS> {
         if !last.is_null() {
             // By one that does not reclaim: it waits for the collect.
             let deferred = self.collector.register_deferred();
-            // SAFETY: as in `replace`.
+            // SAFETY: the swap unlinked it, and only one swap can return it.
             unsafe { deferred.expect("a slot is free").retire(last, reclaim) };
         }
         self.flush(&handle);

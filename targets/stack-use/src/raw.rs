@@ -201,7 +201,7 @@ fn retiring<S: Scheme>(
     let cpu = world.collector.register_per_cpu().expect("a slot is free");
     let object = world.alloc(task);
     rows.measure("per CPU: get, enter, retire, leave", || {
-        // SAFETY: one thread, no interrupts; and as above.
+        // SAFETY: one thread, no interrupts; of a pool that is a static, never shared.
         unsafe {
             cpu.get()
                 .enter()

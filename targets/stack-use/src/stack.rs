@@ -22,7 +22,8 @@ fn touched(operation: &mut dyn FnMut()) -> usize {
     }
     operation();
     let used = |address: &usize| {
-        // SAFETY: as above; whatever a call left there is a word.
+        // SAFETY: one of the words that were painted; whatever a call left there is a
+        // word.
         unsafe { (*address as *const u32).read_volatile() != PAINT }
     };
     let deepest = words().find(used).unwrap_or(top);

@@ -1,6 +1,6 @@
 //! Broken crates, and the complaints about them.
 
-use super::{MARK, check, imports, rows};
+use super::{MARK, check, circles, imports, rows};
 
 /// The complaints about a crate of these files and a page with these rows.
 fn complaints(files: &[(&str, &str)], order: &[&str]) -> Vec<String> {
@@ -124,6 +124,29 @@ fn what_does_not_count() {
         ];
         fine(&files, &["`lib`", "`a`", "`b`"]);
     }
+}
+
+#[test]
+fn circles_of_a_library_without_a_table() {
+    let circles = |files: &[(&str, &str)]| {
+        let own = |(name, text): &(&str, &str)| (name.to_string(), text.to_string());
+        circles(&imports::read(&files.iter().map(own).collect()).unwrap())
+    };
+    let down = [
+        ("lib", AB),
+        ("a", "use crate::b::B; pub struct A;"),
+        ("b", "pub struct B;"),
+    ];
+    assert!(circles(&down).is_empty());
+    let mut back = down;
+    back[2].1 = "pub struct B; fn f() { crate::f(); }";
+    back[0].1 = "mod a; mod b; pub use a::A; use b::B; fn f() {}";
+    let expected = ["a circle: b -> lib -> b", "a circle: lib -> b -> lib"];
+    assert!(
+        circles(&back).iter().eq(expected.iter()),
+        "{:?}",
+        circles(&back)
+    );
 }
 
 /// `impl` blocks of a type in several files: the call names no path.

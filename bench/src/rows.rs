@@ -15,6 +15,7 @@ use hyaline::{Basic, Membarrier, Robust, SingleCore};
 use crate::{
     runner::Contestant,
     schemes::{
+        boxed_schemes,
         crossbeam::Crossbeam,
         floor::{Bare, Count, Exchange, Fence, Floor, LockBelow, LockTop},
         haphazard::Haphazard,
@@ -76,19 +77,14 @@ macro_rules! shelf {
         all
     }};
     (two $f:ident $p:literal) => {
+        boxed_schemes!(shelf!(@with $f $p))
+    };
+    (@with $f:ident $p:literal $($boxed:ty,)*) => {
         shelf!(@list $f $p
             Of<Hyaline<Basic, true>>,
             Of<Hyaline<Robust, true>>,
             Of<Hyaline<Basic<Membarrier>, true>>,
-            Of<Hyaline<Basic, false>>,
-            Of<Hyaline<Robust, false>>,
-            Of<Sdd>,
-            Of<Kovan<true>>,
-            Of<Kovan<false>>,
-            Of<Crossbeam<true>>,
-            Of<Crossbeam<false>>,
-            Of<Seize>,
-            Of<Haphazard<true>>,
+            $(Of<$boxed>,)*
             Of<Haphazard<false>>,
             Of<Lock>,
             ArcSwaps,
@@ -136,19 +132,14 @@ macro_rules! mix {
         all
     }};
     ($make:ident, $a:literal, $b:literal, $d:ident) => {
+        boxed_schemes!(mix!(@with $make, $a, $b, $d,))
+    };
+    (@with $make:ident, $a:literal, $b:literal, $d:ident, $($boxed:ty,)*) => {
         mix!(@list $make, $a, $b, $d,
             Hyaline<Basic, true>,
             Hyaline<Robust, true>,
             Hyaline<Basic<Membarrier>, true>,
-            Hyaline<Basic, false>,
-            Hyaline<Robust, false>,
-            Sdd,
-            Kovan<true>,
-            Kovan<false>,
-            Crossbeam<true>,
-            Crossbeam<false>,
-            Seize,
-            Haphazard<true>,
+            $($boxed,)*
             Lock,
         )
     };

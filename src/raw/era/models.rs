@@ -68,7 +68,7 @@ fn a_stamp_is_not_in_the_future() {
 /// (4): the two words belong together, though the clock enters the next half
 /// between the loads. Loaded singly they would be off by half the range of `low`.
 #[test]
-fn now_is_of_that_moment() {
+fn now_reads_both_words_of_one_moment() {
     model(|| {
         let clock = Arc::new(Clock::init());
         let ticking = ticks_elsewhere(&clock, 6);

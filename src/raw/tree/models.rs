@@ -92,7 +92,7 @@ fn together<A: Send + 'static, B>(
 /// A call that has freed a block finds one, although another call has opened the
 /// group, and although it searches elsewhere first.
 #[test]
-fn who_has_freed_a_block_finds_one() {
+fn a_block_that_was_freed_is_found() {
     model(|| {
         let blocks = Blocks::new(LEN);
         let other = blocks.clone();

@@ -27,12 +27,13 @@
 //!     section that has stalled for 2,048 eras, again after 2^21, 2^31 and 2^41.
 //!
 //!   A section counts as open until it has ended *and* each call that was under
-//!   way at its end has returned. It ends when its last guard is dropped; one of
-//!   a deferred, per-CPU or evicted handle ends at the next publish or collect of
-//!   an eager handle after that. If its objects are left over, it counts as open
-//!   until they are taken from there, and each call that was under way then has
-//!   returned. So a section whose objects a limit leaves over is a stall if
-//!   `N * B` or more are retired before they are reclaimed, however short it was.
+//!   way at its end has returned. It ends when its last guard is dropped, or
+//!   [refreshed](crate::Guard::refresh) in a later era; one of a deferred,
+//!   per-CPU or evicted handle ends at the next publish or collect of an eager
+//!   handle after that. If its objects are left over, it counts as open until
+//!   they are taken from there, and each call that was under way then has
+//!   returned. So a section whose objects a limit leaves over is a stall if `N *
+//!   B` or more are retired before they are reclaimed, however short it was.
 //! - **Stamped.** Each object has a birth era: from
 //!   [`Handle::link`](crate::Handle::link),
 //!   [`Handle::stamp`](crate::Handle::stamp) or a pool. One with

@@ -38,7 +38,7 @@ impl<S: Scheme, R: Role> Handle<'_, S, R> {
     /// is dropped.
     ///
     /// Wait-free. Enter and drop together cost two plain stores (in robust mode
-    /// four, where an era has two words eight) and a
+    /// four, where an era has two words five or six) and a
     /// [light barrier](crate::guide::glossary#light-barrier). Guards nest, and
     /// may be dropped in any order; the section lasts until the last guard is
     /// dropped.
@@ -364,8 +364,9 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
         unsafe { self.local.protect_own(object.cast::<Link>()) };
     }
 
-    /// A quiescent point: if another call waits for the section, ends it and
-    /// begins a new one. Costs one load otherwise. Nothing is protected any longer
+    /// A quiescent point: if another call waits for the section, or in robust mode if
+    /// the era has advanced since it began, ends it and begins a new one. Costs one
+    /// load otherwise, in robust mode four (where an era has two words seven). Nothing is protected any longer
     /// that was loaded, made or retired under the guard before.
     ///
     /// Does nothing if the handle has other guards. May run reclaimers on an

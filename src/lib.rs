@@ -141,7 +141,7 @@
 //! # What it guarantees
 //!
 //! - **Reading is plain stores and loads.** A section costs two stores to the
-//!   reader's own slot (in `Robust` four, where an era has two words eight) and a
+//!   reader's own slot (in `Robust` four, where an era has two words five or six) and a
 //!   light barrier: no read-modify-write and no masked
 //!   interrupt, even on cores without compare-and-swap. Reads are wait-free in
 //!   `Basic`; in `Robust` a load is repeated when the era advances, which makes

@@ -7,7 +7,7 @@ use crate::{CollectorView, HandleId, NotTheOwner, Scheme, SlotState};
 
 impl<S: Scheme> CollectorView<S> {
     /// Iterates over the slots: which are claimed, which are active, and for
-    /// how long. Any context; a few `Relaxed` loads for each slot.
+    /// how long. Any context; three to nine loads for each slot.
     ///
     /// ```
     /// let collector = hyaline::Collector::<2>::new();
@@ -72,9 +72,11 @@ impl<S: Scheme> CollectorView<S> {
         self.global().stats()
     }
 
-    /// Takes the slot from a dead task and releases it. The next collect or
-    /// publish of any eager handle finds and reclaims what the task retired and
-    /// what waited for its sections. Nothing is reclaimed here.
+    /// Takes the slot from a dead task and releases it. The next collect of any
+    /// eager handle finds and reclaims what the task retired and what waited for its
+    /// sections; so does the next publish, unless an eager handle has claimed the slot
+    /// meanwhile, which then publishes what the task retired in its first batch. Nothing
+    /// is reclaimed here.
     ///
     /// Never waits; costs a step for each object that the task was about to
     /// reclaim. Any context except NMI. If the task's handle still exists, it is

@@ -308,6 +308,27 @@ schemes! {
         assert!(collector.slots().all(|slot| slot.age.or(slot.since_read).is_none()));
     }
 
+    // Readers that die in their sections, one after the other: what waited for the
+    // first does not wait for its successors.
+    the_successor_of_the_dead_is_another<2>(collector) {
+        let drops = AtomicUsize::new(0);
+        let (task, mut reader) = (collector.register().unwrap(), collector.register().unwrap());
+        mem::forget(reader.enter());
+        retire_one(&task, &drops);
+        task.flush();
+        let mut token = task.start_grace_period();
+        for dead in 0..3 {
+            // SAFETY: it is not used any more.
+            unsafe { collector.evict(reader.id()) }.unwrap();
+            reader = collector.register().unwrap();
+            mem::forget(reader.enter());
+            task.collect();
+            assert_eq!(count(&drops), 1, "{dead}");
+            // The first poll finds the second reader's section.
+            assert_eq!(token.poll(&task), dead > 0);
+        }
+    }
+
     a_refresh_begins_a_section<2>(collector) {
         let drops = AtomicUsize::new(0);
         let (task, reader) = (collector.register().unwrap(), collector.register().unwrap());

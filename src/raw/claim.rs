@@ -15,6 +15,14 @@ impl<S: Scheme> Global<S> {
         // Relaxed: see `Global::claimed_slots`.
         self.high_water.fetch_max(index + 1, Ordering::Relaxed);
         let slot = &self.slots[index];
+        if eager && !slot.inbox.seems_empty() {
+            // What waited for the last owner's section, which is over. Publishes
+            // leave the inbox of an eager owner that is in a section to that owner,
+            // who would keep it for a section that holds none of it.
+            if let Some(free) = self.visit(index, slot, true) {
+                self.left_over.push(free);
+            }
+        }
         if slot.retired.seems_empty() && self.left_over.seems_empty() {
             slot.batch.begin(&self.settings);
         } else {

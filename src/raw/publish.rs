@@ -315,7 +315,7 @@ impl<S: Scheme> Global<S> {
     /// section finds in the inbox (4).
     #[cold]
     #[inline(never)]
-    fn visit(&self, index: usize, slot: &Slot<S>, is_owner: bool) -> Option<Chain> {
+    pub(super) fn visit(&self, index: usize, slot: &Slot<S>, is_owner: bool) -> Option<Chain> {
         let list = slot.inbox.take();
         if list.is_null() {
             return None;

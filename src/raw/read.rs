@@ -76,11 +76,13 @@ impl<S: Scheme> Local<'_, S> {
     }
 
     /// A quiescent point: ends the section and begins a new one if another
-    /// thread waits for its end. Otherwise it costs one load. Does nothing if
-    /// more than one guard is open.
+    /// thread waits for its end, and in robust mode if the era has advanced: otherwise
+    /// it would hold what was retired before. Costs one load else, in robust mode
+    /// four. Does nothing if more than one guard is open.
     #[inline]
     pub(crate) fn refresh<R: Role>(&self) {
-        if self.slot.is_wanted() {
+        let ages = S::Eras::ages(&self.global.clock, &self.slot.eras);
+        if self.slot.is_wanted() || ages.is_some_and(|(age, _)| age != 0) {
             self.global.renumber::<R>(self.slot);
         }
     }

@@ -4,7 +4,8 @@
 //! changes the number between two sections if another thread *wants* to see
 //! that a section is over. A thread that waits sets a flag at each check that
 //! finds the section open, and the leave that sees the flag increments the
-//! number. So sections that no thread waits for cost nothing. A thread waits
+//! number. (So does an eviction, and in robust mode a quiescent point in a new era.)
+//! So sections that no thread waits for cost nothing. A thread waits
 //! for the section that was open when the call that set the flag returned, and
 //! for at most one that began later: the leave of that one sees the flag
 //! (`models/`).
@@ -136,11 +137,13 @@ impl SectionWord {
         store_release::<B>(&self.0, own.0.wrapping_add(NEXT));
     }
 
-    /// Ends the section of an owner that is gone.
+    /// Ends the section of an owner that is gone. The next owner's has another number,
+    /// as others may wait for this one.
     pub(super) fn close(&self) {
+        let word = (self.own().0 & !DEPTH).wrapping_add(NEXT);
         // Release: as in `leave`, for the dead owner's sections, which "happen
         // before this call" (`CollectorView::evict`, # Safety).
-        self.0.store(self.own().0 & !DEPTH, Ordering::Release);
+        self.0.store(word, Ordering::Release);
     }
 }
 

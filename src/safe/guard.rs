@@ -98,8 +98,8 @@ impl<'h, D: Domain, R: Role> Guard<'h, D, R> {
     }
 
     /// A quiescent point, as [`Guard::refresh`](crate::Guard::refresh): ends
-    /// the section and begins a new one, for the price of a load when nothing
-    /// waits. May run reclaimers.
+    /// the section and begins a new one, for the price of a load (in robust mode four)
+    /// when nothing waits. May run reclaimers.
     ///
     /// No reference that was read before can be used after it:
     ///

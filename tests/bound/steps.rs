@@ -299,6 +299,7 @@ impl<const N: usize> World<N> {
     pub(super) fn register(&self, seat: usize, role: usize) {
         self.seats.borrow_mut()[seat].limit = 0;
         let collector = self.collector();
+        let waited = self.waits_at(seat);
         let user = match role % 8 {
             0..4 => collector.register().map(User::Eager),
             4 => collector.register_deferred().map(User::Deferred),
@@ -311,6 +312,10 @@ impl<const N: usize> World<N> {
             let slot = each!(user, handle => handle.slot());
             assert_eq!(slot, seat);
             self.seats.borrow_mut()[seat].user = Some(Rc::new(user));
+        }
+        // It passes on what waited for the last owner's section.
+        if waited && !self.waits_at(seat) {
+            self.left_over.set(true);
         }
     }
 

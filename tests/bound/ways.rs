@@ -1,9 +1,9 @@
 //! The schedules that once exceeded the bound.
 
-use std::{mem, num::NonZeroU16, panic, ptr, sync::atomic::Ordering};
+use std::{array, mem, num::NonZeroU16, panic, ptr, sync::atomic::Ordering};
 
 use hyaline::{
-    AsLink, AtomicPtr, Collector, Config, Handle, Link, Linked, Pool, Robust, Role, reclaim,
+    AsLink, AtomicPtr, Collector, Config, Guard, Handle, Link, Linked, Pool, Robust, Role, reclaim,
 };
 
 type Object = Linked<u32>;
@@ -135,6 +135,146 @@ fn a_flood_in_a_reclaimer() {
         slow.flush();
         assert_eq!(COLLECTOR.stats().reclaimed, 1101);
     });
+}
+
+/// A writer that replaces objects in a table, and what is pending at most.
+struct Table<'c, const N: usize> {
+    collector: &'c Collector<N, Robust>,
+    writer: Handle<'c, Robust>,
+    places: Vec<AtomicPtr<Object>>,
+    peak: usize,
+}
+
+impl<'c, const N: usize> Table<'c, N> {
+    fn new(collector: &'c Collector<N, Robust>, places: usize) -> Self {
+        let writer = collector.register().unwrap();
+        let places = (0..places).map(|_| AtomicPtr::new(make(&writer)));
+        Self {
+            collector,
+            places: places.collect(),
+            writer,
+            peak: 0,
+        }
+    }
+
+    fn replace(&mut self, place: usize) {
+        let guard = self.writer.enter();
+        let old = guard.swap(&self.places[place], make(&self.writer), Ordering::AcqRel);
+        // SAFETY: unlinked by the swap, from a box.
+        unsafe { guard.defer_retire(old, reclaim::boxed::<Object>) };
+        drop(guard);
+        self.peak = self.peak.max(self.collector.stats().pending());
+    }
+
+    fn replace_all(&mut self) {
+        (0..self.places.len()).for_each(|place| self.replace(place));
+    }
+
+    /// Something that a section reads.
+    fn read<R: Role>(&self, guard: &Guard<'_, Robust, R>) {
+        assert!(!guard.protect(&self.places[0], Ordering::Acquire).is_null());
+    }
+
+    /// Fails if more was pending than with so many stalls.
+    fn close(self, stalls: usize) {
+        for place in self.places {
+            // SAFETY: nobody else has it any more.
+            drop(unsafe { Box::from_raw(place.into_inner()) });
+        }
+        let used = TABLE + 1;
+        let bound = Config::new()
+            .batch::<1>()
+            .era_step::<1>()
+            .most_pending(N, stalls, used);
+        assert!(self.peak <= bound, "{} of {bound}", self.peak);
+    }
+}
+
+const TABLE: usize = 100;
+
+/// What waited for a deferred owner's section does not stay for the section of an eager
+/// one that has the slot next.
+#[test]
+fn a_slot_that_changes_hands() {
+    const READERS: usize = 8;
+    let config = Config::new().batch::<1>().era_step::<1>();
+    let collector = Collector::<{ READERS + 1 }, Robust>::with_config(config);
+    let mut table = Table::new(&collector, TABLE);
+    let mut deferred = Vec::new();
+    for _ in 0..READERS {
+        let section = collector.register_deferred().unwrap().enter_owned();
+        table.read(&section.guard());
+        deferred.push(section);
+        table.replace_all();
+    }
+    let mut eager = Vec::new();
+    for section in deferred {
+        let slot = section.slot();
+        drop(section);
+        let section = collector.register().unwrap().enter_owned();
+        assert_eq!(section.slot(), slot);
+        table.read(&section.guard());
+        eager.push(section);
+        table.replace_all();
+    }
+    drop(eager);
+    table.close(READERS + 1);
+}
+
+/// The same with readers that die in their sections: without end.
+#[test]
+fn readers_that_die_one_after_the_other() {
+    let config = Config::new().batch::<1>().era_step::<1>();
+    let collector = Collector::<2, Robust>::with_config(config);
+    let mut table = Table::new(&collector, TABLE);
+    let mut reader = collector.register().unwrap();
+    for _ in 0..100 {
+        let guard = reader.enter();
+        table.read(&guard);
+        mem::forget(guard);
+        (0..8).for_each(|place| table.replace(place));
+        // SAFETY: it is not used any more.
+        unsafe { collector.evict(reader.id()) }.unwrap();
+        reader = collector.register().unwrap();
+    }
+    table.close(2);
+}
+
+/// A guard that is refreshed, and for which nobody waits at any quiescent point, holds
+/// no more than one that is dropped there and entered again.
+#[test]
+fn quiescent_points_without_a_wait() {
+    const READERS: usize = 8;
+    let config = Config::new().batch::<1>().era_step::<1>();
+    let collector = Collector::<{ READERS + 2 }, Robust>::with_config(config);
+    let mut table = Table::new(&collector, TABLE);
+    // Before the slot of the reader that refreshes: what is retired waits there.
+    let readers: [_; READERS] = array::from_fn(|_| collector.register().unwrap());
+    let other = collector.register().unwrap();
+    let mut refreshed = other.enter();
+    let mut stalled = Vec::new();
+    for reader in &readers {
+        let guard = reader.enter();
+        table.read(&guard);
+        stalled.push(guard);
+        for place in 0..TABLE {
+            table.replace(place);
+            if place % 4 == 0 {
+                refreshed.refresh();
+                table.read(&refreshed);
+            }
+        }
+    }
+    drop(stalled);
+    let mut stalled = Vec::new();
+    for reader in &readers {
+        let guard = reader.enter();
+        table.read(&guard);
+        stalled.push(guard);
+        table.replace_all();
+    }
+    drop((stalled, refreshed));
+    table.close(READERS + 1);
 }
 
 /// A handle with a limit of one reclaimer per call.

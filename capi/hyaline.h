@@ -257,15 +257,15 @@ static inline int HYALINE_(init)(struct HYALINE_(collector) *collector, void *me
 int HYALINE_(destroy)(struct HYALINE_(collector) *collector);
 
 /* Claims a slot: for a task. HYALINE_NO_SLOT if all are claimed.
-   As Collector::register: wait-free; irq yes, NMI CAS, masked yes; reclaimers no. */
+   As Collector::register: wait-free; lock-free with something in the slot's inbox; irq yes, NMI CAS, masked yes; reclaimers no. */
 int HYALINE_(register)(const struct HYALINE_(collector) *collector, struct HYALINE_(handle) *handle);
 /* The same for a context in which no reclaimer may run: an interrupt, code with
    a deadline. Other handles reclaim what it retires.
-   As Collector::register_deferred: wait-free; irq yes, NMI CAS, masked yes; reclaimers no. */
+   As Collector::register_deferred: wait-free; lock-free with something in the slot's inbox; irq yes, NMI CAS, masked yes; reclaimers no. */
 int HYALINE_(register_deferred)(const struct HYALINE_(collector) *collector, struct HYALINE_(handle) *handle);
 /* The same for a CPU: its task (pinned to it, or the only one) and the
    interrupts that preempt it. No reclaimer runs in its context.
-   As Collector::register_per_cpu: wait-free; irq yes, NMI CAS, masked yes; reclaimers no. */
+   As Collector::register_per_cpu: wait-free; lock-free with something in the slot's inbox; irq yes, NMI CAS, masked yes; reclaimers no. */
 int HYALINE_(register_per_cpu)(const struct HYALINE_(collector) *collector, struct HYALINE_(handle) *handle);
 /* Releases the slot. An open section stays open, and keeps the slot. Not in a
    reclaimer that runs in a call of this handle.

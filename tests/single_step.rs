@@ -239,18 +239,24 @@ fn sweep<W: World>(world: &'static W, name: &'static str) {
 pub struct Tokens(Cell<[Option<Token>; 2]>);
 
 impl Tokens {
-    /// The location of a token with which a later context may continue.
+    /// The location of a token with which a later context may continue. Not stepped, as
+    /// it is of several words: an interrupt between two of them would use a token that
+    /// this context has, too.
     fn take(&self, at: usize) -> Option<Token> {
-        let mut tokens = self.0.get();
-        let token = tokens[at].take();
-        self.0.set(tokens);
-        token
+        trap::unstepped(|| {
+            let mut tokens = self.0.get();
+            let token = tokens[at].take();
+            self.0.set(tokens);
+            token
+        })
     }
 
     fn keep(&self, at: usize, token: Token) {
-        let mut tokens = self.0.get();
-        tokens[at] = Some(token);
-        self.0.set(tokens);
+        trap::unstepped(|| {
+            let mut tokens = self.0.get();
+            tokens[at] = Some(token);
+            self.0.set(tokens);
+        });
     }
 }
 

@@ -15,14 +15,14 @@ impl<S: Scheme> Global<S> {
         // Relaxed: see `Global::claimed_slots`.
         self.high_water.fetch_max(index + 1, Ordering::Relaxed);
         let slot = &self.slots[index];
-        if eager && !slot.inbox.seems_empty() {
-            // What waited for the last owner's section, which is over. Publishes
-            // leave the inbox of an eager owner that is in a section to that owner,
-            // who would keep it for a section that holds none of it.
-            if let Some(free) = self.visit(index, slot, true) {
-                self.left_over.push(free);
-            }
-        }
+        // Passes on what waited for the last owner's section, which is over. Publishes
+        // leave the inbox of an eager owner that is in a section to that owner, who would
+        // keep it for a section that holds none of it. As in a reclaimer, nothing is
+        // reclaimed here.
+        let local = Local { global: self, slot };
+        slot.draining.begin();
+        local.visit(index, slot, true);
+        slot.draining.end();
         if slot.retired.seems_empty() && self.left_over.seems_empty() {
             slot.batch.begin(&self.settings);
         } else {
@@ -32,7 +32,7 @@ impl<S: Scheme> Global<S> {
         slot.magazine.start(index);
         // Drops a request to the last owner.
         slot.restart.clear();
-        Some(Local { global: self, slot })
+        Some(local)
     }
 
     /// Takes a slot from a dead owner and releases it. The objects that it
@@ -130,11 +130,10 @@ impl<S: Scheme> Local<'_, S> {
         }
     }
 
-    /// Publishes and reclaims what it can, then releases the slot.
+    /// Publishes and reclaims what it can, whatever the limit: no later call of this
+    /// handle reclaims what it would leave over. Then releases the slot.
     pub(crate) fn release(&self) {
         let unclaim = ReleaseOnDrop(*self);
-        // No later call reclaims what a limit would leave over.
-        self.slot.limit.set(None);
         // What a reclaimer retires stays on the slot's stack, where any handle
         // can take it.
         self.collect(usize::MAX);

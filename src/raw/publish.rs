@@ -191,8 +191,7 @@ impl<S: Scheme> Local<'_, S> {
             // collect does that in a section, for what was pushed late (5).
             let is_left = || take == Take::Own && slot.is_eager() && slot.section.look().is_open();
             if !slot.inbox.seems_empty() && !is_left() {
-                let free = self.global.visit(index, slot, false);
-                self.reclaim(free);
+                self.visit(index, slot, false);
             }
             if let Some(walking) = chain.take() {
                 chain = slot.pass(&self.global.clock, walking, published);
@@ -206,9 +205,32 @@ impl<S: Scheme> Local<'_, S> {
     /// renumbered. Forwards the objects, and reclaims those that no other section
     /// can hold.
     pub(super) fn drain_inbox(&self) {
-        let free = self.global.visit(self.index(), self.slot, true);
-        self.reclaim(free);
+        self.visit(self.index(), self.slot, true);
         self.drain_limited();
+    }
+
+    /// Takes what waits at a slot, and forwards what need not wait there. What no
+    /// section can hold is then in the hand or left over. The owner holds none of what
+    /// its new section finds in the inbox (4).
+    #[cold]
+    #[inline(never)]
+    pub(super) fn visit(&self, index: usize, slot: &Slot<S>, is_owner: bool) {
+        let list = slot.inbox.take();
+        if list.is_null() {
+            return;
+        }
+        // The decisive check comes after the taking (3).
+        let seen = slot.section.look();
+        let seen = if is_owner { Seen::NONE } else { seen };
+        // SAFETY: `take` gave us the list, with the notes of `hold`.
+        let (held, over) = unsafe { S::Eras::sort(&slot.eras, seen, list) };
+        if let Some(held) = held {
+            slot.inbox.push(held);
+            slot.want();
+        }
+        if let Some(over) = over {
+            self.reclaim(self.global.walk(over, index + 1, None));
+        }
     }
 }
 
@@ -308,28 +330,6 @@ impl<S: Scheme> Global<S> {
             chain.is_some()
         });
         chain
-    }
-
-    /// Takes what waits at a slot, and forwards what need not wait there.
-    /// Returns what no section can hold. The owner holds none of what its new
-    /// section finds in the inbox (4).
-    #[cold]
-    #[inline(never)]
-    pub(super) fn visit(&self, index: usize, slot: &Slot<S>, is_owner: bool) -> Option<Chain> {
-        let list = slot.inbox.take();
-        if list.is_null() {
-            return None;
-        }
-        // The decisive check comes after the taking (3).
-        let seen = slot.section.look();
-        let seen = if is_owner { Seen::NONE } else { seen };
-        // SAFETY: `take` gave us the list, with the notes of `hold`.
-        let (held, over) = unsafe { S::Eras::sort(&slot.eras, seen, list) };
-        if let Some(held) = held {
-            slot.inbox.push(held);
-            slot.want();
-        }
-        self.walk(over?, index + 1, None)
     }
 
     /// Whether something waits at a slot that is not open.

@@ -479,7 +479,7 @@ inline die() {
 #endif
     own = section[me]
   };
-  d_step { drain(N); where[N] = SECTION(me); what[N] = own & ~7 };
+  d_step { drain(N); where[N] = SECTION(me); what[N] = RENUMBERED(own & ~7) };
   d_step { drain(N) };          /* Release, of `claimed` */
 #ifdef EVICT_ALIVE
   holds[me] = 0;

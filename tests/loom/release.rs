@@ -2,7 +2,7 @@
 
 use std::ptr::null_mut;
 
-use hyaline::{Basic, Config};
+use hyaline::{Basic, Config, Robust};
 use loom::thread;
 
 use super::*;
@@ -96,8 +96,44 @@ fn retired_objects_change_hands() {
     });
 }
 
-/// The same with a deferred handle, which hands over everything that it
-/// retires.
+/// A slot passes from a deferred owner to an eager one, who takes what waits for the
+/// section before, while a writer publishes and may push late.
+fn a_claim_takes_the_inbox<S: Scheme<Barrier = Fences>>() {
+    model_within(2, || {
+        let stage = Stage::<2, S>::new(Config::new().batch::<1>().era_step::<1>());
+        let writer = stage.register();
+        let deferred = stage.collector.register_deferred().unwrap();
+        replace(&stage.first, stage.object(&writer));
+        let writing = thread::spawn(move || {
+            retire(&writer, replace(&stage.first, null_mut()));
+            writer
+        });
+        let guard = deferred.enter();
+        look(guard.protect(&stage.first, Ordering::Acquire));
+        drop(guard);
+        drop(deferred);
+        let eager = stage.register();
+        read(&eager, &stage.first);
+        let writer = writing.join().unwrap();
+        // One collect leaves nothing, in whatever place it was.
+        writer.collect();
+        stage.nothing_is_left();
+        drop((writer, eager));
+        stage.close();
+    });
+}
+
+#[test]
+fn a_claim_takes_the_inbox_basic() {
+    a_claim_takes_the_inbox::<Basic>();
+}
+
+#[test]
+fn a_claim_takes_the_inbox_robust() {
+    a_claim_takes_the_inbox::<Robust>();
+}
+
+/// What a deferred handle retires is handed over.
 #[test]
 fn deferred_handle_hands_over() {
     model(|| {

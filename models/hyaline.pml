@@ -292,12 +292,19 @@ inline section_over() {
 }
 
 /* The quiescent point. */
+/* In robust mode a section of an earlier era ends, too. */
+#ifdef ROBUST
+#define IS_OLD ((where[me] == BEGAN(me) -> what[me] : began[me]) != clock)
+#else
+#define IS_OLD false
+#endif
+
 inline refresh(context) {
 #ifndef REFRESH_HOLDS
   holds[context] = 0;
 #endif
   if
-  :: wanted[me] ->
+  :: wanted[me] || IS_OLD ->
     own = LOOK(me);
     if
     :: DEPTH(own) == 1 ->

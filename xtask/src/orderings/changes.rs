@@ -39,14 +39,14 @@ const LOOKS: [(&str, &str, &str, &str); 9] = [
         "src/raw/publish.rs",
         "let list = slot.inbox.take();
         if list.is_null() {
-            return None;
+            return;
         }
         // The decisive check comes after the taking (3).
         let seen = slot.section.look();",
         "let seen = slot.section.look();
         let list = slot.inbox.take();
         if list.is_null() {
-            return None;
+            return;
         }",
         "the check after the taking",
     ),

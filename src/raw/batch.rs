@@ -1,5 +1,5 @@
-//! When a slot's owner publishes: the policy of batches, all of it. The callers say
-//! what happens; `Config::batch` is the size.
+//! When a full batch is published: the batching policy. The callers say what happens;
+//! `Config::batch` is the size.
 
 use crate::{
     config::Settings,
@@ -21,7 +21,7 @@ impl Batch {
 
     /// Something waits that the owner's next publish takes: what an earlier owner
     /// retired, or what a limit, a panic or a running reclaimer left. So the next
-    /// object is published at once. Otherwise the objects of owners that retire less
+    /// object is published at once. Otherwise the objects of owners that retire fewer
     /// than a batch and die would accumulate, and so would what each call leaves.
     #[inline]
     pub(super) fn end_with_next(&self) {
@@ -46,7 +46,7 @@ impl Batch {
     /// Lets at most a quarter of a pool's blocks wait for a full batch; `blocks`
     /// is their number, 0 if there is no pool.
     ///
-    /// What waits for a batch is held by no section. But a context that
+    /// No section is known to hold what waits for a full batch. But a context that
     /// preempts this slot's next section, and finds no free block, can only
     /// publish it, and then that section holds it.
     #[inline(always)]

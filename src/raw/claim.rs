@@ -15,10 +15,10 @@ impl<S: Scheme> Global<S> {
         // Relaxed: see `Global::claimed_slots`.
         self.high_water.fetch_max(index + 1, Ordering::Relaxed);
         let slot = &self.slots[index];
-        // Passes on what waited for the last owner's section, which is over. Publishes
-        // leave the inbox of an eager owner that is in a section to that owner, who would
-        // keep it for a section that holds none of it. As in a reclaimer, nothing is
-        // reclaimed here.
+        // Passes on what waited for the previous owner's section, which is over. A
+        // publish skips the inbox of an eager owner that is in a section, so that these
+        // objects would wait for a section that holds none of them. As in a reclaimer,
+        // nothing is reclaimed here.
         let local = Local { global: self, slot };
         slot.draining.begin();
         local.visit(index, slot, true);
@@ -30,7 +30,7 @@ impl<S: Scheme> Global<S> {
         }
         slot.limit.set(None);
         slot.magazine.start(index);
-        // Drops a request to the last owner.
+        // Clears a request to the previous owner.
         slot.restart.clear();
         Some(local)
     }
@@ -72,7 +72,7 @@ impl<S: Scheme> Global<S> {
         open
     }
 
-    /// Reclaims everything; no handle and no guard is left.
+    /// Reclaims everything; no handles or guards remain.
     pub(crate) fn reclaim_all(&mut self) {
         let global = &*self;
         let Some(slot) = global.slots.first() else {

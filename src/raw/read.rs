@@ -77,8 +77,8 @@ impl<S: Scheme> Local<'_, S> {
 
     /// A quiescent point: ends the section and begins a new one if another
     /// thread waits for its end, and in robust mode if the era has advanced: otherwise
-    /// it would hold what was retired before. Costs one load else, in robust mode
-    /// four. Does nothing if more than one guard is open.
+    /// it would hold what was retired before. Otherwise it costs one load, in robust
+    /// mode four. Does nothing if more than one guard is open.
     #[inline]
     pub(crate) fn refresh<R: Role>(&self) {
         let ages = S::Eras::ages(&self.global.clock, &self.slot.eras);

@@ -32,8 +32,8 @@
 //!   per-CPU or evicted handle ends at the next publish or collect of an eager
 //!   handle after that. If its objects are left over, it counts as open until
 //!   they are taken from there, and each call that was under way then has
-//!   returned. So a section whose objects a limit leaves over is a stall if `N *
-//!   B` or more are retired before they are reclaimed, however short it was.
+//!   returned. So a section whose objects a limit leaves over is a stall if
+//!   `N * B` or more are retired before they are reclaimed, however short it was.
 //! - **Stamped.** Each object has a birth era: from
 //!   [`Handle::link`](crate::Handle::link),
 //!   [`Handle::stamp`](crate::Handle::stamp) or a pool. One with

@@ -366,8 +366,8 @@ impl<'h, S: Scheme, R: Role> Guard<'h, S, R> {
 
     /// A quiescent point: if another call waits for the section, or in robust mode if
     /// the era has advanced since it began, ends it and begins a new one. Costs one
-    /// load otherwise, in robust mode four (where an era has two words seven). Nothing is protected any longer
-    /// that was loaded, made or retired under the guard before.
+    /// load otherwise, in robust mode four (where an era has two words seven). Nothing
+    /// is protected any longer that was loaded, made or retired under the guard before.
     ///
     /// Does nothing if the handle has other guards. May run reclaimers on an
     /// eager handle, and runs none on a deferred or per-CPU one.

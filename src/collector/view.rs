@@ -191,9 +191,9 @@ impl<S: Scheme> CollectorView<S> {
 
     /// Claims a slot.
     ///
-    /// Wait-free: at most one attempt for each slot. (Lock-free if objects wait that
-    /// the slot's last owner had in its section; they are passed on.) May be called in an
-    /// interrupt. The drop of the handle releases the slot.
+    /// Wait-free: at most one attempt for each slot. (Lock-free if objects still wait
+    /// for the section of the slot's previous owner; they are passed on.) May be called
+    /// in an interrupt. The drop of the handle releases the slot.
     ///
     /// # Errors
     ///

@@ -3,10 +3,10 @@
 //!
 //! Rounding only lengthens a life: an object may wait for a section that cannot
 //! hold it, and is never reclaimed early. Packed eras that are read as a birth,
-//! because a header was used again, are no later than the life before, or seem to lie
-//! in the future: then the object counts as older than every section. Ages below 2,048 eras are exact,
-//! others are within one part in 1,024. After 2^47 eras, 44 years at 100,000 a
-//! second, every section holds every object.
+//! because a header was used again, are no later than the life before, or seem to
+//! lie in the future: then the object counts as older than every section. Ages
+//! below 2,048 eras are exact, others are within one part in 1,024. After 2^47
+//! eras, 44 years at 100,000 a second, every section holds every object.
 
 use super::Lifetime;
 

@@ -146,9 +146,9 @@ struct Table<'c, const N: usize> {
 }
 
 impl<'c, const N: usize> Table<'c, N> {
-    fn new(collector: &'c Collector<N, Robust>, places: usize) -> Self {
+    fn new(collector: &'c Collector<N, Robust>) -> Self {
         let writer = collector.register().unwrap();
-        let places = (0..places).map(|_| AtomicPtr::new(make(&writer)));
+        let places = (0..PLACES).map(|_| AtomicPtr::new(make(&writer)));
         Self {
             collector,
             places: places.collect(),
@@ -181,25 +181,22 @@ impl<'c, const N: usize> Table<'c, N> {
             // SAFETY: nobody else has it any more.
             drop(unsafe { Box::from_raw(place.into_inner()) });
         }
-        let used = TABLE + 1;
-        let bound = Config::new()
-            .batch::<1>()
-            .era_step::<1>()
-            .most_pending(N, stalls, used);
+        let bound = SMALLEST.most_pending(N, stalls, PLACES + 1);
         assert!(self.peak <= bound, "{} of {bound}", self.peak);
     }
 }
 
-const TABLE: usize = 100;
+const SMALLEST: Config = Config::new().batch::<1>().era_step::<1>();
+/// Of a table.
+const PLACES: usize = 100;
+const READERS: usize = 8;
 
 /// What waited for a deferred owner's section does not stay for the section of an eager
 /// one that has the slot next.
 #[test]
 fn a_slot_that_changes_hands() {
-    const READERS: usize = 8;
-    let config = Config::new().batch::<1>().era_step::<1>();
-    let collector = Collector::<{ READERS + 1 }, Robust>::with_config(config);
-    let mut table = Table::new(&collector, TABLE);
+    let collector = Collector::<{ READERS + 1 }, Robust>::with_config(SMALLEST);
+    let mut table = Table::new(&collector);
     let mut deferred = Vec::new();
     for _ in 0..READERS {
         let section = collector.register_deferred().unwrap().enter_owned();
@@ -224,9 +221,8 @@ fn a_slot_that_changes_hands() {
 /// The same with readers that die in their sections: without end.
 #[test]
 fn readers_that_die_one_after_the_other() {
-    let config = Config::new().batch::<1>().era_step::<1>();
-    let collector = Collector::<2, Robust>::with_config(config);
-    let mut table = Table::new(&collector, TABLE);
+    let collector = Collector::<2, Robust>::with_config(SMALLEST);
+    let mut table = Table::new(&collector);
     let mut reader = collector.register().unwrap();
     for _ in 0..100 {
         let guard = reader.enter();
@@ -244,10 +240,8 @@ fn readers_that_die_one_after_the_other() {
 /// no more than one that is dropped there and entered again.
 #[test]
 fn quiescent_points_without_a_wait() {
-    const READERS: usize = 8;
-    let config = Config::new().batch::<1>().era_step::<1>();
-    let collector = Collector::<{ READERS + 2 }, Robust>::with_config(config);
-    let mut table = Table::new(&collector, TABLE);
+    let collector = Collector::<{ READERS + 2 }, Robust>::with_config(SMALLEST);
+    let mut table = Table::new(&collector);
     // Before the slot of the reader that refreshes: what is retired waits there.
     let readers: [_; READERS] = array::from_fn(|_| collector.register().unwrap());
     let other = collector.register().unwrap();
@@ -257,7 +251,7 @@ fn quiescent_points_without_a_wait() {
         let guard = reader.enter();
         table.read(&guard);
         stalled.push(guard);
-        for place in 0..TABLE {
+        for place in 0..PLACES {
             table.replace(place);
             if place % 4 == 0 {
                 refreshed.refresh();

@@ -1,4 +1,5 @@
-//! `cargo xtask cores [--check | --gate [--accept]] [ROW…]`: how many cache lines move between cores.
+//! `cargo xtask cores [--check | --gate [--accept]] [ROW…]`: how many cache lines move
+//! between cores.
 //!
 //! The benchmark's contestants run on a model of private caches (`bench/cores`)
 //! as 1 to 64 threads. Each access is a call, by the compiler's instrumentation

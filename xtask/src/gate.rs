@@ -1,9 +1,12 @@
 //! `cargo xtask gate`: instructions of the key operations on this machine, by
-//! callgrind, compared with the recorded ones. Unlike times they repeat, so a
-//! change can be refused because of them.
+//! callgrind, compared with the recorded ones. Unlike times they repeat.
 
-use crate::{arguments, compare, provide, shell};
-use std::{collections::HashMap, env::consts::ARCH, fs, process::Command, time::Duration};
+use crate::{
+    arguments, compare, provide,
+    recorded::{Record, parse},
+    shell,
+};
+use std::{env::consts::ARCH, process::Command, time::Duration};
 
 /// How much a count may grow: 2 percent. Another linker arranges code
 /// differently.
@@ -28,40 +31,24 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     if !output.ok() {
         return Err(format!("{}\n{}", output.reason(), output.tail(20)));
     }
-    let now = format!("{}\n{}", compiler()?, output.stdout);
     print!("{}", output.stdout);
-    let path = shell::root().join(format!("bench/expected/instructions-{ARCH}.txt"));
-    if accept {
-        fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(|error| error.to_string())?;
-        return fs::write(&path, now).map_err(|error| error.to_string());
+    if !accept {
+        for missed in missed(&output.stdout) {
+            println!("missed: {missed}, the aim is {SLOT:.2}");
+        }
     }
-    let kept = fs::read_to_string(&path).map_err(|error| {
-        format!(
-            "{}: {error}\n`cargo xtask gate --accept` makes it",
-            path.display()
-        )
-    })?;
-    for missed in missed(&now) {
-        println!("missed: {missed}, the aim is {SLOT:.2}");
-    }
-    let worse = worse(&kept, &now);
-    if worse.is_empty() {
-        return Ok(());
-    }
-    let (before, after) = (kept.lines().next(), now.lines().next());
-    let other = if before == after {
-        String::new()
-    } else {
-        format!(
-            "\nrecorded with another compiler: {}, this is {}",
-            before.unwrap_or_default(),
-            after.unwrap_or_default()
-        )
+    let file = format!("bench/expected/instructions-{ARCH}.txt");
+    let record = Record {
+        file: &file,
+        what: "instructions",
+        command: "cargo xtask gate",
+        grew,
     };
-    Err(format!(
-        "more instructions than recorded:\n  {}{other}\n`cargo xtask gate --accept` records the current counts",
-        worse.join("\n  ")
-    ))
+    record.check(&compiler()?, &output.stdout, accept)
+}
+
+fn grew(before: f64, now: f64) -> bool {
+    now > before * MORE
 }
 
 fn compiler() -> Result<String, String> {
@@ -72,41 +59,20 @@ fn compiler() -> Result<String, String> {
     Ok(output.stdout.trim().to_owned())
 }
 
-/// A line `name: count`.
-fn parse(line: &str) -> Option<(&str, f64)> {
-    let (name, count) = line.rsplit_once(": ")?;
-    Some((name, count.parse().ok()?))
-}
-
 /// The slots that cost more than the aim.
 fn missed(now: &str) -> impl Iterator<Item = &str> {
     let slots = now.lines().filter(|line| line.starts_with("slot "));
     slots.filter(|line| parse(line).is_some_and(|(_, count)| count > SLOT))
 }
 
-/// The counts that grew, and those in one list only.
-fn worse(kept: &str, now: &str) -> Vec<String> {
-    let before: HashMap<&str, f64> = kept.lines().filter_map(parse).collect();
-    let after: HashMap<&str, f64> = now.lines().filter_map(parse).collect();
-    let mut worse = Vec::new();
-    for (name, count) in now.lines().filter_map(parse) {
-        match before.get(name) {
-            None => worse.push(format!("{name}: not recorded, now {count:.2}")),
-            Some(kept) if count > kept * MORE => {
-                worse.push(format!("{name}: {kept:.2} before, now {count:.2}"));
-            }
-            Some(_) => {}
-        }
-    }
-    let gone = kept.lines().filter_map(parse);
-    let gone = gone.filter(|(name, _)| !after.contains_key(name));
-    worse.extend(gone.map(|(name, _)| format!("{name}: recorded, not counted any more")));
-    worse
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{missed, worse};
+    use super::{grew, missed};
+    use crate::recorded;
+
+    fn worse(kept: &str, now: &str) -> Vec<String> {
+        recorded::worse(kept, now, grew)
+    }
 
     #[test]
     fn only_a_rise_is_refused() {

@@ -25,6 +25,7 @@ mod package;
 mod provide;
 mod qemu;
 mod qemu_user;
+mod recorded;
 mod sanitize;
 mod shell;
 mod sizes;

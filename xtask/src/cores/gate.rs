@@ -1,17 +1,15 @@
 //! `cargo xtask cores --gate`: the requests for lines of the crate's contestants,
-//! compared with the recorded ones. They repeat, so a change can be refused because of
-//! them.
+//! compared with the recorded ones.
 
-use std::{collections::HashMap, fmt::Write as _, fs};
+use std::fmt::Write as _;
 
 use super::Figures;
-use crate::shell;
+use crate::recorded::Record;
 
 /// The numbers of threads. With more of them the order of two fields moves a figure by
 /// half: the threads fall into another step.
 pub const THREADS: [usize; 1] = [2];
 
-const FILE: &str = "bench/expected/transfers-x86_64.txt";
 /// How much a figure may grow: by a fourth, or a request in 20 operations. A change
 /// that moves no line has made a difference of 15 percent.
 const MORE: [f64; 2] = [1.25, 0.05];
@@ -35,52 +33,20 @@ fn lines(figures: &Figures) -> Result<String, String> {
     Ok(text)
 }
 
-fn parse(text: &str) -> HashMap<&str, f64> {
-    text.lines()
-        .filter_map(|line| line.rsplit_once(": "))
-        .filter_map(|(name, number)| Some((name, number.parse().ok()?)))
-        .collect()
-}
-
-/// The lines that say more than those that were kept, or something else.
-fn worse(kept: &str, now: &str) -> Vec<String> {
-    let (before, after) = (parse(kept), parse(now));
-    let mut all: Vec<String> = (before.iter())
-        .filter_map(|(name, kept)| match after.get(name) {
-            Some(now) if *now <= (kept * MORE[0]).max(kept + MORE[1]) => None,
-            Some(now) => Some(format!("{name}: {now:.2}, recorded {kept:.2}")),
-            None => Some(format!("{name}: gone, recorded {kept:.2}")),
-        })
-        .collect();
-    let new = after.keys().filter(|name| !before.contains_key(*name));
-    all.extend(new.map(|name| format!("{name}: not recorded")));
-    all.sort();
-    all
-}
-
 pub fn run(figures: &Figures, compiler: &str, accept: bool) -> Result<(), String> {
     let now = lines(figures)?;
     print!("{now}");
-    let path = shell::root().join(FILE);
-    if accept {
-        return fs::write(&path, format!("{compiler}\n{now}"))
-            .map_err(|error| format!("{FILE}: {error}"));
-    }
-    let kept = fs::read_to_string(&path).map_err(|error| format!("{FILE}: {error}"))?;
-    let worse = worse(&kept, &now);
-    if worse.is_empty() {
-        return Ok(());
-    }
-    let before = kept.lines().next().unwrap_or_default();
-    let other = match before == compiler {
-        true => String::new(),
-        false => format!("\nrecorded with another compiler: {before}, this is {compiler}"),
+    let record = Record {
+        file: "bench/expected/transfers-x86_64.txt",
+        what: "line requests",
+        command: "cargo xtask cores --gate",
+        grew,
     };
-    Err(format!(
-        "more line requests than recorded:\n  {}{other}\n\
-         `cargo xtask cores --gate --accept` records the current ones",
-        worse.join("\n  ")
-    ))
+    record.check(compiler, &now, accept)
+}
+
+fn grew(before: f64, now: f64) -> bool {
+    now > (before * MORE[0]).max(before + MORE[1])
 }
 
 #[test]
@@ -88,9 +54,9 @@ fn what_is_worse_is_told() {
     let kept = "rustc\na x, 2 threads: 1.00\na y, 2 threads: 0.00\nb x, 2 threads: 2.00\n";
     let now = "a x, 2 threads: 1.25\na y, 2 threads: 0.06\nc x, 2 threads: 2.00\n";
     let told = [
-        "a y, 2 threads: 0.06, recorded 0.00",
-        "b x, 2 threads: gone, recorded 2.00",
-        "c x, 2 threads: not recorded",
+        "a y, 2 threads: 0.00 before, now 0.06",
+        "c x, 2 threads: not recorded, now 2.00",
+        "b x, 2 threads: recorded, not counted any more",
     ];
-    assert_eq!(worse(kept, now), told);
+    assert_eq!(crate::recorded::worse(kept, now, grew), told);
 }

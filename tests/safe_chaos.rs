@@ -193,7 +193,7 @@ macro_rules! suite {
             #[rustfmt::skip]
             fn one<R: Role>(handle: &Handle<D, R>) {
                 let arc = ARC.get().unwrap();
-                match random(28) {
+                match random(29) {
                     0 => done(STACK.push(handle, Value::new())),
                     1 => done(STACK.pop(handle)),
                     2 => done(QUEUE.push(handle, Value::new())),
@@ -225,7 +225,11 @@ macro_rules! suite {
                         HASH.remove_if(&guard, &key(), |_, value| { look(value); true }).map(look);
                     }
                     23 => HASH.retain(handle, |_, value| { look(value); random(3) > 0 }),
-                    24 => HASH.iter(&handle.enter()).take(9).for_each(|(key, value)| { look(&key.1); look(value) }),
+                    24 => {
+                        let (guard, key) = (handle.enter(), key());
+                        MAP.iter_after(&guard, &key).take(9).for_each(|(key, value)| { look(&key.1); look(value) });
+                    }
+                    27 => HASH.iter(&handle.enter()).take(9).for_each(|(key, value)| { look(&key.1); look(value) }),
                     25 => done(arc.rcu(handle, |old| make(old))),
                     26 => { let guard = handle.enter(); let seen = arc.load(&guard); done(arc.swap(handle, Arc::new(Value::new()))); look(seen) }
                     _ => { let guard = handle.enter(); MAP.get(&guard, &key()).map(look); HASH.get(&guard, &key()).map(look); }

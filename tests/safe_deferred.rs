@@ -124,7 +124,7 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         6 => keep(map.upsert(handle, new(), new())),
         7 => { map.get(&handle.enter(), key); }
         8 => { map.remove(&handle.enter(), key); }
-        9 => { map.iter(&handle.enter()).count(); }
+        9 => { let guard = handle.enter(); map.iter(&guard).count(); map.iter_after(&guard, key).count(); }
         10 => keep(cell.replace(handle, new())),
         11 => keep(cell.update(handle, |old| { place(); Value(old.0 + 1) }).map(drop)),
         12 => { let guard = handle.enter(); let seen = cell.read(&guard); place(); keep(cell.compare_exchange(handle, seen, new())); }

@@ -146,7 +146,7 @@ fn call<D: Domain, R: Role>(number: u32, world: &'static World<D>, handle: &Hand
         11 => { map.get(&handle.enter(), &new()); }
         12 => { map.remove(&handle.enter(), &old()); }
         13 => { map.remove(&handle.enter(), &new()); }
-        14 => { map.iter(&handle.enter()).count(); }
+        14 => { let (guard, old) = (handle.enter(), old()); map.iter(&guard).count(); map.iter_after(&guard, &old).count(); }
         15 => drop(cell.snapshot(handle)),
         16 => drop(cell.replace(handle, value())),
         17 => { let own = value(); let _ = cell.update(handle, move |_| own.clone()); }

@@ -134,3 +134,115 @@ walk!(remove_robust, Robust, 1, |guard| {
 walk!(remove_basic, hyaline::Basic, 0, |guard| {
     assert_eq!(MAP.remove(guard, &Key::new(9, None)), None);
 });
+
+/// A value that is counted while it exists.
+struct Counted(&'static AtomicUsize);
+
+impl Counted {
+    fn new(count: &'static AtomicUsize) -> Self {
+        count.fetch_add(1, SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+/// A walk that others overtake at each step. In one section it holds back what was there
+/// in each era in which it took a step; with a section for each key, nothing of the steps
+/// that are over.
+#[test]
+fn a_section_for_each_key_holds_nothing_back() {
+    domain!(D: Collector<2, Robust> =
+        Collector::with_config(Config::new().batch::<1>().era_step::<1>()));
+    static MAP: Map<u32, Counted, 4, 256, D> = Map::new();
+    static VALUES: AtomicUsize = AtomicUsize::new(0);
+    const KEYS: u32 = 16;
+    let (walker, other) = (D::register().unwrap(), D::register().unwrap());
+    for key in 0..KEYS {
+        assert!(MAP.insert(&walker, key, Counted::new(&VALUES)).is_ok());
+    }
+    // Replaces all values. How many are held back?
+    let overtake = || {
+        for key in 0..KEYS {
+            assert!(MAP.replace(&other, key, Counted::new(&VALUES)).is_ok());
+        }
+        other.flush();
+        VALUES.load(SeqCst) - KEYS as usize
+    };
+
+    let guard = walker.enter();
+    let most = MAP.iter(&guard).take(4).map(|_| overtake()).max();
+    assert!(
+        most >= Some(4 * KEYS as usize),
+        "{most:?}: the walk was not overtaken"
+    );
+    drop(guard);
+    walker.flush();
+
+    let (mut seen, mut last) = (Vec::new(), None);
+    loop {
+        let guard = walker.enter();
+        let next = match &last {
+            None => MAP.iter(&guard).next(),
+            Some(key) => MAP.iter_after(&guard, key).next(),
+        };
+        let Some((key, _)) = next else { break };
+        seen.push(*key);
+        last = Some(*key);
+        drop(guard);
+        assert_eq!(overtake(), 0, "a step that is over holds values back");
+    }
+    seen.sort();
+    assert!(seen.into_iter().eq(0..KEYS));
+}
+
+/// Keys that are there all the time come once, and others at most once, also if the last
+/// one is gone or comes again.
+#[test]
+fn a_walk_in_steps_meets_each_key_once() {
+    domain!(D: Collector<1> = Collector::new());
+    static MAP: Map<u32, (), 3, 64, D> = Map::new();
+    let handle = D::register().unwrap();
+    let mut state = 1_u32;
+    let mut random = |below| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % below
+    };
+    for _ in 0..if cfg!(miri) { 20 } else { 2_000 } {
+        // Even keys stay; odd ones come and go, also the one that was met last.
+        (0..16)
+            .step_by(2)
+            .for_each(|key| _ = MAP.insert(&handle, key, ()));
+        let (mut seen, mut last) = (Vec::new(), None);
+        loop {
+            let guard = handle.enter();
+            let next = match &last {
+                None => MAP.iter(&guard).next(),
+                Some(key) => MAP.iter_after(&guard, key).next(),
+            };
+            let Some((key, ())) = next else { break };
+            let key = *key;
+            seen.push(key);
+            for _ in 0..random(4) {
+                let key = if random(3) == 0 { key } else { random(16) } | 1;
+                match random(2) {
+                    0 => _ = MAP.insert(&handle, key, ()),
+                    _ => drop(MAP.remove(&guard, &key)),
+                }
+            }
+            last = Some(key);
+        }
+        let count = seen.len();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), count, "a key came twice");
+        assert!(
+            (0..16).step_by(2).all(|key| seen.contains(&key)),
+            "a key is missing"
+        );
+    }
+}

@@ -30,7 +30,7 @@ use crate::{
 /// | [`get`](Self::get) | basic mode: walks the bucket once, without a write; robust mode: lock-free, and unlinks removed nodes that it meets | basic mode: yes; robust mode: with a deferred or per-CPU handle, or if reclaimers may run there |
 /// | [`contains_key`](Self::contains_key) | as `get` | with a deferred or per-CPU handle, or if reclaimers may run there |
 /// | [`insert`](Self::insert), [`replace`](Self::replace), [`upsert`](Self::upsert), [`compare_exchange`](Self::compare_exchange), [`remove`](Self::remove), [`remove_if`](Self::remove_if), [`get_or_insert`](Self::get_or_insert), [`get_or_insert_with`](Self::get_or_insert_with), [`update`](Self::update) | lock-free: repeat if another call changed the same bucket | as for `contains_key` |
-/// | [`iter`](Self::iter), [`retain`](Self::retain), [`clear`](Self::clear) | each step as `get` in robust mode; steps along a bucket begin at its front | as for `contains_key` |
+/// | [`iter`](Self::iter), [`iter_after`](Self::iter_after), [`retain`](Self::retain), [`clear`](Self::clear) | each step as `get` in robust mode; steps along a bucket begin at its front | as for `contains_key` |
 /// | [`len`](Self::len), [`is_empty`](Self::is_empty) | lock-free: walk all buckets, and repeat one that others change | as for `contains_key` |
 ///
 /// With a deferred or per-CPU handle no key and no value is dropped in these calls,
@@ -234,7 +234,12 @@ where
     /// The list that a key belongs to.
     #[inline]
     fn bucket<Q: Hash + ?Sized>(&'static self, key: &Q) -> &'static List<K, V, P> {
-        &self.buckets[hash::bucket(key, BUCKETS)]
+        &self.buckets[self.index(key)]
+    }
+
+    /// The number of a key's bucket.
+    fn index<Q: Hash + ?Sized>(&self, key: &Q) -> usize {
+        hash::bucket(key, BUCKETS)
     }
 }
 

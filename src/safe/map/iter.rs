@@ -9,7 +9,7 @@ use super::{
 use crate::{Eager, Role};
 
 /// The keys of a [`Map`](super::Map) with their values; made by
-/// [`Map::iter`](super::Map::iter).
+/// [`Map::iter`](super::Map::iter) and [`Map::iter_after`](super::Map::iter_after).
 ///
 /// It keeps the last key, not a place in the list, which may be gone: the next
 /// step looks for the first greater key. So it is right in robust mode, and
@@ -35,16 +35,20 @@ pub struct Iter<'g, K: 'static, V: 'static, D: Domain, R: Role = Eager, P: Origi
     /// The buckets that are left; the first is being walked.
     buckets: &'static [List<K, V, P>],
     guard: &'g Guard<'g, D, R>,
-    /// The last key that the first bucket yielded.
+    /// The last key that the first bucket yielded, or the one to begin after.
     last: Option<&'g K>,
 }
 
 impl<'g, K: 'static, V: 'static, D: Domain, R: Role, P: Origin> Iter<'g, K, V, D, R, P> {
-    pub(super) fn new(buckets: &'static [List<K, V, P>], guard: &'g Guard<'_, D, R>) -> Self {
+    pub(super) fn new(
+        buckets: &'static [List<K, V, P>],
+        guard: &'g Guard<'_, D, R>,
+        last: Option<&'g K>,
+    ) -> Self {
         Self {
             buckets,
             guard,
-            last: None,
+            last,
         }
     }
 }

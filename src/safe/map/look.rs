@@ -96,8 +96,8 @@ where
     ///
     /// In robust mode a walk that others overtake is more than one
     /// [stall](crate::bound): each later era in which it takes a step counts two
-    /// more, and as many as all other sections count. Where memory is fixed, look up
-    /// each key in a section of its own.
+    /// more, and as many as all other sections count. Where memory is fixed, take
+    /// [each step in a section of its own](Self::iter_after).
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, Map}};
@@ -112,6 +112,43 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn iter<'g, R: Role>(&'static self, guard: &'g Guard<'_, D, R>) -> Iter<'g, K, V, D, R, P> {
-        Iter::new(&self.buckets, guard)
+        Iter::new(&self.buckets, guard, None)
+    }
+
+    /// The keys that [`iter`](Self::iter) yields after `key`, which need not be in the
+    /// map any more.
+    ///
+    /// With a copy of the last key a walk can end its section between two keys, so that
+    /// it holds nothing back for long, or waits between them. What `iter` says about
+    /// calls that change the map meanwhile holds for such a walk, too.
+    ///
+    /// ```
+    /// # use hyaline::{Collector, domain, safe::{Domain, Map}};
+    /// # domain!(App: Collector<4> = Collector::new());
+    /// static MAP: Map<u32, u32, 4, 8, App> = Map::new();
+    /// let handle = App::register()?;
+    /// for key in 1..=8 {
+    ///     MAP.insert(&handle, key, key * key)?;
+    /// }
+    /// let (mut sum, mut last) = (0, None);
+    /// loop {
+    ///     let guard = handle.enter(); // a section for each key
+    ///     let next = match &last {
+    ///         None => MAP.iter(&guard).next(),
+    ///         Some(key) => MAP.iter_after(&guard, key).next(),
+    ///     };
+    ///     let Some((key, square)) = next else { break };
+    ///     sum += square;
+    ///     last = Some(*key);
+    /// }
+    /// assert_eq!(sum, 204);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn iter_after<'g, R: Role>(
+        &'static self,
+        guard: &'g Guard<'_, D, R>,
+        key: &'g K,
+    ) -> Iter<'g, K, V, D, R, P> {
+        Iter::new(&self.buckets[self.index(key)..], guard, Some(key))
     }
 }

@@ -245,7 +245,7 @@ mod storage;
 mod tag;
 mod walk;
 
-pub use any_collector::AnyCollector;
+pub use any_collector::{AnyCollector, CollectorRef};
 #[cfg(feature = "alloc")]
 pub use arc_cell::ArcCell;
 pub use atomic::{Atomic, Changed};

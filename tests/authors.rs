@@ -117,7 +117,7 @@ fn a_guard_of_a_domain_has_its_handle() {
     fn bump<R: Role>(guard: &safe::Guard<'_, D, R>) -> u32 {
         let handle = guard.handle();
         let put = CELL.update(&handle, |old| old + 1).unwrap();
-        assert!(put.guard().belongs_to(D::COLLECTOR));
+        assert!(put.guard().belongs_to(&D::COLLECTOR));
         *put
     }
     let (eager, deferred) = (D::register().unwrap(), D::register_deferred().unwrap());

@@ -87,13 +87,16 @@ fn a_panic_puts_the_handle_back() {
 /// closure.
 #[test]
 fn a_domain_that_panics_does_not_keep_the_cell_in_use() {
-    use hyaline::{Deferred, SlotsExhausted, safe::Handle};
+    use hyaline::{
+        Deferred, SlotsExhausted,
+        safe::{CollectorRef, Handle},
+    };
 
     static C: Collector<2> = Collector::new();
     struct App;
     impl Domain for App {
         type Collector = Collector<2>;
-        const COLLECTOR: &'static Collector<2> = &C;
+        const COLLECTOR: CollectorRef<Collector<2>> = CollectorRef::new(&C);
         fn register_deferred() -> Result<Handle<Self, Deferred>, SlotsExhausted> {
             panic!("on purpose");
         }

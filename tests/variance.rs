@@ -60,6 +60,7 @@ const TABLE: &[(&str, If, If)] = &[
     ("safe::PerCpu<[D=]>", If::Always, If::Always),
     ("safe::OwnedGuard<[D=], [R]>", If::Always, If::Never),
     ("safe::HandleCell<[D=]>", If::Always, If::Always),
+    ("safe::CollectorRef<[T+!]>", If::Sync, If::Sync),
     ("safe::RcuCell<[T=!], 4, [D=]>", If::Both, If::Both),
     ("safe::RcuCell<[T=!], 0, [D=], safe::Heap>", If::Both, If::Both),
     ("safe::Stack<[T=!], 4, [D=]>", If::Send, If::Send),
@@ -94,7 +95,7 @@ const TABLE: &[(&str, If, If)] = &[
 const PRELUDE: &str = "\
 #![allow(dead_code, unused_imports, coherence_leak_check)]
 use core::{cell::Cell, marker::PhantomData};
-use hyaline::{Barrier, Collector, Config, Robust, safe::Domain};
+use hyaline::{Barrier, Collector, Config, Robust, safe::{CollectorRef, Domain}};
 type Sub = for<'x> fn(&'x u8);
 type Sup = fn(&'static u8);
 struct Good;
@@ -111,12 +112,13 @@ impl<T> Copy for Bar<T> {}
 macro_rules! names { ($($t:ty)*) => { $(
     impl Domain for Dom<$t> {
         type Collector = Collector<2>;
-        const COLLECTOR: &'static Collector<2> = { static C: Collector<2> = Collector::new(); &C };
+        const COLLECTOR: CollectorRef<Collector<2>> =
+            { static C: Collector<2> = Collector::new(); CollectorRef::new(&C) };
     }
     impl Domain for RobustDom<$t> {
         type Collector = Collector<2, Robust>;
-        const COLLECTOR: &'static Collector<2, Robust> =
-            { static C: Collector<2, Robust> = Collector::with_config(Config::new()); &C };
+        const COLLECTOR: CollectorRef<Collector<2, Robust>> =
+            { static C: Collector<2, Robust> = Collector::with_config(Config::new()); CollectorRef::new(&C) };
     }
     unsafe impl Barrier for Bar<$t> {
         fn light() { core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst) }

@@ -3,6 +3,8 @@
 use core::{fmt, marker::PhantomData, ops::Deref};
 
 use super::AnyCollector;
+#[cfg(not(hyaline_loom))]
+use super::CollectorRef;
 use crate::{CollectorView, Deferred, Eager, HandleId, Nested, Role, SlotsExhausted};
 
 /// A type that names one collector: its users, and what they share.
@@ -10,7 +12,7 @@ use crate::{CollectorView, Deferred, Eager, HandleId, Nested, Role, SlotsExhaust
 /// The macro [`domain!`](crate::domain) makes one. Without it:
 ///
 /// ```
-/// use hyaline::{Collector, safe::Domain};
+/// use hyaline::{Collector, safe::{CollectorRef, Domain}};
 ///
 /// static COLLECTOR: Collector<8> = Collector::new();
 ///
@@ -18,7 +20,7 @@ use crate::{CollectorView, Deferred, Eager, HandleId, Nested, Role, SlotsExhaust
 ///
 /// impl Domain for App {
 ///     type Collector = Collector<8>;
-///     const COLLECTOR: &'static Collector<8> = &COLLECTOR;
+///     const COLLECTOR: CollectorRef<Collector<8>> = CollectorRef::new(&COLLECTOR);
 /// }
 /// # assert!(App::register().is_ok());
 /// ```
@@ -27,14 +29,14 @@ use crate::{CollectorView, Deferred, Eager, HandleId, Nested, Role, SlotsExhaust
 /// can borrow a collector only from a `static`. A new collector does not
 /// compile:
 ///
-/// ```compile_fail,E0492
-/// use hyaline::{Collector, safe::Domain};
+/// ```compile_fail,E0493
+/// use hyaline::{Collector, safe::{CollectorRef, Domain}};
 ///
 /// struct App;
 ///
 /// impl Domain for App {
 ///     type Collector = Collector<8>;
-///     const COLLECTOR: &'static Collector<8> = &Collector::new();
+///     const COLLECTOR: CollectorRef<Collector<8>> = CollectorRef::new(&Collector::new());
 /// }
 /// ```
 pub trait Domain: Sized + 'static {
@@ -43,7 +45,7 @@ pub trait Domain: Sized + 'static {
 
     /// The collector.
     #[cfg(not(hyaline_loom))]
-    const COLLECTOR: &'static Self::Collector;
+    const COLLECTOR: CollectorRef<Self::Collector>;
 
     /// The collector. Loom's are made at run time; models return the same one
     /// throughout an execution.
@@ -123,7 +125,7 @@ pub trait Domain: Sized + 'static {
 /// The collector of a domain.
 pub(super) fn collector<D: Domain>() -> &'static CollectorView<SchemeOf<D>> {
     #[cfg(not(hyaline_loom))]
-    return D::COLLECTOR.view();
+    return D::COLLECTOR.get().view();
     #[cfg(hyaline_loom)]
     D::collector().view()
 }
@@ -354,10 +356,10 @@ macro_rules! domain {
         $($cfgs)*
         impl $crate::safe::Domain for $name {
             type Collector = $collector;
-            const COLLECTOR: &'static $collector = {
+            const COLLECTOR: $crate::safe::CollectorRef<$collector> = {
                 // `$new` sees this name, so no caller may have it.
                 static __HYALINE_COLLECTOR_OF_A_DOMAIN: $collector = $new;
-                &__HYALINE_COLLECTOR_OF_A_DOMAIN
+                $crate::safe::CollectorRef::new(&__HYALINE_COLLECTOR_OF_A_DOMAIN)
             };
         }
     };

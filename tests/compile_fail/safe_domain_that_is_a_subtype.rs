@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use hyaline::{
     Collector,
-    safe::{Domain, RcuCell},
+    safe::{CollectorRef, Domain, RcuCell},
 };
 
 struct Names<T>(PhantomData<T>);
@@ -17,12 +17,12 @@ static B: Collector<1> = Collector::new();
 
 impl Domain for Sub {
     type Collector = Collector<1>;
-    const COLLECTOR: &'static Collector<1> = &A;
+    const COLLECTOR: CollectorRef<Collector<1>> = CollectorRef::new(&A);
 }
 
 impl Domain for Sup {
     type Collector = Collector<1>;
-    const COLLECTOR: &'static Collector<1> = &B;
+    const COLLECTOR: CollectorRef<Collector<1>> = CollectorRef::new(&B);
 }
 
 static CELL: RcuCell<u32, 2, Sub> = RcuCell::new(0);

@@ -1,12 +1,15 @@
 #![forbid(unsafe_code)]
 
-use hyaline::{Collector, safe::Domain};
+use hyaline::{
+    Collector,
+    safe::{CollectorRef, Domain},
+};
 
 struct App;
 
 impl Domain for App {
     type Collector = Collector<1>;
-    const COLLECTOR: &'static Collector<1> = &Collector::new();
+    const COLLECTOR: CollectorRef<Collector<1>> = CollectorRef::new(&Collector::new());
 }
 
 fn main() {}

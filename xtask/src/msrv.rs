@@ -1,7 +1,9 @@
-//! `cargo xtask msrv`: the library with each feature, in a crate that depends
+//! `cargo xtask msrv`: the README's first use with each feature, in a crate that depends
 //! on the archive, with the oldest Rust that is promised; with the newest
 //! dependencies that support this Rust and with the oldest that the manifest
-//! allows. Also the tests and examples of the archive.
+//! allows. Also the tests, examples and snippets of the archive.
+//!
+//! All are built and run: `cargo check` does not evaluate the constants of generic code.
 
 use crate::{
     arguments, nightly, package, provide,
@@ -14,6 +16,16 @@ const LIMIT: Duration = Duration::from_secs(1200);
 /// Features that need a newer Rust than the crate, because their dependencies
 /// do.
 const NEWER: &[(&str, &str)] = &[("heapless", "1.87")];
+
+/// What of the archive is tested. Messages of the compiler are compared by another
+/// version.
+const ARCHIVE: &[(&str, &[&str])] = &[
+    (
+        "tests and examples are built",
+        &["--all-targets", "--no-run"],
+    ),
+    ("snippets run", &["--doc"]),
+];
 
 pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     arguments::flags(parser, [])?;
@@ -44,10 +56,10 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
                         continue;
                     }
                     let name = format!("{version}, {what} dependencies, feature {feature:?}");
-                    let mut check = cargo(version, "check");
-                    check.args(["--features", feature, "--target-dir"]);
-                    check.arg(target.join("user"));
-                    done(&mut check, &user, &name)?;
+                    let mut run = cargo(version, "run");
+                    run.args(["--features", feature, "--target-dir"]);
+                    run.arg(target.join("user"));
+                    done(&mut run, &user, &name)?;
                     println!("{name}: ok");
                 }
             }
@@ -55,12 +67,14 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
         // With the newest versions that support this Rust, not those of the
         // archive.
         done(&mut cargo(oldest, "update"), archive, "update")?;
-        let name = format!("{oldest}, tests and examples");
-        let mut check = cargo(oldest, "check");
-        check.args(["--all-targets", "--features", "std,stats"]);
-        check.arg("--target-dir").arg(target);
-        done(&mut check, archive, &name)?;
-        println!("{name}: ok");
+        for (what, options) in ARCHIVE {
+            let name = format!("{oldest}, {what}");
+            let mut test = cargo(oldest, "test");
+            test.args(*options).args(["--features", "std,stats"]);
+            test.arg("--target-dir").arg(target.join("oldest"));
+            done(&mut test, archive, &name)?;
+            println!("{name}: ok");
+        }
         Ok(())
     })
 }
@@ -73,6 +87,8 @@ fn write_user(
     version: &str,
     features: &[&str],
 ) -> Result<(), String> {
+    let readme = fs::read_to_string(archive.join("README.md")).map_err(|e| e.to_string())?;
+    let first_use = first_use(&readme).ok_or("README.md has no snippet")?;
     let features: String = features
         .iter()
         .map(|name| format!("{name} = [\"hyaline/{name}\"]\n"))
@@ -83,8 +99,17 @@ fn write_user(
     );
     fs::create_dir_all(folder.join("src"))
         .and_then(|()| fs::write(folder.join("Cargo.toml"), manifest))
-        .and_then(|()| fs::write(folder.join("src/lib.rs"), "pub use hyaline::*;\n"))
+        .and_then(|()| fs::write(folder.join("src/main.rs"), first_use))
         .map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+/// The program of the README.
+fn first_use(readme: &str) -> Option<String> {
+    let (_, snippet) = readme.split_once("```rust\n")?;
+    let (snippet, _) = snippet.split_once("# Ok::")?;
+    Some(format!(
+        "fn main() -> Result<(), Box<dyn std::error::Error>> {{\n{snippet}Ok(())\n}}\n"
+    ))
 }
 
 fn cargo(version: &str, what: &str) -> Command {

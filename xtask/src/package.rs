@@ -120,7 +120,9 @@ fn warnings(said: &str) -> impl Iterator<Item = &str> {
 fn unpack(archive: &Path, place: &Path) -> Result<PathBuf, String> {
     fs::create_dir_all(place).map_err(|error| format!("{}: {error}", place.display()))?;
     let mut tar = Command::new("tar");
-    tar.arg("-xzf").arg(archive).arg("-C").arg(place);
+    // `m`: the files are as old as this. The archive's times are constant, and cargo would
+    // take a file that has changed for the one that it has built.
+    tar.arg("-xzmf").arg(archive).arg("-C").arg(place);
     let output = shell::run(&mut tar, LIMIT)?;
     if !output.ok() {
         return Err(format!("tar: {}\n{}", output.reason(), output.tail(5)));

@@ -115,7 +115,8 @@ impl<T, const K: usize> Pool<T, K> {
     }
 
     /// Stores a value, with its header and the birth era of now. The caller
-    /// owns the object until it publishes it.
+    /// owns the object until it publishes it. The pointer is valid until the pool is moved,
+    /// dropped or borrowed exclusively (`&mut`).
     ///
     /// Lock-free, and O(log `K`) also if no block is free. Then an eager handle
     /// [flushes](Handle::flush), which may run reclaimers, and
@@ -284,7 +285,8 @@ impl<T, const K: usize> Pool<T, K> {
     ///
     /// # Safety
     ///
-    /// `object` came from `alloc` of this pool, is exclusively owned, and is
+    /// `object` came from `alloc` of this pool, which was neither moved nor
+    /// borrowed exclusively (`&mut`) since then; it is exclusively owned, and is
     /// not used again.
     ///
     /// ```

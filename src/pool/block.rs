@@ -154,8 +154,8 @@ pub(crate) unsafe fn destroy<T>(object: *mut Linked<T>, magazine: *mut Link) {
 /// # Safety
 ///
 /// The object came from [`Pool::alloc`](crate::Pool::alloc) of a `Pool<T, K>`
-/// that is neither moved nor dropped before the collector and all its handles
-/// are. The collector calls this function, or a reclaimer does that the
+/// that is neither moved, dropped nor borrowed exclusively (`&mut`) before the collector
+/// and all its handles are dropped. The collector calls this function, or a reclaimer does that the
 /// collector called for this object, before it returns and on its thread. A
 /// reclaimer that passes the object to another context lets that context call
 /// [`Pool::free`](crate::Pool::free).

@@ -20,7 +20,8 @@ impl<T, const K: usize> Pool<T, K> {
     /// # Safety
     ///
     /// - `object` came from [`alloc`](Self::alloc) of this pool, which is neither
-    ///   moved nor dropped before the collector and all its handles are.
+    ///   moved, dropped nor borrowed exclusively (`&mut`) before the collector and all
+    ///   its handles are dropped.
     /// - As for [`Handle::retire`]: it is unlinked and retired once, and this
     ///   thread does not use it any more; in robust mode, it was allocated with a
     ///   handle of this collector. If the value is not `Send`, no other thread

@@ -30,7 +30,7 @@ impl Batch {
 
     /// An unprotected slot has no batches: its objects wait for no section.
     #[inline]
-    pub(super) fn without_end(&self) {
+    pub(super) fn unlimited(&self) {
         self.0.set(u16::MAX);
     }
 

@@ -90,7 +90,7 @@ impl<S: Scheme> Global<S> {
                 slot: other,
             }
             .put_hand_back();
-            // SAFETY: `take` gives us the list, with the notes of `hold`.
+            // SAFETY: `take` gives us the list, whose notes `hold` wrote.
             let (_, waiting) =
                 unsafe { S::Eras::sort(&other.eras, Seen::NONE, other.inbox.take()) };
             // SAFETY: `take` gives us the list; retired objects are valid.
@@ -119,8 +119,8 @@ impl<S: Scheme> Local<'_, S> {
     pub(crate) fn release_passive(&self) {
         self.put_hand_back();
         let magazine = &self.slot.magazine;
-        // If a thief has it, the blocks stay there or go back: others find
-        // them either way.
+        // If another slot has claimed it, the blocks stay there or go back: others
+        // find them either way.
         if magazine.claim(self.slot.name()) {
             magazine.give_back();
             magazine.unclaim();

@@ -109,8 +109,8 @@ pub trait EraPolicy: 'static {
     ///
     /// # Safety
     ///
-    /// The list was taken from the inbox, with the notes of
-    /// [`hold`](Self::hold), and the caller owns it.
+    /// The list was taken from the inbox, its notes are those that
+    /// [`hold`](Self::hold) wrote, and the caller owns it.
     unsafe fn sort(
         eras: &Self::SlotEras,
         seen: Seen,
@@ -173,7 +173,7 @@ impl EraPolicy for NoEras {
 
     unsafe fn sort((): &(), seen: Seen, mut list: *mut Link) -> (Option<Chain>, Option<Chain>) {
         let (mut held, mut over) = (None, None);
-        // SAFETY: the list has "the notes of `hold`, and the caller owns it"
+        // SAFETY: "its notes are those that `hold` wrote, and the caller owns it"
         // (# Safety): it is null or begins with a noted object, and so is each
         // `rest`.
         while let Some((section, chain, rest)) = unsafe { first_chain(list) } {

@@ -10,9 +10,9 @@
 //! another slot has claimed is skipped. An owner that has a section open need
 //! not claim it, if no other slot has: its section is the claim. Such a claim
 //! is the reader's side of `raw`'s (1). The owner stores its section, executes
-//! the light barrier, checks for a claim; a thief claims, executes the heavy
-//! barrier, checks for a section, and ends its claim if it is open. At least
-//! one of them sees the other.
+//! the light barrier, checks for a claim; a *thief*, which is another slot that looks
+//! for blocks, claims, executes the heavy barrier, checks for a section, and ends its
+//! claim if it is open. At least one of them sees the other.
 
 #[cfg(target_pointer_width = "64")]
 mod kept;

@@ -71,7 +71,7 @@ impl<S: Scheme> Local<'_, S> {
     fn publish_batch(&self) -> bool {
         let batch = &self.slot.batch;
         if self.is_unprotected() {
-            batch.without_end();
+            batch.unlimited();
             return false;
         }
         if self.is_draining() {
@@ -222,7 +222,7 @@ impl<S: Scheme> Local<'_, S> {
         // The decisive check comes after the taking (3).
         let seen = slot.section.look();
         let seen = if is_owner { Seen::NONE } else { seen };
-        // SAFETY: `take` gave us the list, with the notes of `hold`.
+        // SAFETY: `take` gave us the list, whose notes `hold` wrote.
         let (held, over) = unsafe { S::Eras::sort(&slot.eras, seen, list) };
         if let Some(held) = held {
             slot.inbox.push(held);

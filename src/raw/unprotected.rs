@@ -17,7 +17,7 @@ impl<S: Scheme> Global<S> {
         let slot = init!(Slot<S>);
         let slot = &slot;
         slot.claimed.claim(true);
-        slot.batch.without_end();
+        slot.batch.unlimited();
         slot.magazine.shut();
         let local = Local { global: self, slot };
         let _end = ReclaimOnDrop(local);

@@ -379,7 +379,7 @@ int HYALINE_(synchronize)(const struct HYALINE_(handle) *handle, void (*relax)(v
 struct hyaline_token HYALINE_(start)(const struct HYALINE_(handle) *handle);
 /* Whether the sections that were open at its start have ended. With any handle
    of the same collector.
-   As Token::poll: wait-free; irq yes, NMI yes, masked yes; reclaimers no. */
+   As Token::poll: wait-free; irq yes, NMI load, masked yes; reclaimers no. */
 bool HYALINE_(poll)(const struct HYALINE_(handle) *handle, struct hyaline_token *token);
 /* Calls function(argument) where reclaimers run, when the sections that are open
    now have ended. HYALINE_BUSY if an earlier call is under way.

@@ -134,7 +134,9 @@ impl<B: Barrier> Config<B> {
 
     /// Robust mode: objects that a handle allocates before the next era begins.
     /// A stalled reader can hold what was allocated in the era in which it
-    /// stalled, so a small pool needs a small step. Basic mode has no eras.
+    /// stalled. An era also ends when an object is left for a section, and each object of
+    /// a per-CPU handle begins one, so [the bound](crate::bound) does not
+    /// depend on the step. Basic mode has no eras.
     ///
     /// ```
     /// const SMALL: hyaline::Config = hyaline::Config::new().era_step::<1>();

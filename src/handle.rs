@@ -27,7 +27,8 @@ use crate::{
 /// still pending stay where the other handles find them. A forgotten handle
 /// keeps its slot until it is [evicted](crate::CollectorView::evict); and on
 /// 64-bit targets, while it has a guard open, the free blocks in its magazine: at
-/// most 64, and at most one in 32 of the pool's.
+/// most 64, and at most one in 32 of the pool's. (Handles of another collector that
+/// allocate from this pool do not find these blocks at all.)
 ///
 /// Unless stated otherwise, its methods are lock-free, need a constant amount
 /// of stack, and may be called in a task and in an interrupt that has a handle
@@ -75,7 +76,7 @@ impl<'c, S: Scheme, R: Role> Handle<'c, S, R> {
 
     /// Identifies this handle to
     /// [`Collector::evict`](crate::CollectorView::evict), also after the handle
-    /// is gone. Keep it where a supervisor finds it. Costs a load; any context.
+    /// is gone. Keep it where a supervisor finds it. Wait-free; any context.
     ///
     /// ```
     /// let collector = hyaline::Collector::<2>::new();

@@ -64,6 +64,10 @@ use crate::{
 /// # Ok::<(), hyaline::SlotsExhausted>(())
 /// ```
 ///
+/// Handles of several collectors may use one pool. An allocation that finds no free block
+/// publishes and reclaims in the collector of its handle only, so objects that wait in
+/// another one may let it fail.
+///
 /// A pool that is dropped frees its memory, but does not drop the objects in
 /// it. A block is an object with its header and one word. There are at most
 /// 2^25 of them, 65,535 where a word has less than 64 bits.

@@ -20,8 +20,8 @@
 //! first slot whose section may hold them they wait in the slot's *inbox*, and
 //! the slot's flag says that the end of its section is *wanted*. When that
 //! section is over they continue from the next slot: an eager handle forwards
-//! its own inbox, a new owner that of the last one, and every publish or collect
-//! those of other slots, except eager ones in a section.
+//! its own inbox, a new owner that of the last one, every publish those of other
+//! slots, except eager ones in a section, and every collect those of all.
 //! After the last slot nothing can hold them, and they are *reclaimed*.
 //!
 //! There is no second mechanism. A grace period is a walk too: a slot's index

@@ -16,7 +16,8 @@ use std::{
 
 use counted::{Object, boxed, count, object};
 use hyaline::{
-    AtomicPtr, Basic, Collector, Config, Handle, NotTheOwner, Pool, Robust, Role, Scheme,
+    AtomicPtr, Basic, Collector, Config, Handle, Linked, NotTheOwner, Pool, Robust, Role, Scheme,
+    reclaim,
 };
 
 /// Reads an object.
@@ -34,6 +35,13 @@ fn retire_one<S: Scheme, R: Role>(handle: &Handle<'_, S, R>, drops: &AtomicUsize
     let guard = handle.enter();
     // SAFETY: never shared.
     unsafe { guard.defer_retire(object(handle, drops), boxed()) };
+}
+
+/// Retires a new object, without a guard of this handle.
+fn retire_at_once<S: Scheme, T>(handle: &Handle<'_, S>, value: T) {
+    let object = Box::into_raw(Box::new(handle.link(value)));
+    // SAFETY: never shared, and boxed.
+    unsafe { handle.retire(object, reclaim::boxed::<Linked<T>>) };
 }
 
 schemes! {
@@ -329,6 +337,16 @@ schemes! {
         }
     }
 
+    the_age_counts_what_is_retired_at_once<2>(collector) {
+        let (task, reader) = (collector.register().unwrap(), collector.register().unwrap());
+        let guard = reader.enter();
+        (0..5).for_each(|number| retire_at_once(&task, number));
+        let age = collector.slots().nth(reader.slot()).unwrap().age;
+        // Robust mode counts eras, of which they begin one at least.
+        assert!(age >= Some(1), "{age:?}");
+        drop(guard);
+    }
+
     a_refresh_begins_a_section<2>(collector) {
         let drops = AtomicUsize::new(0);
         let (task, reader) = (collector.register().unwrap(), collector.register().unwrap());
@@ -471,6 +489,54 @@ fn the_peak_is_the_peak() {
     retire_one(&task, &drops);
     task.flush();
     assert_eq!(collector.stats().peak, 100);
+}
+
+/// What `Handle::retire` leaves for a section is pending, too.
+#[test]
+fn the_peak_counts_what_is_held() {
+    let collector = Collector::<2>::new();
+    let (task, reader) = (collector.register().unwrap(), collector.register().unwrap());
+    let guard = reader.enter();
+    (0..100).for_each(|number| retire_at_once(&task, number));
+    assert_eq!(
+        (collector.stats().peak, collector.stats().pending()),
+        (100, 100)
+    );
+    drop(guard);
+    task.flush();
+    assert_eq!(
+        (collector.stats().peak, collector.stats().pending()),
+        (100, 0)
+    );
+}
+
+/// Reclaimers retire what they alone lead to: all of it is pending at a time.
+#[test]
+fn the_peak_counts_what_reclaimers_retire() {
+    static C: Collector<1> = Collector::new();
+    /// Retires a hundred others when it is dropped.
+    struct Tree;
+    impl Drop for Tree {
+        fn drop(&mut self) {
+            HANDLE.with(|task| {
+                (0..100).for_each(|number| retire_at_once(task, number));
+            });
+        }
+    }
+    thread_local!(static HANDLE: hyaline::Handle<'static> = C.register().unwrap());
+    thread::spawn(|| {
+        HANDLE.with(|task| {
+            retire_at_once(task, Tree);
+            task.flush();
+        });
+    })
+    .join()
+    .unwrap();
+    let stats = C.stats();
+    assert_eq!(
+        (stats.retired, stats.reclaimed, stats.peak),
+        (101, 101, 100)
+    );
 }
 
 /// A task dies while it waits in `synchronize`: only its token was held there.

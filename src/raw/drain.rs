@@ -1,7 +1,8 @@
 //! Runs the reclaimers of objects that no section can hold.
 //!
 //! The objects that a call is about to reclaim are in its slot's *hand*: a list
-//! of at most `max(B, N)` objects, which an eviction of the slot takes back.
+//! of at most `max(B, N)` objects (of an unprotected slot, all at its end), which an
+//! eviction of the slot takes back.
 //! Further ones are *left over* in the collector before the first reclaimer
 //! runs, so that any handle can take them while a reclaimer is slow. So are the
 //! objects that a limit or a panic leaves.
@@ -100,6 +101,8 @@ impl<S: Scheme> Local<'_, S> {
         if self.global.left_over.seems_empty() {
             return false;
         }
+        // Reclaimers may have retired them, one at a time.
+        self.global.sample();
         self.load_hand(self.global.left_over.take());
         !self.slot.hand.is_empty()
     }

@@ -49,6 +49,7 @@ impl<S: Scheme> Local<'_, S> {
         let object = unsafe { &*link };
         object.retire(reclaim, plain);
         self.slot.tally.retire();
+        self.global.totals.publish();
         // The heavy barrier: pairs with the light one in `enter`, as in
         // `advance`. The object was unlinked before it.
         S::Barrier::heavy();

@@ -95,10 +95,11 @@ mod enabled {
 
         /// Takes over the counts of a slot that is none of the collector's.
         pub(crate) fn add(&self, tally: &Tally) {
-            // Relaxed: as above.
-            self.retired.fetch_add(tally.retired.load(Relaxed), Relaxed);
+            // Relaxed: as above. In this order, so that the difference is never too
+            // large in between.
             self.reclaimed
                 .fetch_add(tally.reclaimed.load(Relaxed), Relaxed);
+            self.retired.fetch_add(tally.retired.load(Relaxed), Relaxed);
         }
 
         /// A chain is about to be published.
@@ -138,12 +139,15 @@ mod enabled {
             tallies: impl Fn() -> I,
         ) -> Stats {
             let (retired, reclaimed) = self.sums(tallies);
-            Stats {
+            // Relaxed: as above.
+            let peak = self.peak.load(Relaxed);
+            let mut stats = Stats {
                 retired,
                 reclaimed,
-                // Relaxed: as above.
-                peak: self.peak.load(Relaxed),
-            }
+                peak,
+            };
+            stats.peak = peak.max(stats.pending());
+            stats
         }
     }
 
@@ -165,8 +169,8 @@ mod enabled {
         pub retired: usize,
         /// Reclaimers that were called.
         pub reclaimed: usize,
-        /// The most objects that were pending when a batch was published or
-        /// reclaimed.
+        /// The most objects that were pending when a batch was published, when objects
+        /// were about to be reclaimed, or now.
         pub peak: usize,
     }
 

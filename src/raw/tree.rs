@@ -41,8 +41,17 @@
 //! that leaf is opened. Each call that opens a leaf counts that, before it returns. A
 //! search that finds nothing, and finds the count changed, begins again.
 //!
-//! The count wraps. A search is refused falsely if a free block moves past it and
-//! exactly 2^16 leaves (2^32 on 64-bit targets), or a multiple, are opened meanwhile.
+//! A search is refused falsely in two cases.
+//!
+//! - The count wraps: a free block moves past the search and exactly 2^16 leaves (2^32 on
+//!   64-bit targets), or a multiple, are opened meanwhile.
+//! - The call that opens a leaf, which the search has seen full, is preempted before it
+//!   counts that. Meanwhile another call frees a second block of this leaf, and takes the
+//!   only one that is free before the search. An allocation searches at least twice, and
+//!   three times on an eager handle without a limit. Each search sees what was open before
+//!   it began. So it takes as many calls that are preempted between these two steps at a
+//!   time. (To count before the exchange moves the gap to a search that begins between the
+//!   two; to ask the root again would let a search wait for a preempted call.)
 //!
 //! # Where nodes are
 //!

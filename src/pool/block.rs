@@ -48,6 +48,7 @@ pub(super) const MOST: usize = if NUMBER_BITS < Half::BITS {
 } else {
     tree::MOST
 };
+const _: () = assert!(((MOST - 1) as u64) >> NUMBER_BITS == 0, "each number fits");
 
 impl<T> Block<T> {
     /// Notes the number of a block that was taken from a pool of `len` blocks.

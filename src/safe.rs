@@ -125,7 +125,8 @@
 //! **Contexts.** A call that puts something calls the allocator. A call that
 //! takes something out, or reads, allocates nothing; with an eager handle it may free
 //! what it or another call has retired. Deferred and per-CPU handles free nothing but
-//! an entry that was allocated and not put. So an interrupt may read and take
+//! what they have allocated and not put: an entry, or buckets of a map that another call
+//! has grown meanwhile. So an interrupt may read and take
 //! out through a deferred or per-CPU handle, whatever the allocator is. It may
 //! put something if the allocator may be called there. Progress is that of the
 //! allocator, where it is called.
@@ -155,10 +156,10 @@
 //! CELL.read(&handle.enter()); // expected `Here`, found `Elsewhere`
 //! ```
 //!
-//! [`Domain`] is a safe trait. Its collector is an associated *constant* of
-//! type `&'static Collector`. A constant has one value, and the compiler
-//! refuses a constant that borrows a collector other than a `static`. So an
-//! implementation cannot lie.
+//! [`Domain`] is a safe trait. Its collector is an associated *constant*, a
+//! [`CollectorRef`], which is made of a `&'static Collector`. A constant has one value,
+//! and the compiler refuses a constant that borrows a collector other than a `static`.
+//! So an implementation cannot lie.
 //! All types here are invariant in `D`: a domain that is a subtype of another
 //! may name another collector.
 //!
@@ -186,7 +187,8 @@
 //! same structures, through the same handle. A change that they make counts as one by
 //! another task: the call looks again, and runs the closure again. So a call whose
 //! closure changes the same entry (the cell, the key) each time it runs does not end,
-//! nor does one whose comparisons change their bucket, and its section holds back all
+//! nor does one whose comparisons change their bucket, nor a `retain` whose closure puts
+//! keys that it has yet to visit; and its section holds back all
 //! that is retired meanwhile. With a pool it ends when no block is left for the inner
 //! call. Nor does a call end that drops values each of which, when it is dropped, puts
 //! another such value in the place of one and finds a pool full: that publishes the

@@ -52,9 +52,8 @@ pub trait Domain: Sized + 'static {
     #[cfg(hyaline_loom)]
     fn collector() -> &'static Self::Collector;
 
-    /// Claims a slot, as [`Collector::register`](crate::CollectorView::register).
-    /// Wait-free: at most as many attempts as there are slots. An interrupt
-    /// may call it.
+    /// Claims a slot, as [`Collector::register`](crate::CollectorView::register), with
+    /// as many steps. An interrupt may call it.
     ///
     /// # Errors
     ///

@@ -99,7 +99,7 @@ impl<'h, D: Domain, R: Role> Guard<'h, D, R> {
 
     /// A quiescent point, as [`Guard::refresh`](crate::Guard::refresh): ends
     /// the section and begins a new one, for the price of a load (in robust mode four)
-    /// when nothing waits. May run reclaimers.
+    /// when nothing waits and the era is the same. May run reclaimers.
     ///
     /// No reference that was read before can be used after it:
     ///

@@ -65,7 +65,7 @@ impl<D: Domain> HandleCell<D> {
     /// [evicted](crate::CollectorView::evict), claims a slot; it is kept until
     /// the cell is dropped, which a `static` never is.
     ///
-    /// Two short critical sections; the first call also `N` steps, in none. In
+    /// Two short critical sections; the first call also those of [`register`](crate::CollectorView::register), in none. In
     /// tasks and interrupts, not in an NMI. A guard that `f` forgets keeps the
     /// slot active.
     ///

@@ -137,7 +137,8 @@ impl<T, const K: usize> Pool<T, K> {
     ///
     /// # Errors
     ///
-    /// [`PoolExhausted`], with the value, if there is still none.
+    /// [`PoolExhausted`], with the value, if there is still none. A call that is preempted
+    /// several times, while others free and take the last blocks, may miss them.
     ///
     /// ```
     /// use hyaline::{Collector, Pool};
@@ -248,13 +249,14 @@ impl<T, const K: usize> Pool<T, K> {
         let local = handle.local();
         let find = || {
             let block = self.take::<S, R>(local);
-            // SAFETY: `K` blocks that are used as one tree.
-            let tree = unsafe { tree_of(self.first()) };
-            let kept = block.is_null() && Magazine::size(K) > 0;
-            if kept && local.may_heavy::<R>() && local.gather_blocks(tree) {
-                return self.take::<S, R>(local);
+            if !block.is_null() || Magazine::size(K) == 0 || !local.may_heavy::<R>() {
+                return block;
             }
-            block
+            // SAFETY: `K` blocks that are used as one tree.
+            local.gather_blocks(unsafe { tree_of(self.first()) });
+            // Also if nothing was gathered: another call may have moved a block from a
+            // magazine into the pool since the first look.
+            self.take::<S, R>(local)
         };
         let mut block = find();
         // The limit may go to the objects of other pools.

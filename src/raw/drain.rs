@@ -168,9 +168,8 @@ impl<S: Scheme> Local<'_, S> {
     }
 
     /// Gives back to a pool the free blocks that handles keep, except those whose
-    /// section is open. Whether there were any.
-    pub(crate) fn gather_blocks(&self, pool: Tree) -> bool {
-        let mut any = false;
+    /// section is open.
+    pub(crate) fn gather_blocks(&self, pool: Tree) {
         for slot in self.global.claimed_slots() {
             let open = || slot.section.look().is_open();
             let magazine = &slot.magazine;
@@ -182,10 +181,11 @@ impl<S: Scheme> Local<'_, S> {
             // first, the owner sees that the magazine is claimed. Without it
             // both could use it.
             S::Barrier::heavy();
-            any |= !open() && magazine.give_back_to(pool);
+            if !open() {
+                magazine.give_back_to(pool);
+            }
             magazine.unclaim();
         }
-        any
     }
 }
 

@@ -5,6 +5,7 @@ use core::{
     cell::Cell,
     sync::atomic::{Ordering, fence},
 };
+use std::{collections::VecDeque, rc::Rc};
 
 use hyaline::{Barrier, Basic, CollectorView, Link, Nested, Role};
 
@@ -14,9 +15,15 @@ use super::*;
 #[derive(Clone, Copy)]
 struct Slow<const IN_INTERRUPTS: bool>;
 
+type Action = Box<dyn FnOnce()>;
+
 thread_local! {
-    /// What the other handle does in the next heavy barrier.
-    static MEANWHILE: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) };
+    /// What other handles do in the next heavy barriers; their own are none of these.
+    static MEANWHILE: Cell<VecDeque<Action>> = const { Cell::new(VecDeque::new()) };
+}
+
+fn meanwhile<const BARRIERS: usize>(actions: [Action; BARRIERS]) {
+    MEANWHILE.set(actions.into());
 }
 
 // SAFETY: both are SeqCst fences.
@@ -29,9 +36,11 @@ unsafe impl<const IN_INTERRUPTS: bool> Barrier for Slow<IN_INTERRUPTS> {
 
     fn heavy() {
         fence(Ordering::SeqCst);
-        if let Some(other) = MEANWHILE.take() {
-            other();
+        let mut actions = MEANWHILE.take();
+        if let Some(action) = actions.pop_front() {
+            action();
         }
+        MEANWHILE.set(actions);
         fence(Ordering::SeqCst);
     }
 }
@@ -57,11 +66,11 @@ fn freed_meanwhile<R: Role>(
     let other = OTHERS.alloc(handle, vec![1]).unwrap();
     // SAFETY: never shared; from a pool that is a static.
     unsafe { OTHERS.retire(handle, other) };
-    MEANWHILE.set(Some(Box::new(move || {
+    meanwhile([Box::new(move || {
         eager.collect();
-    })));
+    })]);
     let found = POOL.alloc(handle, 2);
-    assert!(MEANWHILE.take().is_none(), "no barrier");
+    assert!(MEANWHILE.take().is_empty(), "no barrier");
     // SAFETY: from this pool, and not shared.
     unsafe { POOL.free(found.expect("a free block")) };
 }
@@ -73,6 +82,62 @@ fn a_refusal_checks_last() {
     let cpu = C.register_per_cpu().unwrap();
     // SAFETY: one context.
     freed_meanwhile::<Nested>(&C, unsafe { cpu.get() });
+}
+
+/// The only free block moves between magazines and the pool, past each look of an
+/// allocation. Whenever it looks a block is free, and no call but it is under way.
+#[test]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "handles keep no blocks")]
+fn a_block_that_leaves_a_magazine_is_found() {
+    type Two = Pool<u32, 64>; // of which a handle keeps two
+    static C: Collector<5, Basic<Slow<true>>> = Collector::with_config(Config::new().barrier(Slow));
+    static POOL: Two = Pool::new();
+    static OTHERS: Two = Pool::new();
+    let collector: &'static CollectorView<Basic<Slow<true>>> = &C;
+    let [caller, first, second, third, taker] = array::from_fn(|_| collector.register().unwrap());
+    // A handle keeps blocks of the pool that it allocated from last.
+    let mut objects: Vec<_> = (0..64)
+        .map(|number| {
+            POOL.alloc([&second, &third, &taker][number % 3], 7)
+                .unwrap()
+        })
+        .collect();
+    let (block, next) = (objects.pop().unwrap(), objects.pop().unwrap());
+    // One of the other pool, so that each look at the magazines executes a barrier.
+    let other = OTHERS.alloc(&first, 7).unwrap();
+    // SAFETY: never shared; from pools that are statics.
+    unsafe {
+        OTHERS.retire(&first, other);
+        POOL.retire(&second, block);
+    }
+    assert_eq!(POOL.available(), 0);
+    // Something to publish, so that the caller's flush executes a barrier.
+    let waits = OTHERS.alloc(&caller, 7).unwrap();
+    // SAFETY: never shared; from a pool that is a static.
+    unsafe { OTHERS.defer_retire(&caller.enter(), waits) };
+    let third = Rc::new(third);
+    let again = third.clone();
+    meanwhile([
+        // The first look at magazines: the block goes to the pool.
+        Box::new(move || {
+            OTHERS.alloc(&second, 7).unwrap();
+            assert_eq!(POOL.available(), 1);
+        }),
+        // The flush: another one goes to a magazine, and that in the pool is taken.
+        Box::new(move || {
+            // SAFETY: never shared; from a pool that is a static.
+            unsafe { POOL.retire(&third, next) };
+            POOL.alloc(&taker, 7).unwrap();
+            assert_eq!(POOL.available(), 0);
+        }),
+        // The second look at magazines.
+        Box::new(move || {
+            OTHERS.alloc(&again, 7).unwrap();
+            assert_eq!(POOL.available(), 1);
+        }),
+    ]);
+    assert!(POOL.alloc(&caller, 7).is_ok(), "refused");
+    MEANWHILE.take();
 }
 
 /// An eager handle that allocates in its own reclaimer finds the same blocks

@@ -242,13 +242,11 @@ impl Magazine {
         }
     }
 
-    /// `give_back`, if they are of this pool. Whether they are.
-    pub(crate) fn give_back_to(&self, pool: Tree) -> bool {
-        let is_of = self.is_of(pool);
-        if is_of {
+    /// `give_back`, if they are of this pool.
+    pub(crate) fn give_back_to(&self, pool: Tree) {
+        if self.is_of(pool) {
             self.give_back();
         }
-        is_of
     }
 
     /// As `give_back`, no matter who has claimed it.

@@ -64,9 +64,7 @@ impl Magazine {
 
     pub(crate) fn give_back(&self) {}
 
-    pub(crate) fn give_back_to(&self, _: Tree) -> bool {
-        false
-    }
+    pub(crate) fn give_back_to(&self, _: Tree) {}
 
     pub(crate) fn reset(&self) {}
 }

@@ -64,8 +64,8 @@ const LOOKS: [(&str, &str, &str, &str); 9] = [
     ),
     (
         "src/raw/drain.rs",
-        "any |= !open() && magazine",
-        "any |= magazine",
+        "if !open() {\n                magazine",
+        "{\n                magazine",
         "a thief's look for a section",
     ),
     (

@@ -39,11 +39,11 @@ mod types;
 
 /// What the tree uses of the module of this name in the Rust library.
 mod sync {
-    #[cfg(not(target_pointer_width = "64"))]
-    pub(crate) use core::sync::atomic::AtomicU16 as AtomicHalf;
-    #[cfg(target_pointer_width = "64")]
-    pub(crate) use core::sync::atomic::AtomicU32 as AtomicHalf;
     pub(crate) use core::sync::atomic::{Ordering, fence};
+    #[cfg(not(target_pointer_width = "64"))]
+    pub(crate) use portable_atomic::AtomicU16 as AtomicHalf;
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) use portable_atomic::AtomicU32 as AtomicHalf;
 
     pub(crate) const IN_MODEL: bool = false;
 

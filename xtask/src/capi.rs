@@ -14,6 +14,11 @@ use crate::{
     shell::{self, Output},
 };
 
+mod bare;
+mod page;
+
+pub use bare::kernel_object;
+
 /// A build; those for sanitizers have to compile a core library.
 const BUILD: Duration = Duration::from_secs(1200);
 /// A program.
@@ -26,40 +31,6 @@ const MORE: [(&str, [i64; 2]); 4] = [
     ("hyaline_robust", [7, 6]),
     ("hyaline_single", [6, 6]),
     ("hyaline_robust_single", [6, 6]),
-];
-
-/// A freestanding build: a target, the compiler's flags, and the symbols that
-/// the object may leave to the platform. It always leaves the hooks.
-struct Bare {
-    target: &'static str,
-    flags: &'static str,
-    symbols: &'static [&'static str],
-}
-
-const BARE: [Bare; 3] = [
-    // FreeRTOS; the archive has what the ARM ABI requires.
-    Bare {
-        target: "thumbv7em-none-eabihf",
-        flags: "",
-        symbols: &[
-            "__aeabi_memclr",
-            "__aeabi_memclr4",
-            "__aeabi_memclr8",
-            "__aeabi_memcpy4",
-        ],
-    },
-    // A Linux module: no global offset table, the code in the upper 2 GiB, no
-    // unwinding.
-    Bare {
-        target: "x86_64-unknown-none",
-        flags: "-C relocation-model=static -C code-model=kernel -C force-unwind-tables=no",
-        symbols: &["memset", "memcpy", "memmove", "memcmp"],
-    },
-    Bare {
-        target: "aarch64-unknown-none-softfloat",
-        flags: "-C relocation-model=static -C force-unwind-tables=no",
-        symbols: &["memset", "memcpy", "memmove", "memcmp"],
-    },
 ];
 
 pub fn run(parser: lexopt::Parser) -> Result<(), String> {
@@ -76,7 +47,7 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
         checked(test.args(["--features", features]), BUILD)?;
     }
     println!("programs");
-    first_use(&folder)?;
+    page::first_use(&folder)?;
     programs(&folder)?;
     if !no_sanitizers {
         for sanitizer in ["address", "thread"] {
@@ -84,11 +55,11 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
             sanitized(&folder, sanitizer)?;
         }
     }
-    for bare in &BARE {
+    for bare in &bare::BARE {
         println!(
             "{}: {} bytes of code",
             bare.target,
-            freestanding(&folder, bare)?
+            bare::freestanding(&folder, bare)?
         );
     }
     println!("instructions of a section, and of one that reads");
@@ -166,49 +137,6 @@ fn link(source: &Path, library: &Path, flags: &[&str], to: &Path) -> Result<(), 
     checked(&mut gcc, RUN).map(drop)
 }
 
-/// The page's program, verbatim, and the figures for it.
-fn first_use(folder: &Path) -> Result<(), String> {
-    let page = shell::root().join("docs/from-c.md");
-    let page = fs::read_to_string(page).map_err(|error| error.to_string())?;
-    let library = host(&folder.join("first"), "staticlib")?;
-    let mut programs = 0;
-    for program in page.split("\n```c\n").skip(1) {
-        let program = program.split("\n```").next().unwrap_or_default();
-        if !program.contains("int main(") {
-            continue;
-        }
-        programs += 1;
-        let source = folder.join(format!("page-{programs}.c"));
-        let made = source.with_extension("");
-        fs::write(&source, program).map_err(|error| error.to_string())?;
-        link(&source, &library, &["-O2"], &made)?;
-        let ran = checked(&mut Command::new(&made), RUN)?;
-        // It prints what the page says.
-        for line in ran.stdout.lines() {
-            if !page.contains(line) {
-                return Err(format!(
-                    "{} printed, and docs/from-c.md does not say: {line}",
-                    made.display()
-                ));
-            }
-        }
-        let size = checked(Command::new("size").arg(&made), RUN)?;
-        let all = size
-            .stdout
-            .lines()
-            .nth(1)
-            .and_then(|line| line.split_whitespace().next());
-        println!(
-            "  program {programs}: {} bytes of code, libc's start included",
-            all.unwrap_or("?")
-        );
-    }
-    if programs == 0 {
-        return Err("docs/from-c.md shows no program".into());
-    }
-    Ok(())
-}
-
 fn programs(folder: &Path) -> Result<(), String> {
     let library = host(&folder.join("host"), "staticlib,platform-barrier,stats")?;
     let (source, test) = (capi().join("c/test.c"), folder.join("test"));
@@ -219,22 +147,6 @@ fn programs(folder: &Path) -> Result<(), String> {
         &test,
     )?;
     print!("{}", indented(&passed(&test)?));
-    // C++ reads the header, too.
-    let mut plus = Command::new("gcc");
-    plus.args([
-        "-x",
-        "c++",
-        "-fsyntax-only",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-DHYALINE_PLATFORM_BARRIER",
-    ]);
-    match plus.arg(capi().join("hyaline.h")).status() {
-        Ok(status) if status.success() => {}
-        _ if !shell::exists("g++") => println!("  no g++ here: C++ was not tried"),
-        _ => return Err("hyaline.h is not C++".into()),
-    }
     Ok(())
 }
 
@@ -284,88 +196,6 @@ fn sanitized(folder: &Path, sanitizer: &str) -> Result<(), String> {
     Err(format!(
         "{sanitizer}: a program that frees without waiting was not caught"
     ))
-}
-
-/// Builds for a machine without an operating system. Returns our object.
-fn build_bare(folder: &Path, bare: &Bare) -> Result<PathBuf, String> {
-    provide::target(bare.target)?;
-    let mut cargo = shell::cargo();
-    cargo.arg("rustc").env("RUSTFLAGS", bare.flags);
-    let features = "staticlib,platform-barrier";
-    let library = library(cargo, Some(bare.target), &folder.join("bare"), features)?;
-    object(folder, &library)
-}
-
-/// The library for a module of Linux on this target, as one object without
-/// debugging information.
-pub fn kernel_object(target: &str) -> Result<PathBuf, String> {
-    let bare = BARE.iter().find(|bare| bare.target == target);
-    let bare = bare.ok_or_else(|| format!("the library is not built for kernels on {target}"))?;
-    let folder = target_folder().join("capi-check");
-    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let object = build_bare(&folder, bare)?;
-    let stripped = folder.join(format!("kernel-{target}.o"));
-    let mut objcopy = tool("llvm-objcopy")?;
-    checked(objcopy.arg("-g").arg(object).arg(&stripped), RUN)?;
-    Ok(stripped)
-}
-
-/// Builds as above, and checks which symbols the object needs. Returns bytes of
-/// code and constants.
-fn freestanding(folder: &Path, bare: &Bare) -> Result<u64, String> {
-    let object = build_bare(folder, bare)?;
-    let symbols = checked(tool("llvm-nm")?.arg("-u").arg(&object), RUN)?.stdout;
-    for symbol in symbols.split_whitespace().filter(|word| *word != "U") {
-        let hook = symbol.starts_with("hyaline_platform_");
-        if !hook && !bare.symbols.contains(&symbol) {
-            return Err(format!(
-                "{}: it needs {symbol}, which a platform may not have",
-                bare.target
-            ));
-        }
-    }
-    let relocations = checked(tool("llvm-readobj")?.arg("-r").arg(&object), RUN)?.stdout;
-    // A global offset table, which a kernel's loader does not fill.
-    if !bare.flags.is_empty() && relocations.contains("GOT") {
-        return Err(format!("{}: it needs a GOT", bare.target));
-    }
-    let code = checked(
-        tool("llvm-objdump")?
-            .args(["-d", "--no-show-raw-insn"])
-            .arg(&object),
-        RUN,
-    )?
-    .stdout;
-    let float = code
-        .lines()
-        .find(|line| line.contains("mm0") || line.contains("vldr") || line.contains("\tfmov"));
-    if let Some(line) = float {
-        return Err(format!("{}: it uses vector registers: {line}", bare.target));
-    }
-    let size = checked(tool("llvm-size")?.arg(&object), RUN)?.stdout;
-    let text = size
-        .lines()
-        .nth(1)
-        .and_then(|line| line.split_whitespace().next()?.parse().ok());
-    text.ok_or_else(|| "llvm-size prints nothing".into())
-}
-
-/// Our object in a library; the rest comes from the compiler.
-fn object(folder: &Path, library: &Path) -> Result<PathBuf, String> {
-    let names = checked(tool("llvm-ar")?.arg("t").arg(library), RUN)?.stdout;
-    let mut ours = names.lines().filter(|name| name.starts_with("hyaline_c"));
-    let (Some(name), None) = (ours.next(), ours.next()) else {
-        return Err("the library is not one object: fat LTO, one codegen unit".into());
-    };
-    checked(
-        tool("llvm-ar")?
-            .current_dir(folder)
-            .arg("x")
-            .arg(library)
-            .arg(name),
-        RUN,
-    )?;
-    Ok(folder.join(name))
 }
 
 /// A program of the component llvm-tools.

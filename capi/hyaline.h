@@ -187,11 +187,17 @@ size_t hyaline_pool_available(const struct hyaline_pool *pool);
 }
 #endif
 
-#define HYALINE_PASTE2(prefix, name) prefix##_##name
+/* Pasted at once, so that a macro of this name is not expanded. */
+#define HYALINE_(name) HYALINE_PASTE(HYALINE_PREFIX, _##name)
 #define HYALINE_PASTE(prefix, name) HYALINE_PASTE2(prefix, name)
-#define HYALINE_(name) HYALINE_PASTE(HYALINE_PREFIX, name)
+#define HYALINE_PASTE2(prefix, name) prefix##name
 
-/* The rest of this file is included once for each kind. */
+/* The rest of this file is included once for each kind. In C++ three functions
+   hide the constructors of their types, as stat does. */
+#ifdef __GNUC__
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 #define HYALINE_KIND
 #define HYALINE_PREFIX hyaline
 #include "hyaline.h"
@@ -214,6 +220,9 @@ size_t hyaline_pool_available(const struct hyaline_pool *pool);
 #undef HYALINE_PREFIX
 #endif
 #undef HYALINE_KIND
+#ifdef __GNUC__
+#pragma GCC diagnostic pop
+#endif
 
 #elif defined(HYALINE_KIND)
 

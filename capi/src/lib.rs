@@ -75,8 +75,16 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     }
 }
 
-/// Symbols that the precompiled core library of a host refers to, and that are
-/// never called: nothing unwinds here.
+// A symbol that members of the precompiled archive of a host refer to, and that
+// is never called: nothing unwinds here. Weak where objects are ELF, since the
+// standard library in another Rust library defines it, too. Stable Rust has no
+// weak functions; assemblers have.
 #[cfg(all(feature = "staticlib", not(any(test, target_os = "none"))))]
-#[unsafe(no_mangle)]
+#[cfg_attr(any(not(unix), target_vendor = "apple"), unsafe(no_mangle))]
 extern "C" fn rust_eh_personality() {}
+#[cfg(all(feature = "staticlib", unix, not(any(test, target_vendor = "apple"))))]
+core::arch::global_asm!(
+    ".weak rust_eh_personality",
+    ".set rust_eh_personality, {}",
+    sym rust_eh_personality
+);

@@ -48,6 +48,8 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     }
     println!("programs");
     page::first_use(&folder)?;
+    page::header(&folder)?;
+    page::beside_rust(&folder)?;
     programs(&folder)?;
     if !no_sanitizers {
         for sanitizer in ["address", "thread"] {

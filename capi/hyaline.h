@@ -30,8 +30,12 @@
  *   reclaimers: how many it may run; k is the limit of limit_reclaims.
  *
  * Arguments are valid pointers to memory that does not move as long as the
- * library uses it. No function allocates, unwinds, or needs libc beyond memcpy,
- * memmove, memset and memcmp.
+ * library uses it. No function allocates, unwinds by itself, or needs libc
+ * beyond memcpy, memmove, memset and memcmp.
+ *
+ * Reclaimers, callbacks, relax and hyaline_platform_heavy return to the library:
+ * no longjmp, no exception, no end of the thread. A task that is stopped there is
+ * for evict.
  */
 #ifndef HYALINE_H
 #define HYALINE_H
@@ -131,7 +135,7 @@ struct hyaline_slot_state {
 
 struct hyaline_stats {
 	/* Objects that were retired, that were reclaimed, and the peak of the
-	   difference. */
+	   difference when a batch was published or reclaimed. */
 	size_t retired;
 	size_t reclaimed;
 	size_t peak;
@@ -151,8 +155,8 @@ void hyaline_platform_panic(const char *message, size_t length);
 #ifdef HYALINE_PLATFORM_BARRIER
 /* Makes every core that may run a reader, including this one, execute a full
    fence before it returns: membarrier(2), smp_call_function, an IPI. Called by
-   the functions that retire, collect or start a grace period, in their
-   context. */
+   the functions that retire, collect or start a grace period, in their context;
+   with a deferred or per-CPU handle only by start. */
 void hyaline_platform_heavy(void);
 #endif
 
@@ -160,24 +164,27 @@ void hyaline_platform_heavy(void);
 const char *hyaline_error(int result);
 
 /* Loads a shared pointer (acquire), without protection: for what cannot be
-   retired meanwhile. Any context. */
+   reclaimed meanwhile. In a section that is any object; robust: one with a link of
+   zeros. Any context. */
 void *hyaline_load(const struct hyaline_atomic *place);
 /* Stores a shared pointer (release), when no other thread can replace it
    meanwhile. Any context. */
 void hyaline_store(struct hyaline_atomic *place, void *object);
 
 /* Bytes of memory for a pool; 0 if that is too large. There are at most 2^32 - 1
-   blocks, or 65535 on targets with fewer than 64 bits. */
+   blocks, or 65535 on targets with fewer than 64 bits. Any context. */
 size_t hyaline_pool_size(size_t block, size_t blocks);
 /* Makes a pool in memory that is aligned to 16 bytes. An object begins with
    its link, is aligned to 16 bytes, and has block bytes in total.
    HYALINE_BAD_MEMORY, also if memory is null; HYALINE_BAD_ARGUMENT if there is no
-   room for a link. */
+   room for a link, or if there are no blocks or too many.
+   As Pool::in_place: wait-free; irq yes, NMI yes, masked yes; reclaimers no. */
 int hyaline_pool_init(struct hyaline_pool *pool, void *memory, size_t bytes, size_t block, size_t blocks);
 /* Frees a block that was never shared, or that nothing else can reach.
    As Pool::free: lock-free; irq yes, NMI CAS, masked yes; reclaimers no. */
 void hyaline_pool_free(void *object);
-/* The same, as the reclaimer of objects from pools. */
+/* The same, as the reclaimer of objects from pools.
+   As Pool::free: lock-free; irq yes, NMI CAS, masked yes; reclaimers no. */
 void hyaline_pool_reclaim(struct hyaline_link *link);
 /* The number of free blocks: a snapshot.
    As Pool::available: wait-free; irq yes, NMI load, masked yes; reclaimers no. */
@@ -243,10 +250,12 @@ struct HYALINE_(handle) {
 	void *words[4];
 };
 
-/* Bytes of memory for a collector with this many slots; 0 if that is too many.
+/* Bytes of memory for a collector with this many slots; 0 if that is none or too
+   many.
    As CollectorView::layout: wait-free; irq yes, NMI yes, masked yes; reclaimers no. */
 size_t HYALINE_(size)(size_t slots);
-/* The alignment of that memory. */
+/* The alignment of that memory.
+   As CollectorView::layout: wait-free; irq yes, NMI yes, masked yes; reclaimers no. */
 size_t HYALINE_(align)(void);
 /* Called by init. */
 int HYALINE_(init_checked)(struct HYALINE_(collector) *collector, void *memory, size_t bytes, size_t slots, const struct hyaline_config *config, size_t abi);
@@ -261,7 +270,9 @@ static inline int HYALINE_(init)(struct HYALINE_(collector) *collector, void *me
 }
 /* Reclaims everything that is left; then the memory may be reused. The reclaimers
    that it runs must not use the collector: if they do, flush with a handle
-   first. HYALINE_BUSY, without an effect, if a slot is claimed.
+   first. HYALINE_BUSY, without an effect, if a slot is claimed. No handle may be
+   used afterwards, not even by unregister; this includes those that were evicted,
+   which HYALINE_BUSY does not count.
    As drop of a Collector: wait-free except for reclaimers; irq no, NMI no, masked no; reclaimers all that are left. */
 int HYALINE_(destroy)(struct HYALINE_(collector) *collector);
 
@@ -283,10 +294,12 @@ int HYALINE_(register_per_cpu)(const struct HYALINE_(collector) *collector, stru
 void HYALINE_(unregister)(struct HYALINE_(handle) *handle);
 
 /* Takes a slot from a dead task: it was stopped outside the calls of this
-   library (except enter, protect and its siblings, leave of a deferred or
-   per-CPU handle, and reclaimers), and never uses what it loaded.
-   The id is that of a handle of this collector. Afterwards only these calls may
-   use the handle: unregister, flush, collect, limit_reclaims and is_evicted,
+   library, or in enter, protect and its siblings, leave of a deferred or per-CPU
+   handle, or the program's own code in relax, in a reclaimer or in a callback; not
+   in a call that this code made, nor in a reclaimer that such a call ran. It never
+   uses what it loaded.
+   The id is that of a handle of this collector. Until destroy only these calls
+   may use the handle: unregister, flush, collect, limit_reclaims and is_evicted,
    which do nothing, and retire, which leaves the object to other handles. Not in
    a reclaimer that runs in a call of this handle. HYALINE_NOT_THE_OWNER if it
    was released.
@@ -329,7 +342,8 @@ void HYALINE_(leave)(const struct HYALINE_(handle) *handle);
    the section, ends it and begins another one. Nothing is protected afterwards.
    As Guard::refresh: wait-free; lock-free if another call waits; irq may, NMI no, masked may; reclaimers k. */
 void HYALINE_(refresh)(const struct HYALINE_(handle) *handle);
-/* Whether request_restart was called for this section; true once per request.
+/* Whether request_restart was called for this section, or for an earlier one of
+   this slot that did not ask; true once per request.
    As Guard::restart_requested: wait-free; irq yes, NMI yes, masked yes; reclaimers no. */
 bool HYALINE_(restart_requested)(const struct HYALINE_(handle) *handle);
 
@@ -337,7 +351,8 @@ bool HYALINE_(restart_requested)(const struct HYALINE_(handle) *handle);
    object that was unlinked.
    As Guard::protect: basic: wait-free; robust: lock-free; irq yes, NMI load, masked yes; reclaimers no. */
 void *HYALINE_(protect)(const struct HYALINE_(handle) *handle, const struct hyaline_atomic *place);
-/* In a section. Protects an object that is not shared yet, before it is.
+/* In a section. Protects an object that is not shared yet, before it is. Robust:
+   needed for an object that this section uses after it has shared it.
    As Guard::protect_own: wait-free; irq yes, NMI load, masked yes; reclaimers no. */
 void HYALINE_(protect_own)(const struct HYALINE_(handle) *handle, struct hyaline_link *object);
 /* In a section. Swaps a pointer (acquire and release).
@@ -351,8 +366,10 @@ bool HYALINE_(compare_exchange)(const struct HYALINE_(handle) *handle, struct hy
    As Guard::compare_exchange_weak: basic: wait-free; robust: lock-free; irq yes, NMI CAS, masked yes; reclaimers no. */
 bool HYALINE_(compare_exchange_weak)(const struct HYALINE_(handle) *handle, struct hyaline_atomic *place, void **expected, void *object);
 
-/* Initializes the header of a new object. Robust: all objects need it for the
-   bound to hold.
+/* Initializes the header of a new object, with a handle of the collector whose
+   readers find it. Robust: all objects need it for the bound to hold, but an
+   object that readers find without protect and its siblings must have a link of
+   zeros instead, which suits every collector.
    As Handle::stamp: wait-free; irq yes, NMI basic: yes; robust: CAS, masked yes; reclaimers no. */
 void HYALINE_(stamp)(const struct HYALINE_(handle) *handle, struct hyaline_link *object);
 /* Retires an object that was unlinked from every shared place, once. No section
@@ -374,20 +391,24 @@ size_t HYALINE_(flush)(const struct HYALINE_(handle) *handle);
    As Handle::collect_at_most: lock-free; irq may, NMI no, masked may; reclaimers k; the argument. */
 size_t HYALINE_(collect)(const struct HYALINE_(handle) *handle, size_t at_most);
 /* Sets how many reclaimers a call may run, at most 65535; 0 means no limit.
-   HYALINE_NOT_EAGER, HYALINE_BAD_ARGUMENT.
+   HYALINE_BAD_ARGUMENT for more, else HYALINE_NOT_EAGER.
    As Handle::limit_reclaims: wait-free; irq yes, NMI no, masked yes; reclaimers no. */
 int HYALINE_(limit_reclaims)(const struct HYALINE_(handle) *handle, size_t reclaimers);
 
 /* Waits until the sections that are open now have ended; calls relax, unless it
-   is null, whenever it has to wait. HYALINE_WOULD_DEADLOCK in a section or in
-   a reclaimer, HYALINE_NOT_EAGER.
+   is null, whenever it has to wait. HYALINE_WOULD_DEADLOCK in a section of this
+   handle, or in a reclaimer that a call of it runs; do not wait in other sections,
+   reclaimers or callbacks either: it would wait for its caller without end.
+   HYALINE_NOT_EAGER.
    As Handle::synchronize: blocking; irq no, NMI no, masked no; reclaimers no. */
 int HYALINE_(synchronize)(const struct HYALINE_(handle) *handle, void (*relax)(void *argument), void *argument);
 /* Starts a grace period.
    As Handle::start_grace_period: wait-free; irq barrier, NMI barrier, masked barrier; reclaimers no. */
 struct hyaline_token HYALINE_(start)(const struct HYALINE_(handle) *handle);
 /* Whether the sections that were open at its start have ended. With any handle
-   of the same collector.
+   of the same collector. At each slot a token waits for the section that is open
+   when the slot is first polled, the caller's included, and for at most one that
+   begins later: poll outside of sections.
    As Token::poll: wait-free; irq yes, NMI load, masked yes; reclaimers no. */
 bool HYALINE_(poll)(const struct HYALINE_(handle) *handle, struct hyaline_token *token);
 /* Calls function(argument) where reclaimers run, when the sections that are open
@@ -395,7 +416,7 @@ bool HYALINE_(poll)(const struct HYALINE_(handle) *handle, struct hyaline_token 
    As Callback::call_later: lock-free; irq may, NMI deferred: CAS, masked may; reclaimers k; deferred: never. */
 int HYALINE_(call_later)(const struct HYALINE_(handle) *handle, struct hyaline_callback *callback, void (*function)(void *argument), void *argument);
 
-/* Allocates a block, with a stamped link; the bytes after the link are
+/* Allocates a block, with a link as stamp makes it; the bytes after the link are
    unchanged. Null if none is free even after a flush. No object that is retired
    from C is plain: its reclaimer is yours.
    As Pool::alloc: lock-free; irq yes, NMI CAS, masked yes; reclaimers no.

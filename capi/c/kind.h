@@ -214,6 +214,37 @@ static void HYALINE_(calls)(void)
 	CHECK(HYALINE_(flush)(&task) == 1 && HYALINE_(limit_reclaims)(&task, 0) == HYALINE_OK);
 	CHECK(HYALINE_(flush)(&task) == 2);
 
+	/* The maker uses its object after it has shared it. An object that a deferred
+	   handle stamps begins an era. */
+	struct object *own = new_object();
+	expected = NULL;
+	HYALINE_(enter)(&task);
+	HYALINE_(stamp)(&irq, &own->link);
+	HYALINE_(protect_own)(&task, &own->link);
+	CHECK(HYALINE_(compare_exchange)(&task, &place, &expected, own));
+	HYALINE_(enter)(&irq);
+	CHECK(HYALINE_(swap)(&irq, &place, NULL) == own);
+	HYALINE_(defer_retire)(&irq, &own->link, free_object);
+	HYALINE_(leave)(&irq);
+	CHECK(HYALINE_(flush)(&task) == 0 && freed == 6);
+	check_object(own);
+	HYALINE_(leave)(&task);
+	HYALINE_(flush)(&task);
+	CHECK(freed == 7);
+
+	/* A plain load finds an object with a link of zeros. */
+	hyaline_store(&place, own = new_object());
+	HYALINE_(enter)(&task);
+	own = hyaline_load(&place);
+	HYALINE_(stamp)(&irq, &(struct hyaline_link){ 0 }); /* an era begins */
+	hyaline_store(&place, NULL);
+	HYALINE_(retire)(&irq, &own->link, free_object);
+	CHECK(HYALINE_(flush)(&task) == 0 && freed == 7);
+	check_object(own);
+	HYALINE_(leave)(&task);
+	HYALINE_(flush)(&task);
+	CHECK(freed == 8);
+
 	/* Grace periods. */
 	HYALINE_(enter)(&cpu);
 	struct hyaline_token token = HYALINE_(start)(&task);
@@ -221,6 +252,14 @@ static void HYALINE_(calls)(void)
 	CHECK(HYALINE_(oldest)(&collector, &state) ? state.slot == 2 : state.guards == 0);
 	HYALINE_(refresh)(&cpu);
 	CHECK(HYALINE_(poll)(&task, &token) && HYALINE_(poll)(&task, &token));
+	/* A token waits for one section that begins later, the caller's own too. */
+	token = HYALINE_(start)(&task);
+	HYALINE_(enter)(&task);
+	CHECK(!HYALINE_(poll)(&task, &token));
+	HYALINE_(leave)(&task);
+	HYALINE_(leave)(&cpu);
+	CHECK(HYALINE_(poll)(&task, &token));
+	HYALINE_(enter)(&cpu);
 	static struct hyaline_callback callback;
 	int called = 0;
 	CHECK(HYALINE_(call_later)(&irq, &callback, count, &called) == HYALINE_OK);
@@ -229,6 +268,13 @@ static void HYALINE_(calls)(void)
 	CHECK(called == 0);
 	CHECK(HYALINE_(request_restart)(&collector, 2) && !HYALINE_(request_restart)(&collector, 1));
 	CHECK(HYALINE_(restart_requested)(&cpu) && !HYALINE_(restart_requested)(&cpu));
+	/* A request that a section did not see is for the next. */
+	HYALINE_(enter)(&irq);
+	CHECK(HYALINE_(request_restart)(&collector, 1));
+	HYALINE_(leave)(&irq);
+	HYALINE_(enter)(&irq);
+	CHECK(HYALINE_(restart_requested)(&irq) && !HYALINE_(restart_requested)(&irq));
+	HYALINE_(leave)(&irq);
 	HYALINE_(leave)(&cpu);
 	HYALINE_(flush)(&task);
 	CHECK(called == 1);

@@ -225,6 +225,24 @@ fn contexts_are_those_of_the_page() {
     assert!(checked > 40, "only {checked}: the header has another form");
 }
 
+/// The comment before each function tells in which contexts it may be called.
+#[test]
+fn each_function_has_contexts() {
+    let mut without = Vec::new();
+    for block in HEADER.split("/*").skip(1) {
+        let (comment, code) = block.split_once("*/").expect("comments end");
+        let says = ["As ", "context", "Called by"]
+            .iter()
+            .any(|word| comment.contains(word));
+        // What follows the comment's own function has no comment.
+        let mut functions = code.lines().filter(|line| line.ends_with(");"));
+        without.extend(functions.by_ref().take(usize::from(!says)));
+        without.extend(functions.skip(usize::from(says)));
+    }
+    without.retain(|line| !line.starts_with(['\t', ' ']) && !line.starts_with("typedef"));
+    assert!(without.is_empty(), "no contexts: {without:#?}");
+}
+
 /// The types, as a C compiler lays them out for this machine. For other targets
 /// `types` checks the sizes in words.
 #[test]

@@ -36,7 +36,8 @@ void hyaline_platform_heavy(void)
 {
 	if (READ_ONCE(no_barrier))
 		return;
-	WARN_ON_ONCE(irqs_disabled() || in_interrupt());
+	/* Not in_interrupt(): bottom halves may be off. */
+	WARN_ON_ONCE(irqs_disabled() || in_hardirq() || in_serving_softirq());
 	preempt_disable();
 	smp_call_function(hyaline_fence, NULL, 1);
 	preempt_enable();

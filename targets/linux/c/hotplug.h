@@ -13,8 +13,11 @@ static int HYALINE_(stay)(void *argument)
 	struct HYALINE_(stayer) *stayer = argument;
 	struct HYALINE_(handle) handle;
 
-	if (!HOLDS(HYALINE_(register)(&HYALINE_(collector), &handle) == HYALINE_OK))
+	if (!HOLDS(HYALINE_(register)(&HYALINE_(collector), &handle) == HYALINE_OK)) {
+		complete(&stayer->inside);
+		wait_for_stop();
 		return -ENOSPC;
+	}
 	HOLDS(raw_smp_processor_id() == stayer->cpu);
 	HYALINE_(enter)(&handle);
 	struct object *object = HYALINE_(protect)(&handle, &HYALINE_(places)[0]);

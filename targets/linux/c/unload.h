@@ -60,10 +60,9 @@ static struct task_struct *resident_task;
 static int resident(void *argument)
 {
 	struct hyaline_handle handle;
+	bool registered = HOLDS(hyaline_register(&hyaline_collector, &handle) == HYALINE_OK);
 
-	if (!HOLDS(hyaline_register(&hyaline_collector, &handle) == HYALINE_OK))
-		return -ENOSPC;
-	while (!kthread_should_stop()) {
+	while (registered && !kthread_should_stop()) {
 		hyaline_enter(&handle);
 		struct object *object = hyaline_protect(&handle, &hyaline_places[1]);
 		unsigned long value = object->value;
@@ -74,19 +73,24 @@ static int resident(void *argument)
 		WRITE_ONCE(resident_steps, resident_steps + 1);
 		hyaline_leave(&handle);
 	}
-	hyaline_unregister(&handle);
+	if (registered)
+		hyaline_unregister(&handle);
+	wait_for_stop();
 	return 0;
 }
 
 static int hotplug_state;
 
-/* The module stays loaded, with its interrupts, a task, and a file to open. */
+/* The module stays loaded, with its interrupts, a task, and a file to open. The
+   file comes when nothing can fail any more: it may be opened at once. */
 static int begin_unload_test(void)
 {
-	int result = misc_register(&device);
+	bool begun = hyaline_begin();
 
-	if (!HOLDS(result == 0) || !hyaline_begin()) {
+	if (!begun || !HOLDS(misc_register(&device) == 0)) {
 		cpuhp_remove_state(hotplug_state);
+		if (begun)
+			hyaline_end();
 		return -EIO;
 	}
 	set_interrupt(hyaline_interrupt);
@@ -102,7 +106,7 @@ static void __exit stop(void)
 	cpuhp_remove_state(hotplug_state);
 
 	/* A reader is inside: destroy refuses, synchronize waits for it. */
-	while (!((steps = READ_ONCE(resident_steps)) & 1))
+	while (!((steps = READ_ONCE(resident_steps)) & 1) && !READ_ONCE(failed))
 		one_jiffy(NULL);
 	HOLDS(hyaline_destroy(&hyaline_collector) == HYALINE_BUSY);
 	HOLDS(hyaline_synchronize(&hyaline_me, one_jiffy, NULL) == HYALINE_OK);

@@ -135,7 +135,7 @@ struct hyaline_slot_state {
 
 struct hyaline_stats {
 	/* Objects that were retired, that were reclaimed, and the peak of the
-	   difference when a batch was published or reclaimed. */
+	   difference: when a batch was published, before some were reclaimed, or now. */
 	size_t retired;
 	size_t reclaimed;
 	size_t peak;

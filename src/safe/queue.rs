@@ -370,10 +370,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Drop for Queue<T, K, 
     fn drop(&mut self) {
         drop_all(|| {
             // Relaxed, and below: we have the queue alone.
-            let mut dummy = self.head.0.load(Ordering::Relaxed);
-            if !dummy.is_null() {
-                dummy = P::rederive(&mut self.nodes, dummy);
-            }
+            let dummy = P::rederive(&mut self.nodes, self.head.0.load(Ordering::Relaxed));
             // SAFETY: linked nodes are valid.
             let next = unsafe { self.next_of(dummy) }.load(Ordering::Relaxed);
             if !dummy.is_null() {

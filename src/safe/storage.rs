@@ -156,7 +156,7 @@ pub trait Storage<N, const K: usize>: Origin {
         value: N,
     ) -> Option<*mut Linked<N>>;
     /// For a structure that is dropped: a pointer to the same object that may
-    /// be used while the structure is borrowed exclusively.
+    /// be used while the structure is borrowed exclusively; null for null.
     #[doc(hidden)]
     fn rederive(nodes: &mut Self::Nodes, object: *mut Linked<N>) -> *mut Linked<N>;
     /// Gives the memory back, unless it goes with the structure. The value in it

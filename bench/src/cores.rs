@@ -7,7 +7,7 @@ mod rows;
 mod theory;
 
 pub use job::{Effort, Entry};
-pub use machine::Memory;
+pub use machine::{Memory, roomy};
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 

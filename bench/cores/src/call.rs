@@ -2,13 +2,28 @@
 
 use std::{alloc::Layout, fmt::Write as _, io::Write as _, process::exit};
 
+use corosensei::{on_stack, stack::DefaultStack};
+
 use crate::{
     heap, lent,
     machine::{End, Plan, run},
     record::Sources,
 };
 
-/// Runs the plan, prints the counts, and ends the process.
+/// Bytes of stack for pools.
+const ROOM: usize = 256 << 20;
+
+/// Calls it on a stack with room, on the same thread.
+#[unsafe(no_mangle)]
+extern "C" fn cores_roomy(work: extern "C" fn()) {
+    on_stack(DefaultStack::new(ROOM).expect("memory for a stack"), || {
+        work()
+    });
+}
+
+/// Runs the plan, prints the counts, and ends the process. The process has one thread:
+/// an access of another one would be taken for one of the coroutine that runs, and switch
+/// it on the wrong stack.
 ///
 /// # Safety
 ///
@@ -17,6 +32,10 @@ use crate::{
 unsafe extern "C" fn cores_run(plan: &Plan) -> ! {
     if !lent::possible() {
         eprintln!("neither this kernel nor this processor may be older than FSGSBASE (Linux 5.9)");
+        exit(2);
+    }
+    if !lent::alone() {
+        eprintln!("the program has more than one thread; the model runs only one");
         exit(2);
     }
     // SAFETY: "the plan's pointers are valid, and it is the only call" (# Safety);

@@ -26,6 +26,11 @@ pub fn possible() -> bool {
     unsafe { libc::getauxval(libc::AT_HWCAP2) & BIT != 0 }
 }
 
+/// Whether the process has one thread.
+pub fn alone() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
+}
+
 /// The storage of the running thread.
 pub fn own() -> Storage {
     let value;

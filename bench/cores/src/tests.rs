@@ -156,6 +156,12 @@ fn a_thread_that_spins_alone_ends_with_the_budget() {
 }
 
 #[test]
+fn another_thread_of_the_process_is_noticed() {
+    // The one that waits for the tests is another.
+    assert!(!lent::alone());
+}
+
+#[test]
 fn a_thread_that_yields_lets_the_other_run() {
     let word = Word::default();
     let (end, [_, counts]) = run(&[1, 1], 100, 100_000, &|index| {

@@ -2,25 +2,23 @@
 //! `cores ROW CONTESTANT THREADS WARM OPERATIONS BUDGET SEED`. Without arguments
 //! the contestants, one in a line.
 
-use std::process::ExitCode;
+use std::process::exit;
 
-use hyaline_bench::{
-    child,
-    cores::{self, Effort, Memory},
-};
+use hyaline_bench::cores::{self, Effort, Memory};
 
 #[global_allocator]
 static MEMORY: Memory = Memory;
 
-fn main() -> ExitCode {
+fn main() {
+    cores::roomy(with_room);
+}
+
+extern "C" fn with_room() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    match child::roomy(|| run(&args)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("cores: {why}");
-            ExitCode::from(2)
-        }
+    if let Err(why) = run(&args) {
+        eprintln!("cores: {why}");
+        exit(2);
     }
 }
 

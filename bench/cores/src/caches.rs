@@ -16,7 +16,10 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
-use crate::cost::{self, Time};
+use crate::{
+    cost::{self, Time},
+    noise::Latencies,
+};
 
 /// Bytes in a line.
 pub const LINE: u64 = 64;
@@ -76,14 +79,17 @@ struct Buffer {
 pub struct Caches {
     lines: FxHashMap<u64, Line>,
     buffers: Vec<Buffer>,
+    latencies: Latencies,
 }
 
 impl Caches {
-    pub fn new(cores: usize) -> Self {
+    /// Seed 0: each request takes exactly the mean.
+    pub fn new(cores: usize, seed: u64) -> Self {
         assert!(cores <= CORES, "at most {CORES} cores");
         Self {
             lines: FxHashMap::default(),
             buffers: (0..cores).map(|_| Buffer::default()).collect(),
+            latencies: Latencies::new(seed),
         }
     }
 
@@ -148,7 +154,8 @@ impl Caches {
         }
         let nearest = others(line.holders).map(|holder| cost::distance(holder, core));
         let nearest = nearest.min();
-        let done = now.max(line.ready) + nearest.unwrap_or(cost::SHARED);
+        let latency = self.latencies.one(nearest.unwrap_or(cost::SHARED));
+        let done = now.max(line.ready) + latency;
         let effect = Effect {
             done,
             moved: nearest.is_some(),
@@ -181,7 +188,8 @@ impl Caches {
             .map(|holder| cost::distance(holder, core))
             .max();
         let none = if held { 0 } else { cost::SHARED };
-        let done = now.max(line.ready).max(line.shared) + farthest.unwrap_or(none);
+        let latency = self.latencies.one(farthest.unwrap_or(none));
+        let done = now.max(line.ready).max(line.shared) + latency;
         let effect = Effect {
             done,
             moved: !held && rest != 0,
@@ -214,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_line_is_fetched_once_and_then_hit() {
-        let mut caches = Caches::new(2);
+        let mut caches = Caches::new(2, 0);
         let first = caches.access(0, Load, 7, 0, 1);
         assert!(first.fetched && !first.moved);
         assert_eq!(first.done, cost::SHARED);
@@ -233,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_store_takes_the_copies_of_all_others() {
-        let mut caches = Caches::new(4);
+        let mut caches = Caches::new(4, 0);
         let mut now = 0;
         for core in 0..4 {
             now = caches.access(core, Load, 7, now, core as u64).done;
@@ -256,7 +264,7 @@ mod tests {
 
     #[test]
     fn another_cluster_is_farther() {
-        let mut caches = Caches::new(16);
+        let mut caches = Caches::new(16, 0);
         let now = caches.access(0, Locked, 7, 0, 1).done;
         let far = caches.access(cost::CLUSTER, Load, 7, now, 1).done;
         assert_eq!(far - now, cost::FAR);
@@ -272,7 +280,7 @@ mod tests {
     #[test]
     fn a_full_buffer_makes_a_store_wait() {
         let far = cost::CLUSTER;
-        let mut caches = Caches::new(far + 1);
+        let mut caches = Caches::new(far + 1, 0);
         for line in 0..=cost::BUFFER as u64 {
             caches.access(far, Load, line, 0, 1);
         }

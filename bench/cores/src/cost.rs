@@ -47,6 +47,16 @@ pub const SYSTEM_CALL: Time = 250_000;
 /// keep step.
 pub const JITTER: Time = 2_000;
 
+/// A request for a line takes up to a fourth less or more, at random. An estimate.
+pub const SPREAD: Time = 4;
+
+/// One operation in 256 begins after a rest, of up to 32 times what its thread's
+/// operations take, which is not counted: less does not end a queue of 16 threads that
+/// retry, much more leaves the others alone.
+pub const RESTS: u64 = 256;
+/// See [`RESTS`].
+pub const REST: u64 = 32;
+
 /// How long a line takes from one core to another.
 pub fn distance(from: usize, to: usize) -> Time {
     if from / CLUSTER == to / CLUSTER {

@@ -3,11 +3,12 @@
 //! with the compiler's instrumentation for ThreadSanitizer and links it with this
 //! library, which has the functions that the instrumentation calls.
 //!
-//! From the bottom up: [`cost`], [`caches`], `record`, [`lent`], [`machine`],
+//! From the bottom up: [`cost`], [`noise`], [`caches`], `record`, [`lent`], [`machine`],
 //! [`heap`], `shims`, `waits`.
 
 pub mod caches;
 pub mod cost;
+pub mod noise;
 mod record;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -18,6 +18,7 @@ use crate::{
     caches::{Caches, Kind, LINE, Site},
     cost::{self, Time},
     lent::{self, Storage},
+    noise::{self, Random},
     record::{Counts, Moves},
 };
 
@@ -30,9 +31,10 @@ pub struct Plan {
     /// Operations of each class before counting begins, and while it lasts.
     pub warm: u64,
     pub operations: u64,
-    /// Accesses before counting begins, and while it lasts. Once they are made, a
-    /// sixteenth of the operations is enough.
+    /// Accesses before counting begins, and while it lasts. Once they are made, one
+    /// in [`ENOUGH`] of the operations is enough.
     pub budget: u64,
+    /// Of the noise; 0 is none but [`cost::JITTER`].
     pub seed: u64,
     /// What each thread runs. It asks [`next`] before each operation.
     pub entry: extern "C" fn(*const c_void, u32),
@@ -63,7 +65,9 @@ enum Phase {
 struct Thread {
     class: usize,
     clock: Time,
-    random: u64,
+    random: Random,
+    /// The part of the clock in which it rested.
+    rested: Time,
     /// Since the run began.
     counts: Counts,
     /// What they were when the thread first began an operation that counts, and
@@ -85,6 +89,8 @@ pub struct Machine {
     wanted: [(u64, u64); CLASSES],
     steps: u64,
     budget: u64,
+    /// Whether threads rest.
+    rests: bool,
     end: End,
     pub moves: Moves,
 }
@@ -92,6 +98,9 @@ pub struct Machine {
 /// The machine, while one of its threads runs. Only one thread of the process
 /// does, so relaxed accesses suffice.
 static RUNNING: AtomicPtr<Machine> = AtomicPtr::new(ptr::null_mut());
+
+/// See [`Plan::budget`].
+const ENOUGH: u64 = 256;
 
 /// Bytes of stack for each thread.
 const STACK: usize = 8 << 20;
@@ -244,11 +253,8 @@ impl Machine {
         let threads = classes.iter().enumerate().map(|(index, &class)| Thread {
             class: class as usize,
             clock: 0,
-            random: (plan.seed + 1)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                .wrapping_add(index as u64)
-                .wrapping_mul(0xbf58_476d_1ce4_e5b9)
-                | 1,
+            rested: 0,
+            random: Random::new(plan.seed, index as u64),
             counts: Counts::default(),
             first: None,
             last: Counts::default(),
@@ -261,7 +267,7 @@ impl Machine {
             false => (0, 0),
         };
         Self {
-            caches: Caches::new(classes.len()),
+            caches: Caches::new(classes.len(), plan.seed),
             threads: threads.collect(),
             current: 0,
             limit: (0, 0),
@@ -270,6 +276,7 @@ impl Machine {
             wanted: std::array::from_fn(wanted),
             steps: 0,
             budget: plan.budget,
+            rests: plan.seed != 0,
             end: End::Returned,
             moves: Moves::default(),
         }
@@ -278,7 +285,7 @@ impl Machine {
     fn step(&mut self, site: Site) {
         self.steps += 1;
         if self.steps > self.budget && self.phase != Phase::Over {
-            if self.have_done(16) {
+            if self.have_done(ENOUGH) {
                 self.next_phase();
             } else {
                 self.end = End::Stuck(self.current, site);
@@ -325,16 +332,19 @@ impl Machine {
         }
         let thread = &mut self.threads[self.current];
         thread.counts.operations += 1;
-        thread.random ^= thread.random << 13;
-        thread.random ^= thread.random >> 7;
-        thread.random ^= thread.random << 17;
-        thread.clock += (thread.random >> 32) % cost::JITTER;
+        if self.rests {
+            let mean = (thread.clock - thread.rested) / thread.counts.operations;
+            let rest = noise::rest(&mut thread.random, mean);
+            thread.clock += rest;
+            thread.rested += rest;
+        }
+        thread.clock += thread.random.below(cost::JITTER);
         self.done[thread.class] += 1;
         if self.have_done(1) {
             self.next_phase();
         }
         let thread = &mut self.threads[self.current];
-        thread.counts.time = thread.clock;
+        thread.counts.time = thread.clock - thread.rested;
         if self.phase != Phase::Warm {
             thread.last = thread.counts;
             thread.first.get_or_insert(thread.counts);

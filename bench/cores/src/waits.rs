@@ -1,6 +1,6 @@
-//! What the program calls when a thread waits for another one: it gives the
-//! others time instead of the processor. These take the place of the C library's
-//! in the program, whose standard library calls them.
+//! What takes the place of the C library's functions in the program, whose standard
+//! library calls them. A thread that waits for another one gives the others time instead
+//! of the processor; and random numbers are the same in each run.
 
 use crate::{cost, lent, machine};
 
@@ -11,6 +11,18 @@ extern "C" fn sched_yield() -> i32 {
         std::hint::spin_loop();
     }
     0
+}
+
+/// The seed of the standard library's hash maps.
+///
+/// # Safety
+///
+/// As for the C library's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, _: u32) -> isize {
+    // SAFETY: `length` bytes may be written there (# Safety).
+    unsafe { buffer.write_bytes(0x5a, length) };
+    length as isize
 }
 
 /// The standard library's locks wait by futexes, which it calls through this. A

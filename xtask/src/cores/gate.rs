@@ -6,9 +6,8 @@ use std::fmt::Write as _;
 use super::Figures;
 use crate::recorded::Record;
 
-/// The numbers of threads. With more of them the order of two fields moves a figure by
-/// half: the threads fall into another step.
-pub const THREADS: [usize; 1] = [2];
+/// The numbers of threads.
+pub const THREADS: [usize; 2] = [2, 16];
 
 /// How much a figure may grow: by a fourth, or a request in 20 operations. A change
 /// that moves no line has made a difference of 15 percent.

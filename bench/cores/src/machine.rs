@@ -100,7 +100,7 @@ pub struct Machine {
 static RUNNING: AtomicPtr<Machine> = AtomicPtr::new(ptr::null_mut());
 
 /// See [`Plan::budget`].
-const ENOUGH: u64 = 256;
+const ENOUGH: u64 = 512;
 
 /// Bytes of stack for each thread.
 const STACK: usize = 8 << 20;

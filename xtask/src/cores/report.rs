@@ -90,6 +90,12 @@ impl Cell {
         ))
     }
 
+    /// The one with the fewest requests, or one that has none.
+    pub fn least(cells: impl Iterator<Item = Self>) -> Option<Self> {
+        let each = |cell: &Self| cell.requests().map_or(-1.0, |(each, ..)| each);
+        cells.min_by(|a, b| each(a).total_cmp(&each(b)))
+    }
+
     /// Requests for each operation, as `requests`; none if the row has no such run.
     pub fn requests_each(&self) -> Result<Option<f64>, String> {
         match self {
@@ -99,7 +105,7 @@ impl Cell {
         }
     }
 
-    fn class(&self, class: usize) -> Option<Counts> {
+    pub fn class(&self, class: usize) -> Option<Counts> {
         match self {
             Self::Counts { classes, .. } => Some(classes[class]).filter(|one| one.operations > 0),
             _ => None,
@@ -127,7 +133,11 @@ impl Counts {
         what as f64 / self.operations as f64
     }
 
-    fn nanoseconds(&self) -> f64 {
+    pub fn transfers_each(&self) -> f64 {
+        self.each(self.transfers)
+    }
+
+    pub fn nanoseconds(&self) -> f64 {
         self.each(self.picoseconds) / 1000.0
     }
 }
@@ -136,7 +146,7 @@ impl Counts {
 pub struct Row {
     pub id: &'static str,
     title: &'static str,
-    classes: [&'static str; 2],
+    pub classes: [&'static str; 2],
 }
 
 #[rustfmt::skip] // a table
@@ -159,7 +169,7 @@ const DETAIL: usize = 2;
 /// Threads for the lines that move when there are many.
 const MANY: usize = 16;
 /// Contestants that are the crate.
-const OURS: &str = "hyaline";
+pub const OURS: &str = "hyaline";
 
 /// A section for each row.
 pub fn sections(figures: &Figures) -> Vec<String> {
@@ -327,6 +337,16 @@ mod tests {
             matches!(Cell::read("stuck\t3\tc.rs:4"), Cell::Stuck(why) if why.contains("c.rs:4"))
         );
         assert!(matches!(Cell::read("class\t0"), Cell::Failed(_)));
+    }
+
+    #[test]
+    fn the_least_of_runs_is_kept_unless_one_fails() {
+        let run =
+            |transfers: u64| Cell::read(&TEXT.replace("\t5\t1", &format!("\t{transfers}\t1")));
+        let least = Cell::least([9, 2, 5].map(run).into_iter()).expect("one of three");
+        assert_eq!(least.requests().map(|it| it.0), Some(0.3));
+        let failed = Cell::least([run(1), Cell::Failed("why".into())].into_iter());
+        assert!(matches!(failed, Some(Cell::Failed(_))));
     }
 
     #[test]

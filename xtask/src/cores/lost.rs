@@ -1,0 +1,119 @@
+//! The rows in which a peer needs fewer transfers or less time, by the line of ours
+//! that moves most.
+
+use std::fmt::Write as _;
+
+use super::{
+    Entry, Figures,
+    report::{Cell, Counts, OURS, ROWS, Row},
+};
+
+/// Numbers of threads.
+const THREADS: [usize; 2] = [2, 16];
+/// What differs by less is not lost: by a twentieth, or a fiftieth.
+const LESS: [f64; 2] = [1.05, 0.02];
+
+/// What can be lost, with its unit.
+type Measure = (&'static str, fn(&Counts) -> f64);
+const MEASURES: [Measure; 2] = [
+    ("transfers", Counts::transfers_each),
+    ("ns", Counts::nanoseconds),
+];
+
+/// The section; of all rows, as the page has it.
+pub fn section(figures: &Figures) -> String {
+    let mut text = String::from(
+        "## Rows that are lost\n\n\
+         The best contestant of the crate, and the best peer if it is better, by more than \
+         5 % and 0.02.\n\n\
+         | row | threads | what | hyaline | peer | the line of ours that moves most |\n\
+         |---|--:|---|--:|--:|---|\n",
+    );
+    for row in &ROWS {
+        for (class, name) in row.classes.iter().enumerate() {
+            for threads in THREADS {
+                for measure in MEASURES {
+                    lost(&mut text, figures, (row, class, name), threads, measure);
+                }
+            }
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn lost(
+    text: &mut String,
+    figures: &Figures,
+    (row, class, name): (&Row, usize, &str),
+    threads: usize,
+    (unit, each): Measure,
+) {
+    let best = |ours: bool| {
+        let its = figures
+            .iter()
+            .filter(|(entry, _)| entry.row == row.id && entry.name.starts_with(OURS) == ours);
+        let all = its.filter_map(|(entry, cells)| {
+            let cell = cells.get(&threads)?;
+            Some((each(&cell.class(class)?), entry, cell))
+        });
+        all.min_by(|a, b| a.0.total_cmp(&b.0))
+    };
+    let (Some((ours, us, cell)), Some((theirs, them, _))) = (best(true), best(false)) else {
+        return;
+    };
+    if ours <= (theirs * LESS[0]).max(theirs + LESS[1]) {
+        return;
+    }
+    let Entry { name: us, .. } = us;
+    let Entry { name: them, .. } = them;
+    let _ = writeln!(
+        text,
+        "| {} | {threads} | {unit} per {name} | {ours:.2}, {us} | {theirs:.2}, {them} | {} |",
+        row.id,
+        line(cell),
+    );
+}
+
+/// The pair of lines by which a contestant moves most.
+fn line(cell: &Cell) -> String {
+    let Cell::Counts { moves, .. } = cell else {
+        return String::new();
+    };
+    match moves.first() {
+        Some(one) => format!("{} at `{}`, after `{}`", one.kind, one.here, one.before),
+        None => "none moves".into(),
+    }
+}
+
+#[test]
+fn a_peer_that_is_better_is_named() {
+    let cell = |transfers: u64, nanoseconds: u64| {
+        Cell::read(&format!(
+            "class\t0\t0\t0\t0\t0\t0\t0\t0\n\
+             class\t1\t100\t0\t{transfers}\t0\t0\t0\t{}\n\
+             move\t5\t1\ttransfer\ta.rs:1\tb.rs:2\ndone\n",
+            nanoseconds * 100_000
+        ))
+    };
+    let one = |name: &str, transfers, nanoseconds| {
+        let entry = Entry {
+            row: "swap".into(),
+            name: name.into(),
+        };
+        (entry, [(2, cell(transfers, nanoseconds))].into())
+    };
+    let figures = vec![
+        one("hyaline", 300, 50),
+        one("hyaline robust", 200, 60),
+        one("peer", 100, 52),
+        one("other", 150, 48),
+    ];
+    let text = section(&figures);
+    assert!(text.contains(
+        "| swap | 2 | transfers per replacement | 2.00, hyaline robust | 1.00, peer | \
+         transfer at `a.rs:1`, after `b.rs:2` |"
+    ));
+    // 50 ns against 48.
+    assert!(!text.contains("| ns per"));
+}

@@ -13,9 +13,10 @@ pub const THREADS: [usize; 2] = [2, 16];
 /// threads that replace an object queue up for one line, and stay so: 16 percent more.
 pub const SEEDS: [u64; 3] = [1, 2, 3];
 
-/// How much a figure may grow: by a tenth, or a request in 20 operations. An access more
-/// or the order of two fields, which move no line, make a difference of 5 percent at most.
-const MORE: [f64; 2] = [1.1, 0.05];
+/// How much a figure may grow: by 15 percent, or a request in 20 operations. An access
+/// more, which moves no line, made a difference of 5 percent at most, and another seed one
+/// of 10 in `fib-beside` with 16 threads, whose budget ends it early.
+const MORE: [f64; 2] = [1.15, 0.05];
 
 /// Whose figures are kept.
 pub fn has(name: &str) -> bool {
@@ -55,7 +56,7 @@ fn grew(before: f64, now: f64) -> bool {
 #[test]
 fn what_is_worse_is_told() {
     let kept = "rustc\na x, 2 threads: 1.00\na y, 2 threads: 0.00\nb x, 2 threads: 2.00\n";
-    let now = "a x, 2 threads: 1.10\na y, 2 threads: 0.06\nc x, 2 threads: 2.00\n";
+    let now = "a x, 2 threads: 1.15\na y, 2 threads: 0.06\nc x, 2 threads: 2.00\n";
     let told = [
         "a y, 2 threads: 0.00 before, now 0.06",
         "c x, 2 threads: not recorded, now 2.00",

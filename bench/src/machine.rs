@@ -30,16 +30,17 @@ pub fn compiler() -> String {
     text.unwrap_or_else(|_| "rustc, version unknown".to_owned())
 }
 
-/// A peer's version, from the lock file.
+/// A peer's version, from the lock file. Of several it is the newest: older ones are
+/// what other peers depend on.
 pub fn version(package: &str) -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let lock = [here.join("../Cargo.lock"), here.join("Cargo.lock")];
     let name = format!("name = \"{package}\"");
     (lock.iter().filter_map(|path| fs::read_to_string(path).ok()))
         .find_map(|text| {
-            let mut lines = text.lines().skip_while(|line| *line != name);
-            let line = lines.nth(1)?;
-            Some(line.split('"').nth(1)?.to_owned())
+            // Sorted.
+            let (_, entry) = text.rsplit_once(&name)?;
+            Some(entry.split('"').nth(1)?.to_owned())
         })
         .unwrap_or_else(|| "unknown".to_owned())
 }

@@ -234,6 +234,10 @@ pub fn page(all: &[Measured], targets: &str, peaks: &str, how: &str) -> String {
         "kovan",
         "spin",
         "arc-swap",
+        "papaya",
+        "scc",
+        "dashmap",
+        "flurry",
     ]
     .iter()
     .map(|package| format!("{package} {}", machine::version(package)))

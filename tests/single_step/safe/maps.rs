@@ -195,6 +195,9 @@ fn iterates<D: Domain>(w: &World<D>) {
     for (_, value) in w.map.iter(&guard) {
         w.look_at([Some(value)]);
     }
+    for (_, value) in w.map.iter_after(&guard, &1) {
+        w.look_at([Some(value)]);
+    }
     if w.map.len(w.cpu()) > 6 {
         w.ledger.note();
     }

@@ -103,8 +103,8 @@ impl<S: Scheme> CollectorView<S> {
     ///   there, and up to `max(B, N)` objects that an explicit `collect` there was about
     ///   to reclaim.
     /// - Calls of this crate that a reclaimer makes are not exempt for being in
-    ///   a reclaimer. A slot whose user was stopped in a reclaimer that was
-    ///   itself inside `retire` or `Pool::alloc` must not be evicted.
+    ///   a reclaimer: a slot whose user was stopped within a call of `retire` or
+    ///   `Pool::alloc` that a reclaimer made must not be evicted.
     /// - `id` is of a handle of this collector: ids of two collectors may be
     ///   equal.
     /// - The handle is used only for the calls named above, and to retire: not

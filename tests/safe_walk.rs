@@ -4,6 +4,11 @@
 
 #![cfg(not(hyaline_loom))]
 
+#[path = "common/counted.rs"]
+mod counted;
+#[path = "common/random.rs"]
+mod random;
+
 use std::{
     cell::RefCell,
     cmp::Ordering as Order,
@@ -11,10 +16,12 @@ use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
+use counted::{Counted, count};
 use hyaline::{
     Collector, Config, Robust, domain,
-    safe::{Domain, Map},
+    safe::{Domain, Guard, Map},
 };
+use random::Random;
 
 thread_local! {
     /// What the next comparison does first.
@@ -135,19 +142,15 @@ walk!(remove_basic, hyaline::Basic, 0, |guard| {
     assert_eq!(MAP.remove(guard, &Key::new(9, None)), None);
 });
 
-/// A value that is counted while it exists.
-struct Counted(&'static AtomicUsize);
-
-impl Counted {
-    fn new(count: &'static AtomicUsize) -> Self {
-        count.fetch_add(1, SeqCst);
-        Self(count)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, SeqCst);
+/// The first key after the last one, with its value, under a guard that may be new.
+fn step<'g, V: Send + 'static, const BUCKETS: usize, const CAP: usize, D: Domain>(
+    map: &'static Map<u32, V, BUCKETS, CAP, D>,
+    guard: &'g Guard<'_, D>,
+    last: Option<&'g u32>,
+) -> Option<(&'g u32, &'g V)> {
+    match last {
+        None => map.iter(guard).next(),
+        Some(key) => map.iter_after(guard, key).next(),
     }
 }
 
@@ -158,20 +161,22 @@ impl Drop for Counted {
 fn a_section_for_each_key_holds_nothing_back() {
     domain!(D: Collector<2, Robust> =
         Collector::with_config(Config::new().batch::<1>().era_step::<1>()));
-    static MAP: Map<u32, Counted, 4, 256, D> = Map::new();
-    static VALUES: AtomicUsize = AtomicUsize::new(0);
+    static MAP: Map<u32, Counted<'_>, 4, 256, D> = Map::new();
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
     const KEYS: u32 = 16;
     let (walker, other) = (D::register().unwrap(), D::register().unwrap());
     for key in 0..KEYS {
-        assert!(MAP.insert(&walker, key, Counted::new(&VALUES)).is_ok());
+        assert!(MAP.insert(&walker, key, Counted(&DROPS)).is_ok());
     }
+    let mut replaced = 0;
     // Replaces all values. How many are held back?
-    let overtake = || {
+    let mut overtake = || {
         for key in 0..KEYS {
-            assert!(MAP.replace(&other, key, Counted::new(&VALUES)).is_ok());
+            assert!(MAP.replace(&other, key, Counted(&DROPS)).is_ok());
+            replaced += 1;
         }
         other.flush();
-        VALUES.load(SeqCst) - KEYS as usize
+        replaced - count(&DROPS)
     };
 
     let guard = walker.enter();
@@ -186,11 +191,9 @@ fn a_section_for_each_key_holds_nothing_back() {
     let (mut seen, mut last) = (Vec::new(), None);
     loop {
         let guard = walker.enter();
-        let next = match &last {
-            None => MAP.iter(&guard).next(),
-            Some(key) => MAP.iter_after(&guard, key).next(),
+        let Some((key, _)) = step(&MAP, &guard, last.as_ref()) else {
+            break;
         };
-        let Some((key, _)) = next else { break };
         seen.push(*key);
         last = Some(*key);
         drop(guard);
@@ -207,11 +210,7 @@ fn a_walk_in_steps_meets_each_key_once() {
     domain!(D: Collector<1> = Collector::new());
     static MAP: Map<u32, (), 3, 64, D> = Map::new();
     let handle = D::register().unwrap();
-    let mut state = 1_u32;
-    let mut random = |below| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 16) % below
-    };
+    let mut random = Random(1);
     for _ in 0..if cfg!(miri) { 20 } else { 2_000 } {
         // Even keys stay; odd ones come and go, also the one that was met last.
         (0..16)
@@ -220,16 +219,16 @@ fn a_walk_in_steps_meets_each_key_once() {
         let (mut seen, mut last) = (Vec::new(), None);
         loop {
             let guard = handle.enter();
-            let next = match &last {
-                None => MAP.iter(&guard).next(),
-                Some(key) => MAP.iter_after(&guard, key).next(),
+            let Some((&key, ())) = step(&MAP, &guard, last.as_ref()) else {
+                break;
             };
-            let Some((key, ())) = next else { break };
-            let key = *key;
             seen.push(key);
-            for _ in 0..random(4) {
-                let key = if random(3) == 0 { key } else { random(16) } | 1;
-                match random(2) {
+            for _ in 0..random.below(4) {
+                let key = match random.below(3) {
+                    0 => key | 1,
+                    _ => random.below(16) as u32 | 1,
+                };
+                match random.below(2) {
                     0 => _ = MAP.insert(&handle, key, ()),
                     _ => drop(MAP.remove(&guard, &key)),
                 }

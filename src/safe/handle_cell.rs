@@ -65,9 +65,9 @@ impl<D: Domain> HandleCell<D> {
     /// [evicted](crate::CollectorView::evict), claims a slot; it is kept until
     /// the cell is dropped, which a `static` never is.
     ///
-    /// Two short critical sections; the first call also those of [`register`](crate::CollectorView::register), in none. In
-    /// tasks and interrupts, not in an NMI. A guard that `f` forgets keeps the
-    /// slot active.
+    /// Two short critical sections; the first call also takes the steps of
+    /// [`register`](crate::CollectorView::register), in neither. In tasks and
+    /// interrupts, not in an NMI. A guard that `f` forgets keeps the slot active.
     ///
     /// # Errors
     ///

@@ -3,7 +3,8 @@
 //! dependencies that support this Rust and with the oldest that the manifest
 //! allows. Also the tests, examples and snippets of the archive.
 //!
-//! All are built and run: `cargo check` does not evaluate the constants of generic code.
+//! The program and the snippets run, the others are built: `cargo check` does not
+//! evaluate the constants of generic code.
 
 use crate::{
     arguments, nightly, package, provide,

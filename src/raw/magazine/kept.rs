@@ -5,7 +5,7 @@ use core::ptr;
 use super::super::tree::Tree;
 use crate::{
     Link,
-    sync::{AtomicPtr, AtomicUsize, Cell, Ordering, impl_init},
+    sync::{AtomicPtr, AtomicUsize, Cell, IN_MODEL, Ordering, impl_init},
 };
 
 /// Not claimed.
@@ -49,7 +49,7 @@ impl Magazine {
 
     /// Blocks that a magazine may hold, of a pool of this size.
     pub(crate) const fn size(pool: usize) -> usize {
-        let size = pool / if cfg!(hyaline_loom) { 8 } else { 32 };
+        let size = pool / if IN_MODEL { 8 } else { 32 };
         if size < 64 { size } else { 64 }
     }
 

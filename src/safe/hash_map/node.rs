@@ -14,7 +14,7 @@ use super::super::{
 };
 use crate::{
     AsLink, Link, Role, reclaim,
-    sync::{AtomicPtr, const_fn},
+    sync::{AtomicPtr, IN_MODEL, const_fn},
 };
 
 /// What all nodes have.
@@ -92,7 +92,7 @@ impl<K: Send + 'static, V: Send + 'static> Chained for Head<K, V> {
     unsafe fn loom_access(node: Ptr<Self>) {
         // SAFETY: protected (# Safety); one without a key is never reclaimed.
         unsafe {
-            if cfg!(hyaline_loom) && !is_start(node) {
+            if IN_MODEL && !is_start(node) {
                 (*node_of(node)).link.is_read();
             }
         }

@@ -39,11 +39,11 @@ use super::{
 use crate::{
     Role,
     padding::Line,
-    sync::{AtomicPtr, AtomicUsize, Ordering, const_fn, init_array},
+    sync::{AtomicPtr, AtomicUsize, IN_MODEL, Ordering, const_fn, init_array},
 };
 
 /// Levels at most.
-const LEVELS: usize = if cfg!(hyaline_loom) {
+const LEVELS: usize = if IN_MODEL {
     3
 } else {
     usize::BITS as usize - 8
@@ -259,7 +259,7 @@ impl<K, V> Table<K, V> {
         // SAFETY: not of size zero.
         let starts = unsafe { alloc::alloc::alloc_zeroed(layout) }.cast::<Start<K, V>>();
         // Loom's atomics are not zeros.
-        if cfg!(hyaline_loom) && !starts.is_null() {
+        if IN_MODEL && !starts.is_null() {
             for start in 0..1 << level {
                 let (head, state) = (Head::new(0), AtomicUsize::new(ABSENT));
                 // SAFETY: the memory is ours, as many starts as this.

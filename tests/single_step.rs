@@ -7,7 +7,8 @@
 //! while it is held, none is reclaimed twice, and at the end one collect leaves
 //! nothing and every grace period is over.
 //!
-//! `complete` checks that every public method is among the operations. In
+//! `complete` checks that every public method is among the operations; `statistics` that
+//! no number is ever too large. In
 //! `deaths` the task that is interrupted does not continue.
 //!
 //! A plain run takes a sample. All interrupts, in hours, or in seconds to minutes
@@ -42,6 +43,8 @@ mod eras;
 mod raw;
 #[path = "single_step/safe.rs"]
 mod safe;
+#[path = "single_step/statistics.rs"]
+mod statistics;
 #[path = "single_step/trap.rs"]
 mod trap;
 

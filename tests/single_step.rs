@@ -7,9 +7,9 @@
 //! while it is held, none is reclaimed twice, and at the end one collect leaves
 //! nothing and every grace period is over.
 //!
-//! `complete` checks that every public method is among the operations; `statistics` that
-//! no number is ever too large. In
-//! `deaths` the task that is interrupted does not continue.
+//! `complete` checks that every public method is among the operations. In
+//! `deaths` the task that is interrupted does not continue. `statistics` reads the counts
+//! in each interrupt.
 //!
 //! A plain run takes a sample. All interrupts, in hours, or in seconds to minutes
 //! for one operation:

@@ -4,6 +4,7 @@ pub mod child;
 #[cfg(feature = "cores")]
 pub mod cores;
 pub mod gate;
+pub mod growth;
 pub mod machine;
 pub mod memory;
 pub mod plot;

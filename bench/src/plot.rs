@@ -11,7 +11,7 @@ pub struct Bars {
     pub bars: Vec<(String, f64)>,
 }
 
-const HYALINE: RGBColor = RGBColor(30, 110, 190);
+pub const HYALINE: RGBColor = RGBColor(30, 110, 190);
 const PEER: RGBColor = RGBColor(170, 170, 170);
 const FLOOR: RGBColor = RGBColor(210, 190, 120);
 

@@ -1,4 +1,4 @@
-//! `cargo xtask cores [--check | --gate [--accept]] [ROW…]`: how many cache lines move
+//! `cargo xtask cores [--check | --gate [--accept] | --pictures] [ROW…]`: how many cache lines move
 //! between cores.
 //!
 //! The benchmark's contestants run on a model of private caches (`bench/cores`)
@@ -9,6 +9,7 @@
 //! Without rows it writes `docs/cores.md`; with rows it prints theirs. `--check`
 //! compares with the page instead. `--gate` runs the crate's contestants alone, as 2
 //! and 16 threads, and compares with recorded figures; `--accept` records them.
+//! `--pictures` draws those of the page again, from its tables.
 
 mod gate;
 mod lost;
@@ -58,8 +59,11 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
         return Err("cores: only on Linux on x86-64, whose instructions the model counts".into());
     }
     let known = report::ROWS.iter().map(|row| row.id);
-    let flags = ["check", "gate", "accept"];
-    let ([check, gate, accept], rows) = arguments::flags_and_names(parser, flags, known)?;
+    let flags = ["check", "gate", "accept", "pictures"];
+    let ([check, gate, accept, again], rows) = arguments::flags_and_names(parser, flags, known)?;
+    if again {
+        return pictures();
+    }
     if accept && !(gate && rows.is_empty()) {
         return Err("cores: --accept records all rows of --gate".into());
     }
@@ -93,7 +97,22 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
         return Ok(());
     }
     let page = report::page(&compiler()?, &sections);
-    fs::write(shell::root().join(PAGE), page).map_err(|error| format!("{PAGE}: {error}"))
+    fs::write(shell::root().join(PAGE), page).map_err(|error| format!("{PAGE}: {error}"))?;
+    pictures()
+}
+
+/// Draws the pictures of the page, from its tables.
+fn pictures() -> Result<(), String> {
+    let mut command = shell::cargo();
+    command
+        .args(["run", "--quiet", "--package", "hyaline-bench", "--bin"])
+        .args(["growth", "--", PAGE])
+        .current_dir(shell::root());
+    let output = shell::run(&mut command, BUILD)?;
+    match output.ok() {
+        true => Ok(()),
+        false => Err(format!("growth: {}\n{}", output.reason(), output.tail(20))),
+    }
 }
 
 /// Where the page says something else.

@@ -186,7 +186,8 @@ fn section(row: &Row, figures: &Figures) -> Option<String> {
     if its.is_empty() {
         return None;
     }
-    let mut text = format!("## {}\n\n", row.title);
+    let Row { id, title, .. } = row;
+    let mut text = format!("## {title}\n\n![{id}](cores-{id}.svg)\n\n");
     for (class, what) in row.classes.iter().enumerate() {
         if !what.is_empty() {
             growth(&mut text, &its, class, what);

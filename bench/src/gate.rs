@@ -43,6 +43,11 @@ pub fn counts() -> Result<String, String> {
             .map(|name| ("publish", name.as_str()))
             .collect();
         let counts = child::all_instructions(&which);
+        let wide = format!("{scheme}, 64 of N = 1024");
+        let [all, few] = [names[2].as_str(), &wide].map(|name| ("publish", name));
+        let pair = child::all_instructions(&[all, few]);
+        let ratio = pair[1].ok_or(missing)? / pair[0].ok_or(missing)?;
+        let _ = writeln!(text, "publish {wide}, to N = 64: {ratio:.2}");
         for (slots, counts) in SLOTS.windows(2).zip(counts.windows(2)) {
             let grown = counts[1].ok_or(missing)? - counts[0].ok_or(missing)?;
             let cost = grown / f64::from(slots[1] - slots[0]);

@@ -181,7 +181,7 @@ pub fn all() -> Vec<Row> {
         row("fib", "The table of the example fib: look-ups, 1 thread", true, mix!(one Trie, 100)),
         row("fib-two", "The table of the example fib: look-ups, 2 threads", false, mix!(mix, 2, 100, Trie)),
         row("fib-beside", "The table of the example fib: look-ups beside a thread that announces routes", false, mix!(besides, 100, 0, Trie)),
-        row("publish", "Publish a batch of 1 object, all N slots claimed, one active", true, publish::contestants()),
+        row("publish", "Publish a batch of 1 object, N slots, all claimed or 64, one active", true, publish::contestants()),
         row("pool", "A pool that is nearly full: free a block and take one; ask in vain", true, pool::contestants()),
         row("register", "Register and release", true, vec![
             Contestant { name: "hyaline", make: register::basic },

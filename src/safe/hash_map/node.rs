@@ -46,14 +46,15 @@ pub(super) struct Node<K, V> {
 // SAFETY: `repr(C)`, and the link comes first.
 unsafe impl<K, V> AsLink for Node<K, V> {}
 
+#[repr(C)] // key and value are close to the head, and may be on its cache line
 pub(super) struct Entry<K, V> {
+    pub(super) key: K,
+    pub(super) value: V,
     /// Tells nodes of the same order apart: each comes after the one before,
     /// and what takes the place of one has the same. 64 bits everywhere: a pair of
     /// keys of one hash that are put in turn would let 32 bits wrap in half an hour,
     /// and iterations would miss keys.
     pub(super) turn: u64,
-    pub(super) key: K,
-    pub(super) value: V,
 }
 
 /// The order of a hash. Multiplied, so that its high bits depend on all bits of

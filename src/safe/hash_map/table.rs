@@ -151,14 +151,17 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         // Acquire: as in `place_of`.
         let level = self.level.load(Ordering::Acquire);
         let bucket = Self::bucket(order, level);
-        if bucket != 0 {
-            let start = self.start(bucket, level);
-            // SAFETY: it is there, until the table is dropped.
-            let state = unsafe { &(*start).state };
-            // Relaxed: what is done next looks again.
-            if state.load(Ordering::Relaxed) == ABSENT {
-                self.link(bucket, level, guard);
-            }
+        if bucket == 0 {
+            return &self.first;
+        }
+        let start = self.start(bucket, level);
+        // SAFETY: as in `place`.
+        let (state, next) = unsafe { (&(*start).state, &(*start).head.next) };
+        // Acquire: as in `place`.
+        match state.load(Ordering::Acquire) {
+            LINKED => return next,
+            ABSENT => self.link(bucket, level, guard),
+            _ => {}
         }
         self.place(bucket, level)
     }

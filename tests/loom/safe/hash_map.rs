@@ -83,6 +83,51 @@ schemes! {
         assert_eq!(alive(&life), 0);
     }
 
+    // Two calls come to a bucket whose start is not linked. The keys lie behind it as
+    // 1, 6, 3, so one of them may go where the start leads.
+    hash_map_start_is_linked_by_two<2, 1> {
+        let (life, map, one, two) = start(Map::<_, D>::default());
+        let shared = map.0;
+        assert!(shared.insert(&one, 6, Tracked::new(6, &life)).is_ok());
+        let copy = life.clone();
+        let inserting = thread::spawn(move || {
+            assert!(shared.insert(&two, 1, Tracked::new(1, &copy)).is_ok());
+            drop(copy);
+            two
+        });
+        assert!(shared.insert(&one, 3, Tracked::new(3, &life)).is_ok());
+        join([inserting]);
+        let guard = one.enter();
+        for key in [1, 6, 3] {
+            assert_eq!(shared.get(&guard, &key).map(Tracked::get), Some(key));
+        }
+        assert_eq!(shared.iter(&guard).count(), 3);
+        drop(guard);
+        drop(one);
+        map.close();
+        assert_eq!(alive(&life), 0);
+    }
+
+    // A bucket is split, before the key 3, while a walk is in it.
+    hash_map_bucket_is_split_while_read<2, 1> {
+        let (life, map, one, two) = start(Map::<_, D>::default());
+        let shared = map.0;
+        assert!(shared.insert(&one, 3, Tracked::new(3, &life)).is_ok());
+        let copy = life.clone();
+        let splitting = thread::spawn(move || {
+            assert!(shared.insert(&two, 2, Tracked::new(2, &copy)).is_ok());
+            assert!(shared.get(&two.enter(), &8).is_none());
+            drop(copy);
+            two
+        });
+        let guard = one.enter();
+        assert_eq!(shared.get(&guard, &3).map(Tracked::get), Some(3));
+        drop(guard);
+        drop(one);
+        join([splitting]);
+        map.close_with(2, &life);
+    }
+
     // The same key, at the end of others with its hash: one wins, and the other
     // sees it.
     hash_map_inserts_of_one_key<2, 1> {

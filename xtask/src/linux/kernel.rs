@@ -118,20 +118,13 @@ impl Flavour {
 
     /// The packages that a package depends on.
     fn dependencies(&self, package: &str) -> Result<Vec<String>, String> {
-        let ask = || {
-            let mut apt = self.apt("apt-cache")?;
-            let listed = shell::run(apt.args(["depends", package]), UNPACK)?;
-            let names = listed
-                .stdout
-                .lines()
-                .filter_map(|line| line.trim().strip_prefix("Depends: "));
-            Ok::<Vec<String>, String>(names.map(String::from).collect())
-        };
-        let mut found = ask()?;
-        if found.is_empty() {
-            update(self)?;
-            found = ask()?;
-        }
+        let mut apt = self.apt("apt-cache")?;
+        let listed = shell::run(apt.args(["depends", package]), UNPACK)?;
+        let names = listed
+            .stdout
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Depends: "));
+        let found: Vec<String> = names.map(String::from).collect();
         match found.is_empty() {
             true => Err(format!("apt knows no package {package}")),
             false => Ok(found),
@@ -161,6 +154,8 @@ impl Flavour {
 
     /// Returns the release and the version.
     fn unpack(&self, folder: &Path) -> Result<String, String> {
+        // Old lists name a kernel that is gone. Without a network, they may do.
+        let _ = update(self);
         let meta = format!("linux-headers-{}", self.name);
         let headers = self.dependencies(&meta)?;
         let headers = headers.iter().find(|name| name.ends_with(self.name));

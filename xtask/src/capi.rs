@@ -28,6 +28,7 @@ const RUN: Duration = Duration::from_secs(120);
 /// kind: a section, and one with a read.
 const MORE: [(&str, [i64; 2]); 4] = [
     ("hyaline", [6, 6]),
+    // docs/from-c.md says which seven.
     ("hyaline_robust", [7, 6]),
     ("hyaline_single", [6, 6]),
     ("hyaline_robust_single", [6, 6]),

@@ -296,7 +296,8 @@ void HYALINE_(unregister)(struct HYALINE_(handle) *handle);
 /* Takes a slot from a dead task: it was stopped outside the calls of this
    library, or in enter, protect and its siblings, leave of a deferred or per-CPU
    handle, or the program's own code in relax, in a reclaimer or in a callback; not
-   in a call that this code made, nor in a reclaimer that such a call ran. It never
+   in a call that this code made, nor in a reclaimer that such a call ran. Or it
+   stopped in hyaline_platform_panic, since a token is of another collector. It never
    uses what it loaded.
    The id is that of a handle of this collector. Until destroy only these calls
    may use the handle: unregister, flush, collect, limit_reclaims and is_evicted,

@@ -93,10 +93,11 @@ impl<S: Scheme> CollectorView<S> {
     /// - The user does not run again with pointers that it loaded or with guards
     ///   of the handle: they are neither used nor dropped. A call in which it was
     ///   stopped does not continue.
-    /// - The user was not stopped inside a call of this crate. Four kinds of
+    /// - The user was not stopped inside a call of this crate. Five kinds of
     ///   calls are exempt: `synchronize` and `Token::wait`, if it was stopped in the
     ///   user code of `relax`; `enter`, `protect` and its siblings; the drop of a
-    ///   guard of a deferred or per-CPU handle; and a call that runs a
+    ///   guard of a deferred or per-CPU handle; a call that panicked since a
+    ///   token is of another collector; and a call that runs a
     ///   reclaimer, if it was stopped in the user code of that reclaimer. The
     ///   object of the reclaimer is then lost, and in
     ///   [`with_unprotected`](Self::with_unprotected) so is all that was retired

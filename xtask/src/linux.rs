@@ -25,6 +25,9 @@ use kernel::{AMD64, ARM64, Flavour, Kernel, RT};
 /// Milliseconds in which a collector whose interrupt is left out must be caught.
 const CONTROL: u64 = 60_000;
 
+/// A boot that ends in misuse.
+const STOP: Duration = Duration::from_secs(120);
+
 /// The kinds of collectors that the module tests.
 const KINDS: [&str; 4] = [
     "hyaline",
@@ -131,6 +134,18 @@ fn test_module(
             start.elapsed(),
         );
     }
+    let start = Instant::now();
+    let console = boot::boot(flavour, kernel, &files, "run=test_stop", STOP);
+    let outcome = console.and_then(|console| {
+        said(&console, options.verbose);
+        boot::STOPPED.judge(&console, &["hyaline misuse-next".into()])
+    });
+    let outcome = outcome.map_or_else(Outcome::Failed, |()| Outcome::Passed);
+    tally.note(
+        &format!("{}, stopped", flavour.name),
+        outcome,
+        start.elapsed(),
+    );
     Ok(())
 }
 
@@ -165,6 +180,7 @@ fn verdicts(barrier_control: bool) -> Vec<String> {
             "hyaline again",
             "hyaline misuse-next",
             "hyaline misuse",
+            "hyaline misuse-unload",
         ]
         .map(String::from),
     );

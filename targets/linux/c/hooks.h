@@ -29,15 +29,17 @@ static void hyaline_fence(void *unused)
 
 /* An interrupt to all CPUs that are online, waited for; the library executes
    this CPU's own fences. Preemption is off, so none of them goes offline
-   meanwhile. One that comes online executes a full fence, in its first context
-   switch, after it is marked online: if it is not seen here, its readers see
-   what was unlinked before. */
+   meanwhile. One that comes online marks itself so with an atomic operation that is
+   a full fence: if it is not seen here, its readers see what was unlinked before.
+
+   Where interrupts are masked, two CPUs would wait for each other; so it stops
+   there. It cannot return: readers may hold what would be reclaimed. */
 void hyaline_platform_heavy(void)
 {
 	if (READ_ONCE(no_barrier))
 		return;
 	/* Not in_interrupt(): bottom halves may be off. */
-	WARN_ON_ONCE(irqs_disabled() || in_hardirq() || in_serving_softirq());
+	BUG_ON(irqs_disabled() || in_hardirq() || in_serving_softirq());
 	preempt_disable();
 	smp_call_function(hyaline_fence, NULL, 1);
 	preempt_enable();

@@ -222,6 +222,7 @@ static bool HYALINE_(begin)(void)
 		return false;
 	HYALINE_(memory) = alloc_pages_exact(bytes, GFP_KERNEL);
 	if (!HOLDS(HYALINE_(memory)) ||
+	    !HOLDS(HYALINE_(init_checked)(&HYALINE_(collector), HYALINE_(memory), bytes, slots, &config, HYALINE_ABI ^ 1) == HYALINE_WRONG_HEADER) ||
 	    !HOLDS(HYALINE_(init)(&HYALINE_(collector), HYALINE_(memory), bytes, slots, &config) == HYALINE_OK) ||
 	    !HOLDS(hyaline_pool_init(&pool, pool_memory, hyaline_pool_size(block, BLOCKS), block, BLOCKS) == HYALINE_OK))
 		return false;

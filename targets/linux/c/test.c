@@ -18,6 +18,7 @@
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -29,9 +30,9 @@ MODULE_PARM_DESC(ms, "milliseconds of work with each kind of collector");
 static unsigned int control;
 module_param(control, uint, 0);
 MODULE_PARM_DESC(control, "milliseconds in which a collector without a barrier must be caught; 0: not tried");
-static bool misuse;
-module_param(misuse, bool, 0);
-MODULE_PARM_DESC(misuse, "only misuse the library, which must stop");
+static char *misuse;
+module_param(misuse, charp, 0);
+MODULE_PARM_DESC(misuse, "only misuse the library, which must stop: in a task, or in an interrupt");
 
 enum {
 	PLACES = 4,
@@ -310,22 +311,25 @@ static void delay_stores(void)
 static int __init start(void)
 {
 	if (misuse)
-		return misuse_it();
+		return strcmp(misuse, "task") ? misuse_interrupt() : misuse_task();
 	pool_memory = vmalloc(hyaline_pool_size(sizeof(struct object), BLOCKS));
 	far_memory = vzalloc(FAR_PAGES * PAGE_SIZE);
 	int result = pool_memory && far_memory ? cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "hyaline:test", comes_online, goes_offline) :
 				   -ENOMEM;
+	if (result >= 0) {
+		hotplug_state = result;
+		pr_info("hyaline: %u CPUs, %u ms for each kind\n", num_online_cpus(), ms);
+		hyaline_test(-1);
+		hyaline_robust_test(-1);
+		hyaline_platform_test(control);
+		hyaline_robust_platform_test(0);
+		result = begin_unload_test();
+	}
 	if (result < 0) {
 		pr_err("hyaline: FAIL it cannot start: %d\n", result);
-		return result;
+		free_memory();
 	}
-	hotplug_state = result;
-	pr_info("hyaline: %u CPUs, %u ms for each kind\n", num_online_cpus(), ms);
-	hyaline_test(-1);
-	hyaline_robust_test(-1);
-	hyaline_platform_test(control);
-	hyaline_robust_platform_test(0);
-	return begin_unload_test();
+	return result;
 }
 
 module_init(start);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The module is unloaded while its collector is in use: refused while a file
-   holds a section, waited for while a task of the module is in one. And misuse. */
+   holds a section, waited for while a task of the module is in one. And misuse: what it
+   leaves. */
 
 /* An open file is a section, and the kernel counts it as a user of the module. */
 struct open_section {
@@ -81,6 +82,12 @@ static int resident(void *argument)
 
 static int hotplug_state;
 
+static void free_memory(void)
+{
+	vfree(pool_memory);
+	vfree(far_memory);
+}
+
 /* The module stays loaded, with its interrupts, a task, and a file to open. The
    file comes when nothing can fail any more: it may be opened at once. */
 static int begin_unload_test(void)
@@ -102,6 +109,8 @@ static void __exit stop(void)
 {
 	unsigned long steps;
 
+	if (misuse)
+		return;
 	misc_deregister(&device);
 	cpuhp_remove_state(hotplug_state);
 
@@ -114,25 +123,77 @@ static void __exit stop(void)
 
 	end_task(resident_task);
 	verdict(hyaline_end() && !failed, "hyaline", "unload");
-	vfree(pool_memory);
-	vfree(far_memory);
+	free_memory();
 }
 
-/* A token of one collector, polled with a handle of another. */
-static int misuse_it(void)
+static struct hyaline_handle misuser, of_other;
+static struct completion begun;
+
+/* Polls a token of another collector, in a section. */
+static int misuse_token(void *unused)
 {
-	static char memory[2][HYALINE_MEMORY(1)] __aligned(HYALINE_SLOT);
-	static struct hyaline_collector one, other;
-	struct hyaline_handle of_one, of_other;
+	struct hyaline_token token = hyaline_start(&of_other);
+	struct object *mine = new_object();
 
-	if (hyaline_init(&one, memory[0], sizeof(memory[0]), 1, NULL) ||
-	    hyaline_init(&other, memory[1], sizeof(memory[1]), 1, NULL) || hyaline_register(&one, &of_one) ||
-	    hyaline_register(&other, &of_other))
-		return -EIO;
-	struct hyaline_token token = hyaline_start(&of_one);
-
+	hyaline_enter(&misuser);
+	hyaline_defer_retire(&misuser, &mine->link, mine->reclaim);
+	complete(&begun);
 	pr_info("hyaline: PASS hyaline misuse-next\n");
-	hyaline_poll(&of_other, &token);
+	hyaline_poll(&misuser, &token);
 	verdict(false, "hyaline", "misuse");
-	return -EIO;
+	return 0;
+}
+
+/* The task ends in its section. Its slot is taken from it, what it retired is
+   reclaimed, and the module can be unloaded. */
+static int misuse_task(void)
+{
+	static char memory[2][HYALINE_MEMORY(2)] __aligned(HYALINE_SLOT);
+	struct hyaline_collector one, other;
+	struct hyaline_handle of_one;
+
+	if (hyaline_init(&one, memory[0], sizeof(memory[0]), 2, NULL) ||
+	    hyaline_init(&other, memory[1], sizeof(memory[1]), 2, NULL) || hyaline_register(&one, &misuser) ||
+	    hyaline_register(&one, &of_one) || hyaline_register(&other, &of_other))
+		return -EIO;
+	init_completion(&begun);
+	struct task_struct *task = kthread_create(misuse_token, NULL, "misuser");
+
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	get_task_struct(task);
+	wake_up_process(task);
+	wait_for_completion(&begun);
+	/* Returns when it has ended. */
+	kthread_stop(task);
+	put_task_struct(task);
+	HOLDS(hyaline_evict(&one, hyaline_id(&misuser)) == HYALINE_OK);
+	hyaline_unregister(&misuser);
+	hyaline_flush(&of_one);
+	HOLDS(atomic_long_read(&made) == 1 && atomic_long_read(&freed) == 1);
+	hyaline_unregister(&of_one);
+	hyaline_unregister(&of_other);
+	HOLDS(hyaline_destroy(&one) == HYALINE_OK && hyaline_destroy(&other) == HYALINE_OK);
+	verdict(!failed, "hyaline", "misuse");
+	return 0;
+}
+
+static void retire_with_interrupt(void *object)
+{
+	pr_info("hyaline: PASS hyaline misuse-next\n");
+	hyaline_platform_retire(&hyaline_platform_me, object, reclaim_kmalloc);
+	hyaline_platform_flush(&hyaline_platform_me);
+	verdict(false, "hyaline", "misuse");
+}
+
+/* An interrupt retires with an eager handle, whose barrier is an interrupt: the
+   machine stops. */
+static int misuse_interrupt(void)
+{
+	static char memory[HYALINE_MEMORY(1)] __aligned(HYALINE_SLOT);
+
+	if (hyaline_platform_init(&hyaline_platform_collector, memory, sizeof(memory), 1, NULL) ||
+	    hyaline_platform_register(&hyaline_platform_collector, &hyaline_platform_me))
+		return -EIO;
+	return smp_call_function_single(cpumask_last(cpu_online_mask), retire_with_interrupt, &new_object()->link, 1);
 }

@@ -39,6 +39,12 @@ pub const LINUX: System = System {
     misuse: ["hyaline: panic: the token", "kernel BUG at"],
 };
 
+/// What it says when it is misused in an interrupt.
+pub const STOPPED: System = System {
+    misuse: ["kernel BUG at", "Fatal exception in interrupt"],
+    ..LINUX
+};
+
 /// Packs our first process, a shell and modules.
 pub fn file_system(folder: &Path, shell: &Path, modules: &[PathBuf]) -> Result<PathBuf, String> {
     let root = folder.join("root");

@@ -66,6 +66,6 @@ void hyaline_platform_heavy(void)
 {
     if ( ACCESS_ONCE(no_barrier) )
         return;
-    ASSERT(local_irq_is_enabled() && !in_irq());
+    BUG_ON(!local_irq_is_enabled() || in_irq());
     smp_call_function(hyaline_fence, NULL, 1);
 }

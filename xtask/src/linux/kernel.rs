@@ -155,9 +155,13 @@ impl Flavour {
     /// Returns the release and the version.
     fn unpack(&self, folder: &Path) -> Result<String, String> {
         // Old lists name a kernel that is gone. Without a network, they may do.
-        let _ = update(self);
+        let updated = update(self);
         let meta = format!("linux-headers-{}", self.name);
-        let headers = self.dependencies(&meta)?;
+        let headers = self.dependencies(&meta);
+        let headers = headers.map_err(|why| match updated {
+            Ok(()) => why,
+            Err(failed) => format!("{why}\n{failed}"),
+        })?;
         let headers = headers.iter().find(|name| name.ends_with(self.name));
         let headers = headers.ok_or_else(|| format!("{meta} depends on no headers"))?;
         let release = headers.trim_start_matches("linux-headers-");

@@ -195,5 +195,11 @@ static int misuse_interrupt(void)
 	if (hyaline_platform_init(&hyaline_platform_collector, memory, sizeof(memory), 1, NULL) ||
 	    hyaline_platform_register(&hyaline_platform_collector, &hyaline_platform_me))
 		return -EIO;
-	return smp_call_function_single(cpumask_last(cpu_online_mask), retire_with_interrupt, &new_object()->link, 1);
+	struct object *mine = new_object();
+	/* On this CPU it would be a plain call. */
+	unsigned int cpu = cpumask_any_but(cpu_online_mask, get_cpu());
+	int result = smp_call_function_single(cpu, retire_with_interrupt, &mine->link, 1);
+
+	put_cpu();
+	return result;
 }

@@ -227,6 +227,7 @@ mod any_collector;
 #[cfg(feature = "alloc")]
 mod arc_cell;
 mod atomic;
+mod block_queue;
 mod cell;
 mod domain;
 mod error;
@@ -251,6 +252,7 @@ pub use any_collector::{AnyCollector, CollectorRef};
 #[cfg(feature = "alloc")]
 pub use arc_cell::ArcCell;
 pub use atomic::{Atomic, Changed};
+pub use block_queue::{BlockQueue, Segment};
 pub use cell::RcuCell;
 pub use domain::{Domain, Handle, PerCpu};
 pub use error::{Full, Refused};

@@ -179,7 +179,7 @@ impl<'p, B, P: Origin> VacantBlock<'p, B, P> {
 
     /// The object, which does not go back any more.
     #[inline]
-    fn into_object(self) -> *mut Linked<B> {
+    pub(super) fn into_object(self) -> *mut Linked<B> {
         let object = self.object;
         mem::forget(self);
         object

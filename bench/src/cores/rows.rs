@@ -183,9 +183,12 @@ macro_rules! structure {
 /// The crate's own structure.
 macro_rules! own {
     ($row:literal, $of:ident, $reads:literal) => {
+        own!($row, "hyaline, safe", $of, $reads)
+    };
+    ($row:literal, $name:literal, $of:ident, $reads:literal) => {
         Entry {
             row: $row,
-            name: "hyaline, safe",
+            name: $name,
             make: slots!(mix, $reads; safe::$of<safe::Fenced>, safe::$of<safe::Crowd>),
         }
     };
@@ -199,6 +202,7 @@ pub fn all() -> Vec<Entry> {
     all.push(own!("stack", SafeStack, 0));
     all.extend(structure!("stack", mix, 0; Stack));
     all.push(own!("queue", SafeQueue, 0));
+    all.push(own!("queue", "hyaline, BlockQueue", SafeBlocks, 0));
     all.extend(structure!("queue", mix, 0; Queue));
     all.push(Entry {
         row: "queue",

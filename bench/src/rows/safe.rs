@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyaline::{
     Basic, Collector, Config, Robust, SingleCore, domain,
-    safe::{ArcCell, Domain, Guard, Handle, Map, Queue, RcuCell, Refused, Stack},
+    safe::{ArcCell, BlockQueue, Domain, Guard, Handle, Map, Queue, RcuCell, Refused, Stack},
 };
 
 use super::mix::Mixed;
@@ -123,8 +123,8 @@ impl<D: Named> Shelf<1> for Arcs<D> {
 
 /// A structure from which values come out in an order of its own.
 macro_rules! container {
-    ($name:ident: $structure:ident, $is_one:expr) => {
-        pub struct $name<D: Domain>($structure<u64, BLOCKS, D>);
+    ($name:ident: $structure:ident $(, $in_block:literal)?; $blocks:expr, $is_one:expr) => {
+        pub struct $name<D: Domain>($structure<u64, $($in_block,)? { $blocks }, D>);
 
         impl<D: Domain> Mixed for $name<D> {
             const KEYS: u64 = 1 << 20;
@@ -158,8 +158,9 @@ macro_rules! container {
         }
     };
 }
-container!(SafeStack: Stack, |stack: &Stack<_, BLOCKS, D>| !stack.is_empty());
-container!(SafeQueue: Queue, |_| unreachable!("no row looks into a queue"));
+container!(SafeStack: Stack; BLOCKS, |stack: &Stack<_, BLOCKS, D>| !stack.is_empty());
+container!(SafeQueue: Queue; BLOCKS, |_| unreachable!("no row looks into a queue"));
+container!(SafeBlocks: BlockQueue, 32; BLOCKS / 32, |_| unreachable!("no row looks into a queue"));
 
 /// Implements the rest of [`Mixed`] for either map of the crate.
 macro_rules! of_a_map {

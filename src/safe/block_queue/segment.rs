@@ -1,0 +1,362 @@
+//! A segment of a block queue: cells that pushes claim one after another, and
+//! pops in the same order.
+//!
+//! A cell is *empty* until the push that claimed it puts its value: then it is
+//! *full*, and stays so, as the pop that claims it is the only one that reads it.
+//! A pop that claims a cell whose push is not that far marks it *skipped*; the
+//! push finds that, keeps its value, and claims another cell. So neither waits
+//! for the other.
+//!
+//! **When a pop finds nothing.** It loads the number of pops, `i`, and then the
+//! state of cell `i`. If that is empty, it looks at the later cells that are
+//! claimed, up to the number of pushes. If these are empty, too, then all of them
+//! were when cell `i` was loaded, as no cell becomes empty again: at that time each
+//! earlier cell was claimed by a pop, and no push had put a value into this cell
+//! or a later one. So the pop claims nothing. It skips a cell only if there is a
+//! value in a later one, and then the push of that has ended: while some call is
+//! made to begin again, another one ends.
+
+use core::{cell::UnsafeCell, fmt, mem::MaybeUninit, ptr};
+
+use super::super::node::loom_access;
+use crate::{
+    Linked,
+    padding::Line,
+    sync::{AtomicHalf, AtomicPtr, AtomicUsize, Half, Ordering},
+};
+
+/// A segment of a [`BlockQueue`](super::BlockQueue), of `B` values: what a pool
+/// that several of them share is made of. Nobody else can make or open one.
+///
+/// ```
+/// use hyaline::{Collector, Pool, domain, safe::{BlockQueue, Segment, SharedPool}};
+///
+/// domain!(App: Collector<4> = Collector::new());
+/// static SEGMENTS: Pool<Segment<u32, 16>, 8> = Pool::new();
+/// static URGENT: BlockQueue<u32, 16, 8, App, SharedPool> = BlockQueue::in_pool(&SEGMENTS);
+/// static OTHERS: BlockQueue<u32, 16, 8, App, SharedPool> = BlockQueue::in_pool(&SEGMENTS);
+/// # assert_eq!(SEGMENTS.available(), 8);
+/// ```
+pub struct Segment<T, const B: usize> {
+    /// Prepared in place: it may be too large for a stack.
+    fields: MaybeUninit<Fields<T, B>>,
+}
+
+/// What pushes write, what pops write, and what both read have cache lines of their own.
+#[repr(C)]
+pub(super) struct Fields<T, const B: usize> {
+    pushes: Padded<AtomicUsize>,
+    pops: Padded<AtomicUsize>,
+    after: Padded<After<T, B>>,
+    cells: [Cell<T>; B],
+}
+
+struct Padded<T>(T, Line);
+
+struct After<T, const B: usize> {
+    next: AtomicPtr<Linked<Segment<T, B>>>,
+    /// How many segments the queue had before, wrapping around.
+    number: usize,
+}
+
+struct Cell<T> {
+    state: AtomicHalf,
+    /// There if the cell is full and not claimed by a pop.
+    value: UnsafeCell<MaybeUninit<T>>,
+}
+
+const EMPTY: Half = 0;
+const FULL: Half = 1;
+const SKIPPED: Half = 2;
+
+/// What a pop finds first in a segment.
+enum Front<N> {
+    /// A value, or a push that others have overtaken, is in this cell.
+    Cell(usize),
+    /// There was no value.
+    Nothing,
+    /// All cells were claimed by pushes, and this segment follows.
+    Followed(N),
+}
+
+/// What a pop takes from a segment.
+pub(super) enum Taken<T, N> {
+    /// A value; and the next segment, if this one is used up with it.
+    Value(T, Option<N>),
+    /// There was no value.
+    Nothing,
+    /// The segment is used up, and this one follows.
+    Followed(N),
+}
+
+type Ptr<T, const B: usize> = *mut Linked<Segment<T, B>>;
+
+impl<T, const B: usize> Segment<T, B> {
+    /// Memory for one.
+    pub(super) fn blank() -> Self {
+        let fields = MaybeUninit::uninit();
+        Self { fields }
+    }
+
+    /// Makes a segment without values.
+    ///
+    /// # Safety
+    ///
+    /// `this` is valid, and the caller's alone.
+    pub(super) unsafe fn prepare(this: Ptr<T, B>, number: usize) {
+        // SAFETY: valid, and ours (# Safety).
+        unsafe {
+            let fields = (&raw mut (*this).value.fields).cast::<Fields<T, B>>();
+            (&raw mut (*fields).pushes.0).write(AtomicUsize::new(0));
+            (&raw mut (*fields).pops.0).write(AtomicUsize::new(0));
+            let next = AtomicPtr::new(ptr::null_mut());
+            (&raw mut (*fields).after.0).write(After { next, number });
+            let cells = (&raw mut (*fields).cells).cast::<Cell<T>>();
+            for index in 0..B {
+                (&raw mut (*cells.add(index)).state).write(AtomicHalf::new(EMPTY));
+            }
+        }
+    }
+
+    /// The fields of a segment.
+    ///
+    /// # Safety
+    ///
+    /// It is prepared, and protected (or the caller's alone) for as long as the
+    /// result is used.
+    #[inline]
+    pub(super) unsafe fn fields<'s>(this: Ptr<T, B>) -> &'s Fields<T, B> {
+        // SAFETY: prepared and protected (# Safety). What is written while the
+        // result lives is in cells.
+        unsafe {
+            loom_access(this);
+            (*this).value.fields.assume_init_ref()
+        }
+    }
+}
+
+impl<T, const B: usize> fmt::Debug for Segment<T, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Segment").finish_non_exhaustive()
+    }
+}
+
+impl<T, const B: usize> Fields<T, B> {
+    /// Cells in a cache line. 1 where there are no caches, and nothing to compute.
+    const IN_LINE: usize = match align_of::<Line>() / size_of::<Cell<T>>() {
+        0 => 1,
+        cells => cells,
+    };
+    /// Lines that are full of cells.
+    const LINES: usize = B / Self::IN_LINE;
+
+    /// The cell number `index`. Successive ones are on different lines, as they
+    /// are written at the same time.
+    #[inline]
+    fn cell(&self, index: usize) -> &Cell<T> {
+        if Self::IN_LINE == 1 || index >= Self::LINES * Self::IN_LINE {
+            return &self.cells[index];
+        }
+        &self.cells[index % Self::LINES * Self::IN_LINE + index / Self::LINES]
+    }
+
+    /// The place of the next segment.
+    #[inline]
+    pub(super) fn next(&self) -> &AtomicPtr<Linked<Segment<T, B>>> {
+        &self.after.0.next
+    }
+
+    /// How many segments the queue had before.
+    #[inline]
+    pub(super) fn number(&self) -> usize {
+        self.after.0.number
+    }
+
+    /// Puts a value, unless the segment is full.
+    #[inline]
+    pub(super) fn put(&self, mut value: T) -> Result<(), T> {
+        loop {
+            // Relaxed: makes indices; the value travels with the cell's state.
+            let index = self.pushes.0.fetch_add(1, Ordering::Relaxed);
+            if index >= B {
+                if index > B {
+                    // Pushes that are refused must not count until it wraps.
+                    // At least B + 1, from the first that finds it full: see
+                    // `has_later`. Relaxed: as above.
+                    self.pushes.0.store(B + 1, Ordering::Relaxed);
+                }
+                return Err(value);
+            }
+            // SAFETY: the number is this call's alone, as it wraps nowhere.
+            match unsafe { self.cell(index).put(value) } {
+                Ok(()) => return Ok(()),
+                Err(back) => value = back,
+            }
+        }
+    }
+
+    /// Takes the first value.
+    #[inline]
+    pub(super) fn take(&self) -> Taken<T, Ptr<T, B>> {
+        loop {
+            let (index, next) = match self.front() {
+                Front::Nothing => return Taken::Nothing,
+                Front::Followed(next) => {
+                    // Relaxed, and below: makes indices; a value is acquired with
+                    // the state of its cell.
+                    let index = self.pops.0.fetch_add(1, Ordering::Relaxed);
+                    if index >= B {
+                        return Taken::Followed(next);
+                    }
+                    (index, (index == B - 1).then_some(next))
+                }
+                Front::Cell(index) => {
+                    let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+                    let claimed = self
+                        .pops
+                        .0
+                        .compare_exchange(index, index + 1, success, failure);
+                    if claimed.is_err() {
+                        continue;
+                    }
+                    (index, None)
+                }
+            };
+            // SAFETY: the number is this call's alone.
+            if let Some(value) = unsafe { self.cell(index).take() } {
+                return Taken::Value(value, next);
+            }
+        }
+    }
+
+    /// What is first in the segment.
+    #[inline]
+    fn front(&self) -> Front<Ptr<T, B>> {
+        // Acquire, also below: pairs with the Release of the append; without it
+        // the next segment might not be prepared when it becomes the head.
+        let next = self.next().load(Ordering::Acquire);
+        if !next.is_null() {
+            return Front::Followed(next);
+        }
+        // Acquire: the cell is loaded afterwards. If it were loaded before, pops
+        // and pushes could happen in between, and it could be empty though the one
+        // that is first now is full.
+        let index = self.pops.0.load(Ordering::Acquire);
+        if index >= B {
+            // Again: at this time all cells are claimed by pops.
+            let next = self.next().load(Ordering::Acquire);
+            return match next.is_null() {
+                true => Front::Nothing,
+                false => Front::Followed(next),
+            };
+        }
+        if self.cell(index).is_empty() && !self.has_later(index) {
+            return Front::Nothing;
+        }
+        Front::Cell(index)
+    }
+
+    /// Whether there is a value, or was one during the call.
+    pub(super) fn has_value(&self) -> bool {
+        !matches!(self.front(), Front::Nothing)
+    }
+
+    /// Whether a cell after this one, or a later segment, has a value; or had one,
+    /// after this one was loaded.
+    #[cold]
+    fn has_later(&self, index: usize) -> bool {
+        for later in index + 1..B {
+            // Relaxed: after the Acquire load of the cell before. It is at most
+            // `later` only if no push has claimed a later one, or found the
+            // segment full.
+            if self.pushes.0.load(Ordering::Relaxed) <= later {
+                return false;
+            }
+            if !self.cell(later).is_empty() {
+                return true;
+            }
+        }
+        // Acquire: as in `front`.
+        !self.next().load(Ordering::Acquire).is_null()
+    }
+
+    /// How many pops, and how many pushes, have claimed a cell. The first is not
+    /// more than the second.
+    pub(super) fn counts(&self) -> [usize; 2] {
+        // Acquire: the number of pushes is loaded afterwards, so that it is not
+        // less. Relaxed: a number.
+        let pops = self.pops.0.load(Ordering::Acquire);
+        let pushes = self.pushes.0.load(Ordering::Relaxed);
+        [pops.min(B), pushes.min(B)]
+    }
+
+    /// Takes the next value of a segment that the caller has alone.
+    ///
+    /// # Safety
+    ///
+    /// No other call uses it, or will.
+    pub(super) unsafe fn take_alone(&self) -> Option<T> {
+        // Relaxed: we have it alone.
+        loop {
+            let [index, pushes] = self.counts();
+            if index == pushes {
+                return None;
+            }
+            self.pops.0.store(index + 1, Ordering::Relaxed);
+            // SAFETY: the number is this call's alone, as no other counts
+            // (# Safety).
+            if let Some(value) = unsafe { self.cell(index).take() } {
+                return Some(value);
+            }
+        }
+    }
+}
+
+impl<T> Cell<T> {
+    #[inline]
+    fn is_empty(&self) -> bool {
+        // Acquire: later cells, and the number of pushes, are loaded afterwards,
+        // see the module; without it they could be empty, and the number small,
+        // at a time when there was a value in this one.
+        self.state.load(Ordering::Acquire) == EMPTY
+    }
+
+    /// Puts a value; hands it back if a pop skipped the cell.
+    ///
+    /// # Safety
+    ///
+    /// Of all pushes, the cell is this one's.
+    #[inline]
+    unsafe fn put(&self, value: T) -> Result<(), T> {
+        // SAFETY: of all pushes it is ours (# Safety), and a pop does not look
+        // before the cell is full.
+        unsafe { (*self.value.get()).write(value) };
+        // Release: pairs with the Acquire in `take`; without it the value might not
+        // be there yet. Relaxed on failure: nothing is read from the pop.
+        let (success, failure) = (Ordering::Release, Ordering::Relaxed);
+        match self.state.compare_exchange(EMPTY, FULL, success, failure) {
+            Ok(_) => Ok(()),
+            // SAFETY: written above, and read once: the pop has not seen a value.
+            Err(_) => Err(unsafe { (*self.value.get()).assume_init_read() }),
+        }
+    }
+
+    /// Takes the value; skips the cell if its push has not put one.
+    ///
+    /// # Safety
+    ///
+    /// Of all pops, the cell is this one's.
+    #[inline]
+    unsafe fn take(&self) -> Option<T> {
+        // Acquire, both: pairs with the Release in `put`; without it the value
+        // might not be there yet. A full cell is not written to: so its line is
+        // shared with the other pops.
+        if self.state.load(Ordering::Acquire) != FULL
+            && self.state.swap(SKIPPED, Ordering::Acquire) != FULL
+        {
+            return None;
+        }
+        // SAFETY: put, and of all pops it is ours (# Safety): read once.
+        Some(unsafe { (*self.value.get()).assume_init_read() })
+    }
+}

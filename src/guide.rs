@@ -113,6 +113,11 @@ pub mod coming_from_containers {
     //! [`Pool::alloc`]: crate::Pool::alloc
     //! [`Pool::free`]: crate::Pool::free
     //! [`safe::Atomic`]: crate::safe::Atomic
+    //! [`safe::BlockQueue::is_empty`]: crate::safe::BlockQueue::is_empty
+    //! [`safe::BlockQueue::len`]: crate::safe::BlockQueue::len
+    //! [`safe::BlockQueue::new`]: crate::safe::BlockQueue::new
+    //! [`safe::BlockQueue::pop`]: crate::safe::BlockQueue::pop
+    //! [`safe::BlockQueue::push`]: crate::safe::BlockQueue::push
     //! [`safe::Guard::refresh`]: crate::safe::Guard::refresh
     //! [`safe::Guard::retire`]: crate::safe::Guard::retire
     //! [`safe::Handle`]: crate::safe::Handle
@@ -224,6 +229,10 @@ pub mod guarantees {
     //! [`safe::Map::remove`]: crate::safe::Map::remove
     //! [`safe::Map::replace`]: crate::safe::Map::replace
     //! [`safe::Map::upsert`]: crate::safe::Map::upsert
+    //! [`safe::BlockQueue::is_empty`]: crate::safe::BlockQueue::is_empty
+    //! [`safe::BlockQueue::len`]: crate::safe::BlockQueue::len
+    //! [`safe::BlockQueue::pop`]: crate::safe::BlockQueue::pop
+    //! [`safe::BlockQueue::push`]: crate::safe::BlockQueue::push
     //! [`safe::Queue::pop`]: crate::safe::Queue::pop
     //! [`safe::Queue::push`]: crate::safe::Queue::push
     //! [`safe::RcuCell::compare_exchange`]: crate::safe::RcuCell::compare_exchange

@@ -6,6 +6,7 @@
 //! | [`RcuCell`] | a record that many read and few replace | `VERSIONS` and the first |
 //! | [`Stack`] | last in, first out; a free list | `K` |
 //! | [`Queue`] | first in, first out, many producers and consumers | `K` |
+//! | [`BlockQueue`] | the same, with fewer lines between cores and less memory a value | `K` times `B` |
 //! | [`Map`] | keys to values, in a fixed number of buckets | `CAP` |
 //! | [`Atomic`], [`Owned`], [`Shared`] | pointers to build with | a [`Pool`](crate::Pool) |
 //! | `ArcCell` | an `Arc` that many read and few replace | [the heap](#on-the-heap) |
@@ -44,7 +45,8 @@
 //!
 //! By default a stack, a queue or a map has a pool of its own. Structures that
 //! are never all full at the same time need fewer blocks if they share a pool:
-//! stacks and queues of the same values a `Pool<Node<T>, K>`, maps of the same
+//! stacks and queues of the same values a `Pool<Node<T>, K>`, block queues a
+//! `Pool<Segment<T, B>, K>`, maps of the same
 //! keys and values a `Pool<MapNode<K, V>, CAP>`. Their last parameter says so:
 //!
 //! ```
@@ -77,7 +79,7 @@
 //! **How many blocks.** In robust mode
 //! [`Config::pool_size`](crate::Config::pool_size), where `live` is the largest
 //! number of values in *all* structures of the pool at a time, plus one for
-//! each queue (its dummy, also while it is empty), plus one for each call that
+//! each queue (its dummy, also while it is empty; for block queues see there), plus one for each call that
 //! puts something into a map at the same time. In basic mode a section that
 //! stalls holds back what is taken out of any of them. One structure can use up
 //! the blocks of all; one that must not be affected needs a pool of its own.

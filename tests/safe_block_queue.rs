@@ -16,7 +16,7 @@ use std::{
 use common::Counted;
 use hyaline::{
     Collector, Config, Pool, Robust, Role, domain,
-    safe::{BlockQueue, Domain, Full, Handle, Segment, SharedPool, Storage},
+    safe::{BlockQueue, Domain, Handle, Segment, SharedPool, Storage},
 };
 
 /// Values that each thread of a torture test sends.
@@ -30,19 +30,25 @@ fn leak<T>(queue: T) -> (&'static T, impl FnOnce()) {
     unsafe { (&*leaked, move || drop(Box::from_raw(leaked))) }
 }
 
-/// Pushes values until one is refused; how many there was room for.
-fn fill<const B: usize, const K: usize, D: Domain, R: Role>(
-    queue: &'static BlockQueue<usize, B, K, D>,
+/// How many values find room at least, wherever in a segment they begin.
+fn least_room<D: Domain, R: Role, const B: usize, const K: usize, P>(
+    queue: &'static BlockQueue<usize, B, K, D, P>,
     handle: &Handle<D, R>,
-) -> usize {
-    (0..).take_while(|&n| queue.push(handle, n).is_ok()).count()
-}
-
-fn empty<const B: usize, const K: usize, D: Domain, R: Role>(
-    queue: &'static BlockQueue<usize, B, K, D>,
-    handle: &Handle<D, R>,
-) -> usize {
-    std::iter::from_fn(|| queue.pop(handle)).count()
+) -> usize
+where
+    P: Storage<Segment<usize, B>, K>,
+{
+    let room = (0..2 * B).map(|offset| {
+        for _ in 0..offset {
+            queue.push(handle, 0).unwrap();
+            queue.pop(handle).unwrap();
+        }
+        let room = (0..).take_while(|&n| queue.push(handle, n).is_ok()).count();
+        assert_eq!(queue.len(handle), room);
+        assert!((0..room).eq(std::iter::from_fn(|| queue.pop(handle))));
+        room
+    });
+    room.min().unwrap()
 }
 
 schemes! {
@@ -103,6 +109,47 @@ schemes! {
         }
     }
 
+    all_segments_but_one_find_room {
+        static ONE: BlockQueue<usize, 1, 4, D> = BlockQueue::new();
+        static TWO: BlockQueue<usize, 5, 2, D> = BlockQueue::new();
+        static MANY: BlockQueue<usize, 3, 6, D> = BlockQueue::new();
+        let (eager, deferred) = (D::register().unwrap(), D::register_deferred().unwrap());
+        assert_eq!([least_room(&ONE, &eager), least_room(&ONE, &deferred)], [3, 3]);
+        assert_eq!([least_room(&TWO, &eager), least_room(&TWO, &deferred)], [5, 5]);
+        assert_eq!([least_room(&MANY, &eager), least_room(&MANY, &deferred)], [15, 15]);
+    }
+
+    a_queue_keeps_a_segment_and_a_push_under_way_another {
+        static SEGMENTS: Pool<Segment<usize, 3>, 6> = Pool::new();
+        static QUEUE: BlockQueue<usize, 3, 6, D, SharedPool> = BlockQueue::in_pool(&SEGMENTS);
+        static OTHER: BlockQueue<usize, 3, 6, D, SharedPool> = BlockQueue::in_pool(&SEGMENTS);
+        let handle = D::register().unwrap();
+        assert_eq!((SEGMENTS.available(), QUEUE.is_empty(&handle)), (6, true));
+        OTHER.push(&handle, 7).unwrap();
+        assert_eq!(OTHER.pop(&handle), Some(7));
+        // As a push under way would, which has taken a block.
+        assert_eq!(SEGMENTS.available(), 5);
+        let values = 12;
+        assert_eq!(values / 3 + 2, 6, "the segments in use, of two pushes");
+        assert_eq!(least_room(&QUEUE, &handle), values);
+        handle.collect();
+        assert_eq!(SEGMENTS.available(), 4);
+    }
+
+    refused_pushes_change_nothing {
+        static QUEUE: BlockQueue<usize, 2, 2, D> = BlockQueue::new();
+        let handle = D::register().unwrap();
+        let room = (0..).take_while(|&n| QUEUE.push(&handle, n).is_ok()).count();
+        // More than a segment counts.
+        for _ in 0..if cfg!(miri) { 1200 } else { 5000 } {
+            assert_eq!(QUEUE.push(&handle, 9).unwrap_err().into_inner(), 9);
+        }
+        assert_eq!(QUEUE.len(&handle), room);
+        assert!((0..room).eq(std::iter::from_fn(|| QUEUE.pop(&handle))));
+        QUEUE.push(&handle, 5).unwrap();
+        assert_eq!(QUEUE.pop(&handle), Some(5));
+    }
+
     each_value_arrives_once_and_in_order {
         static FEW: BlockQueue<usize, 2, 8, D> = BlockQueue::new();
         static MANY: BlockQueue<usize, 32, 6, D> = BlockQueue::new();
@@ -159,4 +206,32 @@ fn send<D: Domain>(
         });
         receivers.map(|receiver| receiver.join().unwrap())
     })
+}
+
+/// The size that the page of the queue names, with a section that stalls for long: in
+/// basic mode it would hold back each segment.
+#[test]
+fn no_push_is_refused_in_a_queue_of_the_documented_size() {
+    const CONFIG: Config = Config::new().batch::<1>().era_step::<1>();
+    const VALUES: usize = 10;
+    // Three values a segment, and one push at a time.
+    const LIVE: usize = VALUES.div_ceil(3) + 1;
+    domain!(D: Collector<3, Robust> = Collector::with_config(CONFIG));
+    static QUEUE: BlockQueue<usize, 3, { CONFIG.pool_size(3, 1, LIVE) }, D> = BlockQueue::new();
+    let (reader, handle) = (D::register().unwrap(), D::register().unwrap());
+    QUEUE.push(&handle, 0).unwrap();
+    let stalls = reader.enter();
+    assert!(!QUEUE.is_empty(&reader));
+    let (mut pushed, mut popped) = (1, 0);
+    for round in 0..if cfg!(miri) { 40 } else { 400 } {
+        while pushed - popped < VALUES {
+            assert!(QUEUE.push(&handle, pushed).is_ok(), "round {round}");
+            pushed += 1;
+        }
+        for _ in 0..=round % VALUES {
+            assert_eq!(QUEUE.pop(&handle), Some(popped));
+            popped += 1;
+        }
+    }
+    drop(stalls);
 }

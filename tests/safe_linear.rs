@@ -28,7 +28,9 @@ use std::{
 
 use hyaline::{
     Collector, Config, Robust, domain,
-    safe::{Domain, Handle, Map, Node, Queue, RcuCell, Refused, Stack, Storage},
+    safe::{
+        BlockQueue, Domain, Handle, Map, Node, Queue, RcuCell, Refused, Segment, Stack, Storage,
+    },
 };
 use random::Random;
 
@@ -333,6 +335,27 @@ fn check_queue<const K: usize, D: Domain, P: Storage<Node<u64>, K>>(
     );
 }
 
+fn check_block_queue<const B: usize, const K: usize, D: Domain, P: Storage<Segment<u64, B>, K>>(
+    queue: &'static BlockQueue<u64, B, K, D, P>,
+) {
+    check::<QueueModel, D>(
+        choose_move,
+        |handle, call| match call {
+            Move::Put(value) => queue
+                .push(handle, value)
+                .map_or_else(|_| panic!("full"), |()| None),
+            Move::Take => queue.pop(handle),
+            Move::IsEmpty => Some(queue.is_empty(handle).into()),
+        },
+        |handle| {
+            while queue.pop(handle).is_some() {}
+            assert_eq!(queue.len(handle), 0);
+            handle.flush();
+            QueueModel::default()
+        },
+    );
+}
+
 fn check_cell<const K: usize, D: Domain, P: Storage<MaybeUninit<u64>, K>>(
     cell: &'static RcuCell<u64, K, D, P>,
 ) {
@@ -410,6 +433,15 @@ schemes! {
     queue {
         static QUEUE: Queue<u64, 256, D> = Queue::new();
         check_queue(&QUEUE);
+    }
+
+    block_queue {
+        static ONE: BlockQueue<u64, 1, 256, D> = BlockQueue::new();
+        check_block_queue(&ONE);
+        static TWO: BlockQueue<u64, 2, 128, D> = BlockQueue::new();
+        check_block_queue(&TWO);
+        static MANY: BlockQueue<u64, 32, 16, D> = BlockQueue::new();
+        check_block_queue(&MANY);
     }
 
     cell {

@@ -6,7 +6,9 @@
 
 use hyaline::{
     Collector, Config, Pool, Robust, Role, domain,
-    safe::{Domain, Handle, Map, MapNode, Node, Queue, RcuCell, SharedPool, Stack},
+    safe::{
+        BlockQueue, Domain, Handle, Map, MapNode, Node, Queue, RcuCell, Segment, SharedPool, Stack,
+    },
 };
 
 const ROUNDS: u32 = if cfg!(miri) { 5 } else { 100 };
@@ -74,6 +76,20 @@ macro_rules! of_size_two {
         never_refused("queue in a shared pool", $size, |n| {
             let put = SHARED.push(handle, n);
             assert_eq!(SHARED.pop(handle).is_some(), put.is_ok());
+            put
+        });
+        static BLOCKS: BlockQueue<u32, 1, $size, $domain> = BlockQueue::new();
+        never_refused("block queue", $size, |n| {
+            let put = BLOCKS.push(handle, n);
+            assert_eq!(BLOCKS.pop(handle).is_some(), put.is_ok());
+            put
+        });
+        static SEGMENTS: Pool<Segment<u32, 3>, $size> = Pool::new();
+        static PART: BlockQueue<u32, 3, $size, $domain, SharedPool> =
+            BlockQueue::in_pool(&SEGMENTS);
+        never_refused("block queue in a shared pool", $size, |n| {
+            let put = PART.push(handle, n);
+            assert_eq!(PART.pop(handle).is_some(), put.is_ok());
             put
         });
         static CELL: RcuCell<u32, $size, $domain> = RcuCell::new(0);

@@ -8,7 +8,7 @@ use std::ptr;
 use hyaline::safe::HandleCell;
 use hyaline::{
     Collector, Config, Pool, Robust, domain,
-    safe::{Atomic, Map, Queue, RcuCell, Stack},
+    safe::{Atomic, BlockQueue, Map, Queue, RcuCell, Stack},
 };
 
 domain!(D: Collector<2> = Collector::new());
@@ -57,5 +57,6 @@ fn handle_cells_lie_in_bss() {
 fn cells_and_queues_lie_in_bss() {
     static CELL: RcuCell<u32, 4, D> = RcuCell::new(0);
     static QUEUE: Queue<u32, 64, D> = Queue::new();
-    assert!(in_bss(&CELL) && in_bss(&QUEUE));
+    static BLOCKS: BlockQueue<u32, 16, 8, D> = BlockQueue::new();
+    assert!(in_bss(&CELL) && in_bss(&QUEUE) && in_bss(&BLOCKS));
 }

@@ -287,6 +287,10 @@ impl<T, const B: usize, const K: usize, D: Domain, P: Storage<Segment<T, B>, K>>
                     Ok(()) => return Ok(()),
                     Err(back) => value = back,
                 }
+                // Relaxed: a hint, which saves a look at the segment's end.
+                if !ptr::eq(self.tail.0.load(Ordering::Relaxed), tail) {
+                    continue;
+                }
                 (last.next(), last.number().wrapping_add(1))
             };
             // Acquire: for `help`.
@@ -400,6 +404,10 @@ impl<T, const B: usize, const K: usize, D: Domain, P: Storage<Segment<T, B>, K>>
     /// another call did, and retires it.
     #[cold]
     fn advance<R: Role>(&self, guard: &Guard<'_, D, R>, head: Ptr<T, B>, next: Ptr<T, B>) {
+        // Relaxed: a hint, which saves a look at the tail.
+        if !ptr::eq(self.head.0.load(Ordering::Relaxed), head) {
+            return;
+        }
         // Acquire: loaded after the head, so it is not behind it; and if it is
         // past it, the exchange that advanced it comes before our heavy barrier, as
         // in `help`.

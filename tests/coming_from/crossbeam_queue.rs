@@ -2,16 +2,18 @@
 
 use hyaline::{
     Collector, domain,
-    safe::{Domain, Heap, Queue},
+    safe::{BlockQueue, Domain, Heap, Queue},
 };
 
 #[test]
 fn seg_queue() {
     domain!(App: Collector<1> = Collector::new());
-    static QUEUE: Queue<String, 0, App, Heap> = Queue::in_heap();
+    static QUEUE: BlockQueue<String, 31, 0, App, Heap> = BlockQueue::in_heap();
     let handle = App::register().unwrap();
+    assert!(QUEUE.is_empty(&handle));
     QUEUE.push(&handle, "one".into()).unwrap();
     QUEUE.push(&handle, "two".into()).unwrap();
+    assert_eq!(QUEUE.len(&handle), 2);
     assert_eq!(QUEUE.pop(&handle).as_deref(), Some("one"));
     assert_eq!(QUEUE.pop(&handle).as_deref(), Some("two"));
     assert!(QUEUE.pop(&handle).is_none());

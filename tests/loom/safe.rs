@@ -105,6 +105,7 @@ macro_rules! schemes {
     };
 }
 
+mod block_queue;
 mod calls;
 mod hash_map;
 mod heap;

@@ -30,6 +30,11 @@ schemes! {
         check_queue(&QUEUE);
     }
 
+    block_queue {
+        static QUEUE: BlockQueue<u64, 2, 0, D, Heap> = BlockQueue::in_heap();
+        check_block_queue(&QUEUE);
+    }
+
     cell {
         static CELL: RcuCell<u64, 0, D, Heap> = RcuCell::in_heap(0);
         check_cell(&CELL);

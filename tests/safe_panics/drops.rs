@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hyaline::{
     Collector, Config, Linked, Pool, domain, reclaim,
-    safe::{Domain, Map, MapNode, Node, Queue, RcuCell, SharedPool, Stack},
+    safe::{BlockQueue, Domain, Map, MapNode, Node, Queue, RcuCell, Segment, SharedPool, Stack},
 };
 
 use super::{FUSE, LIVE, Value};
@@ -28,6 +28,7 @@ fn drop_in_turn<T>(mut new: impl FnMut() -> T) {
 fn a_structure_that_is_dropped_drops_all_also_if_one_panics() {
     domain!(D: Collector<1> = Collector::new());
     static NODES: Pool<Node<Value>, 8> = Pool::new();
+    static SEGMENTS: Pool<Segment<Value, 2>, 4> = Pool::new();
     static ENTRIES: Pool<MapNode<Value, Value>, 8> = Pool::new();
     let handle = D::register().unwrap();
     // The structures require a static while it is filled.
@@ -52,6 +53,8 @@ fn a_structure_that_is_dropped_drops_all_also_if_one_panics() {
         .push(&handle, value(key))));
     drop_in_turn(filled!(Queue::<_, 8, D>::new(), |s, key| s
         .push(&handle, value(key))));
+    drop_in_turn(filled!(BlockQueue::<_, 2, 4, D>::new(), |s, key| s
+        .push(&handle, value(key))));
     drop_in_turn(filled!(Map::<_, _, 3, 8, D>::new(), |s, key| s.insert(
         &handle,
         value(key),
@@ -67,6 +70,11 @@ fn a_structure_that_is_dropped_drops_all_also_if_one_panics() {
         |s, key| s.push(&handle, value(key))
     ));
     assert_eq!(NODES.available(), 8);
+    drop_in_turn(filled!(
+        BlockQueue::<_, 2, 4, D, SharedPool>::in_pool(&SEGMENTS),
+        |s, key| s.push(&handle, value(key))
+    ));
+    assert_eq!(SEGMENTS.available(), 4);
     drop_in_turn(filled!(
         Map::<_, _, 3, 8, D, SharedPool>::in_pool(&ENTRIES),
         |s, key| s.insert(&handle, value(key), value(key))

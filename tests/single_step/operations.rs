@@ -196,6 +196,16 @@ pub const STEPPED: &[Operations] = &[
         ],
     ),
     (
+        "safe::BlockQueue",
+        "lists",
+        &[
+            ("is_empty", "looks_at_blocks"),
+            ("len", "looks_at_blocks"),
+            ("pop", "pops_blocks"),
+            ("push", "pushes_blocks"),
+        ],
+    ),
+    (
         "safe::OwnedGuard",
         "cells",
         &[
@@ -300,6 +310,16 @@ pub const NOT_STEPPED: &[(&str, &str)] = &[
     ("safe::Map::new", "constant"),
     ("safe::OwnedGuard::drop", "that of the raw layer"),
     ("safe::PerCpu", "that of the raw layer"),
+    ("safe::BlockQueue::drop", "dropped by one context"),
+    (
+        "safe::BlockQueue::in_heap",
+        "constant; the storage of `uses_the_heap`",
+    ),
+    (
+        "safe::BlockQueue::in_pool",
+        "constant; the storage of `shares_a_pool`",
+    ),
+    ("safe::BlockQueue::new", "constant"),
     ("safe::Queue::drop", "dropped by one context"),
     ("safe::Queue::in_heap", "constant; `uses_the_heap`"),
     ("safe::Queue::in_pool", "constant; `shares_a_pool`"),

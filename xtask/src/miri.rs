@@ -28,6 +28,7 @@ const TESTS: [&str; 29] = [
     "--test=reentrant",
     "--test=run_time",
     "--test=safe",
+    "--test=safe_block_queue",
     "--test=safe_chaos",
     "--test=safe_deferred",
     "--test=safe_docs",

@@ -202,6 +202,7 @@ const GROUPS: [Group; 5] = [
                 conditions: "",
                 cargo: &[
                     "--test=messages",
+                    "--test=safe_block_queue",
                     "--test=safe_linear",
                     "--test=safe_panics",
                     "--test=safe_chaos",

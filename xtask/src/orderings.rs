@@ -24,7 +24,7 @@ use crate::{nightly, shell};
 /// The longest that one model may take.
 const LIMIT: Duration = Duration::from_secs(120);
 /// Files that have models beside them, which run first.
-const BESIDE: [&str; 2] = ["one_word", "tree"];
+const BESIDE: [&str; 3] = ["one_word", "tree", "block_queue"];
 
 pub fn run(mut arguments: lexopt::Parser) -> Result<(), String> {
     let (mut list, mut unchanged, mut part, mut only) = (false, true, None, None);
@@ -141,7 +141,8 @@ fn programs(change: &Change) -> &'static [Program] {
 enum Program {
     /// Those of `tests/loom`.
     All,
-    /// Those beside the code: of the eras in one word, and of the tree.
+    /// Those beside the code: of the eras in one word, of the tree, and of a queue's
+    /// segments.
     Beside,
     /// The same, with the eras in two words.
     Narrow,
@@ -317,7 +318,7 @@ impl Copy {
                 self.0.join(if narrow { "narrow" } else { "loom" }),
             )
             .args(["test", "--release", "--no-run"])
-            // The clock and the tree have models of their own beside them.
+            // These have models of their own beside them.
             .args(match which {
                 Program::All => &["--test", "loom"][..],
                 _ => &["--lib"],

@@ -55,11 +55,11 @@ impl<T: 'static, const B: usize, const K: usize, D: Domain, P: Storage<Segment<T
         let first = unsafe { Segment::fields(head) };
         let [pops, pushes] = first.counts();
         if tail.is_null() {
-            return pushes - pops;
+            return pushes.saturating_sub(pops);
         }
         // SAFETY: protected, out of `tail`.
         let last = unsafe { Segment::fields(tail) };
         let between = last.number().wrapping_sub(first.number()).wrapping_mul(B);
-        between.wrapping_add(last.counts()[1]).wrapping_sub(pops)
+        between.wrapping_add(last.counts()[1]).saturating_sub(pops)
     }
 }

@@ -7,14 +7,16 @@
 //! push finds that, keeps its value, and claims another cell. So neither waits
 //! for the other.
 //!
-//! **When a pop finds nothing.** It loads the number of pops, `i`, and then the
-//! state of cell `i`. If that is empty, it looks at the later cells that are
-//! claimed, up to the number of pushes. If these are empty, too, then all of them
-//! were when cell `i` was loaded, as no cell becomes empty again: at that time each
-//! earlier cell was claimed by a pop, and no push had put a value into this cell
-//! or a later one. So the pop claims nothing. It skips a cell only if there is a
-//! value in a later one, and then the push of that has ended: while some call is
-//! made to begin again, another one ends.
+//! **When a pop finds nothing.** It loads the number of pops, `i`, and so acquires
+//! all pops that have claimed the cells before. It claims nothing if cell `i` is empty,
+//! as are those that follow up to the number of pushes, and if there is no next
+//! segment. Was the queue empty then? A push that happened before this call counts in
+//! the number that is loaded, and its cell is full, or it is in the next segment. So it
+//! was in a cell before `i`, and the pop of that cell is acquired. All others can be
+//! thought to come later.
+//!
+//! So a pop skips a cell only if there is a value in a later one, and then the push of
+//! that has put it: while some calls are made to begin again, others end.
 
 use core::{cell::UnsafeCell, fmt, mem::MaybeUninit, ptr};
 
@@ -22,7 +24,7 @@ use super::super::node::loom_access;
 use crate::{
     Linked,
     padding::Line,
-    sync::{AtomicHalf, AtomicPtr, AtomicUsize, Half, Ordering},
+    sync::{Access, AtomicHalf, AtomicPtr, AtomicUsize, Half, IN_MODEL, Ordering},
 };
 
 /// A segment of a [`BlockQueue`](super::BlockQueue), of `B` values: what a pool
@@ -57,6 +59,8 @@ struct After<T, const B: usize> {
     next: AtomicPtr<Linked<Segment<T, B>>>,
     /// How many segments the queue had before, wrapping around.
     number: usize,
+    /// Written by `prepare`, read by the others: for loom.
+    prepared: Access,
 }
 
 struct Cell<T> {
@@ -68,6 +72,9 @@ struct Cell<T> {
 const EMPTY: Half = 0;
 const FULL: Half = 1;
 const SKIPPED: Half = 2;
+
+/// How far a segment counts pushes that find it full, and those under way.
+const MOST_BEYOND: usize = if IN_MODEL { 1 } else { 1000 };
 
 /// What a pop finds first in a segment.
 enum Front<N> {
@@ -109,8 +116,13 @@ impl<T, const B: usize> Segment<T, B> {
             let fields = (&raw mut (*this).value.fields).cast::<Fields<T, B>>();
             (&raw mut (*fields).pushes.0).write(AtomicUsize::new(0));
             (&raw mut (*fields).pops.0).write(AtomicUsize::new(0));
-            let next = AtomicPtr::new(ptr::null_mut());
-            (&raw mut (*fields).after.0).write(After { next, number });
+            let after = After {
+                next: AtomicPtr::new(ptr::null_mut()),
+                number,
+                prepared: Access::new(),
+            };
+            after.prepared.write();
+            (&raw mut (*fields).after.0).write(after);
             let cells = (&raw mut (*fields).cells).cast::<Cell<T>>();
             for index in 0..B {
                 (&raw mut (*cells.add(index)).state).write(AtomicHalf::new(EMPTY));
@@ -130,7 +142,9 @@ impl<T, const B: usize> Segment<T, B> {
         // result lives is in cells.
         unsafe {
             loom_access(this);
-            (*this).value.fields.assume_init_ref()
+            let fields = (*this).value.fields.assume_init_ref();
+            fields.after.0.prepared.read();
+            fields
         }
     }
 }
@@ -179,10 +193,9 @@ impl<T, const B: usize> Fields<T, B> {
             // Relaxed: makes indices; the value travels with the cell's state.
             let index = self.pushes.0.fetch_add(1, Ordering::Relaxed);
             if index >= B {
-                if index > B {
-                    // Pushes that are refused must not count until it wraps.
-                    // At least B + 1, from the first that finds it full: see
-                    // `has_later`. Relaxed: as above.
+                if index >= B + MOST_BEYOND {
+                    // Pushes that are refused must not count until it wraps. Still
+                    // more than B: see `has_later`. Relaxed: as above.
                     self.pushes.0.store(B + 1, Ordering::Relaxed);
                 }
                 return Err(value);
@@ -202,16 +215,18 @@ impl<T, const B: usize> Fields<T, B> {
             let (index, next) = match self.front() {
                 Front::Nothing => return Taken::Nothing,
                 Front::Followed(next) => {
-                    // Relaxed, and below: makes indices; a value is acquired with
-                    // the state of its cell.
-                    let index = self.pops.0.fetch_add(1, Ordering::Relaxed);
+                    // Release, and below: pairs with the Acquire in `front`. Without
+                    // it a later pop could find that the cell after this one is
+                    // empty, though this call began after the push into that.
+                    let index = self.pops.0.fetch_add(1, Ordering::Release);
                     if index >= B {
                         return Taken::Followed(next);
                     }
                     (index, (index == B - 1).then_some(next))
                 }
                 Front::Cell(index) => {
-                    let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+                    // Relaxed on failure: it is loaded again.
+                    let (success, failure) = (Ordering::Release, Ordering::Relaxed);
                     let claimed = self
                         .pops
                         .0
@@ -238,12 +253,10 @@ impl<T, const B: usize> Fields<T, B> {
         if !next.is_null() {
             return Front::Followed(next);
         }
-        // Acquire: the cell is loaded afterwards. If it were loaded before, pops
-        // and pushes could happen in between, and it could be empty though the one
-        // that is first now is full.
+        // Acquire: pairs with the Release in `take`, see there and the module.
         let index = self.pops.0.load(Ordering::Acquire);
         if index >= B {
-            // Again: at this time all cells are claimed by pops.
+            // Again: the last pop here may have seen one.
             let next = self.next().load(Ordering::Acquire);
             return match next.is_null() {
                 true => Front::Nothing,
@@ -261,14 +274,12 @@ impl<T, const B: usize> Fields<T, B> {
         !matches!(self.front(), Front::Nothing)
     }
 
-    /// Whether a cell after this one, or a later segment, has a value; or had one,
-    /// after this one was loaded.
+    /// Whether a cell after this one, or a later segment, has a value, or had one.
     #[cold]
     fn has_later(&self, index: usize) -> bool {
         for later in index + 1..B {
-            // Relaxed: after the Acquire load of the cell before. It is at most
-            // `later` only if no push has claimed a later one, or found the
-            // segment full.
+            // Relaxed: what happened before this call is seen. It is at most `later`
+            // only if no push has claimed that cell, or found the segment full.
             if self.pushes.0.load(Ordering::Relaxed) <= later {
                 return false;
             }
@@ -276,18 +287,14 @@ impl<T, const B: usize> Fields<T, B> {
                 return true;
             }
         }
-        // Acquire: as in `front`.
-        !self.next().load(Ordering::Acquire).is_null()
+        // Relaxed: as above; it is loaded again where it is used.
+        !self.next().load(Ordering::Relaxed).is_null()
     }
 
-    /// How many pops, and how many pushes, have claimed a cell. The first is not
-    /// more than the second.
+    /// How many pops, and how many pushes, have claimed a cell.
     pub(super) fn counts(&self) -> [usize; 2] {
-        // Acquire: the number of pushes is loaded afterwards, so that it is not
-        // less. Relaxed: a number.
-        let pops = self.pops.0.load(Ordering::Acquire);
-        let pushes = self.pushes.0.load(Ordering::Relaxed);
-        [pops.min(B), pushes.min(B)]
+        // Relaxed, both: numbers.
+        [&self.pops, &self.pushes].map(|count| count.0.load(Ordering::Relaxed).min(B))
     }
 
     /// Takes the next value of a segment that the caller has alone.
@@ -299,7 +306,7 @@ impl<T, const B: usize> Fields<T, B> {
         // Relaxed: we have it alone.
         loop {
             let [index, pushes] = self.counts();
-            if index == pushes {
+            if index >= pushes {
                 return None;
             }
             self.pops.0.store(index + 1, Ordering::Relaxed);
@@ -315,10 +322,8 @@ impl<T, const B: usize> Fields<T, B> {
 impl<T> Cell<T> {
     #[inline]
     fn is_empty(&self) -> bool {
-        // Acquire: later cells, and the number of pushes, are loaded afterwards,
-        // see the module; without it they could be empty, and the number small,
-        // at a time when there was a value in this one.
-        self.state.load(Ordering::Acquire) == EMPTY
+        // Relaxed: what happened before this call is seen; `take` loads it again.
+        self.state.load(Ordering::Relaxed) == EMPTY
     }
 
     /// Puts a value; hands it back if a pop skipped the cell.
@@ -360,3 +365,7 @@ impl<T> Cell<T> {
         Some(unsafe { (*self.value.get()).assume_init_read() })
     }
 }
+
+#[cfg(all(test, hyaline_loom))]
+#[path = "models.rs"]
+mod models;

@@ -13,22 +13,29 @@ use super::*;
 
 /// A handle whose section is open, for another thread: what is made from now on
 /// is younger than the section.
-struct Inside<D: Domain> {
-    guard: Guard<'static, D>,
-    handle: &'static Handle<D>,
+pub struct Inside<D: Domain> {
+    guard: Option<Guard<'static, D>>,
+    pub handle: &'static Handle<D>,
 }
 
 // SAFETY: guard and handle move to the other thread together.
 unsafe impl<D: Domain> Send for Inside<D> {}
 
 impl<D: Domain> Inside<D> {
-    fn new(handle: Handle<D>) -> Self {
+    pub fn new(handle: Handle<D>) -> Self {
+        let mut outside = Self::outside(handle);
+        outside.guard = Some(outside.handle.enter());
+        outside
+    }
+
+    /// The same without a section.
+    pub fn outside(handle: Handle<D>) -> Self {
         let handle: &'static Handle<D> = Box::leak(Box::new(handle));
-        let guard = handle.enter();
+        let guard = None;
         Self { guard, handle }
     }
 
-    fn leave(self) -> Handle<D> {
+    pub fn leave(self) -> Handle<D> {
         drop(self.guard);
         // SAFETY: it was leaked by `new`, and its guard is dropped.
         *unsafe { Box::from_raw(std::ptr::from_ref(self.handle).cast_mut()) }

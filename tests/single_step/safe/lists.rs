@@ -3,7 +3,7 @@
 
 use hyaline::{
     Pool, Role,
-    safe::{Domain, Handle, Heap, Node, Queue, SharedPool, Stack, Storage},
+    safe::{BlockQueue, Domain, Handle, Heap, Node, Queue, SharedPool, Stack, Storage},
 };
 
 use super::{
@@ -17,6 +17,7 @@ pub struct World<D: Domain> {
     base: Base<D>,
     queue: Queue<Value, 4, D>,
     stack: Stack<Value, 3, D>,
+    blocks: BlockQueue<Value, 2, 3, D>,
     /// Numbers, so that the CPU reclaims nodes itself.
     few: Queue<u32, 2, D>,
     numbers: Stack<u32, 2, D>,
@@ -33,6 +34,7 @@ impl<D: Domain> World<D> {
             base: Base::new(),
             queue: Queue::new(),
             stack: Stack::new(),
+            blocks: BlockQueue::new(),
             few: Queue::new(),
             numbers: Stack::new(),
             shared: (Queue::in_pool(nodes), Stack::in_pool(nodes)),
@@ -76,13 +78,15 @@ impl<D: Domain> World<D> {
 impl<D: Domain> super::super::World for World<D> {
     const TASKS: &'static [Context<Self>] = contexts! {
         pushes pops replaces_oldest few_events looks_at_few stacks unstacks looks_at_numbers
+        pushes_blocks pops_blocks cycles_blocks looks_at_blocks
         shares_a_pool uses_the_heap grace idle_removes
     };
     const NESTED: &'static [Context<Self>] = contexts! {
-        pushes pops few_events stacks unstacks shares_a_pool grace
+        pushes pops few_events stacks unstacks pushes_blocks pops_blocks cycles_blocks
+        shares_a_pool grace
     };
     const OTHERS: &'static [Context<Self>] = contexts! {
-        high_queue high_stack high_others high_cycles high_then_pops
+        high_queue high_stack high_blocks high_others high_cycles high_then_pops
     };
 
     fn prepare(&self, round: u64) {
@@ -91,6 +95,7 @@ impl<D: Domain> super::super::World for World<D> {
         for _ in 0..round % 3 {
             w.push(&w.queue, &w.high);
             w.put(&w.stack, &w.high);
+            let _ = w.blocks.push(&w.high, w.value());
             w.push(&w.shared.0, &w.high);
             w.put(&w.shared.1, &w.high);
             w.push(&w.heap.0, &w.high);
@@ -103,6 +108,7 @@ impl<D: Domain> super::super::World for World<D> {
         let w = self.leaked();
         while w.queue.pop(&w.high).is_some() {}
         while w.stack.pop(&w.high).is_some() {}
+        while w.blocks.pop(&w.high).is_some() {}
         while w.few.pop(&w.high).is_some() {}
         while w.numbers.pop(&w.high).is_some() {}
         while w.shared.0.pop(&w.high).is_some() {}
@@ -129,11 +135,19 @@ impl<D: Domain> super::super::World for World<D> {
             (0..4)
                 .filter(|_| w.shared.1.push(&w.high, w.value()).is_ok())
                 .count(),
+            (0..6)
+                .filter(|_| w.blocks.push(&w.high, w.value()).is_ok())
+                .count(),
         ];
         self.close();
         w.high.collect();
-        if filled[0] < 3 || filled[1] < 3 || filled[2] < 1 || filled[3] < 2 || filled[4] < 3 {
-            return Err(format!("only {filled:?} of 3, 3, 1, 2, 3 places are free"));
+        let least = [3, 3, 1, 2, 3, 4];
+        if filled
+            .iter()
+            .zip(least)
+            .any(|(filled, least)| *filled < least)
+        {
+            return Err(format!("only {filled:?} of {least:?} places are free"));
         }
         Ok(())
     }
@@ -194,6 +208,34 @@ fn unstacks<D: Domain>(w: &World<D>) {
     let w = w.leaked();
     if let Some(value) = w.stack.pop(w.cpu()) {
         w.look(&value);
+    }
+}
+
+fn pushes_blocks<D: Domain>(w: &World<D>) {
+    let w = w.leaked();
+    let _ = w.blocks.push(w.cpu(), w.value());
+}
+
+fn pops_blocks<D: Domain>(w: &World<D>) {
+    let w = w.leaked();
+    if let Some(value) = w.blocks.pop(w.cpu()) {
+        w.look(&value);
+    }
+}
+
+/// Passes the border of a segment. There is a value, unless others took it.
+fn cycles_blocks<D: Domain>(w: &World<D>) {
+    for _ in 0..3 {
+        pushes_blocks(w);
+        pops_blocks(w);
+    }
+}
+
+fn looks_at_blocks<D: Domain>(w: &World<D>) {
+    let w = w.leaked();
+    let _ = w.blocks.is_empty(w.cpu());
+    if w.blocks.len(w.cpu()) > 6 {
+        w.ledger.note();
     }
 }
 
@@ -260,6 +302,16 @@ fn high_stack<D: Domain>(w: &World<D>) {
         let _ = w.stack.push(&w.high, value);
     }
     let _ = w.numbers.push(&w.high, 5);
+}
+
+/// Passes the border of a segment, and reclaims it.
+fn high_blocks<D: Domain>(w: &World<D>) {
+    let w = w.leaked();
+    for _ in 0..3 {
+        let _ = w.blocks.push(&w.high, w.value());
+        w.blocks.pop(&w.high).inspect(|value| _ = w.look(value));
+    }
+    w.high.collect();
 }
 
 /// Takes everything out and puts something else in.

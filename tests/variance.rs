@@ -79,7 +79,7 @@ const TABLE: &[(&str, If, If)] = &[
     ("safe::Ref<['h+!], [T+!], [D=], [R]>", If::Never, If::Never),
     ("safe::Values<['g+], [T=!], [D=], [R]>", If::Never, If::Never),
     ("safe::Node<[T=]>", If::Send, If::Sync),
-    ("safe::Segment<[T=!], 4>", If::Send, If::Never),
+    ("safe::Segment<[T=], 4>", If::Send, If::Never),
     ("safe::MapNode<[K=], [V=]>", If::Send, If::Sync),
     ("safe::HashMap<[K=!], [V=!], std::hash::RandomState, [D=]>", If::Both, If::Both),
     ("safe::HashMap<u8, u8, [H+!], [D=]>", If::Send, If::Sync),

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(12 * 3600);
 
 /// The tests that Miri can run. What is left out, and why, is in
 /// `every_test_is_listed`; and the snippets in the docs.
-const TESTS: [&str; 29] = [
+const TESTS: [&str; 30] = [
     "--lib",
     "--test=authors",
     "--test=collector",

@@ -116,6 +116,14 @@ macro_rules! mix {
     (queue $threads:literal) => {{
         let mut all = mix!(safe Queue, SafeQueue, $threads, 0);
         all.push(Contestant {
+            name: "hyaline, BlockQueue",
+            make: mix::mix::<safe::SafeBlocks<safe::Fenced>, $threads, 0>,
+        });
+        all.push(Contestant {
+            name: "hyaline robust, BlockQueue",
+            make: mix::mix::<safe::SafeBlocks<safe::Sturdy>, $threads, 0>,
+        });
+        all.push(Contestant {
             name: "crossbeam-epoch, its own",
             make: mix::mix::<crossbeam::Own, $threads, 0>,
         });

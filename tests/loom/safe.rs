@@ -86,6 +86,9 @@ macro_rules! schemes {
         }
     )*};
     ($test:ident: $scheme:ty, $slots:literal, $batch:literal, $body:block) => {
+        schemes!($test: $scheme, $slots, $batch, [1] $body);
+    };
+    ($test:ident: $scheme:ty, $slots:literal, $batch:literal, [$bound:literal] $body:block) => {
         #[test]
         fn $test() {
             loom::lazy_static! {
@@ -100,7 +103,7 @@ macro_rules! schemes {
                 }
             }
             // Structures make many accesses; `LOOM_MAX_PREEMPTIONS` for more.
-            model_within(1, || $body);
+            model_within($bound, || $body);
         }
     };
 }

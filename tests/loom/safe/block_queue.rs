@@ -192,3 +192,75 @@ mod younger {
         });
     }
 }
+
+/// What takes two preemptions: in basic mode, where a search ends soon.
+mod with_two_preemptions {
+    use super::*;
+
+    // A push stalls before it swings the tail. A pop takes the value, and must
+    // not leave the tail at the segment that it retires: the push, when it
+    // continues, ends the section that held that segment back.
+    mod reuse_of_the_last_segment {
+        use super::*;
+        schemes!(basic: Basic, 2, 1, [2] {
+            let (life, queue, one, two) = start(BlockQueue::<_, 1, 5, D>::new());
+            let shared = queue.0;
+            assert!(shared.push(&one, Tracked::new(1, &life)).is_ok());
+            let copy = life.clone();
+            let others = thread::spawn(move || {
+                let value = Tracked::new(4, &copy);
+                drop(copy);
+                let seen = shared.pop(&two).map(|value| value.get());
+                // Only the first thread holds the segment back.
+                two.flush();
+                let pushed = shared.push(&two, value).is_ok();
+                (two, seen, pushed)
+            });
+            // On this thread, so that two preemptions are enough.
+            let pushed = [2, 3].map(|n| shared.push(&one, Tracked::new(n, &life)).is_ok());
+            let (two, other, last) = others.join().unwrap();
+            let mut seen: Vec<_> = other.into_iter().collect();
+            seen.extend(numbers(shared, &two));
+            seen.sort_unstable();
+            let all = [(1, true), (2, pushed[0]), (3, pushed[1]), (4, last)];
+            assert!(seen.into_iter().eq(all.iter().filter(|all| all.1).map(|all| all.0)));
+            drop((one, two));
+            queue.close();
+            assert_eq!(alive(&life), 0);
+        });
+    }
+
+    // A pop finds a segment by way of a head that a second call advanced, and a third
+    // one appended. The sections are open before, so that no barrier orders them.
+    mod head_of_another {
+        use super::*;
+        schemes!(basic: Basic, 3, 1, [2] {
+            let (life, queue, one, two) = start(BlockQueue::<_, 1, 5, D>::new());
+            let shared = queue.0;
+            assert!(shared.push(&one, Tracked::new(1, &life)).is_ok());
+            let [one, third] = [one, D::register().unwrap()].map(Inside::new);
+            let copy = life.clone();
+            let pushing = thread::spawn(move || {
+                let value = Tracked::new(2, &copy);
+                drop(copy);
+                assert!(shared.push(&two, value).is_ok());
+                two
+            });
+            let popping = thread::spawn(move || {
+                let seen = shared.pop(third.handle).map(|value| value.get());
+                (third.leave(), seen)
+            });
+            let mut seen: Vec<_> = shared.pop(one.handle).map(|value| value.get()).into_iter().collect();
+            let one = one.leave();
+            let two = pushing.join().unwrap();
+            let (third, other) = popping.join().unwrap();
+            seen.extend(other);
+            seen.extend(numbers(shared, &two));
+            seen.sort_unstable();
+            assert_eq!(seen, [1, 2]);
+            drop((one, two, third));
+            queue.close();
+            assert_eq!(alive(&life), 0);
+        });
+    }
+}

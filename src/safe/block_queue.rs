@@ -287,7 +287,7 @@ impl<T, const B: usize, const K: usize, D: Domain, P: Storage<Segment<T, B>, K>>
                     Ok(()) => return Ok(()),
                     Err(back) => value = back,
                 }
-                // Relaxed: a hint, which saves a look at the segment's end.
+                // Relaxed: a hint, which saves a load of the segment's end.
                 if !ptr::eq(self.tail.0.load(Ordering::Relaxed), tail) {
                     continue;
                 }
@@ -404,7 +404,7 @@ impl<T, const B: usize, const K: usize, D: Domain, P: Storage<Segment<T, B>, K>>
     /// another call did, and retires it.
     #[cold]
     fn advance<R: Role>(&self, guard: &Guard<'_, D, R>, head: Ptr<T, B>, next: Ptr<T, B>) {
-        // Relaxed: a hint, which saves a look at the tail.
+        // Relaxed: a hint, which saves a load of the tail.
         if !ptr::eq(self.head.0.load(Ordering::Relaxed), head) {
             return;
         }

@@ -67,10 +67,10 @@ use crate::{
 ///
 /// # Memory
 ///
-/// `K` blocks of one segment, at least two. A segment comes free when all its
-/// values *and the next one, or the last of them after the next segment has begun,*
-/// were popped and no section can hold it any more. From the first push on, one is in
-/// use also when the queue is empty.
+/// `K` blocks of one segment, at least two. A segment comes free when its last value
+/// was popped (if that was the last one of the queue, when the next one was, too) and no
+/// section can hold it any more. From the first push on, one is in use also when the
+/// queue is empty.
 ///
 /// With one push at a time, and no section that holds anything back, at least
 /// `(K - 1) * B` values find room: one segment may be used up, except for its last

@@ -73,7 +73,7 @@ const EMPTY: Half = 0;
 const FULL: Half = 1;
 const SKIPPED: Half = 2;
 
-/// How far a segment counts pushes that find it full, and those under way.
+/// Pushes that find a segment full are counted up to here, and then from 1 again.
 const MOST_BEYOND: usize = if IN_MODEL { 1 } else { 1000 };
 
 /// What a pop finds first in a segment.

@@ -63,7 +63,8 @@ use crate::{
 /// slot. With an eager handle all these calls may run reclaimers of others; with a
 /// deferred or per-CPU handle none runs user code. The reclaimer of a segment only frees
 /// its block: a value that was popped belongs to the caller. A push that begins a
-/// segment prepares its `B` cells.
+/// segment prepares its `B` cells. In a build without optimization it also has several
+/// segments on its stack, up to nine of them.
 ///
 /// # Memory
 ///
@@ -75,12 +76,13 @@ use crate::{
 /// With one push at a time, and no section that holds anything back, at least
 /// `(K - 1) * B` values find room: one segment may be used up, except for its last
 /// value or the next push. In general let `values` be the largest number of values at
-/// a time, where one counts from the beginning of its push, and `pushes` the number of
-/// pushes that are under way at a time, preempted ones included: each may have taken a
-/// block that it has not put yet. Then the segments that are in use are at most
+/// a time, where one counts from the beginning of its push, and `calls` the number of
+/// pushes and pops that are under way at a time, preempted ones included: a push may have
+/// taken a block that it has not put yet, and a pop may have unlinked a segment that it
+/// has not retired yet. Then the segments that are in use are at most
 ///
 /// ```text
-/// live = values / B, rounded up, + pushes
+/// live = values / B, rounded up, + calls
 /// ```
 ///
 /// The robust mode needs [`Config::pool_size`](crate::Config::pool_size) of `live`

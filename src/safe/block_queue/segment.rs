@@ -40,7 +40,8 @@ use crate::{
 /// # assert_eq!(SEGMENTS.available(), 8);
 /// ```
 pub struct Segment<T, const B: usize> {
-    /// Prepared in place: it may be too large for a stack.
+    /// Prepared in place: it may be too large for a stack. (What a pool gets for an
+    /// initial value is uninitialized, so an optimized build moves nothing.)
     fields: MaybeUninit<Fields<T, B>>,
 }
 

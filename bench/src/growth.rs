@@ -5,7 +5,7 @@ use std::{error::Error, fmt::Write as _};
 
 use plotters::{coord::Shift, prelude::*};
 
-use crate::plot::HYALINE;
+use crate::plot::styles;
 
 /// Of two measures, as "0.57 (22)": transfers and nanoseconds.
 type Point = (f64, [f64; 2]);
@@ -77,26 +77,6 @@ const LINE: i32 = 18;
 /// Fewer transfers are drawn as these: the scale is logarithmic.
 const LEAST: f64 = 0.01;
 
-/// Colours that can be told from each other and from the background: of the crate's
-/// contestants, and of the peers.
-const OURS: [RGBColor; 5] = [
-    HYALINE,
-    RGBColor(10, 60, 120),
-    RGBColor(80, 170, 230),
-    RGBColor(0, 140, 150),
-    RGBColor(90, 90, 210),
-];
-const PEERS: [RGBColor; 8] = [
-    RGBColor(200, 60, 40),
-    RGBColor(230, 140, 20),
-    RGBColor(150, 95, 30),
-    RGBColor(120, 60, 160),
-    RGBColor(190, 110, 210),
-    RGBColor(40, 140, 70),
-    RGBColor(110, 110, 110),
-    RGBColor(160, 160, 40),
-];
-
 /// A picture of a row, as SVG: transfers on the left, nanoseconds on the right.
 pub fn picture(row: &Row) -> Result<String, Box<dyn Error>> {
     let mut svg = String::new();
@@ -118,13 +98,7 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 fn draw(table: &Table, area: &Area<'_>) -> Result<(), Box<dyn Error>> {
     let (charts, names) = area.split_horizontally(WIDTH - NAMES);
-    let (mut ours, mut peers) = (OURS.iter().cycle(), PEERS.iter().cycle());
-    let styles: Vec<ShapeStyle> = (table.lines.iter())
-        .filter_map(|(name, _)| match name.starts_with("hyaline") {
-            true => ours.next().map(|color| color.stroke_width(3)),
-            false => peers.next().map(|color| color.stroke_width(1)),
-        })
-        .collect();
+    let styles = styles(table.lines.iter().map(|line| line.0.as_str()));
     let halves = charts.split_evenly((1, 2));
     for (measure, (unit, half)) in ["transfers", "ns"].iter().zip(halves).enumerate() {
         chart(table, &styles, measure, unit, &half)?;

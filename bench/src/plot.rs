@@ -11,7 +11,7 @@ pub struct Bars {
     pub bars: Vec<(String, f64)>,
 }
 
-pub const HYALINE: RGBColor = RGBColor(30, 110, 190);
+const HYALINE: RGBColor = RGBColor(30, 110, 190);
 const PEER: RGBColor = RGBColor(170, 170, 170);
 const FLOOR: RGBColor = RGBColor(210, 190, 120);
 
@@ -97,10 +97,16 @@ fn short(nanoseconds: f64) -> String {
 /// A line: its name and its points.
 pub type Line<'a> = (&'a str, &'a [(u64, i64)]);
 
-/// Colours that can be told from each other and from the background.
-const COLORS: [RGBColor; 9] = [
+/// Colours that can be told from each other and from the background: of the crate's
+/// contestants, and of the peers.
+const OURS: [RGBColor; 5] = [
     HYALINE,
     RGBColor(10, 60, 120),
+    RGBColor(80, 170, 230),
+    RGBColor(0, 140, 150),
+    RGBColor(90, 90, 210),
+];
+const PEERS: [RGBColor; 8] = [
     RGBColor(200, 60, 40),
     RGBColor(230, 140, 20),
     RGBColor(150, 95, 30),
@@ -108,7 +114,20 @@ const COLORS: [RGBColor; 9] = [
     RGBColor(190, 110, 210),
     RGBColor(40, 140, 70),
     RGBColor(110, 110, 110),
+    RGBColor(160, 160, 40),
 ];
+
+/// A line for each contestant: the crate's are wider.
+pub fn styles<'a>(names: impl Iterator<Item = &'a str>) -> Vec<ShapeStyle> {
+    let (mut ours, mut peers) = (OURS.iter().cycle(), PEERS.iter().cycle());
+    names
+        .filter_map(|name| match name.starts_with("hyaline") {
+            true => ours.next().map(|color| color.stroke_width(3)),
+            false => peers.next().map(|color| color.stroke_width(1)),
+        })
+        .collect()
+}
+
 /// Room for the names at the right.
 const NAMES: i32 = 210;
 /// The distance from one name to the next.
@@ -138,9 +157,8 @@ pub fn lines(path: &Path, title: &str, lines: &[Line<'_>]) -> Result<(), Box<dyn
         .y_desc("retired and not reclaimed")
         .draw()?;
     let mut ends = Vec::new();
-    for ((name, points), color) in lines.iter().zip(COLORS.iter().cycle()) {
-        let width = if name.starts_with("hyaline") { 3 } else { 1 };
-        let style = color.stroke_width(width);
+    let styles = styles(lines.iter().map(|line| line.0));
+    for ((name, points), style) in lines.iter().zip(styles) {
         let points = || points.iter().map(|&(x, y)| (x, y.max(1)));
         chart.draw_series(LineSeries::new(points(), style))?;
         if let Some(last) = points().next_back() {

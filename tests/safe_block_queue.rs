@@ -10,25 +10,13 @@ mod common;
 use std::{
     collections::VecDeque,
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
-    thread,
 };
 
-use common::Counted;
+use common::{Counted, assert_complete, leak, send};
 use hyaline::{
     Collector, Config, Pool, Robust, Role, domain,
     safe::{BlockQueue, Domain, Handle, Segment, SharedPool, Storage},
 };
-
-/// Values that each thread of a torture test sends.
-const VALUES: usize = if cfg!(miri) { 40 } else { 30_000 };
-
-/// A queue that is dropped at the end of a test.
-fn leak<T>(queue: T) -> (&'static T, impl FnOnce()) {
-    let leaked = Box::into_raw(Box::new(queue));
-    // SAFETY: a test frees it last, when all handles are dropped, so that none
-    // of its segments waits to be reclaimed.
-    unsafe { (&*leaked, move || drop(Box::from_raw(leaked))) }
-}
 
 /// How many values find room at least, wherever in a segment they begin.
 fn least_room<D: Domain, R: Role, const B: usize, const K: usize, P>(
@@ -162,50 +150,9 @@ schemes! {
                     assert!(of_one.is_sorted(), "out of order");
                 }
             }
-            let mut all = seen.concat();
-            all.sort_unstable();
-            assert!(all.into_iter().eq(0..2 * VALUES));
+            assert_complete(&seen);
         }
     }
-}
-
-/// Sends `VALUES` values from each of two threads to two others. `push` may refuse.
-/// Returns the values in order of arrival.
-fn send<D: Domain>(
-    push: impl Fn(&Handle<D>, usize) -> bool + Sync,
-    pop: impl Fn(&Handle<D>) -> Option<usize> + Sync,
-) -> [Vec<usize>; 2] {
-    let left = AtomicUsize::new(2 * VALUES);
-    thread::scope(|scope| {
-        for sender in 0..2 {
-            let push = &push;
-            scope.spawn(move || {
-                let handle = D::register().unwrap();
-                for value in 0..VALUES {
-                    while !push(&handle, 2 * value + sender) {
-                        thread::yield_now();
-                    }
-                }
-            });
-        }
-        let receivers = [(), ()].map(|()| {
-            scope.spawn(|| {
-                let handle = D::register().unwrap();
-                let mut seen = Vec::new();
-                while left.load(SeqCst) > 0 {
-                    match pop(&handle) {
-                        Some(value) => {
-                            left.fetch_sub(1, SeqCst);
-                            seen.push(value);
-                        }
-                        None => thread::yield_now(),
-                    }
-                }
-                seen
-            })
-        });
-        receivers.map(|receiver| receiver.join().unwrap())
-    })
 }
 
 /// The size that the page of the queue names, with a section that stalls for long: in

@@ -295,64 +295,65 @@ fn choose_version(random: &mut Random, unique: u64) -> Version {
     }
 }
 
+/// A stack or a queue: how to put, to take, and to see whether it is empty; `at_rest` is
+/// called when it is.
+fn check_moves<M, D: Domain>(
+    push: impl Fn(&Handle<D>, u64) -> bool + Sync,
+    pop: impl Fn(&Handle<D>) -> Option<u64> + Sync,
+    is_empty: impl Fn(&Handle<D>) -> bool + Sync,
+    at_rest: impl Fn(&Handle<D>),
+) where
+    M: Model<Call = Move, Answer = Option<u64>> + Default,
+{
+    check::<M, D>(
+        choose_move,
+        |handle, call| match call {
+            Move::Put(value) => {
+                assert!(push(handle, value), "full");
+                None
+            }
+            Move::Take => pop(handle),
+            Move::IsEmpty => Some(is_empty(handle).into()),
+        },
+        |handle| {
+            while pop(handle).is_some() {}
+            at_rest(handle);
+            handle.flush();
+            M::default()
+        },
+    );
+}
+
 fn check_stack<const K: usize, D: Domain, P: Storage<Node<u64>, K>>(
     stack: &'static Stack<u64, K, D, P>,
 ) {
-    check::<StackModel, D>(
-        choose_move,
-        |handle, call| match call {
-            Move::Put(value) => stack
-                .push(handle, value)
-                .map_or_else(|_| panic!("full"), |()| None),
-            Move::Take => stack.pop(handle),
-            Move::IsEmpty => Some(stack.is_empty().into()),
-        },
-        |handle| {
-            while stack.pop(handle).is_some() {}
-            handle.flush();
-            StackModel::default()
-        },
+    check_moves::<StackModel, D>(
+        |handle, value| stack.push(handle, value).is_ok(),
+        |handle| stack.pop(handle),
+        |_| stack.is_empty(),
+        |_| (),
     );
 }
 
 fn check_queue<const K: usize, D: Domain, P: Storage<Node<u64>, K>>(
     queue: &'static Queue<u64, K, D, P>,
 ) {
-    check::<QueueModel, D>(
-        choose_move,
-        |handle, call| match call {
-            Move::Put(value) => queue
-                .push(handle, value)
-                .map_or_else(|_| panic!("full"), |()| None),
-            Move::Take => queue.pop(handle),
-            Move::IsEmpty => Some(queue.is_empty(handle).into()),
-        },
-        |handle| {
-            while queue.pop(handle).is_some() {}
-            handle.flush();
-            QueueModel::default()
-        },
+    check_moves::<QueueModel, D>(
+        |handle, value| queue.push(handle, value).is_ok(),
+        |handle| queue.pop(handle),
+        |handle| queue.is_empty(handle),
+        |_| (),
     );
 }
 
 fn check_block_queue<const B: usize, const K: usize, D: Domain, P: Storage<Segment<u64, B>, K>>(
     queue: &'static BlockQueue<u64, B, K, D, P>,
 ) {
-    check::<QueueModel, D>(
-        choose_move,
-        |handle, call| match call {
-            Move::Put(value) => queue
-                .push(handle, value)
-                .map_or_else(|_| panic!("full"), |()| None),
-            Move::Take => queue.pop(handle),
-            Move::IsEmpty => Some(queue.is_empty(handle).into()),
-        },
-        |handle| {
-            while queue.pop(handle).is_some() {}
-            assert_eq!(queue.len(handle), 0);
-            handle.flush();
-            QueueModel::default()
-        },
+    check_moves::<QueueModel, D>(
+        |handle, value| queue.push(handle, value).is_ok(),
+        |handle| queue.pop(handle),
+        |handle| queue.is_empty(handle),
+        |handle| assert_eq!(queue.len(handle), 0),
     );
 }
 

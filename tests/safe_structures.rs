@@ -18,74 +18,16 @@ use std::{
     thread,
 };
 
-use common::Counted;
+use common::{Counted, VALUES, assert_complete, leak, send};
 use hyaline::{
     Collector, Config, Robust, domain,
     safe::{Domain, Map, Queue, Refused, Stack},
 };
 
-/// Values that each thread of a torture test sends.
-const VALUES: usize = if cfg!(miri) { 40 } else { 30_000 };
-
 #[path = "safe_structures/calls.rs"]
 mod calls;
 #[path = "safe_structures/shared.rs"]
 mod shared;
-
-/// A structure that is dropped at the end of a test.
-fn leak<T>(structure: T) -> (&'static T, impl FnOnce()) {
-    let leaked = Box::into_raw(Box::new(structure));
-    // SAFETY: a test frees it last, when all handles are dropped, so that none
-    // of its objects waits to be reclaimed.
-    unsafe { (&*leaked, move || drop(Box::from_raw(leaked))) }
-}
-
-/// Sends `VALUES` values from each of two threads to two others; each value
-/// arrives once. `push` may refuse. Returns the values in order of arrival.
-fn send<D: Domain>(
-    push: impl Fn(&hyaline::safe::Handle<D>, usize) -> bool + Sync,
-    pop: impl Fn(&hyaline::safe::Handle<D>) -> Option<usize> + Sync,
-) -> [Vec<usize>; 2] {
-    let left = AtomicUsize::new(2 * VALUES);
-    thread::scope(|scope| {
-        for sender in 0..2 {
-            let push = &push;
-            scope.spawn(move || {
-                let handle = D::register().unwrap();
-                for value in 0..VALUES {
-                    while !push(&handle, 2 * value + sender) {
-                        thread::yield_now();
-                    }
-                }
-            });
-        }
-        let receivers = [(), ()].map(|()| {
-            scope.spawn(|| {
-                let handle = D::register().unwrap();
-                let mut seen = Vec::new();
-                while left.load(SeqCst) > 0 {
-                    match pop(&handle) {
-                        Some(value) => {
-                            left.fetch_sub(1, SeqCst);
-                            seen.push(value);
-                        }
-                        None => thread::yield_now(),
-                    }
-                }
-                seen
-            })
-        });
-        receivers.map(|receiver| receiver.join().unwrap())
-    })
-}
-
-/// Each of the values arrived once.
-#[track_caller]
-fn assert_complete(seen: &[Vec<usize>; 2]) {
-    let mut all = seen.concat();
-    all.sort_unstable();
-    assert!(all.into_iter().eq(0..2 * VALUES));
-}
 
 schemes! {
     <6, 4>

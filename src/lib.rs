@@ -48,7 +48,7 @@
 //! |---|---|
 //! | a record that many read and few replace | [`safe::RcuCell`] |
 //! | a free list, a pool of buffers | [`safe::Stack`] |
-//! | events, messages | [`safe::Queue`] |
+//! | events, messages | [`safe::Queue`]; between cores [`safe::BlockQueue`] |
 //! | keys and values | [`safe::Map`] |
 //! | any number of keys and values, with an allocator | `safe::HashMap` |
 //! | an `Arc` that many read and few replace | `safe::ArcCell` |
@@ -157,8 +157,8 @@
 //!   [`flush`](Handle::flush) or starved allocation of any eager handle publishes
 //!   what all handles have retired. A published object waits for the sections
 //!   that were open then, and in each slot for the section that it meets there,
-//!   and at most one more (possibly more of a per-CPU slot, and in `Basic` if 256
-//!   polls of tokens or [retires](Handle::retire), or a multiple, lie between two
+//!   and at most one more (possibly more of a per-CPU slot, and in `Basic` on 64 bits if
+//!   256 polls of tokens or [retires](Handle::retire), or a multiple, lie between two
 //!   calls). Once they have ended, the next such call reclaims it. This holds even if the handle that retired the object sleeps,
 //!   was dropped, forgotten or evicted, or has a limit, and if a reclaimer
 //!   panicked. A cell of two versions and a queue of four work with the default

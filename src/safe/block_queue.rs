@@ -59,12 +59,13 @@ use crate::{
 /// that has claimed one and has not put its value there yet, if a value was
 /// put after it, and the push takes another cell. That moves the value again.
 ///
-/// A push for which there is no block flushes its handle, which checks each
-/// slot. With an eager handle all these calls may run reclaimers of others; with a
-/// deferred or per-CPU handle none runs user code. The reclaimer of a segment only frees
-/// its block: a value that was popped belongs to the caller. A push that begins a
-/// segment prepares its `B` cells. In a build without optimization it also has several
-/// segments on its stack, up to nine of them.
+/// A push for which there is no block flushes its handle; with a deferred or per-CPU
+/// handle it reclaims only what runs no user code. Both check each slot. With an eager
+/// handle all these calls may run reclaimers of others; with a deferred or per-CPU handle
+/// none runs user code. The reclaimer of a segment only frees its block: a value that was
+/// popped belongs to the caller. A push that begins a segment prepares its `B` cells. In
+/// a build without optimization it also has several segments on its stack, up to nine of
+/// them.
 ///
 /// # Memory
 ///

@@ -37,16 +37,15 @@ use crate::{
 ///
 /// # Memory
 ///
-/// `VERSIONS` blocks, whatever readers do. Besides the current version they
-/// hold those that a section may still read, or that wait in the batch of a
-/// handle. A call for which there is no block flushes its handle; if there is
-/// still none, it returns [`Full`], with the value. In robust mode
-/// [`Config::pool_size`](crate::Config::pool_size) with `live = 1 + writers`
-/// says which `VERSIONS` is never exhausted. In basic mode a reader that
-/// stalls holds back all versions whose batches are published after it began,
-/// and writers get `Full` until it leaves. A writer's own guard counts as a
-/// reader, so drop it before you write; so does the [`Ref`](super::Ref) that
-/// `update` returns.
+/// `VERSIONS` blocks, whatever readers do. Besides the current version they hold those
+/// that a section may still read, or that wait in the batch of a handle. A call for which
+/// there is no block flushes its handle, or with a deferred or per-CPU handle reclaims
+/// what runs no user code; if there is still none, it returns [`Full`], with the value.
+/// In robust mode [`Config::pool_size`](crate::Config::pool_size) with `live = 1 +
+/// writers` says which `VERSIONS` is never exhausted. In basic mode a reader that stalls
+/// holds back all versions whose batches are published after it began, and writers get
+/// `Full` until it leaves. A writer's own guard counts as a reader, so drop it before you
+/// write; so does the [`Ref`](super::Ref) that `update` returns.
 ///
 /// With `Heap`, and 0 for `VERSIONS`, each new version [calls the global
 /// allocator](crate::safe#on-the-heap).

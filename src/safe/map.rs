@@ -53,19 +53,19 @@ use crate::{
 ///
 /// # Memory
 ///
-/// A word for each bucket and `CAP` blocks. A block is in use from the insert
-/// until no section can hold its node any more; a replacement needs one more. A
-/// call for which there is no block flushes its handle; if there is still
-/// none, it is refused as full. Blocks that open guards hold back, that are in
-/// a handle's unpublished batch, or that handles with an open guard keep as spares (`CAP / 32`
-/// each, at most 64, on targets with caches) are missing until then. For
-/// `live` keys the robust mode needs
-/// [`Config::pool_size`](crate::Config::pool_size) blocks, counting a key more
-/// for each call that puts something at the same time, and more than one stall for
-/// [a walk](Self::iter) that others overtake. Blocks [do not limit the
+/// A word for each bucket and `CAP` blocks. A block is in use from the insert until no
+/// section can hold its node any more; a replacement needs one more. A call for which
+/// there is no block flushes its handle, or with a deferred or per-CPU handle reclaims
+/// what runs no user code; if there is still none, it is refused as full. Blocks that
+/// open guards hold back, that are in a handle's unpublished batch, or that handles with
+/// an open guard keep as spares (`CAP / 32` each, at most 64, on targets with caches) are
+/// missing until then. For `live` keys the robust mode needs
+/// [`Config::pool_size`](crate::Config::pool_size) blocks, counting a key more for each
+/// call that puts something at the same time, and more than one stall for [a
+/// walk](Self::iter) that others overtake. Blocks [do not limit the
 /// keys](crate::guide::which_one#4-size) to those `live` ones. In basic mode a section
-/// that stalls holds back what is removed or replaced, by calls after it began
-/// and by earlier ones whose batches were not published yet.
+/// that stalls holds back what is removed or replaced, by calls after it began and by
+/// earlier ones whose batches were not published yet.
 ///
 /// If a comparison panics while a removed node is unlinked, the node keeps its
 /// block until a call walks that bucket.

@@ -47,10 +47,11 @@ use crate::{
 /// | [`is_empty`](Self::is_empty) | as [`Handle::enter`] | as for `push` |
 /// | [`len`](Self::len), [`iter`](Self::iter) | a walk; in robust mode `len` repeats it if another call popped a value | as for `push` |
 ///
-/// A push for which there is no block flushes its handle, which checks each
-/// slot. With an eager handle all these calls may run reclaimers of others; with a
-/// deferred or per-CPU handle none runs user code. The reclaimer of a node only frees
-/// its block: a value that was popped belongs to the caller.
+/// A push for which there is no block flushes its handle; with a deferred or per-CPU
+/// handle it reclaims only what runs no user code. Both check each slot. With an eager
+/// handle all these calls may run reclaimers of others; with a deferred or per-CPU handle
+/// none runs user code. The reclaimer of a node only frees its block: a value that was
+/// popped belongs to the caller.
 ///
 /// # Memory
 ///

@@ -328,8 +328,8 @@ pub(super) unsafe fn look<'g, N: Chained, D: Domain, R: Role>(
     guard: &'g Guard<'_, D, R>,
     before: impl Fn(Seen<'g, N>) -> bool,
 ) -> Option<Seen<'g, N>> {
-    // Acquire: as in `seek`.
-    let mut here = guard.protect(start, Ordering::Acquire);
+    // Acquire: as in `seek`. It may be marked, after `past_one`.
+    let mut here = unmarked(guard.protect(start, Ordering::Acquire));
     while !here.is_null() {
         // SAFETY: basic mode: it was in the list after the section began.
         let node = unsafe { Seen::<'g, N>::new(here) };
@@ -341,6 +341,30 @@ pub(super) unsafe fn look<'g, N: Chained, D: Domain, R: Role>(
         here = unmarked(next);
     }
     None
+}
+
+/// A place from which a [`look`] takes a step less: past the first node, if that is
+/// `before` the goal. Without a branch: where a list has a node or two, a processor
+/// cannot foresee which of them is the goal, and a wrong guess costs more than the
+/// walk.
+///
+/// # Safety
+///
+/// As `look`.
+#[inline]
+pub(super) unsafe fn past_one<'g, N: Chained, D: Domain, R: Role>(
+    start: &'g Place<N>,
+    guard: &'g Guard<'_, D, R>,
+    before: impl Fn(Seen<'g, N>) -> bool,
+) -> &'g Place<N> {
+    // Acquire: as in `seek`.
+    let here = guard.protect(start, Ordering::Acquire);
+    if here.is_null() {
+        return start;
+    }
+    // SAFETY: as in `look`.
+    let node = unsafe { Seen::<'g, N>::new(here) };
+    [start, node.next()][usize::from(before(node))]
 }
 
 /// Swings a link past a marked node, and retires it. Returns whether the link

@@ -101,6 +101,7 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         }
         // SAFETY: a place of this list, whose nodes are on the heap; basic mode.
         let node = unsafe {
+            let start = list::past_one(start, guard, |node| node.order() < order);
             list::look(start, guard, |node| {
                 let other = |entry: &Entry<K, V>| entry.key.borrow() != key;
                 node.order() < order || node.order() == order && node.entry().is_none_or(other)

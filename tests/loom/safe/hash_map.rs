@@ -128,6 +128,24 @@ schemes! {
         map.close_with(2, &life);
     }
 
+    // A look takes its first step over a node that is removed meanwhile.
+    hash_map_node_before_the_goal_is_removed<2, 1> {
+        let (life, map, one, two) = start(Map::<_, D>::default());
+        let shared = map.0;
+        for key in [1, 6] {
+            assert!(shared.insert(&one, key, Tracked::new(key, &life)).is_ok());
+        }
+        let reading = thread::spawn(move || {
+            assert_eq!(shared.get(&two.enter(), &6).map(Tracked::get), Some(6));
+            two
+        });
+        assert!(shared.remove(&one.enter(), &1).is_some());
+        one.flush();
+        drop(one);
+        join([reading]);
+        map.close_with(1, &life);
+    }
+
     // The same key, at the end of others with its hash: one wins, and the other
     // sees it.
     hash_map_inserts_of_one_key<2, 1> {

@@ -186,6 +186,7 @@ pub fn all() -> Vec<Row> {
         row("growing-one-50", "Hash map that grows, half inserts, half removals, 1 thread", true, growing::contestants::<1, 0>()),
         row("growing-one-90", "Hash map that grows, 90 % look-ups, 1 thread", true, growing::contestants::<1, 90>()),
         row("growing-one-100", "Hash map that grows, look-ups, 1 thread", true, growing::contestants::<1, 100>()),
+        row("growing-one-found", "Hash map that grows, look-ups of keys that are there, 1 thread", true, growing::found()),
         row("fib", "The table of the example fib: look-ups, 1 thread", true, mix!(one Trie, 100)),
         row("fib-two", "The table of the example fib: look-ups, 2 threads", false, mix!(mix, 2, 100, Trie)),
         row("fib-beside", "The table of the example fib: look-ups beside a thread that announces routes", false, mix!(besides, 100, 0, Trie)),

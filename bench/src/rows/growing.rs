@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use hyaline::safe::{Domain, Handle};
 
 use super::{
-    mix::{self, Mixed},
+    mix::{self, Mixed, Whole},
     safe::{Fenced, Sturdy, of_a_map},
 };
 use crate::runner::Contestant;
@@ -122,18 +122,24 @@ others! {
         map.pin().get(&key).is_some();
 }
 
-pub fn contestants<const THREADS: usize, const READS: u64>() -> Vec<Contestant> {
-    macro_rules! all {
-        ($($name:literal: $map:ty,)*) => {
+macro_rules! all {
+    ($($name:literal: $map:ty,)*) => {
+        pub fn contestants<const THREADS: usize, const READS: u64>() -> Vec<Contestant> {
             vec![$(Contestant { name: $name, make: mix::mix::<$map, THREADS, READS> },)*]
-        };
-    }
-    all![
-        "hyaline, HashMap": Own<Fenced>,
-        "hyaline robust, HashMap": Own<Sturdy>,
-        "papaya": Papaya,
-        "scc": Scc,
-        "dashmap": Dash,
-        "flurry": Flurry,
-    ]
+        }
+
+        /// Look-ups of keys that are there.
+        pub fn found() -> Vec<Contestant> {
+            vec![$(Contestant { name: $name, make: mix::mix::<Whole<$map>, 1, 100> },)*]
+        }
+    };
+}
+
+all! {
+    "hyaline, HashMap": Own<Fenced>,
+    "hyaline robust, HashMap": Own<Sturdy>,
+    "papaya": Papaya,
+    "scc": Scc,
+    "dashmap": Dash,
+    "flurry": Flurry,
 }

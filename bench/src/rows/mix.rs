@@ -69,6 +69,38 @@ impl<S: Scheme, D: Structure<S>> Mixed for Under<S, D> {
     }
 }
 
+/// A structure in which each key is there.
+pub struct Whole<M>(M);
+
+impl<M: Mixed> Mixed for Whole<M> {
+    const KEYS: u64 = M::PREFILL;
+    const PREFILL: u64 = M::PREFILL;
+    type Local = M::Local;
+
+    fn new() -> Self {
+        Self(M::new())
+    }
+
+    fn local(&'static self) -> M::Local {
+        self.0.local()
+    }
+
+    #[inline(always)]
+    fn insert(&'static self, local: &M::Local, key: u64) -> bool {
+        self.0.insert(local, key)
+    }
+
+    #[inline(always)]
+    fn remove(&'static self, local: &M::Local, key: u64) -> bool {
+        self.0.remove(local, key)
+    }
+
+    #[inline(always)]
+    fn contains(&'static self, local: &M::Local, key: u64) -> bool {
+        self.0.contains(local, key)
+    }
+}
+
 /// A thread's handle and state.
 pub struct Worker<M: Mixed> {
     local: M::Local,

@@ -3,6 +3,8 @@
 mod boot;
 mod build;
 mod kernel;
+#[cfg(test)]
+mod lists;
 mod scale;
 mod source;
 mod torture;

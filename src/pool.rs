@@ -158,41 +158,50 @@ impl<T, const K: usize> Pool<T, K> {
         handle: &Handle<'_, S, R>,
         value: T,
     ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
+        let Some(block) = self.claim(handle) else {
+            return Err(PoolExhausted { value });
+        };
+        // SAFETY: the block is ours.
+        unsafe { (&raw mut (*block).value).write(value) };
+        Ok(block)
+    }
+
+    /// As `alloc`, without the value.
+    #[inline]
+    pub(crate) fn claim<S: Scheme, R: Role>(
+        &self,
+        handle: &Handle<'_, S, R>,
+    ) -> Option<*mut Linked<T>> {
         let local = handle.local();
         let mut block = self.take::<S, R>(local);
         if block.is_null() {
             block = self.take_reclaimed(handle);
         }
-        Self::fill::<S, R>(local, block, value)
+        Self::stamped::<S, R>(local, block)
     }
 
-    /// As `alloc`, and reclaims nothing.
+    /// As `claim`, and reclaims nothing.
     #[inline]
-    pub(crate) fn try_alloc<S: Scheme, R: Role>(
+    pub(crate) fn try_claim<S: Scheme, R: Role>(
         &self,
         handle: &Handle<'_, S, R>,
-        value: T,
-    ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
+    ) -> Option<*mut Linked<T>> {
         let local = handle.local();
-        Self::fill::<S, R>(local, self.take::<S, R>(local), value)
+        Self::stamped::<S, R>(local, self.take::<S, R>(local))
     }
 
-    /// Makes an object of a block that was taken, unless it is null.
+    /// A block that was taken, unless it is null.
     #[inline]
-    fn fill<S: Scheme, R: Role>(
+    fn stamped<S: Scheme, R: Role>(
         local: &Local<'_, S>,
         block: *mut Linked<T>,
-        value: T,
-    ) -> Result<*mut Linked<T>, PoolExhausted<T>> {
+    ) -> Option<*mut Linked<T>> {
         if block.is_null() {
-            return Err(PoolExhausted { value });
+            return None;
         }
         // SAFETY: the block is ours, with a header.
-        unsafe {
-            (&raw mut (*block).value).write(value);
-            local.stamp::<R>(&(*block).link);
-        }
-        Ok(block)
+        local.stamp::<R>(unsafe { &(*block).link });
+        Some(block)
     }
 
     /// Takes a free block, with a header; null if there is none.

@@ -10,6 +10,7 @@ mod common;
 use std::{
     collections::VecDeque,
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    thread,
 };
 
 use common::{Counted, assert_complete, leak, send};
@@ -153,6 +154,30 @@ schemes! {
             assert_complete(&seen);
         }
     }
+}
+
+/// Segments of 64 KiB, on 32 KiB of stack, also without optimization.
+#[test]
+fn a_small_stack_is_enough() {
+    const B: usize = 4096;
+    domain!(D: Collector<4> = Collector::new());
+    static SEGMENTS: Pool<Segment<u64, B>, 2> = Pool::new();
+    static OWN: BlockQueue<u64, B, 2, D> = BlockQueue::new();
+    static SHARED: BlockQueue<u64, B, 2, D, SharedPool> = BlockQueue::in_pool(&SEGMENTS);
+    let small = thread::Builder::new().stack_size(32 << 10);
+    let work = small.spawn(|| {
+        let handle = D::register().unwrap();
+        OWN.push(&handle, 1).unwrap();
+        SHARED.push(&handle, 2).unwrap();
+        #[cfg(feature = "alloc")]
+        {
+            static HEAP: BlockQueue<u64, B, 0, D, hyaline::safe::Heap> = BlockQueue::in_heap();
+            HEAP.push(&handle, 3).unwrap();
+            assert_eq!(HEAP.pop(&handle), Some(3));
+        }
+        [OWN.pop(&handle), SHARED.pop(&handle)]
+    });
+    assert_eq!(work.unwrap().join().unwrap(), [Some(1), Some(2)]);
 }
 
 /// The size that the page of the queue names, with a section that stalls for long: in

@@ -29,7 +29,10 @@ use std::{
 
 use hyaline::{
     Basic, Collector, Config, Deferred, Pool, Robust, Role, domain,
-    safe::{ArcCell, Domain, Handle, HashMap, Heap, Map, Node, Queue, RcuCell, SharedPool, Stack},
+    safe::{
+        ArcCell, BlockQueue, Domain, Handle, HashMap, Heap, Map, Node, Queue, RcuCell, SharedPool,
+        Stack,
+    },
 };
 
 const THREADS: u64 = 3;
@@ -97,6 +100,7 @@ macro_rules! suite {
             static STACK: Stack<Value, BLOCKS, D, SharedPool> = Stack::in_pool(&NODES);
             static QUEUE: Queue<Value, BLOCKS, D, SharedPool> = Queue::in_pool(&NODES);
             static EVENTS: Queue<Value, 0, D, Heap> = Queue::in_heap();
+            static JOBS: BlockQueue<Value, 3, 8, D> = BlockQueue::new();
             static MAP: Map<Key, Value, 2, 32, D> = Map::new();
             static HASH: HashMap<Key, Value, BuildHasherDefault<DefaultHasher>, D> =
                 HashMap::with_hasher(BuildHasherDefault::new());
@@ -193,7 +197,7 @@ macro_rules! suite {
             #[rustfmt::skip]
             fn one<R: Role>(handle: &Handle<D, R>) {
                 let arc = ARC.get().unwrap();
-                match random(29) {
+                match random(33) {
                     0 => done(STACK.push(handle, Value::new())),
                     1 => done(STACK.pop(handle)),
                     2 => done(QUEUE.push(handle, Value::new())),
@@ -232,6 +236,8 @@ macro_rules! suite {
                     27 => HASH.iter(&handle.enter()).take(9).for_each(|(key, value)| { look(&key.1); look(value) }),
                     25 => done(arc.rcu(handle, |old| make(old))),
                     26 => { let guard = handle.enter(); let seen = arc.load(&guard); done(arc.swap(handle, Arc::new(Value::new()))); look(seen) }
+                    28 | 29 => done(JOBS.push(handle, Value::new())),
+                    30 | 31 => done(JOBS.pop(handle)),
                     _ => { let guard = handle.enter(); MAP.get(&guard, &key()).map(look); HASH.get(&guard, &key()).map(look); }
                 }
             }
@@ -244,6 +250,8 @@ macro_rules! suite {
                 while STACK.pop(&handle).is_some() {}
                 while QUEUE.pop(&handle).is_some() {}
                 while EVENTS.pop(&handle).is_some() {}
+                while JOBS.pop(&handle).is_some() {}
+                assert!(JOBS.is_empty(&handle) && JOBS.len(&handle) == 0);
                 MAP.clear(&handle);
                 HASH.clear(&handle);
                 assert_eq!((HASH.len(), MAP.len(&handle)), (0, 0));
@@ -255,6 +263,10 @@ macro_rules! suite {
                 // The queue has a dummy.
                 assert!(room >= BLOCKS - 1, "{} blocks are lost", BLOCKS - 1 - room);
                 while STACK.pop(&handle).is_some() {}
+                let room = (0..).take_while(|_| JOBS.push(&handle, Value::new()).is_ok()).count();
+                // Some cells of the last segment may be used up.
+                assert!((21..=24).contains(&room), "room for {room} of 24 jobs");
+                while JOBS.pop(&handle).is_some() {}
                 for n in 0..32 {
                     assert!(MAP.insert(&handle, Key(n, Value::new()), Value::new()).is_ok());
                 }

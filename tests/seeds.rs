@@ -20,7 +20,7 @@ use std::{
 use hyaline::{
     AtomicPtr, Basic, Callback, Collector, Config, Guard, Handle, Linked, Pool, Robust, Role,
     Scheme, domain, reclaim,
-    safe::{Domain, Handle as Domained, Map, Queue, RcuCell, Stack},
+    safe::{BlockQueue, Domain, Handle as Domained, Map, Queue, RcuCell, Stack},
 };
 
 /// The value that an object holds while it is alive.
@@ -270,6 +270,7 @@ macro_rules! structures {
             domain!(D: $collector = Collector::with_config($config));
             static STACK: Stack<Box<u32>, 4, D> = Stack::new();
             static QUEUE: Queue<Box<u32>, 6, D> = Queue::new();
+            static BLOCKS: BlockQueue<Box<u32>, 2, 6, D> = BlockQueue::new();
             static MAP: Map<u32, Box<u32>, 1, 8, D> = Map::new();
             static CELL: RcuCell<Canary, 6, D> = RcuCell::new(Canary(Cell::new(ALIVE)));
             // Both threads do the same, with different keys.
@@ -288,8 +289,20 @@ macro_rules! structures {
                 assert_eq!(MAP.remove(&guard, &key).map(|value| **value), Some(key));
             };
             let handle = D::register().unwrap();
+            // One pushes more values than a segment has, and the other pops them.
+            let next = |handle: &Domained<D>| loop {
+                match BLOCKS.pop(handle) {
+                    Some(value) => break value,
+                    None => thread::yield_now(),
+                }
+            };
             thread::scope(|scope| {
-                scope.spawn(|| work(&D::register().unwrap(), 1));
+                scope.spawn(|| {
+                    let handle = D::register().unwrap();
+                    (0..3).for_each(|n| assert_eq!(*next(&handle), n));
+                    work(&handle, 1);
+                });
+                (0..3).for_each(|n| BLOCKS.push(&handle, Box::new(n)).unwrap());
                 work(&handle, 2);
             });
         }

@@ -297,7 +297,9 @@ impl<T: ?Sized + Send + Sync + 'static, D: Domain> ArcCell<T, D> {
         handle: &Handle<D, R>,
         mut make: impl FnMut(&Arc<T>) -> N,
     ) -> Result<Arc<T>, Full<()>> {
-        let claim = || VacantBlock::<_, Heap>::claim::<0, D, R>(&(), handle).ok_or(Full(()));
+        let claim = || {
+            VacantBlock::<mem::MaybeUninit<_>, Heap>::claim::<0, D, R>(&(), handle).ok_or(Full(()))
+        };
         let mut blank = claim()?;
         let guard = handle.enter();
         let mut current = self.current.load(&guard);

@@ -305,10 +305,9 @@ impl<T, const B: usize, const K: usize, D: Domain, P: Storage<Segment<T, B>, K>>
             let Some(block) = spare.take() else {
                 // The segment is not used any more. See `VacantBlock`.
                 drop(guard);
-                let claimed = VacantBlock::<Segment<T, B>, P>::in_section::<K, D, R, _>(
+                let claimed = VacantBlock::<_, P>::claim_in_section::<K, D, R, _>(
                     &self.segments,
                     handle,
-                    Segment::blank,
                     || handle.enter(),
                 );
                 let Some((block, entered)) = claimed else {

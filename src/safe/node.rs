@@ -40,10 +40,6 @@ impl<T> Node<T> {
         Self { next, value }
     }
 
-    fn blank() -> Self {
-        Self::without(AtomicPtr::new(ptr::null_mut()))
-    }
-
     /// The successor of a node in which it never changes, as in a stack's.
     /// Not an atomic load: on targets without compare-and-swap that would mask
     /// interrupts.
@@ -123,25 +119,23 @@ pub(super) struct VacantBlock<'p, B, P: Origin> {
 
 impl<'p, B, P: Origin> VacantBlock<'p, B, P> {
     #[inline]
-    pub(super) fn with<const K: usize, D: Domain, R: Role>(
+    pub(super) fn claim<const K: usize, D: Domain, R: Role>(
         nodes: &'p P::Nodes,
         handle: &Handle<D, R>,
-        empty: B,
     ) -> Option<Self>
     where
         P: Storage<B, K>,
     {
-        let object = P::alloc(nodes, handle, empty)?;
+        let object = P::claim(nodes, handle)?;
         // SAFETY: from a storage that is borrowed, and ours.
         Some(unsafe { Self::of(object) })
     }
 
-    /// Memory, and a section of the handle that `enter` opens.
+    /// As `claim`, and opens a section of the handle by `enter`.
     #[inline]
-    pub(super) fn in_section<const K: usize, D: Domain, R: Role, G>(
+    pub(super) fn claim_in_section<const K: usize, D: Domain, R: Role, G>(
         nodes: &'p P::Nodes,
         handle: &Handle<D, R>,
-        empty: impl Fn() -> B,
         enter: impl Fn() -> G,
     ) -> Option<(Self, G)>
     where
@@ -149,12 +143,12 @@ impl<'p, B, P: Origin> VacantBlock<'p, B, P> {
     {
         if P::TRY {
             let guard = enter();
-            if let Some(object) = P::try_alloc(nodes, handle, empty()) {
+            if let Some(object) = P::try_claim(nodes, handle) {
                 // SAFETY: from a storage that is borrowed, and ours.
                 return Some((unsafe { Self::of(object) }, guard));
             }
         }
-        let blank = Self::with(nodes, handle, empty())?;
+        let blank = Self::claim(nodes, handle)?;
         Some((blank, enter()))
     }
 
@@ -194,66 +188,20 @@ impl<B, P: Origin> Drop for VacantBlock<'_, B, P> {
     }
 }
 
-impl<'p, T, P: Origin> VacantBlock<'p, Node<T>, P> {
-    #[inline]
-    pub(super) fn node<const K: usize, D: Domain, R: Role>(
-        nodes: &'p P::Nodes,
-        handle: &Handle<D, R>,
-    ) -> Option<Self>
-    where
-        P: Storage<Node<T>, K>,
-    {
-        Self::with(nodes, handle, Node::blank())
-    }
-
-    /// As `node`, and opens a section by `enter`.
-    #[inline]
-    pub(super) fn node_in_section<const K: usize, D: Domain, R: Role, G>(
-        nodes: &'p P::Nodes,
-        handle: &Handle<D, R>,
-        enter: impl Fn() -> G,
-    ) -> Option<(Self, G)>
-    where
-        P: Storage<Node<T>, K>,
-    {
-        Self::in_section(nodes, handle, Node::blank, enter)
-    }
-
+impl<T, P: Origin> VacantBlock<'_, Node<T>, P> {
     /// Puts a value, and hands out the node, whose `next` is null.
     #[inline]
     pub(super) fn fill(self, value: T) -> *mut Linked<Node<T>> {
         let node = self.into_object();
+        let next = AtomicPtr::new(ptr::null_mut());
+        let value = MaybeUninit::new(value);
         // SAFETY: the memory is ours.
-        unsafe { (&raw mut (*node).value.value).cast::<T>().write(value) };
+        unsafe { (&raw mut (*node).value).write(Node { next, value }) };
         node
     }
 }
 
-impl<'p, T, P: Origin> VacantBlock<'p, MaybeUninit<T>, P> {
-    #[inline]
-    pub(super) fn claim<const K: usize, D: Domain, R: Role>(
-        nodes: &'p P::Nodes,
-        handle: &Handle<D, R>,
-    ) -> Option<Self>
-    where
-        P: Storage<MaybeUninit<T>, K>,
-    {
-        Self::with(nodes, handle, MaybeUninit::uninit())
-    }
-
-    /// As `claim`, and opens a section by `enter`.
-    #[inline]
-    pub(super) fn claim_in_section<const K: usize, D: Domain, R: Role, G>(
-        nodes: &'p P::Nodes,
-        handle: &Handle<D, R>,
-        enter: impl Fn() -> G,
-    ) -> Option<(Self, G)>
-    where
-        P: Storage<MaybeUninit<T>, K>,
-    {
-        Self::in_section(nodes, handle, MaybeUninit::uninit, enter)
-    }
-
+impl<T, P: Origin> VacantBlock<'_, MaybeUninit<T>, P> {
     /// Puts a value, and hands out the object. `Linked<T>` has the layout of
     /// `Linked<MaybeUninit<T>>`, which is transparent.
     #[inline]

@@ -113,7 +113,8 @@ impl<T, D: Domain> Owned<T, D, Heap> {
     where
         T: Send,
     {
-        let Some(blank) = VacantBlock::<_, Heap>::claim::<0, D, R>(&(), handle) else {
+        let Some(blank) = VacantBlock::<mem::MaybeUninit<_>, Heap>::claim::<0, D, R>(&(), handle)
+        else {
             return Err(Full(value));
         };
         // SAFETY: it is valid and ours, and made with this handle.

@@ -250,7 +250,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Queue<T, K, D, P> {
         T: Send,
     {
         let claimed =
-            VacantBlock::<_, P>::node_in_section::<K, D, R, _>(&self.nodes, handle, || {
+            VacantBlock::<_, P>::claim_in_section::<K, D, R, _>(&self.nodes, handle, || {
                 handle.enter()
             });
         let Some((blank, guard)) = claimed else {

@@ -192,7 +192,7 @@ impl<T, const K: usize, D: Domain, P: Storage<Node<T>, K>> Stack<T, K, D, P> {
     where
         T: Send,
     {
-        let Some(blank) = VacantBlock::<_, P>::node::<K, D, R>(&self.nodes, handle) else {
+        let Some(blank) = VacantBlock::<_, P>::claim::<K, D, R>(&self.nodes, handle) else {
             return Err(Full(value));
         };
         let new = blank.fill(value);

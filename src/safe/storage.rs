@@ -140,20 +140,18 @@ pub trait Storage<N, const K: usize>: Origin {
     /// less there.
     #[doc(hidden)]
     const TRY: bool = false;
-    /// An object, unless there is no memory; stamped by the handle. May flush it
-    /// and so run reclaimers.
+    /// Memory for an object, with a header that the handle has stamped, and without a
+    /// value. Unless there is none. May flush the handle and so run reclaimers.
     #[doc(hidden)]
-    fn alloc<D: Domain, R: Role>(
+    fn claim<D: Domain, R: Role>(
         nodes: &Self::Nodes,
         handle: &Handle<D, R>,
-        value: N,
     ) -> Option<*mut Linked<N>>;
-    /// As `alloc`, and reclaims nothing.
+    /// As `claim`, and reclaims nothing.
     #[doc(hidden)]
-    fn try_alloc<D: Domain, R: Role>(
+    fn try_claim<D: Domain, R: Role>(
         nodes: &Self::Nodes,
         handle: &Handle<D, R>,
-        value: N,
     ) -> Option<*mut Linked<N>>;
     /// For a structure that is dropped: a pointer to the same object that may
     /// be used while the structure is borrowed exclusively; null for null.
@@ -175,21 +173,19 @@ macro_rules! pool_allocations {
         const TRY: bool = Magazine::size(K) > 0;
 
         #[inline]
-        fn alloc<D: Domain, R: Role>(
+        fn claim<D: Domain, R: Role>(
             nodes: &Self::Nodes,
             handle: &Handle<D, R>,
-            value: N,
         ) -> Option<*mut Linked<N>> {
-            nodes.alloc(handle, value).ok()
+            nodes.claim(handle)
         }
 
         #[inline]
-        fn try_alloc<D: Domain, R: Role>(
+        fn try_claim<D: Domain, R: Role>(
             nodes: &Self::Nodes,
             handle: &Handle<D, R>,
-            value: N,
         ) -> Option<*mut Linked<N>> {
-            nodes.try_alloc(handle, value).ok()
+            nodes.try_claim(handle)
         }
     };
 }
@@ -321,25 +317,18 @@ mod heap {
         type Nodes = ();
 
         #[inline]
-        fn alloc<D: Domain, R: Role>(
-            (): &(),
-            handle: &Handle<D, R>,
-            value: N,
-        ) -> Option<*mut Linked<N>> {
+        fn claim<D: Domain, R: Role>((): &(), handle: &Handle<D, R>) -> Option<*mut Linked<N>> {
             let object = obtain::<Block<N>, D, R>(handle).cast::<Linked<N>>();
             if object.is_null() {
                 return None;
             }
             // SAFETY: the memory is ours.
-            unsafe {
-                (&raw mut (*object).link).write(handle.stamp());
-                (&raw mut (*object).value).write(value);
-            }
+            unsafe { (&raw mut (*object).link).write(handle.stamp()) };
             Some(object)
         }
 
         /// Not in a section, see `TRY`: the allocator may take its time.
-        fn try_alloc<D: Domain, R: Role>(_: &(), _: &Handle<D, R>, _: N) -> Option<*mut Linked<N>> {
+        fn try_claim<D: Domain, R: Role>(_: &(), _: &Handle<D, R>) -> Option<*mut Linked<N>> {
             None
         }
 

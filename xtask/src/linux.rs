@@ -3,6 +3,8 @@
 mod boot;
 mod build;
 mod kernel;
+#[cfg(test)]
+mod lists;
 mod scale;
 mod source;
 mod torture;
@@ -173,6 +175,7 @@ fn verdicts(barrier_control: bool) -> Vec<String> {
         [
             "hyaline_platform barrier",
             "hyaline_robust_platform barrier",
+            "hyaline start",
             "hyaline unload-refused",
             "hyaline file",
             "hyaline unload-waits",

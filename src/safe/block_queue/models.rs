@@ -45,7 +45,8 @@ unsafe impl Sync for Two {}
 impl Two {
     fn new() -> Arc<Self> {
         let segment = || {
-            let (link, value) = (Link::new(), Segment::blank());
+            let (link, fields) = (Link::new(), MaybeUninit::uninit());
+            let value = Segment { fields };
             Box::into_raw(Box::new(Linked { link, value }))
         };
         let both: Segments = [(), ()].map(|()| segment()).into();

@@ -40,8 +40,7 @@ use crate::{
 /// # assert_eq!(SEGMENTS.available(), 8);
 /// ```
 pub struct Segment<T, const B: usize> {
-    /// Prepared in place: it may be too large for a stack. (What a pool gets for an
-    /// initial value is uninitialized, so an optimized build moves nothing.)
+    /// Prepared in place: it may be too large for a stack.
     fields: MaybeUninit<Fields<T, B>>,
 }
 
@@ -100,12 +99,6 @@ pub(super) enum Taken<T, N> {
 type Ptr<T, const B: usize> = *mut Linked<Segment<T, B>>;
 
 impl<T, const B: usize> Segment<T, B> {
-    /// Memory for one.
-    pub(super) fn blank() -> Self {
-        let fields = MaybeUninit::uninit();
-        Self { fields }
-    }
-
     /// Makes a segment without values.
     ///
     /// # Safety

@@ -27,7 +27,7 @@ impl<'p, K, V, P: Origin> Room<'p, K, V, P> {
     where
         P: Storage<MapNode<K, V>, CAP>,
     {
-        let blank = VacantBlock::with::<CAP, D, R>(nodes, handle, MapNode::EMPTY)?;
+        let blank = VacantBlock::claim::<CAP, D, R>(nodes, handle)?;
         Some(Self::of(blank))
     }
 
@@ -40,8 +40,7 @@ impl<'p, K, V, P: Origin> Room<'p, K, V, P> {
     where
         P: Storage<MapNode<K, V>, CAP>,
     {
-        let empty = || MapNode::EMPTY;
-        let (blank, guard) = VacantBlock::in_section::<CAP, D, R, G>(nodes, handle, empty, enter)?;
+        let (blank, guard) = VacantBlock::claim_in_section::<CAP, D, R, G>(nodes, handle, enter)?;
         Some((Self::of(blank), guard))
     }
 

@@ -83,10 +83,6 @@ impl<K: Send + 'static, V: Send + 'static> Entry<K, V> {
 #[repr(transparent)] // a block for a node is one for its entry
 pub struct MapNode<K, V>(MaybeUninit<Entry<K, V>>);
 
-impl<K, V> MapNode<K, V> {
-    pub(super) const EMPTY: Self = Self(MaybeUninit::uninit());
-}
-
 impl<K, V> fmt::Debug for MapNode<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MapNode").finish_non_exhaustive()

@@ -26,7 +26,7 @@
 
 static unsigned int ms = 1500;
 module_param(ms, uint, 0);
-MODULE_PARM_DESC(ms, "milliseconds of work with each kind of collector");
+MODULE_PARM_DESC(ms, "milliseconds of work with each kind of collector; 0: these are not tested");
 static unsigned int control;
 module_param(control, uint, 0);
 MODULE_PARM_DESC(control, "milliseconds in which a collector without a barrier must be caught; 0: not tried");
@@ -308,6 +308,9 @@ static void delay_stores(void)
 
 #include "unload.h"
 
+module_param_named(minor, device.minor, int, 0);
+MODULE_PARM_DESC(minor, "number of the file, else any that is free");
+
 static int __init start(void)
 {
 	if (misuse)
@@ -319,14 +322,16 @@ static int __init start(void)
 	if (result >= 0) {
 		hotplug_state = result;
 		pr_info("hyaline: %u CPUs, %u ms for each kind\n", num_online_cpus(), ms);
-		hyaline_test(-1);
-		hyaline_robust_test(-1);
-		hyaline_platform_test(control);
-		hyaline_robust_platform_test(0);
+		if (ms) {
+			hyaline_test(-1);
+			hyaline_robust_test(-1);
+			hyaline_platform_test(control);
+			hyaline_robust_platform_test(0);
+		}
 		result = begin_unload_test();
 	}
 	if (result < 0) {
-		pr_err("hyaline: FAIL it cannot start: %d\n", result);
+		pr_err("hyaline: it cannot start: %d\n", result);
 		free_memory();
 	}
 	return result;

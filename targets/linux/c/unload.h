@@ -93,12 +93,13 @@ static void free_memory(void)
 static int begin_unload_test(void)
 {
 	bool begun = hyaline_begin();
+	int result = begun ? misc_register(&device) : -EIO;
 
-	if (!begun || !HOLDS(misc_register(&device) == 0)) {
+	if (result) {
 		cpuhp_remove_state(hotplug_state);
 		if (begun)
 			hyaline_end();
-		return -EIO;
+		return result;
 	}
 	set_interrupt(hyaline_interrupt);
 	resident_task = begin_task(resident, NULL, "resident");

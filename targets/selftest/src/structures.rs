@@ -1,4 +1,4 @@
-//! The structures of the safe layer: a cell, a stack, a queue and a map, whose
+//! The structures of the safe layer: a cell, a stack, two queues and a map, whose
 //! values detect a second drop and a drop while they are read.
 
 use crate::{
@@ -9,19 +9,21 @@ use crate::{
 };
 use hyaline::{
     Role,
-    safe::{Domain, Guard, Handle, Map, Queue, RcuCell, Refused, Stack},
+    safe::{BlockQueue, Domain, Full, Guard, Handle, Map, Queue, RcuCell, Refused, Stack},
 };
 use portable_atomic::{AtomicUsize, Ordering};
 
-/// Elements of each structure.
+/// Elements of each structure, and segments of the queue of blocks.
 const ROOM: usize = 4;
+/// Values of a segment.
+const CELLS: usize = 2;
 /// Slots of each domain.
 pub const SLOTS: usize = 6;
 /// Rounds of each core.
 const ROUNDS: usize = 100_000;
 
 /// The operations, by structure.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Operation {
     Read,
     Replace,
@@ -30,24 +32,30 @@ enum Operation {
     StackPop,
     QueuePush,
     QueuePop,
+    /// Two values: one of them begins a segment.
+    BlockPush,
+    BlockPop,
     Insert,
     Get,
     Remove,
 }
 
 use Operation::{
-    Get, Insert, QueuePop, QueuePush, Read, Remove, Replace, StackPop, StackPush, Update,
+    BlockPop, BlockPush, Get, Insert, QueuePop, QueuePush, Read, Remove, Replace, StackPop,
+    StackPush, Update,
 };
 
-const OPERATIONS: [Operation; 10] = [
-    Read, Replace, Update, StackPush, StackPop, QueuePush, QueuePop, Insert, Get, Remove,
+const OPERATIONS: [Operation; 12] = [
+    Read, Replace, Update, StackPush, StackPop, QueuePush, QueuePop, BlockPush, BlockPop, Insert,
+    Get, Remove,
 ];
 
 /// The operations of each structure.
-const GROUPS: [&[Operation]; 4] = [
+const GROUPS: [&[Operation]; 5] = [
     &[Read, Replace, Update],
     &[StackPush, StackPop],
     &[QueuePush, QueuePop],
+    &[BlockPush, BlockPop],
     &[Insert, Get, Remove],
 ];
 
@@ -56,6 +64,7 @@ pub struct Structures<D: Domain> {
     cell: RcuCell<Option<Node>, ROOM, D>,
     stack: Stack<Node, ROOM, D>,
     queue: Queue<Node, ROOM, D>,
+    blocks: BlockQueue<Node, CELLS, ROOM, D>,
     /// One bucket, so that all keys are in one list.
     map: Map<usize, Node, 1, ROOM, D>,
     ledger: Ledger,
@@ -69,6 +78,7 @@ impl<D: Domain> Structures<D> {
             cell: RcuCell::new(None),
             stack: Stack::new(),
             queue: Queue::new(),
+            blocks: BlockQueue::new(),
             map: Map::new(),
             ledger: Ledger::new(),
             full: AtomicUsize::new(0),
@@ -79,53 +89,75 @@ impl<D: Domain> Structures<D> {
         Node::new(&self.ledger)
     }
 
-    /// Checks a value that must not change.
-    fn look(&self, node: Option<&Node>) {
+    /// Checks a value that must not change; whether there is one.
+    fn look(&self, node: Option<&Node>) -> bool {
         if node.is_some_and(|node| !node.holds(2)) {
             self.ledger.note_torn();
         }
+        node.is_some()
     }
 
-    /// A value that was returned.
-    fn taken(&self, node: Option<Node>) {
+    /// A value that was returned; whether there is one.
+    fn taken(&self, node: Option<Node>) -> bool {
         self.look(node.as_ref());
+        node.is_some()
     }
 
-    fn note_full(&self, full: bool) {
+    /// Whether a value was put; if not, it was returned.
+    fn put(&self, refused: Option<Node>) -> bool {
+        !self.taken(refused)
+    }
+
+    /// Whether a cell was changed, and not full.
+    fn changed(&self, changed: bool) -> bool {
         // Relaxed: a count, read at rest.
-        self.full.fetch_add(usize::from(full), Ordering::Relaxed);
+        self.full
+            .fetch_add(usize::from(!changed), Ordering::Relaxed);
+        changed
     }
 
+    /// Whether it found something to take, or room for all that it puts.
     #[inline(never)]
-    fn act<R: Role>(&'static self, handle: &Handle<D, R>, operation: Operation, key: usize) {
+    fn act<R: Role>(
+        &'static self,
+        handle: &Handle<D, R>,
+        operation: Operation,
+        key: usize,
+    ) -> bool {
         match operation {
             Read => self.look(self.cell.read(&handle.enter()).as_ref()),
-            Replace => {
-                let replaced = self.cell.replace(handle, Some(self.node()));
-                self.note_full(replaced.is_err());
-            }
+            Replace => self.changed(self.cell.replace(handle, Some(self.node())).is_ok()),
             Update => {
                 let updated = self.cell.update(handle, |old| {
                     self.look(old.as_ref());
                     Some(self.node())
                 });
-                self.note_full(updated.is_err());
+                self.changed(updated.is_ok())
             }
-            StackPush => match self.stack.push(handle, self.node()) {
-                Ok(()) => (),
-                Err(full) => self.taken(Some(full.into_inner())),
-            },
+            StackPush => self.put(
+                self.stack
+                    .push(handle, self.node())
+                    .err()
+                    .map(Full::into_inner),
+            ),
             StackPop => self.taken(self.stack.pop(handle)),
-            QueuePush => match self.queue.push(handle, self.node()) {
-                Ok(()) => (),
-                Err(full) => self.taken(Some(full.into_inner())),
-            },
+            QueuePush => self.put(
+                self.queue
+                    .push(handle, self.node())
+                    .err()
+                    .map(Full::into_inner),
+            ),
             QueuePop => self.taken(self.queue.pop(handle)),
+            BlockPush => (0..CELLS).fold(true, |all, _| {
+                let refused = self.blocks.push(handle, self.node()).err();
+                all & self.put(refused.map(Full::into_inner))
+            }),
+            BlockPop => (0..CELLS).fold(false, |any, _| any | self.taken(self.blocks.pop(handle))),
             Insert => match self.map.insert(handle, key, self.node()) {
-                Ok(()) => (),
+                Ok(()) => true,
                 Err(refused) => {
-                    self.note_full(matches!(refused, Refused::Full(_)));
-                    self.taken(Some(refused.into_inner().1));
+                    let _ = self.changed(!matches!(refused, Refused::Full(_)));
+                    self.put(Some(refused.into_inner().1))
                 }
             },
             Get => self.look(self.map.get(&handle.enter(), &key)),
@@ -136,34 +168,37 @@ impl<D: Domain> Structures<D> {
     /// Takes everything out.
     #[inline(never)]
     fn clear(&'static self, handle: &Handle<D>) {
-        while let Some(node) = self.stack.pop(handle) {
-            self.taken(Some(node));
-        }
-        while let Some(node) = self.queue.pop(handle) {
-            self.taken(Some(node));
+        for pop in [StackPop, QueuePop, BlockPop] {
+            while self.act(handle, pop, 0) {}
         }
         for key in 0..ROOM {
-            self.look(self.map.remove(&handle.enter(), &key));
+            self.act(handle, Remove, key);
         }
         handle.flush();
+    }
+
+    /// Fills the empty queue of blocks, and takes everything out again. So it has one
+    /// segment, which is used up. Returns for how many others there was room.
+    #[inline(never)]
+    fn use_up_blocks(&'static self, handle: &Handle<D>) -> usize {
+        let room = (0..).take_while(|_| self.act(handle, BlockPush, 0)).count();
+        self.clear(handle);
+        room
     }
 
     /// Every block is free again, and no more than every block.
     #[inline(never)]
     fn capacity_is_back(&'static self, handle: &Handle<D>, label: &str) {
+        let room = |put| (0..).take_while(|key| self.act(handle, put, *key)).count();
+        assert_eq!(room(StackPush), ROOM, "{label}: places of the stack");
+        assert_eq!(room(Insert), ROOM, "{label}: places of the map");
         // The last value that was popped from the queue left its block to the
         // dummy.
-        let queued = (0..ROOM).filter(|_| self.queue.push(handle, self.node()).is_ok());
-        assert_eq!(queued.count(), ROOM - 1, "{label}: places of the queue");
-        for key in 0..ROOM {
-            let both = self.stack.push(handle, self.node()).is_ok()
-                && self.map.insert(handle, key, self.node()).is_ok();
-            assert!(both, "{label}: place {key} of {ROOM} is lost");
-        }
-        assert!(self.stack.push(handle, self.node()).is_err());
-        let all = self.map.insert(handle, ROOM, self.node());
-        assert!(matches!(all, Err(Refused::Full(_))), "one place too many");
+        assert_eq!(room(QueuePush), ROOM - 1, "{label}: places of the queue");
         self.clear(handle);
+        self.use_up_blocks(handle);
+        let room = self.use_up_blocks(handle);
+        assert_eq!(room, ROOM - 1, "{label}: segments");
     }
 
     /// A reader keeps as many versions of the cell as there is room for.
@@ -175,7 +210,7 @@ impl<D: Domain> Structures<D> {
         loop {
             // In robust mode a guard holds only what it protected.
             self.look(self.cell.read(&guard).as_ref());
-            if self.cell.replace(handle, Some(self.node())).is_err() {
+            if !self.act(handle, Replace, 0) {
                 break;
             }
             versions += 1;
@@ -196,8 +231,7 @@ impl<D: Domain> Structures<D> {
         self.clear(&handle);
         self.capacity_is_back(&handle, label);
         // The cell's first version has its own block.
-        let replaced = self.cell.replace(&handle, Some(self.node()));
-        assert!(replaced.is_ok(), "{label}: the cell is full");
+        assert!(self.act(&handle, Replace, 0), "{label}: the cell is full");
         self.clear(&handle);
         self.versions_are_back(&handle, label);
         self.clear(&handle);
@@ -250,13 +284,16 @@ pub fn by_interrupt<D: Domain>(
         pop,
         enqueue,
         dequeue,
+        put,
+        take,
         insert,
         get,
         remove,
     ] = lengths;
     board.print(format_args!(
         "{label}: {handles:?} interrupt at each instruction of cell {read}, {replace}, {update}, \
-         stack {push}, {pop}, queue {enqueue}, {dequeue}, map {insert}, {get}, {remove}"
+         stack {push}, {pop}, queue {enqueue}, {dequeue}, blocks {put}, {take}, \
+         map {insert}, {get}, {remove}"
     ));
 }
 
@@ -265,11 +302,12 @@ fn sweeps<D: Domain, Q: Role, R: Role>(
     board: &impl Preempt,
     task: &Handle<D, Q>,
     irq: &Handle<D, R>,
-) -> [u32; 10] {
+) -> [u32; OPERATIONS.len()] {
     let idle = D::register().expect("a slot is free");
     let high = D::register().expect("a slot is free");
-    // Two values everywhere, and the other blocks free.
-    let prepare = || {
+    // Two values everywhere, and the other blocks free. The queue of blocks, which takes time,
+    // only where it is needed.
+    let prepare = |group: &[Operation]| {
         task.flush();
         irq.flush();
         all.clear(&idle);
@@ -278,8 +316,13 @@ fn sweeps<D: Domain, Q: Role, R: Role>(
             all.act(task, QueuePush, key);
             all.act(task, Insert, key);
         }
+        if group.contains(&BlockPush) {
+            // The next push begins a segment, and the next pop retires one.
+            all.use_up_blocks(&idle);
+            all.act(task, BlockPush, 0);
+        }
     };
-    let mut lengths = [0; 10];
+    let mut lengths = [0; OPERATIONS.len()];
     for group in GROUPS {
         for mine in group {
             // The same key: 0 is there, 2 is not.
@@ -289,7 +332,11 @@ fn sweeps<D: Domain, Q: Role, R: Role>(
             };
             let mut swept = |interrupt: &dyn Fn()| {
                 interrupted_by(interrupt, || {
-                    let length = sweep(board, prepare, || all.act(task, *mine, key(*mine)));
+                    let length = sweep(
+                        board,
+                        || prepare(group),
+                        || _ = all.act(task, *mine, key(*mine)),
+                    );
                     let longest = &mut lengths[*mine as usize];
                     *longest = length.max(*longest);
                 });
@@ -305,7 +352,7 @@ fn sweeps<D: Domain, Q: Role, R: Role>(
             }
         }
     }
-    prepare();
+    prepare(&[]);
     lengths
 }
 
@@ -322,7 +369,7 @@ fn burst<D: Domain, R: Role>(
     let [Some(put), Some(take)] = [group.first(), group.last()] else {
         return;
     };
-    let [put, take] = [put, take].map(|operation| |key| all.act(irq, *operation, key));
+    let [put, take] = [put, take].map(|operation| |key| _ = all.act(irq, *operation, key));
     (0..ROOM).for_each(take);
     high.flush();
     // Each allocation moves the point where a pool begins to search for a
@@ -368,7 +415,7 @@ fn work<D: Domain, R: Role>(all: &'static Structures<D>, core: usize, handle: &H
         let [operation, key] = [random >> 16, random >> 24].map(|bits| bits as usize);
         // All cores on one structure, one structure after another; then on all
         // of them.
-        let phase = round / (ROUNDS / 5);
+        let phase = round / (ROUNDS / (GROUPS.len() + 1));
         let group = GROUPS.get(phase).copied().unwrap_or(&OPERATIONS);
         all.act(handle, group[operation % group.len()], key % ROOM);
     }

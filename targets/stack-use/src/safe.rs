@@ -1,7 +1,7 @@
 //! The structures of the safe layer.
 
 use crate::stack::Rows;
-use hyaline::safe::{Domain, Map, Queue, RcuCell, Stack};
+use hyaline::safe::{BlockQueue, Domain, Map, Queue, RcuCell, Stack};
 
 const ROOM: usize = 16;
 
@@ -10,6 +10,7 @@ pub struct Structures<D: Domain> {
     cell: RcuCell<[u32; 4], ROOM, D>,
     stack: Stack<u32, ROOM, D>,
     queue: Queue<u32, ROOM, D>,
+    blocks: BlockQueue<u32, 4, ROOM, D>,
     map: Map<u32, u32, 2, ROOM, D>,
 }
 
@@ -19,6 +20,7 @@ impl<D: Domain> Structures<D> {
             cell: RcuCell::new([0; 4]),
             stack: Stack::new(),
             queue: Queue::new(),
+            blocks: BlockQueue::new(),
             map: Map::new(),
         }
     }
@@ -53,6 +55,13 @@ pub fn measure<D: Domain>(all: &'static Structures<D>, rows: &mut Rows) {
     rows.measure("Stack::pop", || while all.stack.pop(task).is_some() {});
     rows.measure("Queue::push", || while all.queue.push(task, 7).is_ok() {});
     rows.measure("Queue::pop", || while all.queue.pop(task).is_some() {});
+    rows.measure("BlockQueue::push", || {
+        while all.blocks.push(task, 7).is_ok() {}
+    });
+    rows.measure(
+        "BlockQueue::pop",
+        || while all.blocks.pop(task).is_some() {},
+    );
     let mut keys = 0..;
     rows.measure("Map::insert", || {
         while keys

@@ -84,8 +84,11 @@ pub fn boot(
         .arg("-initrd")
         .arg(files)
         .arg("-append")
+        // The timer is not checked: where QEMU waits for a processor, that can fail, and
+        // ends the boot.
         .arg(format!(
-            "console={} quiet loglevel=7 printk.devkmsg=on panic=-1 oops=panic {parameters}",
+            "console={} quiet loglevel=7 printk.devkmsg=on panic=-1 oops=panic \
+             no_timer_check {parameters}",
             flavour.console
         ))
         .args(["-nodefaults", "-nographic", "-no-reboot"])

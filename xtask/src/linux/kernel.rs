@@ -153,7 +153,7 @@ impl Flavour {
     }
 
     /// Returns the release and the version.
-    fn unpack(&self, folder: &Path) -> Result<String, String> {
+    pub(super) fn unpack(&self, folder: &Path) -> Result<String, String> {
         // Old lists name a kernel that is gone. Without a network, they may do.
         let updated = update(self);
         let meta = format!("linux-headers-{}", self.name);

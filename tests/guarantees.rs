@@ -281,6 +281,14 @@ fn sections_without_guards() {
         let (by_retire, ()) = runs(|| unsafe { handle.retire(object(handle), counted) });
         assert_eq!(by_retire, usize::from(reclaims));
         reader.flush();
+        // A guard without a section retires, and nothing else.
+        // SAFETY: no section uses the object; never shared.
+        quiet(|| unsafe {
+            let guard = core::mem::ManuallyDrop::new(handle.make_guard_unchecked());
+            guard.defer_retire(object(handle), counted);
+        });
+        let (by_flush, _) = runs(|| reader.flush());
+        assert_eq!(by_flush, 1);
     }
     fn all<S: Scheme>(collector: Collector<2, S>) {
         let reader = collector.register().unwrap();

@@ -381,4 +381,16 @@ fn the_stack_is_the_measured_one() {
         }
     }
     assert!(bytes > 30, "only {bytes}: the page has another form");
+
+    // The most of a call of the core, in the text of the targets.
+    let core = measured.split("| RcuCell").next().unwrap();
+    let most = |column: usize| {
+        let cell = |row: &str| row.split('|').nth(column)?.trim().parse::<u32>().ok();
+        core.lines().filter_map(cell).max().unwrap()
+    };
+    let text = fs::read_to_string(format!("{root}/targets/README.md")).unwrap();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (basic, robust) = (most(2), most(3));
+    let words = format!("at most {basic} bytes of stack in `Basic` and {robust} in `Robust`");
+    assert!(text.contains(&words), "{words}");
 }

@@ -94,7 +94,8 @@ struct hyaline_atomic {
 /* The configuration of a collector; zeros are the defaults. */
 struct hyaline_config {
 	/* Objects that a handle retires before it publishes them, at most 65535.
-	   The default is 64, or 16 on targets with fewer than 64 bits. */
+	   The default is 64, or 16 on targets with fewer than 64 bits. With a pool,
+	   at most a quarter of its blocks. */
 	size_t batch;
 	/* Robust: objects that a handle makes before the next era begins.
 	   The default is 64, or 4. */

@@ -281,6 +281,14 @@ fn sections_without_guards() {
         let (by_retire, ()) = runs(|| unsafe { handle.retire(object(handle), counted) });
         assert_eq!(by_retire, usize::from(reclaims));
         reader.flush();
+        // A guard without a section retires, and nothing else.
+        // SAFETY: no section uses the object; never shared.
+        quiet(|| unsafe {
+            let guard = core::mem::ManuallyDrop::new(handle.make_guard_unchecked());
+            guard.defer_retire(object(handle), counted);
+        });
+        let (by_flush, _) = runs(|| reader.flush());
+        assert_eq!(by_flush, 1);
     }
     fn all<S: Scheme>(collector: Collector<2, S>) {
         let reader = collector.register().unwrap();
@@ -373,4 +381,16 @@ fn the_stack_is_the_measured_one() {
         }
     }
     assert!(bytes > 30, "only {bytes}: the page has another form");
+
+    // The most of a call of the core, in the text of the targets.
+    let core = measured.split("| RcuCell").next().unwrap();
+    let most = |column: usize| {
+        let cell = |row: &str| row.split('|').nth(column)?.trim().parse::<u32>().ok();
+        core.lines().filter_map(cell).max().unwrap()
+    };
+    let text = fs::read_to_string(format!("{root}/targets/README.md")).unwrap();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (basic, robust) = (most(2), most(3));
+    let words = format!("at most {basic} bytes of stack in `Basic` and {robust} in `Robust`");
+    assert!(text.contains(&words), "{words}");
 }

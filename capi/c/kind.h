@@ -281,6 +281,17 @@ static void HYALINE_(calls)(void)
 	CHECK(HYALINE_(call_later)(&task, &callback, count, &called) == HYALINE_OK);
 	HYALINE_(flush)(&task);
 	CHECK(called == 2);
+	/* A limit holds for it, too. */
+	CHECK(HYALINE_(limit_reclaims)(&task, 1) == HYALINE_OK);
+	for (int i = 0; i < 3; i++)
+		HYALINE_(retire)(&cpu, &new_object()->link, free_object);
+	CHECK(HYALINE_(flush)(&task) == 1);
+	long before = freed;
+	CHECK(HYALINE_(call_later)(&task, &callback, count, &called) == HYALINE_OK);
+	CHECK(freed - before + called - 2 == 1);
+	CHECK(HYALINE_(limit_reclaims)(&task, 0) == HYALINE_OK);
+	HYALINE_(flush)(&task);
+	CHECK(called == 3);
 
 	/* A task dies in a section. */
 	struct hyaline_id id = HYALINE_(id)(&irq);

@@ -437,8 +437,9 @@ pub(crate) unsafe fn call_later<S: Kind>(
         (*callback).function.set(Some(function));
         (*callback).argument.set(argument);
         (&raw mut (*callback).link).write(Link::new());
-        let guard = (*handle).0.enter();
-        guard.defer_retire(callback, as_kept(call));
+        // Without a section of its own, whose end would reclaim up to the limit again:
+        // no section uses the callback, and the guard is used for nothing else.
+        (*handle).guard().defer_retire(callback, as_kept(call));
     }
     OK
 }

@@ -53,11 +53,12 @@ impl<S: Scheme> Handle<S> {
     ///
     /// # Safety
     ///
-    /// The handle has an open section, and this is the context that opened it.
+    /// The handle has an open section, and this is the context that opened it. Or the
+    /// guard only retires objects that no section of the handle uses.
     #[inline(always)]
     pub(crate) unsafe fn guard(&self) -> ManuallyDrop<Guard<'_, S, Erased>> {
-        // SAFETY: `enter` forgot a guard, which this one replaces; it is never
-        // dropped.
+        // SAFETY: `enter` forgot a guard, which this one replaces, or the guard only
+        // retires (fn contract); it is never dropped.
         ManuallyDrop::new(unsafe { self.0.make_guard_unchecked() })
     }
 }

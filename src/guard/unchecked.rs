@@ -39,6 +39,10 @@ impl<S: Scheme, R: Role> Handle<'_, S, R> {
     /// [`leave_unchecked`](Self::leave_unchecked) is called for it. After that, pointers loaded through any of them are not
     /// used any more. Nor are they after a `refresh` of any of them.
     ///
+    /// Or no guard was forgotten, and all that is done with the new one is
+    /// [`defer_retire`](Guard::defer_retire) of objects that no section of this handle
+    /// uses. It is not dropped.
+    ///
     /// ```
     /// let collector = hyaline::Collector::<1>::new();
     /// let handle = collector.register()?;

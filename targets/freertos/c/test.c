@@ -29,6 +29,7 @@ enum {
 	DRAIN = 50,
 	STACK = 512,
 	MOST_BLOCKS = 256,
+	SMALL = 16,
 };
 
 /* Priorities of the tasks. The idle task has 0. */

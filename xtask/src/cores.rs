@@ -9,12 +9,14 @@
 //! Without rows it writes `docs/cores.md`; with rows it prints theirs. `--check`
 //! compares with the page instead. `--gate` runs the crate's contestants alone, as 2
 //! and 16 threads, and compares with recorded figures; `--accept` records them.
-//! `--pictures` draws those of the page again, from its tables.
+//! `--pictures` draws those of the page again, from its tables. A row that is lost has a
+//! cause in `cores/why.md`, and a cause has a row.
 
 mod gate;
 mod lost;
 mod report;
 mod theory;
+mod why;
 
 use std::{
     collections::BTreeMap,
@@ -86,11 +88,15 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     }
     let figures = measure(&program, &entries, &THREADS, &SEEDS);
     let mut sections = report::sections(&figures);
+    let mut complaints = Vec::new();
     if rows.is_empty() {
-        sections.insert(0, lost::section(&figures));
+        let lost;
+        (lost, complaints) = lost::section(&figures, &why::Why::of_the_page());
+        sections.insert(0, lost);
     }
     if check {
-        return compare(&sections);
+        compare(&sections)?;
+        return explained(&complaints);
     }
     if !rows.is_empty() {
         sections.iter().for_each(|text| println!("{text}"));
@@ -98,7 +104,16 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     }
     let page = report::page(&compiler()?, &sections);
     fs::write(shell::root().join(PAGE), page).map_err(|error| format!("{PAGE}: {error}"))?;
-    pictures()
+    pictures()?;
+    explained(&complaints)
+}
+
+/// Whether each row that is lost has a cause, and each cause a row.
+fn explained(complaints: &[String]) -> Result<(), String> {
+    match complaints {
+        [] => Ok(()),
+        all => Err(format!("xtask/src/cores/why.md:\n  {}", all.join("\n  "))),
+    }
 }
 
 /// Draws the pictures of the page, from its tables.

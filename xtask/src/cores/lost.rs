@@ -1,11 +1,12 @@
 //! The rows in which a peer needs fewer transfers or less time, by the line of ours
-//! that moves most.
+//! that moves most, with why and what was tried, which [`why`](super::why) has.
 
 use std::fmt::Write as _;
 
 use super::{
     Entry, Figures,
     report::{Cell, Counts, OURS, ROWS, Row},
+    why::Why,
 };
 
 /// Numbers of threads.
@@ -20,35 +21,42 @@ const MEASURES: [Measure; 2] = [
     ("ns", Counts::nanoseconds),
 ];
 
-/// The section; of all rows, as the page has it.
-pub fn section(figures: &Figures) -> String {
+/// The section, of all rows, as the page has it; and what is wrong with the causes.
+pub fn section(figures: &Figures, why: &Why) -> (String, Vec<String>) {
     let mut text = String::from(
         "## Rows that are lost\n\n\
          The best contestant of the crate, and the best peer if it is better, by more than \
-         5 % and 0.02.\n\n\
-         | row | threads | what | hyaline | peer | the line of ours that moves most |\n\
-         |---|--:|---|--:|--:|---|\n",
+         5 % and 0.02. The numbers in the last column are those of the causes below.\n\n\
+         | row | threads | what | hyaline | peer | the line of ours that moves most | why |\n\
+         |---|--:|---|--:|--:|---|--:|\n",
     );
+    let mut keys = Vec::new();
     for row in &ROWS {
         for (class, name) in row.classes.iter().enumerate() {
             for threads in THREADS {
                 for measure in MEASURES {
-                    lost(&mut text, figures, (row, class, name), threads, measure);
+                    let Some((key, cells)) = lost(figures, (row, class, name), threads, measure)
+                    else {
+                        continue;
+                    };
+                    let causes = why.of(&key);
+                    let _ = writeln!(text, "| {key} | {cells} | {causes} |");
+                    keys.push(key);
                 }
             }
         }
     }
-    text.push('\n');
-    text
+    let _ = write!(text, "\n### Why, and what was tried\n\n{}\n\n", why.text());
+    (text, why.complaints(&keys))
 }
 
+/// What is lost, as the first columns have it, and the columns after it.
 fn lost(
-    text: &mut String,
     figures: &Figures,
     (row, class, name): (&Row, usize, &str),
     threads: usize,
     (unit, each): Measure,
-) {
+) -> Option<(String, String)> {
     let best = |ours: bool| {
         let its = figures
             .iter()
@@ -59,20 +67,15 @@ fn lost(
         });
         all.min_by(|a, b| a.0.total_cmp(&b.0))
     };
-    let (Some((ours, us, cell)), Some((theirs, them, _))) = (best(true), best(false)) else {
-        return;
-    };
+    let (ours, Entry { name: us, .. }, cell) = best(true)?;
+    let (theirs, Entry { name: them, .. }, _) = best(false)?;
     if ours <= (theirs * LESS[0]).max(theirs + LESS[1]) {
-        return;
+        return None;
     }
-    let Entry { name: us, .. } = us;
-    let Entry { name: them, .. } = them;
-    let _ = writeln!(
-        text,
-        "| {} | {threads} | {unit} per {name} | {ours:.2}, {us} | {theirs:.2}, {them} | {} |",
-        row.id,
-        line(cell),
-    );
+    Some((
+        format!("{} | {threads} | {unit} per {name}", row.id),
+        format!("{ours:.2}, {us} | {theirs:.2}, {them} | {}", line(cell)),
+    ))
 }
 
 /// The pair of lines by which a contestant moves most.
@@ -109,11 +112,14 @@ fn a_peer_that_is_better_is_named() {
         one("peer", 100, 52),
         one("other", 150, 48),
     ];
-    let text = section(&figures);
-    assert!(text.contains(
-        "| swap | 2 | transfers per replacement | 2.00, hyaline robust | 1.00, peer | \
-         transfer at `a.rs:1`, after `b.rs:2` |"
-    ));
+    let key = "swap | 2 | transfers per replacement";
+    let why = Why::read(&format!("1. It is slow.\n<!-- {key} -->\n"));
+    let (text, complaints) = section(&figures, &why);
+    assert!(text.contains(&format!(
+        "| {key} | 2.00, hyaline robust | 1.00, peer | \
+         transfer at `a.rs:1`, after `b.rs:2` | 1 |"
+    )));
     // 50 ns against 48.
     assert!(!text.contains("| ns per"));
+    assert!(text.contains("\n1. It is slow.\n") && complaints.is_empty());
 }

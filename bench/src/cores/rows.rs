@@ -12,8 +12,13 @@ use crate::{
         mix::{Mixed, Under, start},
         safe,
     },
+    scheme::Scheme,
     schemes::{
-        crossbeam::Crossbeam, haphazard::Haphazard, hyaline::Hyaline, kovan::Kovan, sdd::Sdd,
+        crossbeam::Crossbeam,
+        haphazard::Haphazard,
+        hyaline::{Deferring, Hyaline},
+        kovan::Kovan,
+        sdd::Sdd,
         seize::Seize,
     },
     shelf::{ArcSwaps, Of, Shelf},
@@ -138,6 +143,10 @@ macro_rules! slots {
 type Hy<S, const POOL: bool> = Hyaline<S, POOL>;
 type Hy64<S, const POOL: bool> = Hyaline<S, POOL, 64>;
 
+/// Two slots for each thread.
+type Quiet = Deferring<Basic, 32>;
+type Quiet64 = Deferring<Basic, 128>;
+
 /// The contestants of a row over a shelf.
 macro_rules! shelf {
     ($row:literal, $job:ident $(, $more:tt)*) => {{
@@ -194,10 +203,25 @@ macro_rules! own {
     };
 }
 
+/// A row with the crate where the threads that read have deferred handles, after its
+/// other contestants.
+fn with_quiet(mut entries: Vec<Entry>, make: fn(usize) -> Option<Job>) -> Vec<Entry> {
+    let ours = |one: &&Entry| one.name.starts_with("hyaline");
+    let at = entries.iter().take_while(ours).count();
+    let (row, name) = (entries[0].row, <Quiet as Scheme>::NAME);
+    entries.insert(at, Entry { row, name, make });
+    entries
+}
+
 pub fn all() -> Vec<Entry> {
     let mut all = shelf!("read", read);
-    all.extend(shelf!("reads-beside", beside, 0));
-    all.extend(shelf!("reads-beside-paced", beside, PACE));
+    let quiet = slots!(beside, 0; Of<Quiet>, Of<Quiet64>);
+    all.extend(with_quiet(shelf!("reads-beside", beside, 0), quiet));
+    let quiet = slots!(beside, PACE; Of<Quiet>, Of<Quiet64>);
+    all.extend(with_quiet(
+        shelf!("reads-beside-paced", beside, PACE),
+        quiet,
+    ));
     all.extend(shelf!("swap", swap));
     all.push(own!("stack", SafeStack, 0));
     all.extend(structure!("stack", mix, 0; Stack));
@@ -215,6 +239,7 @@ pub fn all() -> Vec<Entry> {
     all.extend(structure!("map-50", mix, 0; Map));
     all.push(own!("map-90", SafeMap, 90));
     all.extend(structure!("map-90", mix, 90; Map));
-    all.extend(structure!("fib-beside", besides; Trie));
+    let quiet = slots!(besides; Under<Quiet, Trie<Quiet>>, Under<Quiet64, Trie<Quiet64>>);
+    all.extend(with_quiet(structure!("fib-beside", besides; Trie), quiet));
     all
 }

@@ -3,7 +3,7 @@
 use core::{marker::PhantomData, sync::atomic::Ordering::*};
 
 use hyaline::{
-    AtomicPtr, Basic, Collector, Config, Guard, Handle, Linked, Membarrier, Pool, Robust,
+    AtomicPtr, Basic, Collector, Config, Deferred, Guard, Handle, Linked, Membarrier, Pool, Robust,
     SingleCore, reclaim,
 };
 
@@ -186,5 +186,122 @@ impl<S: Variant, const POOL: bool, const SLOTS: usize> Scheme for Hyaline<S, POO
 
     fn flush<T: Object>(local: &Self::Local<'_, T>) {
         local.handle.flush();
+    }
+}
+
+/// The crate with a pool, and a deferred handle for the sections that only read: so a
+/// thread that writes nothing reclaims nothing.
+pub struct Deferring<S, const SLOTS: usize>(PhantomData<S>);
+
+pub struct Handles<'d, T, S: hyaline::Scheme> {
+    writes: Local<'d, T, S>,
+    reads: Handle<'d, S, Deferred>,
+}
+
+pub enum Section<'l, T, S: hyaline::Scheme> {
+    Reads(Guard<'l, S, Deferred>),
+    Writes(Open<'l, T, S>),
+}
+
+impl<'l, T, S: hyaline::Scheme> Section<'l, T, S> {
+    #[inline(always)]
+    fn writes(&self) -> &Open<'l, T, S> {
+        match self {
+            Self::Writes(open) => open,
+            Self::Reads(_) => unreachable!("a section of `enter` only reads"),
+        }
+    }
+}
+
+impl<S: Variant, const SLOTS: usize> Scheme for Deferring<S, SLOTS> {
+    const NAME: &'static str = "hyaline, deferred readers";
+    type Domain<T: Object> = Domain<T, S, SLOTS>;
+    type Local<'d, T: Object> = Handles<'d, T, S>;
+    type Guard<'l, T: Object> = Section<'l, T, S>;
+    type Cell<T: Object> = AtomicPtr<Linked<T>>;
+    type Ptr<T: Object> = *mut Linked<T>;
+
+    plain_pointers!();
+    plain_atomics!();
+
+    fn domain<T: Object>() -> Box<Self::Domain<T>> {
+        Hyaline::<S, true, SLOTS>::domain()
+    }
+
+    fn local<T: Object>(domain: &Self::Domain<T>, pointers: usize) -> Self::Local<'_, T> {
+        let reads = domain.collector.register_deferred();
+        Handles {
+            writes: Hyaline::<S, true, SLOTS>::local(domain, pointers),
+            reads: reads.expect("two slots for each thread"),
+        }
+    }
+
+    #[inline(always)]
+    fn enter<'l, T: Object>(local: &'l Self::Local<'_, T>) -> Self::Guard<'l, T> {
+        Section::Reads(local.reads.enter())
+    }
+
+    #[inline(always)]
+    fn enter_write<'l, T: Object>(local: &'l Self::Local<'_, T>) -> Self::Guard<'l, T> {
+        Section::Writes(Hyaline::<S, true, SLOTS>::enter(&local.writes))
+    }
+
+    #[inline(always)]
+    fn protect<T: Object>(
+        section: &Self::Guard<'_, T>,
+        _: usize,
+        cell: &Self::Cell<T>,
+    ) -> Self::Ptr<T> {
+        match section {
+            Section::Reads(guard) => guard.protect(cell, Acquire),
+            Section::Writes(open) => open.guard.protect(cell, Acquire),
+        }
+    }
+
+    #[inline(always)]
+    fn peek<T: Object>(_: &Self::Guard<'_, T>, cell: &Self::Cell<T>) -> Self::Ptr<T> {
+        cell.load(Acquire)
+    }
+
+    #[inline(always)]
+    fn swap<T: Object>(
+        section: &Self::Guard<'_, T>,
+        cell: &Self::Cell<T>,
+        new: Self::Ptr<T>,
+    ) -> Self::Ptr<T> {
+        Hyaline::<S, true, SLOTS>::swap(section.writes(), cell, new)
+    }
+
+    #[inline(always)]
+    fn exchange<T: Object>(
+        section: &Self::Guard<'_, T>,
+        cell: &Self::Cell<T>,
+        current: Self::Ptr<T>,
+        new: Self::Ptr<T>,
+    ) -> bool {
+        Hyaline::<S, true, SLOTS>::exchange(section.writes(), cell, current, new)
+    }
+
+    #[inline(always)]
+    fn alloc<T: Object>(section: &Self::Guard<'_, T>, value: T) -> Option<Self::Ptr<T>> {
+        Hyaline::<S, true, SLOTS>::alloc(section.writes(), value)
+    }
+
+    #[inline(always)]
+    unsafe fn free<T: Object>(section: &Self::Guard<'_, T>, ptr: Self::Ptr<T>) {
+        // SAFETY: "exclusively owned, and came from `alloc`" (# Safety), which is the
+        // other scheme's.
+        unsafe { Hyaline::<S, true, SLOTS>::free(section.writes(), ptr) };
+    }
+
+    #[inline(always)]
+    unsafe fn retire<T: Object>(section: &Self::Guard<'_, T>, ptr: Self::Ptr<T>) {
+        // SAFETY: "unlinked by this call's thread, and came from `alloc`" (# Safety),
+        // which is the other scheme's.
+        unsafe { Hyaline::<S, true, SLOTS>::retire(section.writes(), ptr) };
+    }
+
+    fn flush<T: Object>(local: &Self::Local<'_, T>) {
+        local.writes.handle.flush();
     }
 }

@@ -274,7 +274,11 @@ mod tests {
     use crate::{
         scheme::Scheme,
         schemes::{
-            crossbeam::Crossbeam, haphazard::Haphazard, hyaline::Hyaline, lock::Lock, seize::Seize,
+            crossbeam::Crossbeam,
+            haphazard::Haphazard,
+            hyaline::{Deferring, Hyaline},
+            lock::Lock,
+            seize::Seize,
         },
     };
 
@@ -316,6 +320,7 @@ mod tests {
         assert!(PREFIXES.len() == 24_000);
         agrees::<Hyaline<Basic, true>>();
         agrees::<Hyaline<Robust, true>>();
+        agrees::<Deferring<Basic, 4>>();
         agrees::<Crossbeam<true>>();
         agrees::<Seize>();
         agrees::<Haphazard<true>>();

@@ -351,6 +351,7 @@ pub(super) unsafe fn look<'g, N: Chained, D: Domain, R: Role>(
 /// # Safety
 ///
 /// As `look`.
+#[cfg(feature = "alloc")] // for `HashMap`
 #[inline]
 pub(super) unsafe fn past_one<'g, N: Chained, D: Domain, R: Role>(
     start: &'g Place<N>,

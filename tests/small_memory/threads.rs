@@ -1,4 +1,5 @@
-//! The same structures between threads.
+//! The same structures between threads, for two seconds each, or for
+//! `HYALINE_SMALL_MEMORY_SECONDS`.
 
 use std::{
     sync::{
@@ -21,7 +22,9 @@ domain!(RobustThreads: Collector<8, Robust> = Collector::with_config(hyaline::Co
 /// one buffer through a stack. A refusal must resolve when the others are idle.
 fn threads<D: Domain>(small: &'static Small<D>) {
     const WAITS: Duration = Duration::from_secs(5);
-    let seconds = if cfg!(miri) { 0 } else { 2 };
+    let seconds = std::env::var("HYALINE_SMALL_MEMORY_SECONDS");
+    let seconds = seconds.map_or(2, |seconds| seconds.parse().expect("a number of seconds"));
+    let seconds = if cfg!(miri) { 0 } else { seconds };
     let deadline = Instant::now() + Duration::from_secs(seconds);
     let (meet, over) = (Barrier::new(3), AtomicBool::new(false));
     // A thread that panics would leave the others at the barrier.

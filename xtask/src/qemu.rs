@@ -12,8 +12,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Far more than any machine needs: it ends a hang.
-const LIMIT: Duration = Duration::from_secs(300);
+/// Far more than any machine needs: it ends a hang. `HYALINE_BOOT_SECONDS` is for a
+/// longer run.
+fn limit() -> Result<Duration, String> {
+    let seconds = match std::env::var("HYALINE_BOOT_SECONDS") {
+        Ok(seconds) => {
+            (seconds.parse()).map_err(|error| format!("HYALINE_BOOT_SECONDS={seconds}: {error}"))?
+        }
+        Err(_) => 300,
+    };
+    Ok(Duration::from_secs(seconds))
+}
 
 pub enum Outcome {
     Passed,
@@ -123,7 +132,7 @@ fn boot(machine: &Machine, verbose: bool) -> Result<Outcome, String> {
         .args(machine.common())
         .arg("-kernel")
         .arg(image);
-    let output = shell::run(&mut emulator, LIMIT)?;
+    let output = shell::run(&mut emulator, limit()?)?;
     if verbose {
         print!("{}", output.stdout);
     }

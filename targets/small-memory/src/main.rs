@@ -16,8 +16,8 @@
 //!   holds what the first one replaced;
 //! - by the queue, if it holds three values, next to its dummy.
 //!
-//! Runs for a second of the machine's time; built with
-//! `SMALL_MEMORY_INTERRUPTS=6000000` for ten minutes.
+//! Runs for a second of the machine's time. For ten minutes:
+//! `SMALL_MEMORY_INTERRUPTS=6000000 HYALINE_BOOT_SECONDS=7200 cargo xtask qemu small-memory`.
 
 #![no_std]
 #![no_main]

@@ -97,6 +97,7 @@ fn against_std<D: Domain, S: BuildHasher + Default>(keys: u64, calls: usize) {
             _ => assert_eq!(map.get(&guard, &key).copied(), old),
         }
         assert_eq!(map.len(), model.len());
+        assert_eq!(map.is_empty(), model.is_empty());
         assert_eq!(map.contains_key(&handle, &key), model.contains_key(&key));
     }
     let mut all: Vec<_> = map.iter(&handle.enter()).map(|(k, v)| (*k, *v)).collect();

@@ -189,6 +189,7 @@ const GROUPS: [Group; 5] = [
                 cargo: &[
                     "--lib",
                     "--test=safe",
+                    "--test=safe_block_queue",
                     "--test=safe_deferred",
                     "--test=safe_domain",
                     "--test=safe_heap",
@@ -202,7 +203,6 @@ const GROUPS: [Group; 5] = [
                 conditions: "",
                 cargo: &[
                     "--test=messages",
-                    "--test=safe_block_queue",
                     "--test=safe_linear",
                     "--test=safe_panics",
                     "--test=safe_chaos",

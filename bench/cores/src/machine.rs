@@ -229,6 +229,11 @@ pub fn current() -> Option<usize> {
     running().map(|machine| machine.current)
 }
 
+/// The running thread's time; 0 if none runs.
+pub fn time() -> Time {
+    running().map_or(0, |machine| machine.threads[machine.current].clock)
+}
+
 /// Time passes without an access. Returns whether a thread runs.
 pub fn pass(time: Time, site: Site) -> bool {
     let Some(machine) = running() else {

@@ -1,6 +1,6 @@
 //! What takes the place of the C library's functions in the program, whose standard
 //! library calls them. A thread that waits for another one gives the others time instead
-//! of the processor; and random numbers are the same in each run.
+//! of the processor; and clocks and random numbers are the same in each run.
 
 use crate::{cost, lent, machine};
 
@@ -23,6 +23,25 @@ unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, _: u32) -> isize 
     // SAFETY: `length` bytes may be written there (# Safety).
     unsafe { buffer.write_bytes(0x5a, length) };
     length as isize
+}
+
+/// Any clock, a second after its epoch when a run begins: haphazard reclaims every two
+/// seconds, too.
+///
+/// # Safety
+///
+/// As for the C library's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_gettime(_: libc::clockid_t, to: *mut libc::timespec) -> i32 {
+    const SECOND: cost::Time = 1_000_000_000_000;
+    let now = SECOND + machine::time();
+    let time = libc::timespec {
+        tv_sec: (now / SECOND) as _,
+        tv_nsec: (now % SECOND / 1000) as _,
+    };
+    // SAFETY: a time may be written there (# Safety).
+    unsafe { to.write(time) };
+    0
 }
 
 /// The standard library's locks wait by futexes, which it calls through this. A

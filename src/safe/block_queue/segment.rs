@@ -158,14 +158,19 @@ impl<T, const B: usize> Fields<T, B> {
     /// Lines that are full of cells.
     const LINES: usize = B / Self::IN_LINE;
 
-    /// The cell number `index`. Successive ones are on different lines, as they
+    /// Where the cell number `index` is. Successive ones are on different lines, as they
     /// are written at the same time.
     #[inline]
-    fn cell(&self, index: usize) -> &Cell<T> {
+    fn place(index: usize) -> usize {
         if Self::IN_LINE == 1 || index >= Self::LINES * Self::IN_LINE {
-            return &self.cells[index];
+            return index;
         }
-        &self.cells[index % Self::LINES * Self::IN_LINE + index / Self::LINES]
+        index % Self::LINES * Self::IN_LINE + index / Self::LINES
+    }
+
+    #[inline]
+    fn cell(&self, index: usize) -> &Cell<T> {
+        &self.cells[Self::place(index)]
     }
 
     /// The place of the next segment.
@@ -363,3 +368,33 @@ impl<T> Cell<T> {
 #[cfg(all(test, hyaline_loom))]
 #[path = "models.rs"]
 mod models;
+
+#[cfg(all(test, not(hyaline_loom)))]
+mod tests {
+    use super::{Cell, Fields, Line};
+
+    fn each_has_its_place<const B: usize>() {
+        let mut places: [usize; B] = core::array::from_fn(Fields::<usize, B>::place);
+        let cells = align_of::<Line>() / size_of::<Cell<usize>>();
+        // With fewer than two lines there is no other line.
+        if cells > 1 && B >= 2 * cells {
+            let full = B - B % cells;
+            let lines = |pair: &[usize]| pair[0] / cells != pair[1] / cells;
+            assert!(places[..full].windows(2).all(lines), "{B} cells");
+        }
+        places.sort_unstable();
+        assert!(places.into_iter().eq(0..B), "{B} cells");
+    }
+
+    #[test]
+    fn each_cell_has_a_place_and_neighbours_another_line() {
+        each_has_its_place::<1>();
+        each_has_its_place::<7>();
+        each_has_its_place::<8>();
+        each_has_its_place::<9>();
+        each_has_its_place::<16>();
+        each_has_its_place::<31>();
+        each_has_its_place::<100>();
+        each_has_its_place::<1024>();
+    }
+}

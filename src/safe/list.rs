@@ -346,7 +346,7 @@ pub(super) unsafe fn look<'g, N: Chained, D: Domain, R: Role>(
 /// A place from which a [`look`] takes a step less: past the first node, if that is
 /// `before` the goal. Without a branch: where a list has a node or two, a processor
 /// cannot foresee which of them is the goal, and a wrong guess costs more than the
-/// walk.
+/// step.
 ///
 /// # Safety
 ///

@@ -100,6 +100,10 @@ usage: cargo xtask COMMAND [OPTION…]
 ";
 
 fn main() -> ExitCode {
+    if std::env::args_os().any(|argument| argument == "--help" || argument == "-h") {
+        print!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
     let mut arguments = std::env::args_os().skip(1);
     let command = arguments.next().unwrap_or_default();
     let parser = lexopt::Parser::from_args(arguments);

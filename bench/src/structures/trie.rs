@@ -270,7 +270,7 @@ impl<S: Scheme> Structure<S> for Trie<S> {
 mod tests {
     use hyaline::{Basic, Robust};
 
-    use super::{Node, PREFIXES, Structure, Trie};
+    use super::{BASES, Node, PREFIXES, ROOT, Structure, Trie};
     use crate::{
         scheme::Scheme,
         schemes::{
@@ -313,6 +313,50 @@ mod tests {
             }
         };
         crate::child::roomy(run);
+    }
+
+    /// A section keeps what it has protected while a writer replaces it and takes all
+    /// blocks.
+    fn keeps<S: Scheme>() {
+        let run = || {
+            let domain = S::domain::<Node<S>>();
+            let [reader, writer] = [0; 2].map(|_| S::local::<Node<S>>(&domain, 3));
+            let trie = Trie::<S>::new(&writer);
+            let (address, length) = PREFIXES[0];
+            let base = BASES.into_iter().find(|&base| base < length);
+            let guard = S::enter::<Node<S>>(&reader);
+            let root = trie.root(base.expect("a subtrie"), address);
+            let held = S::protect(&guard, ROOT, root);
+            // SAFETY: protected.
+            let node: &Node<S> = unsafe { S::deref(held) };
+            let seen = || {
+                let children = node.children.each_ref();
+                (node.routes, children.map(|child| S::peek(&guard, child)))
+            };
+            let before = seen();
+            for turn in 1..1000 {
+                trie.insert(&writer, turn * PREFIXES.len() as u64);
+            }
+            // As many as a pool has blocks, so that each that is free is used.
+            let writing = S::enter_write::<Node<S>>(&writer);
+            let new = || S::alloc(&writing, Node::copy(&writing, S::null()));
+            let _ = std::iter::repeat_with(new)
+                .take(1 << 16)
+                .all(|new| new.is_some());
+            assert!(S::peek(&guard, root) != held);
+            assert!(seen() == before, "{}", S::NAME);
+        };
+        crate::child::roomy(run);
+    }
+
+    #[test]
+    fn a_section_keeps_its_nodes() {
+        keeps::<Hyaline<Basic, true>>();
+        keeps::<Hyaline<Robust, true>>();
+        keeps::<Deferring<Basic, 4>>();
+        keeps::<Crossbeam<true>>();
+        keeps::<Seize>();
+        keeps::<Haphazard<true>>();
     }
 
     #[test]

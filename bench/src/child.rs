@@ -13,7 +13,7 @@ use std::{
 use crate::{
     memory::{self, Course},
     rows,
-    runner::{Effort, Figure, run},
+    runner::{Between, Effort, Figure, Timing, run},
 };
 
 /// Does what the parent asked for, if there is one, and returns whether there
@@ -28,10 +28,7 @@ pub fn serve(args: &[String]) -> bool {
                 rounds: rounds.parse().expect("a number"),
                 turn: Duration::from_micros(micros.parse().expect("a number")),
             };
-            for figure in run(&row.contestants, effort) {
-                let rounds: Vec<String> = figure.rounds.iter().map(f64::to_string).collect();
-                println!("{}\t{}", figure.name, rounds.join("\t"));
-            }
+            print!("{}", text(&run(&row.contestants, row.alone, effort)));
         }
         ["--count", id, name, operations] => {
             let rows = rows::all();
@@ -80,21 +77,42 @@ fn output(args: &[&str]) -> Result<String, String> {
 }
 
 /// Times a row in its own process.
-pub fn row(id: &str, effort: Effort) -> Result<Vec<Figure>, String> {
+pub fn row(id: &str, effort: Effort) -> Result<Timing, String> {
     let (rounds, micros) = (
         effort.rounds.to_string(),
         effort.turn.as_micros().to_string(),
     );
-    let text = output(&["--row", id, &rounds, &micros])?;
-    text.lines()
-        .map(|line| {
-            let mut words = line.split('\t');
-            let name = words.next().unwrap_or_default().to_owned();
-            let rounds: Result<Vec<f64>, _> = words.map(str::parse).collect();
-            let rounds = rounds.map_err(|error| format!("{line}: {error}"))?;
-            Ok(Figure { name, rounds })
-        })
-        .collect()
+    read(&output(&["--row", id, &rounds, &micros])?)
+}
+
+/// What is between the threads, and the rounds of each contestant, a line each.
+fn text(timing: &Timing) -> String {
+    let line = |name: &str, numbers: &[f64]| {
+        let numbers = numbers.iter().map(|number| format!("\t{number}"));
+        format!("{name}{}\n", numbers.collect::<String>())
+    };
+    let figures = timing.figures.iter();
+    line("one way", &timing.between.one_way)
+        + &line("running", &timing.between.running)
+        + &figures
+            .map(|figure| line(&figure.name, &figure.rounds))
+            .collect::<String>()
+}
+
+fn read(text: &str) -> Result<Timing, String> {
+    let mut lines = text.lines().map(|line| {
+        let mut words = line.split('\t');
+        let name = words.next().unwrap_or_default().to_owned();
+        let rounds: Result<Vec<f64>, _> = words.map(str::parse).collect();
+        let rounds = rounds.map_err(|error| format!("{line}: {error}"))?;
+        Ok(Figure { name, rounds })
+    });
+    let mut first = || lines.next().unwrap_or_else(|| Err("no times".into()));
+    let (one_way, running) = (first()?.rounds, first()?.rounds);
+    Ok(Timing {
+        between: Between { one_way, running },
+        figures: lines.collect::<Result<_, String>>()?,
+    })
 }
 
 /// Follows a contestant's unreclaimed objects in its own process.
@@ -151,4 +169,23 @@ fn count(id: &str, name: &str, operations: u64) -> Option<u64> {
     let text = String::from_utf8_lossy(&output.stderr);
     let words = text.split("Collected :").nth(1)?;
     words.split_whitespace().next()?.parse().ok()
+}
+
+#[test]
+fn what_a_child_prints_is_read() {
+    let figure = |name: &str, rounds: &[f64]| Figure {
+        name: name.into(),
+        rounds: rounds.into(),
+    };
+    let figures = vec![figure("hyaline, Box", &[1.5, 0.25]), figure("sdd", &[3.0])];
+    for one_way in [vec![], vec![31.0, 28.5]] {
+        let running = one_way.iter().map(|_| 0.75).collect();
+        let timing = Timing {
+            figures: figures.clone(),
+            between: Between { one_way, running },
+        };
+        assert_eq!(read(&text(&timing)), Ok(timing));
+    }
+    assert!(read("").is_err());
+    assert!(read("one way\tfar\n").is_err());
 }

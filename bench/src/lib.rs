@@ -3,6 +3,7 @@
 pub mod child;
 #[cfg(feature = "cores")]
 pub mod cores;
+pub mod distance;
 pub mod gate;
 pub mod growth;
 pub mod machine;

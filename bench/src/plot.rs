@@ -7,6 +7,8 @@ use plotters::{coord::Shift, prelude::*};
 /// A chart of bars.
 pub struct Bars {
     pub title: String,
+    /// Below the title, or empty.
+    pub below: String,
     /// Name, nanoseconds; the fastest first.
     pub bars: Vec<(String, f64)>,
 }
@@ -17,8 +19,8 @@ const FLOOR: RGBColor = RGBColor(210, 190, 120);
 
 /// The height of a bar, with the space to the next one.
 const BAR: i32 = 19;
-/// The title above the bars.
-const TITLE: i32 = 32;
+/// The title above the bars, and what is below it.
+const TITLE: i32 = 48;
 
 /// Draws charts of bars in two columns.
 pub fn bars(path: &Path, charts: &[Bars]) -> Result<(), Box<dyn Error>> {
@@ -57,6 +59,7 @@ where
         (10, 8),
         ("sans-serif", 14).into_font(),
     ))?;
+    area.draw(&Text::new(chart.below.clone(), (10, 27), small.clone()))?;
     let longest = chart.bars.iter().map(|bar| bar.1).fold(0.0, f64::max);
     // One that is far behind would leave no room for the others.
     let mut sorted: Vec<f64> = chart.bars.iter().map(|bar| bar.1).collect();

@@ -2,7 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::{machine, plot::Bars, runner::Figure};
+use crate::{
+    distance::Distance,
+    machine,
+    plot::Bars,
+    runner::{Between, Figure},
+};
 
 /// The measurements of a row.
 pub struct Measured {
@@ -11,6 +16,7 @@ pub struct Measured {
     pub figures: Vec<Figure>,
     /// Instructions for one operation, beside each figure.
     pub instructions: Vec<Option<f64>>,
+    pub between: Between,
 }
 
 /// A scheme of another crate. The lock and the `Arc` swap are none.
@@ -46,13 +52,15 @@ impl Measured {
     pub fn chart(&self) -> Bars {
         Bars {
             title: self.title.to_owned(),
+            below: Distance::of(&self.between)
+                .map_or(String::new(), |distance| format!("one way {distance}")),
             bars: (self.sorted().iter())
                 .map(|(figure, _)| (figure.name.clone(), figure.quartiles()[1]))
                 .collect(),
         }
     }
 
-    /// The row as a table.
+    /// The row as a table, after the distance of its threads.
     pub fn table(&self) -> String {
         let (floor, peer) = (self.named("floor"), self.fastest_peer());
         let ratio = |figure: &Figure, other: Option<&Figure>| match other {
@@ -62,8 +70,11 @@ impl Measured {
             }
             None => String::new(),
         };
+        let distance = Distance::of(&self.between).map_or(String::new(), |distance| {
+            format!("One way between the two threads, while this row ran: {distance}.\n\n")
+        });
         let mut text = format!(
-            "| {} | ns | quartiles | / floor | / fastest peer | instructions |\n|---|--:|--:|--:|--:|--:|\n",
+            "{distance}| {} | ns | quartiles | / floor | / fastest peer | instructions |\n|---|--:|--:|--:|--:|--:|\n",
             self.id
         );
         for (figure, instructions) in self.sorted() {
@@ -93,7 +104,8 @@ use Against::{Named, Peer};
 /// The floor that counts guards and checks for waiting objects.
 const COUNTED: &str = "floor, counted";
 
-/// Row, contestant, reference, and the largest ratio that is the aim.
+/// Row, contestant, reference, and the largest ratio that is the aim. Rows of one
+/// thread: how far two are from each other decides their times.
 #[rustfmt::skip] // a table
 const TARGETS: &[(&str, &str, Against, f64)] = &[
     ("read-1", "hyaline", Peer, 0.95),
@@ -115,32 +127,7 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
     ("swap", "hyaline", Peer, 0.5),
     ("swap", "hyaline, Box", Named("sdd"), 0.95),
     ("swap", "hyaline robust", Named("hyaline"), 1.25),
-    ("read-1-two", "hyaline", Peer, 1.0 / 1.5),
-    ("reads-beside", "hyaline", Peer, 1.0),
-    ("reads-beside", "hyaline, a line each, deferred reader", Peer, 1.0),
-    ("reads-beside-paced", "hyaline", Peer, 1.0),
-    ("writes-beside", "hyaline", Peer, 1.0),
-    ("swap-two", "hyaline", Peer, 1.0),
-    ("stack", "hyaline", Peer, 1.0),
-    ("stack", "hyaline, safe", Named("crossbeam-epoch"), 1.0),
-    ("stack", "hyaline, safe", Named("seize"), 1.0),
-    ("queue", "hyaline", Peer, 1.0),
-    ("queue", "hyaline, safe", Named("crossbeam-epoch"), 1.0),
-    ("queue", "hyaline, safe", Named("crossbeam-epoch, its own"), 1.0),
-    ("queue", "hyaline, safe", Named("crossbeam SegQueue"), 1.0),
-    ("queue", "hyaline, safe", Named("seize"), 1.0),
-    ("list-50", "hyaline", Peer, 1.0),
-    ("list-90", "hyaline", Peer, 1.0),
-    ("map-50", "hyaline", Peer, 1.0),
-    ("map-50", "hyaline, safe", Named("crossbeam-epoch"), 1.0),
-    ("map-50", "hyaline, safe", Named("seize"), 1.0),
-    ("map-90", "hyaline", Peer, 1.0),
-    ("map-90", "hyaline, safe", Named("crossbeam-epoch"), 1.0),
-    ("map-90", "hyaline, safe", Named("seize"), 1.0),
     ("fib", "hyaline", Peer, 1.0),
-    ("fib-two", "hyaline", Peer, 1.0),
-    ("fib-beside", "hyaline", Peer, 1.0),
-    ("fib-beside", "hyaline", Named("spin::RwLock"), 1.0),
 ];
 
 /// The aims, and whether they were met.
@@ -243,7 +230,7 @@ pub fn page(all: &[Measured], targets: &str, peaks: &str, how: &str) -> String {
     .map(|package| format!("{package} {}", machine::version(package)))
     .collect();
     let mut page = format!(
-        "{}\n## Where and how\n\n- Processor: {}.\n- Compiler: {}, `lto = \"fat\"`, `codegen-units = 1`; 128-bit compare-and-swap {}.\n- Peers: {}.\n- {how}\n\n## Aims\n\n{targets}\n## Rows\n\nSorted by time. A ratio is the median over the rounds of the ratio within a round, with its quartiles; below 1 is faster. callgrind counts instructions, as the difference of two runs; these counts repeat exactly.\n\n![read](performance-read.svg)\n\n![write](performance-write.svg)\n\n![structures](performance-structures.svg)\n\n![fib](performance-fib.svg)\n",
+        "{}\n## Where and how\n\n- Processor: {}.\n- Compiler: {}, `lto = \"fat\"`, `codegen-units = 1`; 128-bit compare-and-swap {}.\n- Peers: {}.\n- {how}\n\n## Aims\n\nFor one thread, and for counts. What two threads take depends on how far they are from each other, so their rows are judged by the lines that move: [`cores.md`](cores.md#rows-that-are-lost).\n\n{targets}\n## Rows\n\nSorted by time. A ratio is the median over the rounds of the ratio within a round, with its quartiles; below 1 is faster. callgrind counts instructions, as the difference of two runs; these counts repeat exactly. *One way* is the time that a store of one thread takes to reach the other, measured in the processes of the row, before the rounds and after each: the median, the least and the most.\n\n![read](performance-read.svg)\n\n![write](performance-write.svg)\n\n![structures](performance-structures.svg)\n\n![fib](performance-fib.svg)\n",
         include_str!("preface.md"),
         machine::processor(),
         machine::compiler(),
@@ -263,4 +250,60 @@ pub fn page(all: &[Measured], targets: &str, peaks: &str, how: &str) -> String {
         include_str!("remarks.md")
     );
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(one_way: &[f64]) -> Measured {
+        Measured {
+            id: "swap-two",
+            title: "Swap",
+            figures: vec![Figure {
+                name: "hyaline".into(),
+                rounds: vec![2.0],
+            }],
+            instructions: Vec::new(),
+            between: Between {
+                one_way: one_way.into(),
+                running: one_way.into(),
+            },
+        }
+    }
+
+    #[test]
+    fn times_of_two_threads_are_beside_their_distance() {
+        let two = measured(&[190.0, 31.0, 28.0]);
+        let line = "One way between the two threads, while this row ran: 31 ns (28 to 190).";
+        assert!(
+            two.table()
+                .starts_with(&format!("{line}\n\n| swap-two | ns |"))
+        );
+        assert_eq!(two.chart().below, "one way 31 ns (28 to 190)");
+        let one = measured(&[]);
+        assert!(one.table().starts_with("| swap-two | ns |"));
+        assert_eq!(one.chart().below, "");
+    }
+
+    #[test]
+    fn aims_are_of_one_thread() {
+        let rows = crate::rows::all();
+        for (id, name, ..) in TARGETS {
+            let row = rows.iter().find(|row| row.id == *id).expect("a row");
+            assert!(row.alone, "{id}");
+            assert!(
+                row.contestants.iter().any(|one| one.name == *name),
+                "{id}: {name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_page_has_the_parts() {
+        let page = page(&[measured(&[31.0])], "AIMS", "PEAKS", "HOW");
+        let parts = ["HOW", "AIMS", "One way between", "PEAKS"];
+        let at = parts.map(|part| page.find(part).expect(part));
+        assert!(at.is_sorted());
+    }
 }

@@ -35,8 +35,8 @@ use mix::Under;
 pub struct Row {
     pub id: &'static str,
     pub title: &'static str,
-    /// The instruction counts that are the same in each run.
-    pub countable: bool,
+    /// One thread, so that the instruction counts are the same in each run; or else two.
+    pub alone: bool,
     pub contestants: Vec<Contestant>,
 }
 
@@ -156,7 +156,7 @@ macro_rules! mix {
 /// All rows.
 #[rustfmt::skip] // a table
 pub fn all() -> Vec<Row> {
-    let row = |id, title, countable, contestants| Row { id, title, countable, contestants };
+    let row = |id, title, alone, contestants| Row { id, title, alone, contestants };
     vec![
         row("read-1", "Enter, read 1 object, leave", true, shelf!(one cell read)),
         row("read-1-own", "Enter, read 1 object, leave, with the thread's handle on its stack", true, shelf!(one cell read_own)),

@@ -2,11 +2,13 @@
 //! affects all of them.
 
 use std::{
-    hint::{black_box, spin_loop},
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::*},
+    hint::black_box,
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+use crate::structures::Wide;
 
 /// Performs this many operations, and returns how long they took.
 pub type Run = Box<dyn FnMut(u64) -> Duration>;
@@ -20,7 +22,7 @@ pub struct Contestant {
 }
 
 /// The result of one contestant.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figure {
     pub name: String,
     /// Nanoseconds for one operation, in each round.
@@ -41,7 +43,8 @@ impl Figure {
     }
 }
 
-fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
+/// The quartiles, or NaN of nothing.
+pub fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
     match values.len().checked_sub(1) {
         None => [f64::NAN; 3],
@@ -58,8 +61,35 @@ pub struct Effort {
     pub turn: Duration,
 }
 
-/// Times all contestants.
-pub fn run(contestants: &[Contestant], effort: Effort) -> Vec<Figure> {
+/// The results of a row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Timing {
+    pub figures: Vec<Figure>,
+    pub between: Between,
+}
+
+/// What two threads were to each other. Empty if the row has one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Between {
+    /// Nanoseconds from one to the other, before the rounds and after each.
+    pub one_way: Vec<f64>,
+    /// The part of the time in which they had a processor, in each process.
+    pub running: Vec<f64>,
+}
+
+impl Timing {
+    /// Adds the rounds of another process.
+    pub fn extend(&mut self, more: Self) {
+        for (figure, more) in self.figures.iter_mut().zip(more.figures) {
+            figure.rounds.extend(more.rounds);
+        }
+        self.between.one_way.extend(more.between.one_way);
+        self.between.running.extend(more.between.running);
+    }
+}
+
+/// Times all contestants, which have one thread, or else two.
+pub fn run(contestants: &[Contestant], alone: bool, effort: Effort) -> Timing {
     let mut runs: Vec<Run> = contestants.iter().map(|c| (c.make)()).collect();
     let operations: Vec<u64> = (runs.iter_mut())
         .map(|run| calibrate(run, effort.turn))
@@ -70,6 +100,9 @@ pub fn run(contestants: &[Contestant], effort: Effort) -> Vec<Figure> {
             rounds: Vec::with_capacity(effort.rounds),
         })
         .collect();
+    let mut between = Between::default();
+    let mut look = || between.one_way.extend((!alone).then(distance));
+    look();
     for round in 0..effort.rounds {
         // The first one changes with the round.
         for turn in 0..runs.len() {
@@ -80,8 +113,10 @@ pub fn run(contestants: &[Contestant], effort: Effort) -> Vec<Figure> {
                 .rounds
                 .push(time.as_nanos() as f64 / n as f64);
         }
+        look();
     }
-    figures
+    between.running.extend((!alone).then(running));
+    Timing { figures, between }
 }
 
 /// How many operations fill a turn.
@@ -190,6 +225,18 @@ pub fn beside<L>(
     times[0]
 }
 
+/// Waits without sleeping.
+fn until(condition: impl Fn() -> bool) {
+    let mut looks = 0u32;
+    while !condition() {
+        looks += 1;
+        // Two threads may share a processor.
+        if looks.is_multiple_of(1 << 16) {
+            thread::yield_now();
+        }
+    }
+}
+
 /// Where two threads meet.
 struct Turn {
     there: AtomicUsize,
@@ -197,17 +244,10 @@ struct Turn {
 }
 
 impl Turn {
-    /// Waits for the other without sleeping, so that both begin at once.
+    /// Waits for the other, so that both begin at once.
     fn begin(&self) {
         self.there.fetch_add(1, AcqRel);
-        let mut looks = 0u32;
-        while self.there.load(Acquire) < 2 {
-            looks += 1;
-            if looks.is_multiple_of(1024) {
-                thread::yield_now();
-            }
-            spin_loop();
-        }
+        until(|| self.there.load(Acquire) == 2);
     }
 
     fn is_over(&self) -> bool {
@@ -243,6 +283,15 @@ fn stay(index: usize) {
 #[cfg(not(target_os = "linux"))]
 fn stay(_: usize) {}
 
+/// Nanoseconds in which threads of [`pair`] had a processor, and all that passed.
+static RAN: AtomicU64 = AtomicU64::new(0);
+static PASSED: AtomicU64 = AtomicU64::new(0);
+
+/// The part of the time in which both threads had a processor.
+fn running() -> f64 {
+    RAN.load(Relaxed) as f64 / PASSED.load(Relaxed) as f64
+}
+
 /// Runs it on two threads.
 fn pair<R: Send>(work: impl Fn(usize, &Turn) -> R + Sync) -> [R; 2] {
     let turn = Turn {
@@ -254,9 +303,70 @@ fn pair<R: Send>(work: impl Fn(usize, &Turn) -> R + Sync) -> [R; 2] {
             let (work, turn) = (&work, &turn);
             scope.spawn(move || {
                 stay(index);
-                work(index, turn)
+                let (begin, watch) = (Instant::now(), Stopwatch::start());
+                let result = work(index, turn);
+                // Relaxed: read after the threads are joined.
+                RAN.fetch_add(watch.read().as_nanos() as u64, Relaxed);
+                PASSED.fetch_add(begin.elapsed().as_nanos() as u64, Relaxed);
+                result
             })
         });
         threads.map(|thread| thread.join().expect("no row panics"))
     })
+}
+
+/// How long a store of one thread takes to reach the other, in nanoseconds, where the
+/// threads of each row are: half of what a word takes there and back. The median of some
+/// series, so that a turn of another program does not count.
+fn distance() -> f64 {
+    const SERIES: usize = 9;
+    const TRIPS: u64 = 100;
+    let word = Wide(AtomicU64::new(0));
+    let [series, _] = pair(|index, turn| {
+        turn.begin();
+        let mut mine = index as u64;
+        let one = || {
+            let start = Instant::now();
+            for _ in 0..TRIPS {
+                // Relaxed: nothing but the word is handed over.
+                until(|| word.0.load(Relaxed) == mine);
+                word.0.store(mine + 1, Relaxed);
+                mine += 2;
+            }
+            start.elapsed().as_nanos() as f64 / (2 * TRIPS) as f64
+        };
+        std::iter::repeat_with(one).take(SERIES).collect()
+    });
+    quartiles(series)[1]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timing(alone: bool) -> Timing {
+        // An operation takes two nanoseconds.
+        let make = || -> Run { Box::new(|n| Duration::from_nanos(2 * n)) };
+        let contestants = ["a", "b"].map(|name| Contestant { name, make });
+        let turn = Duration::from_micros(1);
+        run(&contestants, alone, Effort { rounds: 3, turn })
+    }
+
+    #[test]
+    fn the_distance_is_measured_before_the_rounds_and_after_each() {
+        let Between { one_way, running } = timing(false).between;
+        assert_eq!(one_way.len(), 4);
+        assert!(one_way.iter().all(|&time| time > 0.0));
+        assert!(matches!(*running, [part] if part > 0.0 && part < 1.01));
+        assert_eq!(timing(true).between, Between::default());
+    }
+
+    #[test]
+    fn processes_are_put_together() {
+        let mut all = timing(false);
+        all.extend(timing(false));
+        assert!(all.figures.iter().all(|figure| figure.rounds == [2.0; 6]));
+        assert_eq!(all.between.one_way.len(), 8);
+        assert_eq!(all.between.running.len(), 2);
+    }
 }

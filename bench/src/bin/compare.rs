@@ -18,7 +18,7 @@ use hyaline_bench::{
     child, gate, memory, plot,
     report::{self, Measured},
     rows::{self, Row},
-    runner::{Effort, Figure},
+    runner::{Effort, Timing},
 };
 
 fn main() -> ExitCode {
@@ -85,16 +85,17 @@ fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
     for (index, row) in rows.iter().enumerate() {
         let at = format!("{} ({} of {})", row.id, index + 1, rows.len());
         progress(&format!("{at}: timing"));
-        let figures = times(row.id, processes, effort)?;
-        let counted = row.countable && (!options.quick || QUICKLY_COUNTED.contains(&row.id));
+        let timing = times(row.id, processes, effort)?;
+        let counted = row.alone && (!options.quick || QUICKLY_COUNTED.contains(&row.id));
         if counted {
             progress(&format!("{at}: counting"));
         }
         let measured = Measured {
             id: row.id,
             title: row.title,
-            figures,
+            figures: timing.figures,
             instructions: if counted { counts(row) } else { Vec::new() },
+            between: timing.between,
         };
         progress("");
         println!("{}\n\n{}", measured.title, measured.table());
@@ -138,12 +139,10 @@ fn progress(what: &str) {
 }
 
 /// The rounds of all processes, one after another.
-fn times(id: &str, processes: usize, effort: Effort) -> Result<Vec<Figure>, String> {
+fn times(id: &str, processes: usize, effort: Effort) -> Result<Timing, String> {
     let mut all = child::row(id, effort)?;
     for _ in 1..processes {
-        for (figure, more) in all.iter_mut().zip(child::row(id, effort)?) {
-            figure.rounds.extend(more.rounds);
-        }
+        all.extend(child::row(id, effort)?);
     }
     Ok(all)
 }

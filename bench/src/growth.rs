@@ -58,7 +58,8 @@ fn table(text: &str) -> Option<Table> {
     })
 }
 
-fn cells(line: &str) -> impl Iterator<Item = &str> {
+/// Of a line of a table, without the first bar.
+pub fn cells(line: &str) -> impl Iterator<Item = &str> {
     line.trim_end_matches('|').split('|').map(str::trim)
 }
 

@@ -8,6 +8,7 @@ pub mod gate;
 pub mod growth;
 pub mod machine;
 pub mod memory;
+pub mod order;
 pub mod plot;
 pub mod random;
 pub mod report;

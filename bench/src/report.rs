@@ -211,7 +211,7 @@ pub fn peaks(works: &[&str], all: &[(&str, Vec<[i64; 2]>)], changes: u64) -> Str
 }
 
 /// The page.
-pub fn page(all: &[Measured], targets: &str, peaks: &str, how: &str) -> String {
+pub fn page(all: &[Measured], targets: &str, order: &str, peaks: &str, how: &str) -> String {
     let versions: Vec<String> = [
         "crossbeam-epoch",
         "crossbeam-queue",
@@ -246,7 +246,7 @@ pub fn page(all: &[Measured], targets: &str, peaks: &str, how: &str) -> String {
     }
     let _ = write!(
         page,
-        "\n## Memory\n\n{peaks}\n![stalled](stalled.svg)\n\n{}",
+        "\n## The order in the model\n\n{order}\n## Memory\n\n{peaks}\n![stalled](stalled.svg)\n\n{}",
         include_str!("remarks.md")
     );
     page
@@ -301,8 +301,8 @@ mod tests {
 
     #[test]
     fn the_page_has_the_parts() {
-        let page = page(&[measured(&[31.0])], "AIMS", "PEAKS", "HOW");
-        let parts = ["HOW", "AIMS", "One way between", "PEAKS"];
+        let page = page(&[measured(&[31.0])], "AIMS", "ORDER", "PEAKS", "HOW");
+        let parts = ["HOW", "AIMS", "One way between", "ORDER", "PEAKS"];
         let at = parts.map(|part| page.find(part).expect(part));
         assert!(at.is_sorted());
     }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use hyaline_bench::{
-    child, gate, memory, plot,
+    child, gate, memory, order, plot,
     report::{self, Measured},
     rows::{self, Row},
     runner::{Effort, Timing},
@@ -81,6 +81,8 @@ fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
         }
         rows.retain(|row| only.iter().any(|id| id == row.id));
     }
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cores.md");
+    let model = fs::read_to_string(model)?;
     let mut all = Vec::new();
     for (index, row) in rows.iter().enumerate() {
         let at = format!("{} ({} of {})", row.id, index + 1, rows.len());
@@ -102,7 +104,8 @@ fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
         all.push(measured);
     }
     let targets = report::targets(&all);
-    println!("{targets}");
+    let order = order::agreement(&all, &model);
+    println!("{targets}\n{order}");
     if options.only.is_some() {
         return Ok(());
     }
@@ -115,7 +118,7 @@ fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
         effort.rounds,
         effort.turn.as_micros()
     );
-    let page = report::page(&all, &targets, &peaks, &how);
+    let page = report::page(&all, &targets, &order, &peaks, &how);
     fs::write(options.out.join("performance.md"), page)?;
     Ok(())
 }

@@ -73,9 +73,9 @@ pub fn agreement(all: &[Measured], cores: &str) -> String {
     let (range, running) = CALM;
     let mut text = format!(
         "[`cores.md`](cores.md) has nanoseconds of a model, in which a line takes 17 ns from \
-         one thread to the other, and computing no time. Does it order contestants as real \
-         times do? Of each row with two threads that is in both, and was calm (the most \
-         between the threads at most {range} of the least, and both on a processor for \
+         one thread to the other, and computing takes no time. Does it order contestants as real \
+         times do? Of each row with two threads that is in both, and was calm (the longest \
+         way at most {range} times the shortest, and both threads on a processor for \
          {:.0} % of the time), these are the pairs of contestants whose times differ: in the \
          model by more than {:.0} %, and here by a ratio whose quartiles are both below or \
          both above 1. τ is Kendall's: 1 if all pairs are in the same order, 0 by chance.\n\n",

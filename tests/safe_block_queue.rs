@@ -16,7 +16,7 @@ use std::{
 use common::{Counted, assert_complete, leak, send};
 use hyaline::{
     Collector, Config, Pool, Robust, Role, domain,
-    safe::{BlockQueue, Domain, Handle, Segment, SharedPool, Storage},
+    safe::{BlockQueue, Domain, Handle, RcuCell, Segment, SharedPool, Storage},
 };
 
 /// How many values find room at least, wherever in a segment they begin.
@@ -123,6 +123,34 @@ schemes! {
         assert_eq!(least_room(&QUEUE, &handle), values);
         handle.collect();
         assert_eq!(SEGMENTS.available(), 4);
+    }
+
+    a_push_without_a_block_finds_the_segment_that_another_has_appended {
+        static QUEUE: BlockQueue<usize, 3, 2, D> = BlockQueue::new();
+        static CELL: RcuCell<Pushes, 4, D> = RcuCell::new(Pushes(true));
+        struct Pushes(bool);
+        impl Drop for Pushes {
+            fn drop(&mut self) {
+                if self.0 {
+                    // Refused if the block is not reclaimed yet.
+                    let _ = QUEUE.push(&D::register().unwrap(), 9);
+                }
+            }
+        }
+        let (handle, deferred) = (D::register().unwrap(), D::register_deferred().unwrap());
+        (0..4).for_each(|n| QUEUE.push(&handle, n).unwrap());
+        // Holds back the first segment and, around it, what pushes when it is dropped.
+        let guard = deferred.enter();
+        assert!(CELL.replace(&handle, Pushes(true)).is_ok());
+        assert!((0..3).eq(std::iter::from_fn(|| QUEUE.pop(&handle)).take(3)));
+        assert!(CELL.read(&guard).0, "in robust mode: of this era");
+        assert!(CELL.replace(&handle, Pushes(false)).is_ok());
+        handle.flush();
+        drop(guard);
+        (4..6).for_each(|n| QUEUE.push(&handle, n).unwrap());
+        // There is no block until this call reclaims one, which the other push takes.
+        QUEUE.push(&handle, 6).unwrap();
+        assert!(std::iter::from_fn(|| QUEUE.pop(&handle)).eq([3, 4, 5, 9, 6]));
     }
 
     refused_pushes_change_nothing {

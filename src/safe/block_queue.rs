@@ -275,7 +275,8 @@ impl<T, const B: usize, const K: usize, D: Domain, P: Storage<Segment<T, B>, K>>
         T: Send,
     {
         let mut guard = handle.enter();
-        let mut spare = None;
+        // The segment for which there was no block.
+        let (mut spare, mut refused) = (None, None);
         loop {
             // Acquire: pairs with the Release of `help`; without it the segment
             // might not be prepared yet.
@@ -305,15 +306,20 @@ impl<T, const B: usize, const K: usize, D: Domain, P: Storage<Segment<T, B>, K>>
             let Some(block) = spare.take() else {
                 // The segment is not used any more. See `VacantBlock`.
                 drop(guard);
+                if refused == Some(number) {
+                    return Err(Full(value));
+                }
                 let claimed = VacantBlock::<_, P>::claim_in_section::<K, D, R, _>(
                     &self.segments,
                     handle,
                     || handle.enter(),
                 );
-                let Some((block, entered)) = claimed else {
-                    return Err(Full(value));
-                };
-                (spare, guard) = (Some(block), entered);
+                match claimed {
+                    Some((block, entered)) => (spare, guard) = (Some(block), entered),
+                    // Looks again: another push may have appended the last block,
+                    // which has room.
+                    None => (refused, guard) = (Some(number), handle.enter()),
+                }
                 continue;
             };
             // SAFETY: the block is ours.

@@ -46,12 +46,21 @@ fn model<'p>(page: &'p str, picture: &str, what: &str) -> Vec<(&'p str, f64)> {
         .collect()
 }
 
-/// Times in the model that differ by less may have any order.
-const LESS: f64 = 1.1;
+/// A pair of contestants that has an order in time.
+#[derive(Debug, PartialEq)]
+struct Pair<'f> {
+    /// The one that is ahead in the model.
+    first: &'f str,
+    second: &'f str,
+    /// How many times longer the second takes in the model.
+    times: f64,
+    /// The first is ahead in time, too.
+    same: bool,
+}
 
-/// Pairs of contestants, of which the model has the first in front: whether it is in
-/// front in time, too. Pairs of which the quartiles of the ratio contain 1 are left out.
-fn order<'f>(figures: &'f [Figure], model: &[(&'f str, f64)]) -> Vec<(&'f str, &'f str, bool)> {
+/// The pairs of contestants of a row. Those of which the quartiles of the ratio contain 1
+/// are left out.
+fn pairs<'f>(figures: &'f [Figure], model: &[(&'f str, f64)]) -> Vec<Pair<'f>> {
     let named = |name: &str| figures.iter().find(|figure| figure.name == name);
     let mut pairs = Vec::new();
     for &(first, short) in model {
@@ -60,12 +69,33 @@ fn order<'f>(figures: &'f [Figure], model: &[(&'f str, f64)]) -> Vec<(&'f str, &
                 continue;
             };
             let [low, _, high] = one.ratio(other);
-            if long > short * LESS && (high < 1.0 || low > 1.0) {
-                pairs.push((first, second, high < 1.0));
+            if long > short && (high < 1.0 || low > 1.0) {
+                pairs.push(Pair {
+                    first,
+                    second,
+                    times: long / short,
+                    same: high < 1.0,
+                });
             }
         }
     }
     pairs
+}
+
+/// By how much the pairs of a column differ in the model, at least.
+const COLUMNS: [f64; 3] = [1.1, 1.5, 2.0];
+
+/// For each column, how many of its pairs have the same order, and how many it has.
+fn count(pairs: &[Pair]) -> [[usize; 2]; COLUMNS.len()] {
+    COLUMNS.map(|least| {
+        let of = || pairs.iter().filter(|pair| pair.times >= least);
+        [of().filter(|pair| pair.same).count(), of().count()]
+    })
+}
+
+fn line(row: &str, distance: &str, counts: [[usize; 2]; COLUMNS.len()]) -> String {
+    let cells = counts.map(|[same, all]| format!(" {same} of {all} |"));
+    format!("| {row} | {distance} |{}\n", cells.concat())
 }
 
 /// The section of the page: calm rows, and their order there and here.
@@ -73,16 +103,15 @@ pub fn agreement(all: &[Measured], cores: &str) -> String {
     let (range, running) = CALM;
     let mut text = format!(
         "[`cores.md`](cores.md) has nanoseconds of a model, in which a line takes 17 ns from \
-         one thread to the other, and computing takes no time. Does it order contestants as real \
-         times do? Of each row with two threads that is in both, and was calm (the longest \
-         way at most {range} times the shortest, and both threads on a processor for \
-         {:.0} % of the time), these are the pairs of contestants whose times differ: in the \
-         model by more than {:.0} %, and here by a ratio whose quartiles are both below or \
-         both above 1. τ is Kendall's: 1 if all pairs are in the same order, 0 by chance.\n\n",
+         one thread to the other, and computing takes no time. Does it order contestants as \
+         real times do? The table has each row with two threads that is in both and was calm: \
+         the longest way at most {range} times the shortest, and both threads on a processor \
+         for {:.0} % of the time. Of the pairs of contestants whose times in the model differ \
+         by the factor in the head of a column, or by more, so many have the same order here. \
+         Pairs are left out if the quartiles of their ratio here contain 1.\n\n",
         running * 100.0,
-        (LESS - 1.0) * 100.0
     );
-    let mut table = String::new();
+    let (mut table, mut total) = (String::new(), [[0; 2]; COLUMNS.len()]);
     let (mut restless, mut others) = (Vec::new(), String::new());
     for (id, picture, what) in ROWS {
         let Some(row) = all.iter().find(|row| row.id == id) else {
@@ -92,20 +121,17 @@ pub fn agreement(all: &[Measured], cores: &str) -> String {
             restless.push(format!("`{id}`"));
             continue;
         };
-        let pairs = order(&row.figures, &model(cores, picture, what));
-        let same = pairs.iter().filter(|pair| pair.2).count();
-        let tau = match pairs.len() {
-            0 => String::new(),
-            all => format!("{:.2}", 2.0 * same as f64 / all as f64 - 1.0),
-        };
-        let _ = writeln!(
-            table,
-            "| {id} | {distance} | {} | {same} | {tau} |",
-            pairs.len()
-        );
-        let wrong = pairs.iter().filter(|pair| !pair.2);
+        let pairs = pairs(&row.figures, &model(cores, picture, what));
+        let counts = count(&pairs);
+        for (sum, one) in total.iter_mut().zip(counts) {
+            *sum = [sum[0] + one[0], sum[1] + one[1]];
+        }
+        table += &line(id, &distance.to_string(), counts);
+        let wrong = pairs
+            .iter()
+            .filter(|pair| !pair.same && pair.times >= COLUMNS[1]);
         let wrong: Vec<_> = wrong
-            .map(|pair| format!("{} / {}", pair.0, pair.1))
+            .map(|pair| format!("{} / {}", pair.first, pair.second))
             .collect();
         if !wrong.is_empty() {
             let _ = writeln!(others, "- `{id}`: {}.", wrong.join("; "));
@@ -114,13 +140,20 @@ pub fn agreement(all: &[Measured], cores: &str) -> String {
     if table.is_empty() {
         text += "No row was calm.\n";
     } else {
+        let head = COLUMNS.map(|least| format!(" {least} |")).concat();
+        let rules = COLUMNS.map(|_| "--:|").concat();
+        let total = line("all", "", total);
         let _ = write!(
             text,
-            "| row | one way | pairs | in the same order | τ |\n|---|--:|--:|--:|--:|\n{table}"
+            "| row | one way |{head}\n|---|--:|{rules}\n{table}{total}"
         );
     }
     if !others.is_empty() {
-        let _ = write!(text, "\nAhead in the model, and behind here:\n\n{others}");
+        let _ = write!(
+            text,
+            "\nAhead in the model by a factor of {} or more, and behind here:\n\n{others}",
+            COLUMNS[1]
+        );
     }
     if !(restless.is_empty() || table.is_empty()) {
         let _ = write!(text, "\nNot calm: {}.\n", restless.join(", "));
@@ -168,12 +201,24 @@ mod tests {
 
     #[test]
     fn pairs_whose_times_differ_are_ordered() {
-        // b and c are as fast in the model; a and b are here.
+        // a and b take as long here.
         let row = row(&[], [&[1.0, 3.0, 2.0], &[2.0; 3], &[4.0; 3], &[3.5; 3]]);
-        let expected = [("a, Box", "c", true), ("b", "d", true), ("c", "d", false)];
-        let mut pairs = order(&row.figures, &model(PAGE, "swap", "replacement"));
-        pairs.retain(|pair| pair.1 != "d" || pair.0 != "a, Box");
+        let pairs = pairs(&row.figures, &model(PAGE, "swap", "replacement"));
+        let pair = |first, second, times, same| Pair {
+            first,
+            second,
+            times,
+            same,
+        };
+        let expected = [
+            pair("a, Box", "c", 2.1, true),
+            pair("a, Box", "d", 4.0, true),
+            pair("b", "c", 1.05, true),
+            pair("b", "d", 2.0, true),
+            pair("c", "d", 40.0 / 21.0, false),
+        ];
         assert_eq!(pairs, expected);
+        assert_eq!(count(&pairs), [[3, 4], [3, 4], [3, 3]]);
     }
 
     #[test]
@@ -181,8 +226,10 @@ mod tests {
         let times: [&[f64]; 4] = [&[1.0], &[2.0], &[4.0], &[3.0]];
         let text = agreement(&[row(&[30.0, 40.0, 31.0], times)], PAGE);
         assert!(text.ends_with(
-            "| swap-two | 31 ns (30 to 40) | 5 | 4 | 0.60 |\n\n\
-             Ahead in the model, and behind here:\n\n- `swap-two`: c / d.\n"
+            "| swap-two | 31 ns (30 to 40) | 4 of 5 | 4 of 5 | 4 of 4 |\n\
+             | all |  | 4 of 5 | 4 of 5 | 4 of 4 |\n\n\
+             Ahead in the model by a factor of 1.5 or more, and behind here:\n\n\
+             - `swap-two`: c / d.\n"
         ));
         let text = agreement(&[row(&[30.0, 50.0], times)], PAGE);
         assert!(text.ends_with("\n\nNo row was calm.\n"));

@@ -125,6 +125,8 @@ impl<M: GuestMemory + Send + Sync + 'static> TryFrom<Arc<M>> for GuestMemoryAtom
 
     /// As [`new`](GuestMemoryAtomic::new).
     fn try_from(map: Arc<M>) -> Result<Self, SlotsExhausted> {
+        // Now, and not in the first section: the process may be in a sandbox by then.
+        Membarrier::prepare();
         let handle = section::register()?;
         let current = Box::into_raw(Box::new(handle.link(map.clone())));
         let space = Arc::new(Space {

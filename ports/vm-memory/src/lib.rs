@@ -5,6 +5,7 @@ mod section;
 use std::{
     fmt,
     ops::Deref,
+    panic::{RefUnwindSafe, UnwindSafe},
     sync::{Arc, LockResult, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
@@ -231,6 +232,16 @@ unsafe impl<M: GuestMemory + Send + Sync + 'static> Send for GuestMemoryLoadGuar
 // SAFETY: it gives `&M` and `Arc<M>` to any thread; the section is used by its owner
 // alone.
 unsafe impl<M: GuestMemory + Send + Sync + 'static> Sync for GuestMemoryLoadGuard<M> {}
+
+// Through it one sees a map and counts references, as through an `Arc`.
+impl<M: GuestMemory + RefUnwindSafe + Send + Sync + 'static> UnwindSafe
+    for GuestMemoryLoadGuard<M>
+{
+}
+impl<M: GuestMemory + RefUnwindSafe + Send + Sync + 'static> RefUnwindSafe
+    for GuestMemoryLoadGuard<M>
+{
+}
 
 impl<M: GuestMemory + Send + Sync + 'static> GuestMemoryLoadGuard<M> {
     fn counted(map: Arc<M>) -> Self {

@@ -5,7 +5,7 @@ mod common;
 
 use std::{
     cell::RefCell,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::SeqCst, mpsc},
     thread,
 };
@@ -28,8 +28,8 @@ fn replace(space: &GuestMemoryAtomic<Map>, life: &Arc<Life>) {
 }
 
 #[test]
-fn they_can_be_sent_and_shared() {
-    fn check<T: Send + Sync + 'static>() {}
+fn they_can_be_sent_shared_and_used_after_a_panic() {
+    fn check<T: Send + Sync + UnwindSafe + RefUnwindSafe + 'static>() {}
     check::<GuestMemoryAtomic<Map>>();
     check::<GuestMemoryLoadGuard<Map>>();
 }

@@ -53,19 +53,27 @@ pub struct Options {
     pub verbose: bool,
 }
 
-pub fn run(mut parser: Parser) -> Result<(), String> {
+/// What the arguments ask for.
+struct Asked {
+    flavour: &'static Flavour,
+    test: Test,
+    options: Options,
+    allow_missing: bool,
+}
+
+fn asked(mut parser: Parser) -> Result<Asked, String> {
     let mut options = Options {
         seconds: None,
         only: None,
         verbose: false,
     };
-    let (mut flavour, mut test, mut allow_missing) = (&AMD64, Test::Module, false);
+    let [mut rt, mut arm64, mut torture, mut scale, mut allow_missing] = [false; 5];
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
-            Arg::Long("rt") => flavour = &RT,
-            Arg::Long("arm64") => flavour = &ARM64,
-            Arg::Long("rcutorture") => test = Test::Torture,
-            Arg::Long("scale") => test = Test::Scale,
+            Arg::Long("rt") => rt = true,
+            Arg::Long("arm64") => arm64 = true,
+            Arg::Long("rcutorture") => torture = true,
+            Arg::Long("scale") => scale = true,
             Arg::Long("only") => {
                 let value = parser.value().and_then(|value| value.string());
                 options.only = Some(value.map_err(|error| error.to_string())?);
@@ -79,6 +87,36 @@ pub fn run(mut parser: Parser) -> Result<(), String> {
             other => return Err(other.unexpected().to_string()),
         }
     }
+    if options.only.is_some() && !torture {
+        return Err("--only is for --rcutorture".into());
+    }
+    let flavour = match (rt, arm64) {
+        (false, false) => &AMD64,
+        (true, false) => &RT,
+        (false, true) => &ARM64,
+        (true, true) => return Err("--rt or --arm64, one at a time".into()),
+    };
+    let test = match (torture, scale) {
+        (false, false) => Test::Module,
+        (true, false) => Test::Torture,
+        (false, true) => Test::Scale,
+        (true, true) => return Err("--rcutorture or --scale, one at a time".into()),
+    };
+    Ok(Asked {
+        flavour,
+        test,
+        options,
+        allow_missing,
+    })
+}
+
+pub fn run(parser: Parser) -> Result<(), String> {
+    let Asked {
+        flavour,
+        test,
+        options,
+        allow_missing,
+    } = asked(parser)?;
     let mut tally = Tally::new(allow_missing);
     let start = Instant::now();
     match provided(flavour) {
@@ -191,4 +229,15 @@ fn verdicts(barrier_control: bool) -> Vec<String> {
         all.push("hyaline_platform barrier-control".into());
     }
     all
+}
+
+#[test]
+fn what_excludes_each_other_is_refused() {
+    let asked = |arguments: &str| asked(Parser::from_args(arguments.split_whitespace()));
+    for refused in ["--rt --arm64", "--rcutorture --scale", "--only hyaline"] {
+        assert!(asked(refused).is_err(), "{refused}");
+    }
+    let taken = asked("--rcutorture --only hyaline --rt --seconds 3").ok();
+    assert!(taken.is_some_and(|asked| matches!(asked.test, Test::Torture)));
+    assert!(asked("").is_ok_and(|asked| asked.flavour.name == AMD64.name));
 }

@@ -136,7 +136,9 @@ struct hyaline_slot_state {
 
 struct hyaline_stats {
 	/* Objects that were retired, that were reclaimed, and the peak of the
-	   difference: when a batch was published, before some were reclaimed, or now. */
+	   difference: when a batch was published, before some were reclaimed, or now.
+	   They wrap, and are not counted at one moment: while others work, reclaimed may
+	   be greater than retired. */
 	size_t retired;
 	size_t reclaimed;
 	size_t peak;
@@ -157,7 +159,8 @@ void hyaline_platform_panic(const char *message, size_t length);
 /* Makes every core that may run a reader, including this one, execute a full
    fence before it returns: membarrier(2), smp_call_function, an IPI. Called by
    the functions that retire, collect or start a grace period, in their context;
-   with a deferred or per-CPU handle only by start. */
+   with a deferred or per-CPU handle only by start. It uses no handle that is in a
+   call: what it opened there would not be protected. */
 void hyaline_platform_heavy(void);
 #endif
 
@@ -392,7 +395,8 @@ size_t HYALINE_(flush)(const struct HYALINE_(handle) *handle);
 /* The same, but at most this many.
    As Handle::collect_at_most: lock-free; irq may, NMI no, masked may; reclaimers k; the argument. */
 size_t HYALINE_(collect)(const struct HYALINE_(handle) *handle, size_t at_most);
-/* Sets how many reclaimers a call may run, at most 65535; 0 means no limit.
+/* Sets how many reclaimers a call may run, at most 65535; 0 means no limit. collect
+   has a limit of its own instead, unregister has none.
    HYALINE_BAD_ARGUMENT for more, else HYALINE_NOT_EAGER.
    As Handle::limit_reclaims: wait-free; irq yes, NMI no, masked yes; reclaimers no. */
 int HYALINE_(limit_reclaims)(const struct HYALINE_(handle) *handle, size_t reclaimers);

@@ -211,8 +211,8 @@ static void HYALINE_(calls)(void)
 	CHECK(HYALINE_(limit_reclaims)(&task, 1) == HYALINE_OK);
 	for (int i = 0; i < 3; i++)
 		HYALINE_(retire)(&cpu, &new_object()->link, free_object);
-	CHECK(HYALINE_(flush)(&task) == 1 && HYALINE_(limit_reclaims)(&task, 0) == HYALINE_OK);
-	CHECK(HYALINE_(flush)(&task) == 2);
+	CHECK(HYALINE_(flush)(&task) == 1 && HYALINE_(collect)(&task, 2) == 2);
+	CHECK(HYALINE_(limit_reclaims)(&task, 0) == HYALINE_OK && HYALINE_(flush)(&task) == 0);
 
 	/* The maker uses its object after it has shared it. An object that a deferred
 	   handle stamps begins an era. */

@@ -274,9 +274,10 @@ static inline int HYALINE_(init)(struct HYALINE_(collector) *collector, void *me
 }
 /* Reclaims everything that is left; then the memory may be reused. The reclaimers
    that it runs must not use the collector: if they do, flush with a handle
-   first. HYALINE_BUSY, without an effect, if a slot is claimed. No handle may be
-   used afterwards, not even by unregister; this includes those that were evicted,
-   which HYALINE_BUSY does not count.
+   first. HYALINE_BUSY, without an effect, if a slot is claimed: it may be called until
+   the last handle is gone. No call on the collector but unregister may be under way.
+   No handle may be used afterwards, not even by unregister; this includes those that
+   were evicted, which HYALINE_BUSY does not count.
    As drop of a Collector: wait-free except for reclaimers; irq no, NMI no, masked no; reclaimers all that are left. */
 int HYALINE_(destroy)(struct HYALINE_(collector) *collector);
 

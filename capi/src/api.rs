@@ -6,7 +6,7 @@ use core::{
     mem::{MaybeUninit, forget},
     num::{NonZeroU16, NonZeroUsize},
     ptr, slice,
-    sync::atomic::Ordering,
+    sync::atomic::{Ordering, fence},
 };
 
 use hyaline::{CollectorView, Link, Scheme};
@@ -81,6 +81,10 @@ pub(crate) unsafe fn destroy<S: Kind>(collector: *mut Collector<S>) -> c_int {
     if claimed {
         return BUSY;
     }
+    // Acquire: pairs with the Release of each slot's last owner, whose word was read
+    // above. Without it the collector's end would race with that owner's last accesses,
+    // and might find an object twice, or not at all.
+    fence(Ordering::Acquire);
     // SAFETY: no handle is left, and the collector is not used any more (the
     // header's contract).
     unsafe { ptr::drop_in_place(collector.raw()) };
@@ -447,4 +451,56 @@ pub(crate) unsafe fn call_later<S: Kind>(
 pub(crate) unsafe fn pool_alloc<S: Kind>(handle: *const Handle<S>, pool: *mut Pool) -> *mut c_void {
     // SAFETY: valid, both.
     unsafe { (*pool).alloc(&*handle) }
+}
+
+/// `destroy` sees that the last handle is gone; nothing else orders the threads. Only
+/// Miri notices if that does not either.
+#[test]
+fn the_last_unregister_happens_before_destroy() {
+    use crate::kinds::schemes::Robust;
+    use std::{boxed::Box, thread};
+
+    unsafe extern "C" fn reclaim(link: *mut Link) {
+        // SAFETY: from a box, below.
+        drop(unsafe { Box::from_raw(link) });
+    }
+
+    #[repr(align(256))]
+    struct Memory(#[expect(dead_code, reason = "for its size")] [u8; 1024]);
+    struct Sent<T>(T);
+    // SAFETY: what is in it is used by one thread at a time.
+    unsafe impl<T> Send for Sent<T> {}
+
+    let mut memory = MaybeUninit::<Memory>::uninit();
+    let mut collector = MaybeUninit::<Collector<Robust>>::uninit();
+    let mut handle = Sent(MaybeUninit::<Handle<Robust>>::uninit());
+    let bytes = size::<Robust>(1);
+    assert!(bytes <= size_of::<Memory>());
+    // SAFETY: the memory is used for this alone until `destroy`, and all arguments are
+    // valid, here and below.
+    let mut collector = unsafe {
+        let (to, memory) = (&raw mut collector, memory.as_mut_ptr().cast());
+        assert_eq!(init_checked(to, memory, bytes, 1, ptr::null(), ABI), OK);
+        collector.assume_init()
+    };
+    // SAFETY: as above.
+    assert_eq!(unsafe { register(&collector, &mut handle.0) }, OK);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut handle = handle;
+            let handle = handle.0.as_mut_ptr();
+            let object = Box::into_raw(Box::new(Link::new()));
+            // SAFETY: as above; the object is in no shared place.
+            unsafe {
+                enter(handle);
+                defer_retire(handle, object, reclaim);
+                leave(handle);
+                unregister(handle);
+            }
+        });
+        // SAFETY: as above.
+        while unsafe { destroy(&mut collector) } == BUSY {
+            thread::yield_now();
+        }
+    });
 }

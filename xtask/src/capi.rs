@@ -1,5 +1,5 @@
 //! `cargo xtask capi`: the C library and its header: tests of the header,
-//! programs in C (plain, and under the sanitizers), freestanding builds, size
+//! programs in C (plain, and under the sanitizers), Miri, freestanding builds, size
 //! and instructions.
 
 use std::{
@@ -57,6 +57,8 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
             println!("{sanitizer} sanitizer");
             sanitized(&folder, sanitizer)?;
         }
+        println!("Miri");
+        miri(&folder)?;
     }
     for bare in &bare::BARE {
         println!(
@@ -199,6 +201,25 @@ fn sanitized(folder: &Path, sanitizer: &str) -> Result<(), String> {
     Err(format!(
         "{sanitizer}: a program that frees without waiting was not caught"
     ))
+}
+
+/// The test that only Miri can see fail: ThreadSanitizer derives no order from fences.
+fn miri(folder: &Path) -> Result<(), String> {
+    nightly::install(&["miri", "rust-src"])?;
+    let mut test = nightly::cargo("miri");
+    test.current_dir(shell::root())
+        .env(
+            "MIRIFLAGS",
+            "-Zmiri-strict-provenance -Zmiri-many-seeds=0..16",
+        )
+        .args(["test", "--package", "hyaline-capi", "--lib", "--target-dir"])
+        .arg(folder.join("miri"))
+        .arg("the_last_unregister_happens_before_destroy");
+    let output = checked(&mut test, BUILD)?;
+    match output.stdout.contains("1 passed") {
+        true => Ok(()),
+        false => Err("Miri did not run its test".into()),
+    }
 }
 
 /// A program of the component llvm-tools.

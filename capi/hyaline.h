@@ -178,8 +178,9 @@ void hyaline_store(struct hyaline_atomic *place, void *object);
 /* Bytes of memory for a pool; 0 if that is too large. There are at most 2^32 - 1
    blocks, or 65535 on targets with fewer than 64 bits. Any context. */
 size_t hyaline_pool_size(size_t block, size_t blocks);
-/* Makes a pool in memory that is aligned to 16 bytes. An object begins with
-   its link, is aligned to 16 bytes, and has block bytes in total.
+/* Makes a pool in memory that is aligned to 16 bytes, and that only the library uses
+   until each call with the pool or an object of it has returned. An object begins
+   with its link, is aligned to 16 bytes, and has block bytes in total.
    HYALINE_BAD_MEMORY, also if memory is null; HYALINE_BAD_ARGUMENT if there is no
    room for a link, or if there are no blocks or too many.
    As Pool::in_place: wait-free; irq yes, NMI yes, masked yes; reclaimers no. */
@@ -190,7 +191,8 @@ void hyaline_pool_free(void *object);
 /* The same, as the reclaimer of objects from pools.
    As Pool::free: lock-free; irq yes, NMI CAS, masked yes; reclaimers no. */
 void hyaline_pool_reclaim(struct hyaline_link *link);
-/* The number of free blocks: a snapshot.
+/* The number of free blocks: a snapshot. The call that freed a block may still be
+   under way.
    As Pool::available: wait-free; irq yes, NMI load, masked yes; reclaimers no. */
 size_t hyaline_pool_available(const struct hyaline_pool *pool);
 

@@ -63,7 +63,7 @@ usage: cargo xtask COMMAND [OPTION…]
   api [--accept] [--allow-missing]
                     the public API, compared with the recorded list
   capi [--no-sanitizers]
-                    the C library: its header, C programs, sanitizers, bare
+                    the C library: its header, C programs, sanitizers, Miri, bare
                     targets, size and instructions
   linux [--rt | --arm64] [--rcutorture [--only FLAVOUR] | --scale] [--seconds N]
         [--allow-missing] [-v]

@@ -6,6 +6,8 @@
 #[macro_use]
 #[path = "common/safe.rs"]
 mod common;
+#[path = "common/random.rs"]
+mod random;
 
 use std::{
     collections::VecDeque,
@@ -125,32 +127,43 @@ schemes! {
         assert_eq!(SEGMENTS.available(), 4);
     }
 
-    a_push_without_a_block_finds_the_segment_that_another_has_appended {
-        static QUEUE: BlockQueue<usize, 3, 2, D> = BlockQueue::new();
-        static CELL: RcuCell<Pushes, 4, D> = RcuCell::new(Pushes(true));
-        struct Pushes(bool);
+    a_push_is_refused_only_if_the_last_segment_is_full {
+        // Random calls, where values of a cell push when they are dropped: within
+        // another push, when that has no block and reclaims.
+        static QUEUE: BlockQueue<usize, 3, 3, D> = BlockQueue::new();
+        static CELL: RcuCell<Pushes, 6, D> = RcuCell::new(Pushes(0));
+        static PUSHED: AtomicUsize = AtomicUsize::new(0);
+        static REFUSED: AtomicUsize = AtomicUsize::new(0);
+        struct Pushes(usize);
         impl Drop for Pushes {
             fn drop(&mut self) {
-                if self.0 {
-                    // Refused if the block is not reclaimed yet.
-                    let _ = QUEUE.push(&D::register().unwrap(), 9);
+                if let Ok(handle) = D::register() {
+                    (0..self.0).for_each(|_| push(&handle));
                 }
             }
         }
+        fn push(handle: &Handle<D>) {
+            if QUEUE.push(handle, 0).is_ok() {
+                PUSHED.fetch_add(1, SeqCst);
+            } else {
+                assert_eq!(PUSHED.load(SeqCst) % 3, 0, "the last segment has room");
+                REFUSED.fetch_add(1, SeqCst);
+            }
+        }
         let (handle, deferred) = (D::register().unwrap(), D::register_deferred().unwrap());
-        (0..4).for_each(|n| QUEUE.push(&handle, n).unwrap());
-        // Holds back the first segment and, around it, what pushes when it is dropped.
-        let guard = deferred.enter();
-        assert!(CELL.replace(&handle, Pushes(true)).is_ok());
-        assert!((0..3).eq(std::iter::from_fn(|| QUEUE.pop(&handle)).take(3)));
-        assert!(CELL.read(&guard).0, "in robust mode: of this era");
-        assert!(CELL.replace(&handle, Pushes(false)).is_ok());
-        handle.flush();
-        drop(guard);
-        (4..6).for_each(|n| QUEUE.push(&handle, n).unwrap());
-        // There is no block until this call reclaims one, which the other push takes.
-        QUEUE.push(&handle, 6).unwrap();
-        assert!(std::iter::from_fn(|| QUEUE.pop(&handle)).eq([3, 4, 5, 9, 6]));
+        let mut guard = None;
+        random::seed(7);
+        for _ in 0..if cfg!(miri) { 300 } else { 30_000 } {
+            match random::random(8) {
+                0..3 => push(&handle),
+                3..5 => drop(QUEUE.pop(&handle)),
+                5 | 6 => drop(CELL.replace(&handle, Pushes(random::random(4)))),
+                _ => guard = guard.xor(Some(deferred.enter())),
+            }
+            // In robust mode: objects of this era, too.
+            guard.as_ref().map(|guard| CELL.read(guard).0);
+        }
+        assert!(REFUSED.load(SeqCst) > 0);
     }
 
     refused_pushes_change_nothing {

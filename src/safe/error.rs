@@ -111,7 +111,8 @@ impl<T> core::error::Error for Full<T> {}
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Refused<T> {
-    /// No block is free, as [`Full`].
+    /// No block is free, as [`Full`]. A call looks for one first, so this one may be
+    /// refused for a mismatch when there is a block.
     Full(T),
     /// The structure has not what the call expects: the version or the value is
     /// another one, the key is there already, or it is not there.

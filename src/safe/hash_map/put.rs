@@ -274,8 +274,8 @@ where
     ///
     /// # Errors
     ///
-    /// [`Full`] if there is no memory. The closure has not run then, unless a
-    /// deferred or per-CPU handle had to allocate again.
+    /// [`Full`] if there is no memory, whether or not the key is there. The closure has
+    /// not run then, unless a deferred or per-CPU handle had to allocate again.
     ///
     /// ```
     /// # use std::hash::RandomState;

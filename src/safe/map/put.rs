@@ -272,8 +272,8 @@ where
     ///
     /// # Errors
     ///
-    /// [`Full`] if there is no block. The closure has not run then, unless a
-    /// deferred or per-CPU handle had to take another block.
+    /// [`Full`] if there is no block, whether or not the key is there. The closure has
+    /// not run then, unless a deferred or per-CPU handle had to take another block.
     ///
     /// ```
     /// # use hyaline::{Collector, domain, safe::{Domain, Map}};

@@ -105,8 +105,8 @@ pub fn agreement(all: &[Measured], cores: &str) -> String {
         "[`cores.md`](cores.md) has nanoseconds of a model, in which a line takes 17 ns from \
          one thread to the other, and computing takes no time. Does it order contestants as \
          real times do? The table has each row with two threads that is in both and was calm: \
-         the longest way at most {range} times the shortest, and both threads on a processor \
-         for {:.0} % of the time. Of the pairs of contestants whose times in the model differ \
+         nine of ten ways within a factor of {range}, and, in the middle process, both threads \
+         on a processor for {:.0} % of the time. Of the pairs of contestants whose times in the model differ \
          by the factor in the head of a column, or by more, so many have the same order here. \
          Pairs are left out if the quartiles of their ratio here contain 1.\n\n",
         running * 100.0,

@@ -72,7 +72,12 @@ mod tests {
 
     #[test]
     fn the_median_and_the_range_are_those_of_all_processes() {
-        let text = |running| of(&[190.0, 31.4, 28.0, 30.0, 33.0], &[1.0, 1.0, running, 0.5, 0.5]);
+        let text = |running| {
+            of(
+                &[190.0, 31.4, 28.0, 30.0, 33.0],
+                &[1.0, 1.0, running, 0.5, 0.5],
+            )
+        };
         let text = |running| text(running).map(|distance| distance.to_string());
         assert_eq!(text(0.99).as_deref(), Some("31 ns (28 to 190)"));
         let loaded = "31 ns (28 to 190); 20 % without a processor";

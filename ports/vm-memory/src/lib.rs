@@ -14,8 +14,8 @@ use vm_memory::{GuestAddressSpace, GuestMemory};
 
 use section::{Handle, Section};
 
-pub use hyaline::{Membarrier, SlotsExhausted};
-pub use section::SLOTS;
+pub use hyaline::Membarrier;
+pub use section::{SLOTS, SlotsExhausted};
 
 /// A guest's memory map that can be replaced while it is used.
 ///

@@ -1,8 +1,8 @@
 //! Sections of this crate's collector, and the slots that threads keep for them.
 
-use std::{cell::Cell, mem, sync::atomic::Ordering};
+use std::{cell::Cell, error, fmt, mem, sync::atomic::Ordering};
 
-use hyaline::{AtomicPtr, Collector, Config, Membarrier, Robust, SlotsExhausted};
+use hyaline::{AtomicPtr, Collector, Config, Membarrier, Robust};
 
 /// How many slots there are: for guards that exist at a time, for those that
 /// threads keep, and for address spaces, in the whole process.
@@ -36,8 +36,24 @@ thread_local! {
 }
 
 pub(crate) fn register() -> Result<Handle, SlotsExhausted> {
-    COLLECTOR.register()
+    COLLECTOR.register().map_err(|_| SlotsExhausted(()))
 }
+
+/// Each of the [`SLOTS`] is claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotsExhausted(());
+
+impl fmt::Display for SlotsExhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "each of the {SLOTS} slots of the process is claimed; drop an address space or \
+             guards, or end a thread that had some"
+        )
+    }
+}
+
+impl error::Error for SlotsExhausted {}
 
 /// An open section with its slot. It may be left on another thread, which keeps
 /// the slot then.

@@ -6,7 +6,7 @@
 //! | [`RcuCell`] | a record that many read and few replace | `VERSIONS` and the first |
 //! | [`Stack`] | last in, first out; a free list | `K` |
 //! | [`Queue`] | first in, first out, many producers and consumers | `K` |
-//! | [`BlockQueue`] | the same, with fewer lines between cores and less memory a value | `K` times `B` |
+//! | [`BlockQueue`] | the same, with fewer lines between cores and, with 32 values a segment, less memory a value | `K` times `B` |
 //! | [`Map`] | keys to values, in a fixed number of buckets | `CAP` |
 //! | [`Atomic`], [`Owned`], [`Shared`] | pointers to build with | a [`Pool`](crate::Pool) |
 //! | `ArcCell` | an `Arc` that many read and few replace | [the heap](#on-the-heap) |

@@ -18,7 +18,7 @@ use std::{
 use common::{Counted, assert_complete, leak, send};
 use hyaline::{
     Collector, Config, Pool, Robust, Role, domain,
-    safe::{BlockQueue, Domain, Handle, RcuCell, Segment, SharedPool, Storage},
+    safe::{BlockQueue, Domain, Handle, Node, RcuCell, Segment, SharedPool, Storage},
 };
 
 /// How many values find room at least, wherever in a segment they begin.
@@ -247,4 +247,21 @@ fn no_push_is_refused_in_a_queue_of_the_documented_size() {
         }
     }
     drop(stalls);
+}
+
+/// What the page says of the memory: with 32 values a segment less than a queue's
+/// nodes, and on x86-64 five lines beside the values, so that few values need more.
+#[test]
+fn a_value_needs_less_memory_with_large_segments() {
+    const fn segment<T, const B: usize>() -> usize {
+        size_of::<Pool<Segment<T, B>, 1>>()
+    }
+    assert!(segment::<u8, 32>() < 32 * size_of::<Pool<Node<u8>, 1>>());
+    assert!(segment::<u64, 32>() < 32 * size_of::<Pool<Node<u64>, 1>>());
+    assert!(segment::<[u64; 8], 32>() < 32 * size_of::<Pool<Node<[u64; 8]>, 1>>());
+    if cfg!(target_arch = "x86_64") {
+        // A cell of a word is two words.
+        assert_eq!(segment::<u64, 32>() - 32 * 16, 640);
+        assert!(segment::<u64, 8>() > 8 * size_of::<Pool<Node<u64>, 1>>());
+    }
 }

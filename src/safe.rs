@@ -133,7 +133,7 @@
 //! put something if the allocator may be called there. Progress is that of the
 //! allocator, where it is called.
 //!
-//! **How much memory.** A node of a stack, a queue or a map is five words larger than its contents, a
+//! **How much memory.** A node of a stack, a queue or a `Map` is five words larger than its contents, a
 //! version of a cell four, before
 //! what the allocator adds. The [bound](crate::bound) of robust mode holds for
 //! the nodes on the heap, too: at most `pool_size` of them are there at a time.

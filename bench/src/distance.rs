@@ -28,9 +28,9 @@ impl Distance {
         let last = sorted.len().checked_sub(1)?;
         Some(Self {
             least: sorted[0],
-            median: sorted[sorted.len() / 2],
             most: sorted[last],
             most_of: [sorted[last / 20], sorted[last - last / 20]],
+            median: quartiles(sorted)[1],
             running: quartiles(between.running.clone())[1],
         })
     }
@@ -48,7 +48,7 @@ impl fmt::Display for Distance {
             median,
             most,
             running,
-            most_of: _,
+            ..
         } = self;
         write!(f, "{median:.0} ns ({least:.0} to {most:.0})")?;
         if *running < CALM.1 {

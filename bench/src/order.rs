@@ -117,7 +117,7 @@ pub fn agreement(all: &[Measured], cores: &str) -> String {
         let Some(row) = all.iter().find(|row| row.id == id) else {
             continue;
         };
-        let Some(distance) = Distance::of(&row.between).filter(Distance::is_calm) else {
+        let Some(distance) = row.distance.filter(Distance::is_calm) else {
             restless.push(format!("`{id}`"));
             continue;
         };
@@ -185,10 +185,10 @@ mod tests {
             title: "",
             figures: figures.collect(),
             instructions: Vec::new(),
-            between: Between {
+            distance: Distance::of(&Between {
                 one_way: one_way.into(),
                 running: vec![1.0],
-            },
+            }),
         }
     }
 

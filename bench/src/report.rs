@@ -2,12 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    distance::Distance,
-    machine,
-    plot::Bars,
-    runner::{Between, Figure},
-};
+use crate::{distance::Distance, machine, plot::Bars, runner::Figure};
 
 /// The measurements of a row.
 pub struct Measured {
@@ -16,7 +11,8 @@ pub struct Measured {
     pub figures: Vec<Figure>,
     /// Instructions for one operation, beside each figure.
     pub instructions: Vec<Option<f64>>,
-    pub between: Between,
+    /// That of its threads, if there are two.
+    pub distance: Option<Distance>,
 }
 
 /// A scheme of another crate. The lock and the `Arc` swap are none.
@@ -52,8 +48,7 @@ impl Measured {
     pub fn chart(&self) -> Bars {
         Bars {
             title: self.title.to_owned(),
-            below: Distance::of(&self.between)
-                .map_or(String::new(), |distance| format!("one way {distance}")),
+            below: (self.distance).map_or(String::new(), |distance| format!("one way {distance}")),
             bars: (self.sorted().iter())
                 .map(|(figure, _)| (figure.name.clone(), figure.quartiles()[1]))
                 .collect(),
@@ -70,7 +65,7 @@ impl Measured {
             }
             None => String::new(),
         };
-        let distance = Distance::of(&self.between).map_or(String::new(), |distance| {
+        let distance = self.distance.map_or(String::new(), |distance| {
             format!("One way between the two threads, while this row ran: {distance}.\n\n")
         });
         let mut text = format!(
@@ -255,6 +250,7 @@ pub fn page(all: &[Measured], targets: &str, order: &str, peaks: &str, how: &str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runner::Between;
 
     fn measured(one_way: &[f64]) -> Measured {
         Measured {
@@ -265,10 +261,10 @@ mod tests {
                 rounds: vec![2.0],
             }],
             instructions: Vec::new(),
-            between: Between {
+            distance: Distance::of(&Between {
                 one_way: one_way.into(),
                 running: one_way.into(),
-            },
+            }),
         }
     }
 

@@ -205,15 +205,8 @@ fn sanitized(folder: &Path, sanitizer: &str) -> Result<(), String> {
 
 /// The test that only Miri can see fail: ThreadSanitizer derives no order from fences.
 fn miri(folder: &Path) -> Result<(), String> {
-    nightly::install(&["miri", "rust-src"])?;
-    let mut test = nightly::cargo("miri");
-    test.current_dir(shell::root())
-        .env(
-            "MIRIFLAGS",
-            "-Zmiri-strict-provenance -Zmiri-many-seeds=0..16",
-        )
-        .args(["test", "--package", "hyaline-capi", "--lib", "--target-dir"])
-        .arg(folder.join("miri"))
+    let mut test = nightly::miri("-Zmiri-many-seeds=0..16", folder)?;
+    test.args(["--package", "hyaline-capi", "--lib"])
         .arg("the_last_unregister_happens_before_destroy");
     let output = checked(&mut test, BUILD)?;
     match output.stdout.contains("1 passed") {

@@ -1,7 +1,7 @@
 //! The nightly toolchain, for Miri, the sanitizers, the fuzzer and
 //! rustdoc's JSON.
 
-use std::{process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use crate::{provide, shell};
 
@@ -17,6 +17,18 @@ pub fn cargo(what: &str) -> Command {
         .env_remove("CARGO")
         .args(["+nightly", what]);
     command
+}
+
+/// `cargo miri test` in the workspace, with strict provenance and these flags, and a
+/// target directory in that folder. Installs Miri.
+pub fn miri(flags: &str, folder: &Path) -> Result<Command, String> {
+    install(&["miri", "rust-src"])?;
+    let mut test = cargo("miri");
+    test.current_dir(shell::root())
+        .env("MIRIFLAGS", format!("-Zmiri-strict-provenance {flags}"))
+        .args(["test", "--target-dir"])
+        .arg(folder.join("miri"));
+    Ok(test)
 }
 
 /// Makes sure that the nightly toolchain is installed, with these components.

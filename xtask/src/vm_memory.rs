@@ -65,13 +65,8 @@ const EDITS: [(&str, &str); 2] = [
 pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     let [miri] = arguments::flags(parser, ["miri"])?;
     if miri {
-        nightly::install(&["miri", "rust-src"])?;
-        let mut test = nightly::cargo("miri");
-        let folder = target_folder().join("miri");
-        test.env("MIRIFLAGS", "-Zmiri-strict-provenance")
-            .args(["test", "--tests", "--target-dir"])
-            .arg(folder);
-        return ours(&mut test);
+        let mut test = nightly::miri("", &target_folder())?;
+        return ours(test.arg("--tests"));
     }
     ours(shell::cargo().arg("test"))?;
     let mut page = shell::cargo();

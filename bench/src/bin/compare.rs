@@ -15,7 +15,9 @@ use std::{
 };
 
 use hyaline_bench::{
-    child, gate, memory, order, plot,
+    child,
+    distance::Distance,
+    gate, memory, order, plot,
     report::{self, Measured},
     rows::{self, Row},
     runner::{Effort, Timing},
@@ -97,7 +99,7 @@ fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
             title: row.title,
             figures: timing.figures,
             instructions: if counted { counts(row) } else { Vec::new() },
-            between: timing.between,
+            distance: Distance::of(&timing.between),
         };
         progress("");
         println!("{}\n\n{}", measured.title, measured.table());

@@ -84,7 +84,7 @@ use crate::sync::const_fn;
 /// # Memory
 ///
 /// A node of seven words (on 32 bits up to nine) besides key and value for each key, and
-/// for each bucket three words: on average one and a half buckets for a key. A removed node is
+/// for each bucket two words: on average one and a half buckets for a key. A removed node is
 /// freed when no section can hold it any more. A call that puts something, and
 /// for which there is no memory, flushes its handle and tries again; if there is
 /// still none, it is refused as full. If there is no memory to grow, the map

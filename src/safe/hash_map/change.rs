@@ -62,12 +62,12 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
     {
         let (turn, entry) = (Cell::new(0_u64), Cell::new(None));
         let found = Self::walk(start, guard, |node| {
-            if node.order() != order {
+            let (its, here) = node.look();
+            if its != order {
                 entry.set(None);
-                return node.order() < order;
+                return its < order;
             }
             // Odd, so there is an entry.
-            let here = node.entry();
             turn.set(here.map_or(0, |here| here.turn.wrapping_add(1)));
             entry.set(here.filter(|here| here.key.borrow() == key));
             entry.get().is_none()
@@ -104,10 +104,12 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
             let start = list::past_one(start, guard, |node| node.order() < order);
             list::look(start, guard, |node| {
                 let other = |entry: &Entry<K, V>| entry.key.borrow() != key;
-                node.order() < order || node.order() == order && node.entry().is_none_or(other)
+                let (its, entry) = node.look();
+                its < order || its == order && entry.is_none_or(other)
             })
         }?;
-        node.entry().filter(|_| node.order() == order)
+        let (its, entry) = node.look();
+        entry.filter(|_| its == order)
     }
 
     /// Links a new entry, in the place of one with the same key if there is
@@ -194,7 +196,8 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         turn: u64,
     ) {
         Self::walk(start, guard, |node| {
-            (node.order(), node.entry().map_or(0, |entry| entry.turn)) <= (order, turn)
+            let (its, entry) = node.look();
+            (its, entry.map_or(0, |entry| entry.turn)) <= (order, turn)
         });
     }
 
@@ -207,9 +210,10 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         let start = self.place_of(order);
         let found = Self::walk(start, guard, |node| {
             // Where a bucket begins there is nothing.
-            (node.entry()).is_none_or(|entry| (node.order(), entry.turn) <= (order, turn))
+            let (its, entry) = node.look();
+            entry.is_none_or(|entry| (its, entry.turn) <= (order, turn))
         });
-        let node = found.node()?;
-        Some((node.order(), node.entry()?))
+        let (order, entry) = found.node()?.look();
+        Some((order, entry?))
     }
 }

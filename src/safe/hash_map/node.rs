@@ -14,23 +14,27 @@ use super::super::{
 };
 use crate::{
     AsLink, Link, Role, reclaim,
-    sync::{AtomicPtr, IN_MODEL, const_fn},
+    sync::{AtomicPtr, AtomicUsize, IN_MODEL, Ordering, const_fn},
 };
 
 /// What all nodes have.
 pub(super) struct Head<K, V> {
     pub(super) next: Place<Self>,
-    /// What the list is sorted by: the bits of the hash, from the highest on.
-    /// Even where a bucket begins, odd in a node with a key. (The lowest bit of
-    /// the hash is not used.)
-    pub(super) order: usize,
+    /// What the list is sorted by: the bits of the hash, from the highest on. Both of
+    /// the lowest bits are set in a node with a key. (Those of the hash are not used.)
+    /// Even where a bucket begins, whose [state](super::table) it is, too.
+    pub(super) order: AtomicUsize,
     of: PhantomData<(K, V)>,
 }
 
 impl<K, V> Head<K, V> {
     const_fn! {
         pub(super) const fn new(order: usize) -> Self {
-            Self { next: AtomicPtr::new(ptr::null_mut()), order, of: PhantomData }
+            Self {
+                next: AtomicPtr::new(ptr::null_mut()),
+                order: AtomicUsize::new(order),
+                of: PhantomData,
+            }
         }
     }
 }
@@ -62,7 +66,7 @@ pub(super) struct Entry<K, V> {
 #[inline]
 pub(super) fn order(hash: u64) -> usize {
     const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
-    (hash.wrapping_mul(GOLDEN_RATIO) >> (u64::BITS - usize::BITS)) as usize | 1
+    (hash.wrapping_mul(GOLDEN_RATIO) >> (u64::BITS - usize::BITS)) as usize | 3
 }
 
 /// The node of a head with an odd order.
@@ -78,8 +82,9 @@ fn node_of<K, V>(head: Ptr<Head<K, V>>) -> *mut Node<K, V> {
 /// The node is there.
 #[inline]
 pub(super) unsafe fn is_start<K, V>(head: Ptr<Head<K, V>>) -> bool {
-    // SAFETY: there (fn contract); the order does not change in the list.
-    unsafe { (*head).order % 2 == 0 }
+    // Relaxed: the lowest bit does not change while the node is there.
+    // SAFETY: there (fn contract).
+    unsafe { (*head).order.load(Ordering::Relaxed) % 2 == 0 }
 }
 
 impl<K: Send + 'static, V: Send + 'static> Chained for Head<K, V> {
@@ -110,19 +115,20 @@ impl<K: Send + 'static, V: Send + 'static> Chained for Head<K, V> {
 impl<'g, K: Send + 'static, V: Send + 'static> Seen<'g, Head<K, V>> {
     #[inline]
     pub(super) fn order(self) -> usize {
-        // SAFETY: protected for `'g`. Only its `next` changes.
-        unsafe { (*self.as_ptr()).order }
+        // Relaxed: what changes is whether a start in the list is known to be there, in a
+        // bit below all by which starts and keys differ.
+        // SAFETY: protected for `'g`.
+        unsafe { (*self.as_ptr()).order.load(Ordering::Relaxed) }
     }
 
-    /// The key and its value; `None` where a bucket begins.
+    /// Its order, and key and value; `None` where a bucket begins.
     #[inline]
-    pub(super) fn entry(self) -> Option<&'g Entry<K, V>> {
-        // SAFETY: protected for `'g`. Only its `next` changes. The pointers of
-        // the list may be used for the whole node.
-        unsafe {
-            let head = self.as_ptr();
-            (!is_start(head)).then(|| &(*node_of(head)).entry)
-        }
+    pub(super) fn look(self) -> (usize, Option<&'g Entry<K, V>>) {
+        let order = self.order();
+        // SAFETY: protected for `'g`, and odd, so it is in a node with a key. The
+        // pointers of the list may be used for the whole node.
+        let entry = || unsafe { &(*node_of(self.as_ptr())).entry };
+        (order, (order % 2 != 0).then(entry))
     }
 }
 

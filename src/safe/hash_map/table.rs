@@ -49,17 +49,16 @@ const LEVELS: usize = if IN_MODEL {
     usize::BITS as usize - 8
 };
 
-/// Where a bucket begins. All zeros at first.
-struct Start<K, V> {
-    head: Head<K, V>,
-    state: AtomicUsize,
-}
+/// Where a bucket begins. All zeros at first. Its order is its state:
+///
+/// - 0: it is not in the list. No start has this order, as bucket 0 has none.
+/// - The bucket's first order: a call tries to link it, in a few steps, without code of
+///   the user.
+/// - That and [`LINKED`]: it is in the list permanently. It is still less than the orders
+///   of the bucket's keys, whose lowest bits are both set.
+type Start<K, V> = Head<K, V>;
 
-/// The start is not in the list.
 const ABSENT: usize = 0;
-/// A call tries to link it: a few steps, without code of the user.
-const CLAIMED: usize = 1;
-/// It is in the list permanently.
 const LINKED: usize = 2;
 
 pub(super) struct Table<K, V> {
@@ -117,13 +116,12 @@ impl<K, V> Table<K, V> {
     fn place(&self, mut bucket: usize, level: usize) -> &Place<Head<K, V>> {
         while bucket != 0 {
             let start = self.start(bucket, level);
-            // SAFETY: it is there, until the table is dropped. Not a reference
-            // to the start: its order may be written meanwhile.
-            let (state, next) = unsafe { (&(*start).state, &(*start).head.next) };
+            // SAFETY: it is there, until the table is dropped.
+            let start = unsafe { &*start };
             // Acquire: pairs with the Release in `link`; without it its
             // successor might not be there yet.
-            if state.load(Ordering::Acquire) == LINKED {
-                return next;
+            if start.order.load(Ordering::Acquire) & LINKED != 0 {
+                return &start.next;
             }
             bucket &= bucket - 1;
         }
@@ -156,10 +154,10 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         }
         let start = self.start(bucket, level);
         // SAFETY: as in `place`.
-        let (state, next) = unsafe { (&(*start).state, &(*start).head.next) };
+        let start = unsafe { &*start };
         // Acquire: as in `place`.
-        match state.load(Ordering::Acquire) {
-            LINKED => return next,
+        match start.order.load(Ordering::Acquire) {
+            state if state & LINKED != 0 => return &start.next,
             ABSENT => self.link(bucket, level, guard),
             _ => {}
         }
@@ -172,27 +170,22 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
     fn link<D: Domain, R: Role>(&self, bucket: usize, level: usize, guard: &Guard<'_, D, R>) {
         let start = self.start(bucket, level);
         // SAFETY: it is there, until the table is dropped.
-        let state = unsafe { &(*start).state };
+        let state = unsafe { &(*start).order };
         let order = bucket << (usize::BITS as usize - level);
         let parent = self.place(bucket & (bucket - 1), level);
         loop {
             // Before the claim: it may run reclaimers, and they may panic.
             let found = Self::walk(parent, guard, |node| node.order() < order);
-            // Acquire: pairs with the Release below; without it our write of the
-            // order would race with that of the call that claimed it before.
+            // Acquire: pairs with the Release below; without it the successor that
+            // the call before wrote could come after ours.
             // Relaxed on failure: nothing is done then.
             let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
-            if (state.compare_exchange(ABSENT, CLAIMED, success, failure)).is_err() {
+            if (state.compare_exchange(ABSENT, order, success, failure)).is_err() {
                 return;
             }
-            // SAFETY: the start is ours, by the claim, and nobody reads what is not
-            // linked. It stays in memory for as long as the list, and the pointer
-            // may be used for all of it.
-            let linked = unsafe {
-                let head = &raw mut (*start).head;
-                (&raw mut (*head).order).write(order);
-                found.insert(head)
-            };
+            // SAFETY: the start is ours, by the claim. It stays in memory for as long
+            // as the list, and the pointer may be used for all of it.
+            let linked = unsafe { found.insert(start) };
             if linked == Done::All {
                 break;
             }
@@ -200,7 +193,7 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
             state.store(ABSENT, Ordering::Release);
         }
         // Release: pairs with the Acquire in `place`.
-        state.store(LINKED, Ordering::Release);
+        state.store(order | LINKED, Ordering::Release);
     }
 }
 
@@ -264,9 +257,8 @@ impl<K, V> Table<K, V> {
         // Loom's atomics are not zeros.
         if IN_MODEL && !starts.is_null() {
             for start in 0..1 << level {
-                let (head, state) = (Head::new(0), AtomicUsize::new(ABSENT));
                 // SAFETY: the memory is ours, as many starts as this.
-                unsafe { starts.add(start).write(Start { head, state }) };
+                unsafe { starts.add(start).write(Start::new(ABSENT)) };
             }
         }
         starts

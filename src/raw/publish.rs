@@ -286,7 +286,9 @@ impl<S: Scheme> Global<S> {
     }
 
     /// Calls `visit` for each slot from `from` on whose `busy` is not 0, until it
-    /// returns false. Chunks without a busy slot are skipped with one branch.
+    /// returns false. Chunks without a busy slot are skipped with one branch. After a
+    /// busy slot, and where a walk continues, the next slot is looked at alone: if it is
+    /// busy, too, a look at the rest of its chunk would move a line for each, in vain.
     #[inline(always)]
     fn scan(
         &self,
@@ -296,15 +298,20 @@ impl<S: Scheme> Global<S> {
     ) {
         let slots = self.claimed_slots();
         let mut index = from;
+        let mut alone = from > 0;
         while let Some(slot) = slots.get(index) {
             let idle =
                 |chunk: &[_; SCAN_CHUNK]| chunk.iter().fold(0, |bits, slot| bits | busy(slot)) == 0;
-            if SCAN_CHUNK > 1 && slots[index..].first_chunk().is_some_and(idle) {
+            if SCAN_CHUNK > 1 && !alone && slots[index..].first_chunk().is_some_and(idle) {
                 index += SCAN_CHUNK;
                 continue;
             }
-            if busy(slot) != 0 && !visit(index, slot) {
-                return;
+            alone = false;
+            if busy(slot) != 0 {
+                if !visit(index, slot) {
+                    return;
+                }
+                alone = true;
             }
             index += 1;
         }

@@ -43,6 +43,17 @@ pub const SHARED: Time = 10_270;
 /// it unless a contestant waits.
 pub const SYSTEM_CALL: Time = 250_000;
 
+/// A barrier on all cores (`membarrier`, private and expedited), for the thread that
+/// calls: 0.45 us if it is alone (membarrier-rs, pull request 12).
+pub const ALONE: Time = 450_000;
+
+/// The same if there are others: 2 us, an estimate. An interrupt of another core and its
+/// answer take 1 to 3. The same for any number of cores.
+pub const BARRIER: Time = 2_000_000;
+
+/// The interrupt, for each core that gets it: 0.5 us. An estimate.
+pub const INTERRUPT: Time = 500_000;
+
 /// An operation begins up to 2 ns late, so that threads that do the same do not
 /// keep step.
 pub const JITTER: Time = 2_000;

@@ -224,6 +224,25 @@ pub fn fence(site: Site) {
     thread.counts.accesses += 1;
 }
 
+/// A barrier on all cores: the running thread waits for their answers, and each of the
+/// others loses the time of an interrupt. Nothing if no thread runs.
+pub fn barrier(site: Site) {
+    wait_for_turn();
+    let Some(machine) = running() else { return };
+    machine.step(site);
+    let alone = machine.threads.len() == 1;
+    for (core, thread) in machine.threads.iter_mut().enumerate() {
+        let time = match core == machine.current {
+            true if alone => cost::ALONE,
+            true => cost::BARRIER,
+            false => cost::INTERRUPT,
+        };
+        // Those that wait for their turn find that it is later.
+        thread.clock = machine.caches.drained(core, thread.clock) + time;
+    }
+    wait_for_turn();
+}
+
 /// The running thread's number.
 pub fn current() -> Option<usize> {
     running().map(|machine| machine.current)

@@ -190,6 +190,46 @@ fn a_thread_that_yields_lets_the_other_run() {
 }
 
 #[test]
+fn a_barrier_on_all_cores_interrupts_the_others() {
+    const CALLS: u64 = 1000;
+    let (end, [callers, others]) = run(&[0, 1, 1], CALLS, 1_000_000, &|index| {
+        let own = Word::default();
+        loop {
+            machine::next();
+            match index {
+                0 => machine::barrier(0),
+                _ => store(&own.0, 1),
+            }
+        }
+    });
+    assert_eq!(end, End::Done);
+    let time = |counts: &Counts| counts.time / counts.operations;
+    let late = cost::JITTER;
+    let calls = time(&callers);
+    assert!(
+        (cost::BARRIER..cost::BARRIER + late).contains(&calls),
+        "{calls}"
+    );
+    let (_, [alone, _]) = run(&[0], CALLS, 1_000_000, &|_| {
+        loop {
+            machine::next();
+            machine::barrier(0);
+        }
+    });
+    let alone = time(&alone);
+    assert!(
+        (cost::ALONE..cost::ALONE + late).contains(&alone),
+        "{alone}"
+    );
+    // Of three quarters of the time an interrupt leaves to others, each operation takes
+    // a store and what it begins late: a bit more than 1 ns.
+    let work = cost::STORE + late / 2;
+    let interrupted = work * cost::BARRIER / (cost::BARRIER - cost::INTERRUPT);
+    let each = time(&others);
+    assert!(each.abs_diff(interrupted) < interrupted / 20, "{each}");
+}
+
+#[test]
 fn each_thread_has_its_own_storage() {
     thread_local!(static MINE: Cell<u64> = const { Cell::new(0) });
     let word = Word::default();

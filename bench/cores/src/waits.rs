@@ -45,7 +45,8 @@ unsafe extern "C" fn clock_gettime(_: libc::clockid_t, to: *mut libc::timespec) 
 }
 
 /// The standard library's locks wait by futexes, which it calls through this. A
-/// wait may return early, so it is enough to let time pass.
+/// wait may return early, so it is enough to let time pass. A barrier on all cores is
+/// one of the model's, whatever the kernel offers.
 ///
 /// # Safety
 ///
@@ -55,6 +56,9 @@ unsafe extern "C" fn syscall(number: i64, a: i64, b: i64, c: i64, d: i64, e: i64
     if number == libc::SYS_futex && machine::pass(cost::SYSTEM_CALL, 0) {
         return 0;
     }
+    if number == libc::SYS_membarrier {
+        return membarrier(a as i32);
+    }
     // SAFETY: the call is sound (# Safety).
     let result = unsafe { lent::system_call(number, [a, b, c, d, e, f]) };
     if (-4095..0).contains(&result) {
@@ -63,4 +67,23 @@ unsafe extern "C" fn syscall(number: i64, a: i64, b: i64, c: i64, d: i64, e: i64
         return -1;
     }
     result
+}
+
+/// The private expedited barrier, which needs no registration here.
+fn membarrier(command: i32) -> i64 {
+    const OFFERED: i32 =
+        libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED | libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
+    match command {
+        libc::MEMBARRIER_CMD_QUERY => OFFERED.into(),
+        libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED => {
+            machine::barrier(0);
+            0
+        }
+        libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED => 0,
+        // SAFETY: the thread's own.
+        _ => unsafe {
+            *libc::__errno_location() = libc::EINVAL;
+            -1
+        },
+    }
 }

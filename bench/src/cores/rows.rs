@@ -1,6 +1,6 @@
 //! The contestants at the work of the other rows.
 
-use hyaline::{Basic, Robust};
+use hyaline::{Basic, Membarrier, Robust};
 
 use super::{
     job::{Entry, Job, READER, WRITER},
@@ -143,9 +143,12 @@ macro_rules! slots {
 type Hy<S, const POOL: bool> = Hyaline<S, POOL>;
 type Hy64<S, const POOL: bool> = Hyaline<S, POOL, 64>;
 
+/// Its readers execute no fence.
+type Free = Basic<Membarrier>;
+
 /// Two slots for each thread.
-type Quiet = Deferring<Basic, 32>;
-type Quiet64 = Deferring<Basic, 128>;
+type Quiet<S> = Deferring<S, 32>;
+type Quiet64<S> = Deferring<S, 128>;
 
 /// The contestants of a row over a shelf.
 macro_rules! shelf {
@@ -154,6 +157,7 @@ macro_rules! shelf {
         vec![
             entry("hyaline", slots!($job $(, $more)*; Of<Hy<Basic, true>>, Of<Hy64<Basic, true>>)),
             entry("hyaline robust", slots!($job $(, $more)*; Of<Hy<Robust, true>>, Of<Hy64<Robust, true>>)),
+            entry("hyaline membarrier", slots!($job $(, $more)*; Of<Hy<Free, true>>, Of<Hy64<Free, true>>)),
             entry("hyaline, Box", slots!($job $(, $more)*; Of<Hy<Basic, false>>, Of<Hy64<Basic, false>>)),
             entry("hyaline, RcuCell", slots!($job $(, $more)*; safe::Cell<safe::Fenced>, safe::Cell<safe::Crowd>)),
             entry("crossbeam-epoch", $job::<Of<Crossbeam<true>> $(, $more)*>),
@@ -177,6 +181,12 @@ macro_rules! structure {
             entry("hyaline robust", slots!($job $(, $more)*;
                 Under<Hy<Robust, true>, $of<Hy<Robust, true>>>,
                 Under<Hy64<Robust, true>, $of<Hy64<Robust, true>>>)),
+            entry("hyaline membarrier", slots!($job $(, $more)*;
+                Under<Hy<Free, true>, $of<Hy<Free, true>>>,
+                Under<Hy64<Free, true>, $of<Hy64<Free, true>>>)),
+            entry("hyaline, Box", slots!($job $(, $more)*;
+                Under<Hy<Basic, false>, $of<Hy<Basic, false>>>,
+                Under<Hy64<Basic, false>, $of<Hy64<Basic, false>>>)),
             entry("crossbeam-epoch", structure!(@ $job $of Crossbeam<true> $(, $more)*)),
             entry("kovan, recycle", structure!(@ $job $of Kovan<true> $(, $more)*)),
             entry("sdd", structure!(@ $job $of Sdd $(, $more)*)),
@@ -203,21 +213,32 @@ macro_rules! own {
     };
 }
 
-/// A row with the crate where the threads that read have deferred handles, after its
-/// other contestants.
-fn with_quiet(mut entries: Vec<Entry>, make: fn(usize) -> Option<Job>) -> Vec<Entry> {
+/// A row with the crate where the threads that read have deferred handles, with fences
+/// and without, after its other contestants.
+fn with_quiet(mut entries: Vec<Entry>, makes: [fn(usize) -> Option<Job>; 2]) -> Vec<Entry> {
     let ours = |one: &&Entry| one.name.starts_with("hyaline");
     let at = entries.iter().take_while(ours).count();
-    let (row, name) = (entries[0].row, <Quiet as Scheme>::NAME);
-    entries.insert(at, Entry { row, name, make });
+    let row = entries[0].row;
+    let names = [
+        <Quiet<Basic> as Scheme>::NAME,
+        <Quiet<Free> as Scheme>::NAME,
+    ];
+    let quiet = names.into_iter().zip(makes);
+    entries.splice(at..at, quiet.map(|(name, make)| Entry { row, name, make }));
     entries
 }
 
 pub fn all() -> Vec<Entry> {
     let mut all = shelf!("read", read);
-    let quiet = slots!(beside, 0; Of<Quiet>, Of<Quiet64>);
+    let quiet = [
+        slots!(beside, 0; Of<Quiet<Basic>>, Of<Quiet64<Basic>>),
+        slots!(beside, 0; Of<Quiet<Free>>, Of<Quiet64<Free>>),
+    ];
     all.extend(with_quiet(shelf!("reads-beside", beside, 0), quiet));
-    let quiet = slots!(beside, PACE; Of<Quiet>, Of<Quiet64>);
+    let quiet = [
+        slots!(beside, PACE; Of<Quiet<Basic>>, Of<Quiet64<Basic>>),
+        slots!(beside, PACE; Of<Quiet<Free>>, Of<Quiet64<Free>>),
+    ];
     all.extend(with_quiet(
         shelf!("reads-beside-paced", beside, PACE),
         quiet,
@@ -239,7 +260,11 @@ pub fn all() -> Vec<Entry> {
     all.extend(structure!("map-50", mix, 0; Map));
     all.push(own!("map-90", SafeMap, 90));
     all.extend(structure!("map-90", mix, 90; Map));
-    let quiet = slots!(besides; Under<Quiet, Trie<Quiet>>, Under<Quiet64, Trie<Quiet64>>);
+    type Routes<S> = Under<S, Trie<S>>;
+    let quiet = [
+        slots!(besides; Routes<Quiet<Basic>>, Routes<Quiet64<Basic>>),
+        slots!(besides; Routes<Quiet<Free>>, Routes<Quiet64<Free>>),
+    ];
     all.extend(with_quiet(structure!("fib-beside", besides; Trie), quiet));
     all
 }

@@ -28,12 +28,15 @@ pub fn wait<S: hyaline::Scheme>(handle: &Handle<'_, S>) {
 pub trait Variant: hyaline::Scheme {
     const POOL: &'static str;
     const BOX: &'static str;
+    /// Where threads that read have deferred handles.
+    const DEFERRED: &'static str;
     fn config() -> Config<Self::Barrier>;
 }
 
 impl Variant for Basic {
     const POOL: &'static str = "hyaline";
     const BOX: &'static str = "hyaline, Box";
+    const DEFERRED: &'static str = "hyaline, deferred readers";
     fn config() -> Config {
         Config::new()
     }
@@ -42,6 +45,7 @@ impl Variant for Basic {
 impl Variant for Robust {
     const POOL: &'static str = "hyaline robust";
     const BOX: &'static str = "hyaline robust, Box";
+    const DEFERRED: &'static str = "hyaline robust, deferred readers";
     fn config() -> Config {
         Config::new()
     }
@@ -50,6 +54,7 @@ impl Variant for Robust {
 impl Variant for Basic<Membarrier> {
     const POOL: &'static str = "hyaline membarrier";
     const BOX: &'static str = "hyaline membarrier, Box";
+    const DEFERRED: &'static str = "hyaline membarrier, deferred readers";
     fn config() -> Config<Membarrier> {
         Config::new().barrier(Membarrier)
     }
@@ -58,6 +63,7 @@ impl Variant for Basic<Membarrier> {
 impl Variant for Basic<SingleCore> {
     const POOL: &'static str = "hyaline single core";
     const BOX: &'static str = "hyaline single core, Box";
+    const DEFERRED: &'static str = "hyaline single core, deferred readers";
     fn config() -> Config<SingleCore> {
         // SAFETY: takes part only in rows with one thread.
         Config::new().barrier(unsafe { SingleCore::new() })
@@ -214,7 +220,7 @@ impl<'l, T, S: hyaline::Scheme> Section<'l, T, S> {
 }
 
 impl<S: Variant, const SLOTS: usize> Scheme for Deferring<S, SLOTS> {
-    const NAME: &'static str = "hyaline, deferred readers";
+    const NAME: &'static str = S::DEFERRED;
     type Domain<T: Object> = Domain<T, S, SLOTS>;
     type Local<'d, T: Object> = Handles<'d, T, S>;
     type Guard<'l, T: Object> = Section<'l, T, S>;

@@ -5,19 +5,32 @@ use std::fmt;
 use crate::runner::{Between, quartiles};
 
 /// Nanoseconds from one thread to the other while a row ran.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Distance {
     least: f64,
     median: f64,
     most: f64,
-    /// Between these are nine of ten.
-    most_of: [f64; 2],
-    /// The part of the time in which both had a processor: that of the middle process.
+    /// The part of the time that both wanted a processor in which they had one: that of
+    /// the middle process.
     running: f64,
+    pub calm: Calm,
 }
 
-/// What nine of ten times from one thread to the other may differ by, as a factor, while
-/// a row is calm; and the least part of the time in which both have a processor.
+/// The rounds in which the distance stayed the same.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Calm {
+    /// The shortest time before and after one of them. None is longer by more than
+    /// [`CALM`].
+    pub from: f64,
+    /// Their numbers. Rounds are numbered through all processes.
+    pub rounds: Vec<usize>,
+    /// Of so many.
+    pub of: usize,
+}
+
+/// What the times from one thread to the other may differ by, as a factor, before and
+/// after all calm rounds; and the least part of the time that both want a processor in
+/// which they have one.
 pub const CALM: (f64, f64) = (1.5, 0.95);
 
 impl Distance {
@@ -29,16 +42,60 @@ impl Distance {
         Some(Self {
             least: sorted[0],
             most: sorted[last],
-            most_of: [sorted[last / 20], sorted[last - last / 20]],
             median: quartiles(sorted)[1],
             running: quartiles(between.running.clone())[1],
+            calm: Calm::of(between),
         })
     }
+}
 
-    pub fn is_calm(&self) -> bool {
-        let [short, long] = self.most_of;
-        long <= CALM.0 * short && self.running >= CALM.1
+impl Calm {
+    /// As many rounds as can be had.
+    fn of(between: &Between) -> Self {
+        let rounds: Vec<_> = rounds(between).collect();
+        let shortest = rounds.iter().map(|round| round.short);
+        let calm = shortest.map(|from| {
+            let has = |round: &Round| {
+                round.running >= CALM.1 && round.short >= from && round.long <= CALM.0 * from
+            };
+            let numbered = rounds.iter().enumerate();
+            Self {
+                from,
+                rounds: numbered
+                    .filter_map(|(number, round)| has(round).then_some(number))
+                    .collect(),
+                of: rounds.len(),
+            }
+        });
+        calm.max_by_key(|calm| calm.rounds.len())
+            .unwrap_or_default()
     }
+
+    /// At least half of all.
+    pub fn are_enough(&self) -> bool {
+        !self.rounds.is_empty() && 2 * self.rounds.len() >= self.of
+    }
+}
+
+/// What was measured before and after a round, the shorter time first, and the part of
+/// the time in which both threads of its process ran.
+struct Round {
+    short: f64,
+    long: f64,
+    running: f64,
+}
+
+/// The rounds of all processes, one after another.
+fn rounds(between: &Between) -> impl Iterator<Item = Round> {
+    let each = between.one_way.len() / between.running.len().max(1);
+    let processes = between.one_way.chunks(each.max(1)).zip(&between.running);
+    processes.flat_map(|(one_way, &running)| {
+        one_way.windows(2).map(move |times| Round {
+            short: times[0].min(times[1]),
+            long: times[0].max(times[1]),
+            running,
+        })
+    })
 }
 
 impl fmt::Display for Distance {
@@ -60,7 +117,7 @@ impl fmt::Display for Distance {
 
 #[cfg(test)]
 mod tests {
-    use super::Distance;
+    use super::{Calm, Distance};
     use crate::runner::Between;
 
     fn of(one_way: &[f64], running: &[f64]) -> Option<Distance> {
@@ -86,14 +143,46 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_calm_while_the_distance_stays_and_both_threads_run() {
-        let calm = |others: &[f64], running| {
-            let one_way = [&[20.0, 29.0, 30.0].repeat(7), others].concat();
-            of(&one_way, &[1.0, 1.0, running, 0.5, 0.5]).map(|distance| distance.is_calm())
+    fn rounds_are_calm_while_the_distance_stays_and_both_threads_run() {
+        // Two processes of four rounds.
+        let near = [30.0, 20.0, 25.0, 190.0, 180.0];
+        let calm = |second: [f64; 5], running: [f64; 2]| {
+            of(&[near, second].concat(), &running).map(|distance| distance.calm)
         };
-        assert_eq!(calm(&[], 0.96), Some(true));
-        assert_eq!(calm(&[31.0], 0.96), Some(true));
-        assert_eq!(calm(&[31.0, 31.0], 0.96), Some(false));
-        assert_eq!(calm(&[], 0.94), Some(false));
+        let expected = |from, rounds: &[usize]| {
+            let rounds = rounds.to_vec();
+            Some(Calm {
+                from,
+                rounds,
+                of: 8,
+            })
+        };
+        let far = [190.0, 31.0, 28.0, 27.0, 180.0];
+        assert_eq!(calm(far, [1.0; 2]), expected(20.0, &[0, 1, 6]));
+        assert_eq!(
+            calm([29.0; 5], [1.0; 2]),
+            expected(20.0, &[0, 1, 4, 5, 6, 7])
+        );
+        assert_eq!(
+            calm([200.0; 5], [1.0; 2]),
+            expected(180.0, &[3, 4, 5, 6, 7])
+        );
+        assert_eq!(calm([29.0; 5], [0.94, 0.96]), expected(29.0, &[4, 5, 6, 7]));
+        assert_eq!(calm(far, [1.0, 0.5]), expected(20.0, &[0, 1]));
+    }
+
+    #[test]
+    fn half_of_the_rounds_are_enough() {
+        let enough = |rounds, of| {
+            let rounds = (0..rounds).collect();
+            Calm {
+                from: 1.0,
+                rounds,
+                of,
+            }
+            .are_enough()
+        };
+        assert!(enough(4, 8) && enough(5, 9));
+        assert!(!enough(3, 8) && !enough(4, 9) && !enough(0, 0));
     }
 }

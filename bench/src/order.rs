@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    distance::{CALM, Distance},
+    distance::{CALM, Calm},
     growth::cells,
     report::Measured,
     runner::Figure,
@@ -58,9 +58,9 @@ struct Pair<'f> {
     same: bool,
 }
 
-/// The pairs of contestants of a row. Those of which the quartiles of the ratio contain 1
-/// are left out.
-fn pairs<'f>(figures: &'f [Figure], model: &[(&'f str, f64)]) -> Vec<Pair<'f>> {
+/// The pairs of contestants of a row, in these of its rounds. Those of which the quartiles
+/// of the ratio contain 1 are left out.
+fn pairs<'f>(figures: &'f [Figure], rounds: &[usize], model: &[(&'f str, f64)]) -> Vec<Pair<'f>> {
     let named = |name: &str| figures.iter().find(|figure| figure.name == name);
     let mut pairs = Vec::new();
     for &(first, short) in model {
@@ -68,7 +68,7 @@ fn pairs<'f>(figures: &'f [Figure], model: &[(&'f str, f64)]) -> Vec<Pair<'f>> {
             let (Some(one), Some(other)) = (named(first), named(second)) else {
                 continue;
             };
-            let [low, _, high] = one.ratio(other);
+            let [low, _, high] = one.ratio_in(other, rounds);
             if long > short && (high < 1.0 || low > 1.0) {
                 pairs.push(Pair {
                     first,
@@ -93,22 +93,24 @@ fn count(pairs: &[Pair]) -> [[usize; 2]; COLUMNS.len()] {
     })
 }
 
-fn line(row: &str, distance: &str, counts: [[usize; 2]; COLUMNS.len()]) -> String {
+fn line(row: &str, calm: &str, counts: [[usize; 2]; COLUMNS.len()]) -> String {
     let cells = counts.map(|[same, all]| format!(" {same} of {all} |"));
-    format!("| {row} | {distance} |{}\n", cells.concat())
+    format!("| {row} | {calm} |{}\n", cells.concat())
 }
 
-/// The section of the page: calm rows, and their order there and here.
+/// The section of the page: rows with enough calm rounds, and their order there and here.
 pub fn agreement(all: &[Measured], cores: &str) -> String {
     let (range, running) = CALM;
     let mut text = format!(
         "[`cores.md`](cores.md) has nanoseconds of a model, in which a line takes 17 ns from \
          one thread to the other, and computing takes no time. Does it order contestants as \
-         real times do? The table has each row with two threads that is in both and was calm: \
-         nine of ten ways within a factor of {range}, and, in the middle process, both threads \
-         on a processor for {:.0} % of the time. Of the pairs of contestants whose times in the model differ \
-         by the factor in the head of a column, or by more, so many have the same order here. \
-         Pairs are left out if the quartiles of their ratio here contain 1.\n\n",
+         real times do? Rounds are calm if the ways before and after them are all within a \
+         factor of {range}, and if both threads of their process had a processor for {:.0} % of \
+         the time that they wanted one. The table has each row with two threads that is in both and of which half \
+         of the rounds were calm, and the shortest way in these. Of the pairs of contestants \
+         whose times in the model differ by the factor in the head of a column, or by more, so \
+         many have the same order in the calm rounds. Pairs are left out if the quartiles of \
+         their ratio there contain 1.\n\n",
         running * 100.0,
     );
     let (mut table, mut total) = (String::new(), [[0; 2]; COLUMNS.len()]);
@@ -117,16 +119,19 @@ pub fn agreement(all: &[Measured], cores: &str) -> String {
         let Some(row) = all.iter().find(|row| row.id == id) else {
             continue;
         };
-        let Some(distance) = row.distance.filter(Distance::is_calm) else {
+        let calm = row.distance.as_ref().map(|distance| &distance.calm);
+        let Some(calm) = calm.filter(|calm| calm.are_enough()) else {
             restless.push(format!("`{id}`"));
             continue;
         };
-        let pairs = pairs(&row.figures, &model(cores, picture, what));
+        let pairs = pairs(&row.figures, &calm.rounds, &model(cores, picture, what));
         let counts = count(&pairs);
         for (sum, one) in total.iter_mut().zip(counts) {
             *sum = [sum[0] + one[0], sum[1] + one[1]];
         }
-        table += &line(id, &distance.to_string(), counts);
+        let Calm { from, rounds, of } = calm;
+        let rounds = format!("{} of {of} | {from:.0} ns", rounds.len());
+        table += &line(id, &rounds, counts);
         let wrong = pairs
             .iter()
             .filter(|pair| !pair.same && pair.times >= COLUMNS[1]);
@@ -142,10 +147,10 @@ pub fn agreement(all: &[Measured], cores: &str) -> String {
     } else {
         let head = COLUMNS.map(|least| format!(" {least} |")).concat();
         let rules = COLUMNS.map(|_| "--:|").concat();
-        let total = line("all", "", total);
+        let total = line("all", " | ", total);
         let _ = write!(
             text,
-            "| row | one way |{head}\n|---|--:|{rules}\n{table}{total}"
+            "| row | calm rounds | one way |{head}\n|---|--:|--:|{rules}\n{table}{total}"
         );
     }
     if !others.is_empty() {
@@ -164,7 +169,7 @@ pub fn agreement(all: &[Measured], cores: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{rows, runner::Between};
+    use crate::{distance::Distance, rows, runner::Between};
 
     const PAGE: &str = "# Title\n\n## Other\n\n![a](cores-read.svg)\n\n\
         | replacement, 2 threads | transfers | ns |\n|---|--:|--:|\n| a | 1.0 | 9.0 |\n\n\
@@ -174,6 +179,7 @@ mod tests {
         | a, Box | 1.0 | 10.0 |\n| b | 1.0 | 20.0 |\n| c | 1.0 | 21.0 |\n| d | 1.0 | 40.0 |\n\n\
         | a, Box, 2 threads | lines |\n|---|--:|\n| transfer | 1 |\n";
 
+    /// In one process.
     fn row(one_way: &[f64], times: [&[f64]; 4]) -> Measured {
         let figures = ["a, Box", "b", "c", "d"].iter().zip(times);
         let figures = figures.map(|(name, rounds)| Figure {
@@ -202,8 +208,19 @@ mod tests {
     #[test]
     fn pairs_whose_times_differ_are_ordered() {
         // a and b take as long here.
-        let row = row(&[], [&[1.0, 3.0, 2.0], &[2.0; 3], &[4.0; 3], &[3.5; 3]]);
-        let pairs = pairs(&row.figures, &model(PAGE, "swap", "replacement"));
+        // The last round does not count.
+        let times: [&[f64]; 4] = [
+            &[1.0, 3.0, 2.0, 9.0],
+            &[2.0, 2.0, 2.0, 8.0],
+            &[4.0, 4.0, 4.0, 1.0],
+            &[3.5, 3.5, 3.5, 1.0],
+        ];
+        let row = row(&[], times);
+        let pairs = pairs(
+            &row.figures,
+            &[0, 1, 2],
+            &model(PAGE, "swap", "replacement"),
+        );
         let pair = |first, second, times, same| Pair {
             first,
             second,
@@ -222,16 +239,17 @@ mod tests {
     }
 
     #[test]
-    fn only_calm_rows_are_compared() {
-        let times: [&[f64]; 4] = [&[1.0], &[2.0], &[4.0], &[3.0]];
-        let text = agreement(&[row(&[30.0, 40.0, 31.0], times)], PAGE);
+    fn only_calm_rounds_are_compared() {
+        // c and d are the other way round in the last round.
+        let times: [&[f64]; 4] = [&[1.0; 3], &[2.0; 3], &[4.0, 4.0, 1.0], &[3.0, 3.0, 9.0]];
+        let text = agreement(&[row(&[30.0, 40.0, 31.0, 90.0], times)], PAGE);
         assert!(text.ends_with(
-            "| swap-two | 31 ns (30 to 40) | 4 of 5 | 4 of 5 | 4 of 4 |\n\
-             | all |  | 4 of 5 | 4 of 5 | 4 of 4 |\n\n\
+            "| swap-two | 2 of 3 | 30 ns | 4 of 5 | 4 of 5 | 4 of 4 |\n\
+             | all |  |  | 4 of 5 | 4 of 5 | 4 of 4 |\n\n\
              Ahead in the model by a factor of 1.5 or more, and behind here:\n\n\
              - `swap-two`: c / d.\n"
         ));
-        let text = agreement(&[row(&[30.0, 50.0], times)], PAGE);
+        let text = agreement(&[row(&[30.0, 50.0, 80.0, 90.0], times)], PAGE);
         assert!(text.ends_with("\n\nNo row was calm.\n"));
     }
 

@@ -48,7 +48,8 @@ impl Measured {
     pub fn chart(&self) -> Bars {
         Bars {
             title: self.title.to_owned(),
-            below: (self.distance).map_or(String::new(), |distance| format!("one way {distance}")),
+            below: (self.distance.as_ref())
+                .map_or(String::new(), |distance| format!("one way {distance}")),
             bars: (self.sorted().iter())
                 .map(|(figure, _)| (figure.name.clone(), figure.quartiles()[1]))
                 .collect(),
@@ -65,7 +66,7 @@ impl Measured {
             }
             None => String::new(),
         };
-        let distance = self.distance.map_or(String::new(), |distance| {
+        let distance = self.distance.as_ref().map_or(String::new(), |distance| {
             format!("One way between the two threads, while this row ran: {distance}.\n\n")
         });
         let mut text = format!(

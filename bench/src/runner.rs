@@ -41,6 +41,14 @@ impl Figure {
         let rounds = self.rounds.iter().zip(&other.rounds);
         quartiles(rounds.map(|(mine, its)| mine / its).collect())
     }
+
+    /// The same over some of the rounds.
+    pub fn ratio_in(&self, other: &Figure, rounds: &[usize]) -> [f64; 3] {
+        let ratios = rounds
+            .iter()
+            .map(|&round| self.rounds[round] / other.rounds[round]);
+        quartiles(ratios.collect())
+    }
 }
 
 /// The quartiles, or NaN of nothing.
@@ -73,7 +81,8 @@ pub struct Timing {
 pub struct Between {
     /// Nanoseconds from one to the other, before the rounds and after each.
     pub one_way: Vec<f64>,
-    /// The part of the time in which they had a processor, in each process.
+    /// The part of the time that they wanted a processor in which they had one, in each
+    /// process.
     pub running: Vec<f64>,
 }
 
@@ -108,6 +117,8 @@ pub fn run(contestants: &[Contestant], alone: bool, effort: Effort) -> Timing {
         for turn in 0..runs.len() {
             let index = (round + turn) % runs.len();
             let n = operations[index];
+            // The others have taken the caches.
+            runs[index](n);
             let time = runs[index](n);
             figures[index]
                 .rounds
@@ -283,13 +294,22 @@ fn stay(index: usize) {
 #[cfg(not(target_os = "linux"))]
 fn stay(_: usize) {}
 
-/// Nanoseconds in which threads of [`pair`] had a processor, and all that passed.
+/// Nanoseconds in which threads of [`pair`] had a processor, and in which they had or
+/// wanted one.
 static RAN: AtomicU64 = AtomicU64::new(0);
-static PASSED: AtomicU64 = AtomicU64::new(0);
+static WANTED: AtomicU64 = AtomicU64::new(0);
 
-/// The part of the time in which both threads had a processor.
+/// The part of the time that both threads wanted a processor in which they had one.
 fn running() -> f64 {
-    RAN.load(Relaxed) as f64 / PASSED.load(Relaxed) as f64
+    RAN.load(Relaxed) as f64 / WANTED.load(Relaxed) as f64
+}
+
+/// How long this thread has waited for a processor; not for a lock. Nothing if the
+/// system does not tell.
+fn waited() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let second = text.split(' ').nth(1).and_then(|word| word.parse().ok());
+    Duration::from_nanos(second.unwrap_or(0))
 }
 
 /// Runs it on two threads.
@@ -303,11 +323,13 @@ fn pair<R: Send>(work: impl Fn(usize, &Turn) -> R + Sync) -> [R; 2] {
             let (work, turn) = (&work, &turn);
             scope.spawn(move || {
                 stay(index);
-                let (begin, watch) = (Instant::now(), Stopwatch::start());
+                let (before, watch) = (waited(), Stopwatch::start());
                 let result = work(index, turn);
+                let ran = watch.read();
+                let wanted = ran + waited().saturating_sub(before);
                 // Relaxed: read after the threads are joined.
-                RAN.fetch_add(watch.read().as_nanos() as u64, Relaxed);
-                PASSED.fetch_add(begin.elapsed().as_nanos() as u64, Relaxed);
+                RAN.fetch_add(ran.as_nanos() as u64, Relaxed);
+                WANTED.fetch_add(wanted.as_nanos() as u64, Relaxed);
                 result
             })
         });

@@ -116,7 +116,7 @@ fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
     println!("{peaks}");
     plots(&options.out, &all)?;
     let how = format!(
-        "Each row ran in {processes} processes of {} rounds; in each round every contestant has a turn of {} µs, in changing order.",
+        "Each row ran in {processes} processes of {} rounds; in each round every contestant has a turn of {} µs, in changing order, after as long a one that does not count, as the others have taken the caches.",
         effort.rounds,
         effort.turn.as_micros()
     );

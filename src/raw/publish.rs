@@ -288,7 +288,7 @@ impl<S: Scheme> Global<S> {
     /// Calls `visit` for each slot from `from` on whose `busy` is not 0, until it
     /// returns false. Chunks without a busy slot are skipped with one branch. After a
     /// busy slot, and where a walk continues, the next slot is looked at alone: if it is
-    /// busy, too, a look at the rest of its chunk would move a line for each, in vain.
+    /// busy, too, a check of the rest of its chunk would move a line for each, in vain.
     #[inline(always)]
     fn scan(
         &self,

@@ -29,14 +29,15 @@ use crate::sync::const_fn;
 /// | [`insert`](Self::insert), [`replace`](Self::replace), [`upsert`](Self::upsert), [`compare_exchange`](Self::compare_exchange), [`get_or_insert`](Self::get_or_insert), [`get_or_insert_with`](Self::get_or_insert_with), [`update`](Self::update) | lock-free, besides the allocator | as for `get`, and if the allocator may be called |
 ///
 /// With a deferred or per-CPU handle no key and no value is dropped in these calls,
-/// unless a comparison or a closure panics.
+/// unless code of yours panics: a comparison, a hash, a clone or a closure.
 ///
 /// A call costs O(1) steps on average, as long as the hash spreads the keys and
 /// there was memory to grow. When there are more keys than buckets, an insert
 /// doubles the buckets: it allocates those that are new, and moves and copies
-/// nothing. The first call in a new bucket links it; only a look with a deferred
-/// or per-CPU handle does not, and walks through the bucket it was split from.
-/// Buckets are never given back before the map is dropped.
+/// nothing. The first call in a new bucket links it, and those that it was split
+/// from; only a look or an iteration with a deferred or per-CPU handle does not, and
+/// walks through the nearest of these that is linked. Buckets are never given back
+/// before the map is dropped.
 ///
 /// A value is not changed in place: a new node takes the place of the old one
 /// in one step, so a key that is replaced is never missing. A reference to the
@@ -47,8 +48,10 @@ use crate::sync::const_fn;
 /// # Hash
 ///
 /// The hash is yours, of any [`BuildHasher`]: `std`'s `RandomState` if strangers
-/// choose the keys, a quick one if they do not. Which 64 bits of it are good is
-/// all the same. A hasher of the user's:
+/// choose the keys, a quick one if they do not. It need not care which of the 64 bits
+/// differ: the map multiplies the hash by 2^64 over the golden ratio, and takes the
+/// highest bits. Only hashes with a large Fibonacci number between each and the next
+/// would share buckets. A hasher of the user's:
 ///
 /// ```
 /// use std::hash::{BuildHasherDefault, Hasher};
@@ -88,7 +91,8 @@ use crate::sync::const_fn;
 /// freed when no section can hold it any more. A call that puts something, and
 /// for which there is no memory, flushes its handle and tries again; if there is
 /// still none, it is refused as full. If there is no memory to grow, the map
-/// stays as it is, and its buckets get longer.
+/// stays as it is, and its buckets get longer. Inserts after that add a level each, and
+/// calls that link cut the buckets up again as they come to them.
 ///
 /// ```
 /// #![forbid(unsafe_code)]

@@ -34,7 +34,7 @@ use crate::{
 /// | [`len`](Self::len), [`is_empty`](Self::is_empty) | lock-free: walk all buckets, and repeat one that others change | as for `contains_key` |
 ///
 /// With a deferred or per-CPU handle no key and no value is dropped in these calls,
-/// unless a comparison or a closure panics.
+/// unless code of yours panics: a comparison, a hash, a clone or a closure.
 ///
 /// A value is not changed in place: a new node takes the place of the old one
 /// in one step, so a key that is replaced is never missing. A reference to the

@@ -91,11 +91,7 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
-        // A deferred or per-CPU handle, in an interrupt, only looks.
-        let start = match R::RECLAIMS {
-            Some(true) => self.place_linked(order, guard),
-            _ => self.place_of(order),
-        };
+        let start = self.place_for(order, guard);
         if SchemeOf::<D>::ROBUST {
             return Self::seek(start, guard, order, key).entry;
         }
@@ -207,7 +203,7 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         guard: &'g Guard<'_, D, R>,
         (order, turn): (usize, u64),
     ) -> Option<(usize, &'g Entry<K, V>)> {
-        let start = self.place_of(order);
+        let start = self.place_for(order, guard);
         let found = Self::walk(start, guard, |node| {
             // Where a bucket begins there is nothing.
             let (its, entry) = node.look();

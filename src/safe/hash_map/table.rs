@@ -22,9 +22,9 @@
 //! the bucket `b / 2` of level `n - 1`. The very first start is the map's own.
 //!
 //! A start is linked by the first call that changes its bucket, or looks into it
-//! with an eager handle. Until then, and while another call links it, a walk
-//! begins at that of the bucket which it was split from: `b` without its lowest
-//! one.
+//! with an eager handle, after those of the buckets which it was split from: `b` without its
+//! lowest one, and so on. Until then, and while another call links it, a walk begins at the
+//! nearest of these that is linked.
 
 use alloc::alloc::{Layout, dealloc};
 use core::ptr;
@@ -130,7 +130,7 @@ impl<K, V> Table<K, V> {
 
     /// The place where the walk to an order begins.
     #[inline]
-    pub(super) fn place_of(&self, order: usize) -> &Place<Head<K, V>> {
+    fn place_of(&self, order: usize) -> &Place<Head<K, V>> {
         // Acquire: pairs with the Release in `grow`; without it the starts of
         // the level might not be there yet.
         let level = self.level.load(Ordering::Acquire);
@@ -139,6 +139,20 @@ impl<K, V> Table<K, V> {
 }
 
 impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
+    /// As `place_of`; links the start of the bucket before, if the handle may.
+    #[inline]
+    pub(super) fn place_for<'g, D: Domain, R: Role>(
+        &'g self,
+        order: usize,
+        guard: &'g Guard<'_, D, R>,
+    ) -> &'g Place<Head<K, V>> {
+        // A deferred or per-CPU handle, in an interrupt, only looks.
+        match R::RECLAIMS {
+            Some(true) => self.place_linked(order, guard),
+            _ => self.place_of(order),
+        }
+    }
+
     /// As `place_of`, and links the start of the bucket before.
     #[inline]
     pub(super) fn place_linked<'g, D: Domain, R: Role>(
@@ -164,10 +178,32 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
         self.place(bucket, level)
     }
 
-    /// Links the start of a bucket, unless another call does.
+    /// Links the start of a bucket, and before it those of the buckets that it was split
+    /// from, unless other calls do. So the walk to each is no longer than half of its
+    /// parent's bucket, also if levels were added faster than their starts are linked.
     #[cold]
     #[inline(never)]
     fn link<D: Domain, R: Role>(&self, bucket: usize, level: usize, guard: &Guard<'_, D, R>) {
+        let mut linked = bucket & (bucket - 1);
+        while linked != 0 && !self.is_linked(linked, level) {
+            linked &= linked - 1;
+        }
+        // A bucket was split from that without its lowest one.
+        while linked != bucket {
+            linked |= 1 << (bucket ^ linked).ilog2();
+            self.link_one(linked, level, guard);
+        }
+    }
+
+    fn is_linked(&self, bucket: usize, level: usize) -> bool {
+        // SAFETY: as in `place`.
+        let start = unsafe { &*self.start(bucket, level) };
+        // Relaxed: `place` looks again.
+        start.order.load(Ordering::Relaxed) & LINKED != 0
+    }
+
+    /// Links the start of a bucket, unless another call does.
+    fn link_one<D: Domain, R: Role>(&self, bucket: usize, level: usize, guard: &Guard<'_, D, R>) {
         let start = self.start(bucket, level);
         // SAFETY: it is there, until the table is dropped.
         let state = unsafe { &(*start).order };
@@ -314,7 +350,12 @@ impl<K, V> Drop for Table<K, V> {
 
 #[cfg(all(test, not(hyaline_loom)))]
 mod tests {
-    use super::Table;
+    use std::{hash::RandomState, vec, vec::Vec};
+
+    use super::{super::HashMap, Table};
+    use crate::{Collector, domain, safe::Domain};
+
+    domain!(Tables: Collector<4> = Collector::new());
 
     /// The remove of a key may be counted before its insert.
     #[test]
@@ -326,5 +367,46 @@ mod tests {
         assert_eq!(table.len(), 0);
         table.inserted();
         assert_eq!(table.len(), 1);
+    }
+
+    /// As after a time without memory, when each insert adds a level.
+    #[test]
+    fn a_start_is_linked_after_those_before_it() {
+        const LEVEL: usize = 10;
+        let handle = Tables::register().expect("a slot");
+        let guard = handle.enter();
+        let table = Table::<u32, u32>::new();
+        (0..LEVEL).for_each(|level| table.grow(level));
+        let mut expected = vec![false; 1 << LEVEL];
+        for bucket in [1, 0b10_1000_0011, 0b11_0000_0000, (1 << LEVEL) - 1, 0] {
+            let order = bucket << (usize::BITS as usize - LEVEL);
+            table.place_linked(order, &guard);
+            let mut on_the_way = bucket;
+            while on_the_way != 0 {
+                expected[on_the_way] = true;
+                on_the_way &= on_the_way - 1;
+            }
+            let linked = (1..1 << LEVEL).filter(|&bucket| table.is_linked(bucket, LEVEL));
+            let expected = (1..1 << LEVEL).filter(|&bucket| expected[bucket]);
+            assert!(linked.eq(expected), "{bucket:b}");
+        }
+    }
+    #[test]
+    fn an_iteration_links_the_buckets_of_the_keys() {
+        const LEVEL: usize = 10;
+        let handle = Tables::register().expect("a slot");
+        let only_looks = Tables::register_deferred().expect("a slot");
+        let map = HashMap::<u32, u32, RandomState, Tables>::default();
+        (0..64).for_each(|key| map.insert(&handle, key, key).expect("memory"));
+        (6..LEVEL).for_each(|level| map.table.grow(level));
+        let buckets = || (1..1 << LEVEL).filter(|&bucket| map.table.is_linked(bucket, LEVEL));
+        let before: Vec<usize> = buckets().collect();
+        assert_eq!(map.iter(&only_looks.enter()).count(), 64);
+        assert!(buckets().eq(before));
+        assert_eq!(map.iter(&handle.enter()).count(), 64);
+        for key in 0..64 {
+            let bucket = Table::<u32, u32>::bucket(map.order(&key), LEVEL);
+            assert!(bucket == 0 || map.table.is_linked(bucket, LEVEL), "{key}");
+        }
     }
 }

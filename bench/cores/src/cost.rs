@@ -54,8 +54,8 @@ pub const BARRIER: Time = 2_000_000;
 /// The interrupt, for each core that gets it: 0.5 us. An estimate.
 pub const INTERRUPT: Time = 500_000;
 
-/// An operation begins up to 2 ns late, so that threads that do the same do not
-/// keep step.
+/// An operation begins up to 2 ns late, which is not counted, so that threads that do the
+/// same do not keep step.
 pub const JITTER: Time = 2_000;
 
 /// A request for a line takes up to a fourth less or more, at random. An estimate.

@@ -15,7 +15,7 @@ use std::{
 use corosensei::{Coroutine, CoroutineResult, Yielder, stack::DefaultStack};
 
 use crate::{
-    caches::{Caches, Kind, LINE, Site},
+    caches::{Caches, Kind, Part, Site},
     cost::{self, Time},
     lent::{self, Storage},
     noise::{self, Random},
@@ -32,7 +32,8 @@ pub struct Plan {
     pub warm: u64,
     pub operations: u64,
     /// Accesses before counting begins, and while it lasts. Once they are made, one
-    /// in [`ENOUGH`] of the operations is enough.
+    /// in [`ENOUGH`] of the operations is enough; a run that has not done these when it has
+    /// made [`PATIENCE`] times as many is stuck.
     pub budget: u64,
     /// Of the noise; 0 is none but [`cost::JITTER`].
     pub seed: u64,
@@ -66,7 +67,7 @@ struct Thread {
     class: usize,
     clock: Time,
     random: Random,
-    /// The part of the clock in which it rested.
+    /// The part of the clock in which it rested, or began late.
     rested: Time,
     /// Since the run began.
     counts: Counts,
@@ -100,7 +101,9 @@ pub struct Machine {
 static RUNNING: AtomicPtr<Machine> = AtomicPtr::new(ptr::null_mut());
 
 /// See [`Plan::budget`].
-const ENOUGH: u64 = 512;
+pub const ENOUGH: u64 = 32;
+/// See [`Plan::budget`].
+pub const PATIENCE: u64 = 40;
 
 /// Bytes of stack for each thread.
 const STACK: usize = 8 << 20;
@@ -209,8 +212,8 @@ pub fn access(kind: Kind, address: u64, size: u64, site: Site) {
     wait_for_turn();
     let Some(machine) = running() else { return };
     machine.step(site);
-    for line in address / LINE..=(address + size.max(1) - 1) / LINE {
-        machine.one(kind, line, site);
+    for part in Part::of(address, size) {
+        machine.one(kind, part, site);
     }
 }
 
@@ -249,7 +252,6 @@ pub fn current() -> Option<usize> {
 }
 
 /// The running thread's time; 0 if none runs.
-#[cfg(not(test))] // for `waits`
 pub fn time() -> Time {
     running().map_or(0, |machine| machine.threads[machine.current].clock)
 }
@@ -312,7 +314,7 @@ impl Machine {
         if self.steps > self.budget && self.phase != Phase::Over {
             if self.have_done(ENOUGH) {
                 self.next_phase();
-            } else {
+            } else if self.steps > PATIENCE * self.budget {
                 self.end = End::Stuck(self.current, site);
                 self.phase = Phase::Over;
             }
@@ -340,14 +342,14 @@ impl Machine {
         }
     }
 
-    fn one(&mut self, kind: Kind, line: u64, site: Site) {
+    fn one(&mut self, kind: Kind, part: Part, site: Site) {
         let core = self.current;
         let thread = &mut self.threads[core];
-        let effect = self.caches.access(core, kind, line, thread.clock, site);
+        let effect = self.caches.access(core, kind, part, thread.clock, site);
         thread.clock = effect.done;
         thread.counts.add(&effect);
         if self.phase == Phase::Counting {
-            self.moves.add(line, site, &effect);
+            self.moves.add(part.line, site, &effect);
         }
     }
 
@@ -357,13 +359,13 @@ impl Machine {
         }
         let thread = &mut self.threads[self.current];
         thread.counts.operations += 1;
+        let mut rest = thread.random.below(cost::JITTER);
         if self.rests {
             let mean = (thread.clock - thread.rested) / thread.counts.operations;
-            let rest = noise::rest(&mut thread.random, mean);
-            thread.clock += rest;
-            thread.rested += rest;
+            rest += noise::rest(&mut thread.random, mean);
         }
-        thread.clock += thread.random.below(cost::JITTER);
+        thread.clock += rest;
+        thread.rested += rest;
         self.done[thread.class] += 1;
         if self.have_done(1) {
             self.next_phase();

@@ -9,13 +9,12 @@ use crate::recorded::Record;
 /// The numbers of threads.
 pub const THREADS: [usize; 2] = [2, 16];
 
-/// Of the noise: of three, the one with the fewest requests. In one run of eight, 16
-/// threads that replace an object queue up for one line, and stay so: 16 percent more.
-pub const SEEDS: [u64; 3] = [1, 2, 3];
+/// Rows in which more threads would meet in the pool, if they did not part.
+pub const MANY: (&[&str], &[usize]) = (&["swap", "map-50"], &[64]);
 
 /// How much a figure may grow: by 15 percent, or a request in 20 operations. An access
 /// more, which moves no line, made a difference of 5 percent at most, and another seed one
-/// of 10 in `fib-beside` with 16 threads, whose budget ends it early.
+/// of 10, in `fib-beside` with 16 threads, whose budget ends it early.
 const MORE: [f64; 2] = [1.15, 0.05];
 
 /// Whose figures are kept. Another barrier touches the same lines.

@@ -90,12 +90,6 @@ impl Cell {
         ))
     }
 
-    /// The one with the fewest requests, or one that has none.
-    pub fn least(cells: impl Iterator<Item = Self>) -> Option<Self> {
-        let each = |cell: &Self| cell.requests().map_or(-1.0, |(each, ..)| each);
-        cells.min_by(|a, b| each(a).total_cmp(&each(b)))
-    }
-
     /// Requests for each operation, as `requests`; none if the row has no such run.
     pub fn requests_each(&self) -> Result<Option<f64>, String> {
         match self {
@@ -114,17 +108,16 @@ impl Cell {
 }
 
 impl Cell {
-    /// Requests for each operation of the class with the fewest operations (the
-    /// writer's, where there is one), their number, and the class.
+    /// Requests of all threads for each operation of those that write, or read if none
+    /// does; the number of these operations, and their class.
     fn requests(&self) -> Option<(f64, u64, usize)> {
         let Self::Counts { classes, .. } = self else {
             return None;
         };
         let all: u64 = classes.iter().map(|one| one.transfers + one.upgrades).sum();
-        let there = (0..2).filter(|&class| classes[class].operations > 0);
-        let rare = there.min_by_key(|&class| classes[class].operations)?;
-        let operations = classes[rare].operations;
-        Some((all as f64 / operations as f64, operations, rare))
+        let class = (0..2).rfind(|&class| classes[class].operations > 0)?;
+        let operations = classes[class].operations;
+        Some((all as f64 / operations as f64, operations, class))
     }
 }
 
@@ -341,13 +334,14 @@ mod tests {
     }
 
     #[test]
-    fn the_least_of_runs_is_kept_unless_one_fails() {
-        let run =
-            |transfers: u64| Cell::read(&TEXT.replace("\t5\t1", &format!("\t{transfers}\t1")));
-        let least = Cell::least([9, 2, 5].map(run).into_iter()).expect("one of three");
-        assert_eq!(least.requests().map(|it| it.0), Some(0.3));
-        let failed = Cell::least([run(1), Cell::Failed("why".into())].into_iter());
-        assert!(matches!(failed, Some(Cell::Failed(_))));
+    fn requests_are_those_of_all_for_each_operation_of_the_writer() {
+        let reads = Cell::read(TEXT);
+        assert_eq!(reads.requests(), Some((0.6, 10, 0)));
+        // The writer has more operations than the reader.
+        let writer = "class\t1\t20\t0\t3\t1\t0\t0\t0";
+        let both = Cell::read(&TEXT.replace("class\t1\t0\t0\t0\t0\t0\t0\t0", writer));
+        assert_eq!(both.requests(), Some((0.5, 20, 1)));
+        assert_eq!(Cell::None.requests(), None);
     }
 
     #[test]

@@ -19,8 +19,7 @@ pub struct Distance {
 /// The rounds in which the distance stayed the same.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Calm {
-    /// The shortest time before and after one of them. None is longer by more than
-    /// [`CALM`].
+    /// The shortest time before and after one of them.
     pub from: f64,
     /// Their numbers. Rounds are numbered through all processes.
     pub rounds: Vec<usize>,
@@ -53,22 +52,23 @@ impl Calm {
     /// As many rounds as can be had.
     fn of(between: &Between) -> Self {
         let rounds: Vec<_> = rounds(between).collect();
-        let shortest = rounds.iter().map(|round| round.short);
-        let calm = shortest.map(|from| {
+        let calm = rounds.iter().map(|shortest| {
+            let from = shortest.short;
             let has = |round: &Round| {
                 round.running >= CALM.1 && round.short >= from && round.long <= CALM.0 * from
             };
-            let numbered = rounds.iter().enumerate();
-            Self {
-                from,
-                rounds: numbered
-                    .filter_map(|(number, round)| has(round).then_some(number))
-                    .collect(),
-                of: rounds.len(),
-            }
+            let numbers = 0..rounds.len();
+            numbers
+                .filter(|&number| has(&rounds[number]))
+                .collect::<Vec<_>>()
         });
-        calm.max_by_key(|calm| calm.rounds.len())
-            .unwrap_or_default()
+        let calm = calm.max_by_key(Vec::len).unwrap_or_default();
+        let times = calm.iter().map(|&number| rounds[number].short);
+        Self {
+            from: times.min_by(f64::total_cmp).unwrap_or_default(),
+            of: rounds.len(),
+            rounds: calm,
+        }
     }
 
     /// At least half of all.
@@ -169,6 +169,13 @@ mod tests {
         );
         assert_eq!(calm([29.0; 5], [0.94, 0.96]), expected(29.0, &[4, 5, 6, 7]));
         assert_eq!(calm(far, [1.0, 0.5]), expected(20.0, &[0, 1]));
+        // What is shortest is a calm round's: 28 is not.
+        let process = [29.0; 5];
+        let calm = of(&[process, [28.0; 5]].concat(), &[0.96, 0.94]);
+        assert_eq!(
+            calm.map(|distance| distance.calm),
+            expected(29.0, &[0, 1, 2, 3])
+        );
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub fn cells(line: &str) -> impl Iterator<Item = &str> {
 }
 
 /// None where there is no run, or no result.
-fn point(cell: &str) -> Option<[f64; 2]> {
+pub fn point(cell: &str) -> Option<[f64; 2]> {
     let (transfers, nanoseconds) = cell.strip_suffix(')')?.split_once(" (")?;
     Some([transfers.parse().ok()?, nanoseconds.parse().ok()?])
 }

@@ -42,9 +42,9 @@ fn look<R: Role, const WORDS: usize>(
 
 impl<const WORDS: usize, const DEFERRED: bool> Shelf<1> for Apart<WORDS, DEFERRED> {
     const NAME: &'static str = match (WORDS, DEFERRED) {
-        (1, true) => "hyaline, deferred reader",
+        (1, true) => "hyaline, deferred readers",
         (3, false) => "hyaline, a line each",
-        (3, true) => "hyaline, a line each, deferred reader",
+        (3, true) => "hyaline, a line each, deferred readers",
         _ => panic!("no such row"),
     };
     type Shared = Shared<WORDS>;

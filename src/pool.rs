@@ -137,8 +137,8 @@ impl<T, const K: usize> Pool<T, K> {
     ///
     /// # Errors
     ///
-    /// [`PoolExhausted`], with the value, if there is still none. A call that is preempted
-    /// several times, while others free and take the last blocks, may miss them.
+    /// [`PoolExhausted`], with the value, if there is still none. While others free and take
+    /// the last blocks, a call that they overtake several times may miss them.
     ///
     /// ```
     /// use hyaline::{Collector, Pool};

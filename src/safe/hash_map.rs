@@ -50,8 +50,9 @@ use crate::sync::const_fn;
 /// The hash is yours, of any [`BuildHasher`]: `std`'s `RandomState` if strangers
 /// choose the keys, a quick one if they do not. It need not care which of the 64 bits
 /// differ: the map multiplies the hash by 2^64 over the golden ratio, and takes the
-/// highest bits. Only hashes with a large Fibonacci number between each and the next
-/// would share buckets. A hasher of the user's:
+/// highest bits. Keys for which the hash is the key itself share buckets if they are
+/// multiples of a number that this brings close to a whole one, as of a large Fibonacci
+/// number. A hasher of the user's:
 ///
 /// ```
 /// use std::hash::{BuildHasherDefault, Hasher};

@@ -145,7 +145,7 @@ fn a_block_that_moves_between_leaves_is_found() {
 /// Between leaves of two inner nodes, which the search takes for full. The model that
 /// the Release in `count` needs.
 #[test]
-#[ignore = "takes three minutes; `-- --ignored`"]
+#[ignore = "takes five minutes; `-- --ignored`"]
 fn a_block_that_moves_between_nodes_is_found() {
     a_block_that_moves_is_found(2 * GROUP + 1);
 }

@@ -180,7 +180,8 @@ impl<K: Send + 'static, V: Send + 'static> Table<K, V> {
 
     /// Links the start of a bucket, and before it those of the buckets that it was split
     /// from, unless other calls do. So the walk to each is no longer than half of its
-    /// parent's bucket, also if levels were added faster than their starts are linked.
+    /// parent's bucket, also if levels were added faster than their starts are linked; but
+    /// longer while another call links the parent.
     #[cold]
     #[inline(never)]
     fn link<D: Domain, R: Role>(&self, bucket: usize, level: usize, guard: &Guard<'_, D, R>) {

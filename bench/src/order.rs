@@ -177,11 +177,10 @@ impl Control {
     fn text(&self) -> String {
         let ([two, one, all], [same, of]) = (self.can, self.cannot);
         format!(
-            "\nWould a model of one thread, which moves no line, say the same? Where it can be \
-             asked, in the rows whose threads all do the same, it has the order of {one} of \
-             {all} pairs of the second column, and the model of two threads that of {two}. So \
-             it is the rows with a writer beside that show what lines are worth: {same} of \
-             {of}.\n"
+            "\nWhere the threads all do the same, a model of one thread, which moves no line, \
+             orders {one} of {all} pairs of the second column as they are here, and the model of \
+             two threads {two}. Of the rows in which a reader and a writer differ, the model of \
+             two threads orders {same} of {of}.\n"
         )
     }
 }
@@ -192,12 +191,12 @@ pub fn agreement(all: &[Measured], cores: &str) -> String {
     let mut text = format!(
         "[`cores.md`](cores.md) has nanoseconds of a model, in which a line takes 17 ns from \
          one thread to the other, and computing takes no time. Does it order contestants as \
-         real times do? Rounds are calm if the ways before and after them are all within a \
+         real times do? Rounds are calm if the one-way times measured before and after them are all within a \
          factor of {range}, and if both threads of their process had a processor for {:.0} % of \
          the time that they wanted one. The table has each row with two threads that is in both and of which half \
          of the rounds were calm, and the shortest way in these. Of the pairs of contestants \
-         whose times in the model differ by the factor in the head of a column, or by more, so \
-         many have the same order in the calm rounds. In brackets are pairs that are left out, \
+         whose times in the model differ by at least the factor in the head of a column, the table says \
+         how many have the same order in the calm rounds. In brackets are pairs that are left out, \
          because the quartiles of their ratio there contain 1.\n\n",
         running * 100.0,
     );

@@ -230,8 +230,13 @@ impl Caches {
         };
         line.exclusive = true;
         line.holders = me;
-        // A copy that was there stays readable.
-        line.known = if held { u64::MAX } else { part.bytes };
+        line.known = match held {
+            // A copy that is there stays readable. One that is on its way was asked for by
+            // a store of this core, and another core has a copy since.
+            true if line.ready <= now => u64::MAX,
+            true => line.known | part.bytes,
+            false => part.bytes,
+        };
         line.ready = done;
         line.asked = site;
         effect
@@ -386,6 +391,19 @@ mod tests {
         let now = caches.access(0, Load, WORD, now, 1).done;
         assert!(caches.access(0, Store, WORD, now, 1).upgraded);
         assert_eq!(caches.access(0, Load, NEXT, now, 1).done, now + cost::L1);
+    }
+
+    #[test]
+    fn a_copy_on_its_way_is_not_readable_though_it_is_upgraded() {
+        let mut caches = Caches::new(2, 0);
+        let start = caches.access(1, Load, WORD, 0, 1).done;
+        let now = caches.access(0, Store, WORD, start, 1).done;
+        // The other core asks for a copy, before the line is here.
+        caches.access(1, Load, WORD, now, 1);
+        let stored = caches.access(0, Store, WORD, now, 1);
+        assert!(stored.upgraded);
+        assert_eq!(caches.access(0, Load, WORD, now, 1).done, now + cost::L1);
+        assert!(caches.access(0, Load, NEXT, now, 1).done > start + cost::NEAR);
     }
 
     #[test]

@@ -56,7 +56,9 @@ unsafe extern "C" fn cores_run(plan: &Plan) -> ! {
             one.time,
         );
     }
-    text += &moves.text(&sources);
+    for (class, one) in moves.iter().enumerate() {
+        text += &one.text(class, &sources);
+    }
     let _ = match end {
         End::Done => writeln!(text, "done"),
         End::Stuck(thread, site) => writeln!(text, "stuck\t{thread}\t{}", sources.name(site)),

@@ -93,7 +93,8 @@ pub struct Machine {
     /// Whether threads rest.
     rests: bool,
     end: End,
-    pub moves: Moves,
+    /// Those of each class.
+    moves: [Moves; CLASSES],
 }
 
 /// The machine, while one of its threads runs. Only one thread of the process
@@ -117,7 +118,7 @@ type Routine = Coroutine<(), (), (), DefaultStack>;
 ///
 /// The plan's pointers are valid, no other run is in progress, and
 /// [`lent::possible`].
-pub unsafe fn run(plan: &Plan) -> (End, [Counts; CLASSES], Moves) {
+pub unsafe fn run(plan: &Plan) -> (End, [Counts; CLASSES], [Moves; CLASSES]) {
     let number = plan.threads as usize;
     // SAFETY: a class for each thread (# Safety).
     let classes = unsafe { std::slice::from_raw_parts(plan.classes, number) };
@@ -305,7 +306,7 @@ impl Machine {
             budget: plan.budget,
             rests: plan.seed != 0,
             end: End::Returned,
-            moves: Moves::default(),
+            moves: Default::default(),
         }
     }
 
@@ -345,11 +346,12 @@ impl Machine {
     fn one(&mut self, kind: Kind, part: Part, site: Site) {
         let core = self.current;
         let thread = &mut self.threads[core];
+        let class = thread.class;
         let effect = self.caches.access(core, kind, part, thread.clock, site);
         thread.clock = effect.done;
         thread.counts.add(&effect);
         if self.phase == Phase::Counting {
-            self.moves.add(part.line, site, &effect);
+            self.moves[class].add(part.line, site, &effect);
         }
     }
 

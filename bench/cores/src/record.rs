@@ -72,9 +72,9 @@ impl Moves {
         }
     }
 
-    /// The pairs of source lines with the most requests, one per line of text:
-    /// requests, distinct lines, kind, source line, the one before.
-    pub fn text(&self, sources: &Sources) -> String {
+    /// The pairs of source lines by which a class makes the most requests, one per line of
+    /// text: class, requests, distinct lines, kind, source line, the one before.
+    pub fn text(&self, class: usize, sources: &Sources) -> String {
         let mut named: FxHashMap<(String, String, bool), (u64, FxHashSet<u64>)> =
             FxHashMap::default();
         for (pair, (count, lines)) in &self.0 {
@@ -94,7 +94,7 @@ impl Moves {
             let kind = if *upgrade { "upgrade" } else { "transfer" };
             let _ = writeln!(
                 text,
-                "move\t{count}\t{}\t{kind}\t{here}\t{before}",
+                "move\t{class}\t{count}\t{}\t{kind}\t{here}\t{before}",
                 lines.len()
             );
         }

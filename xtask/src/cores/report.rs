@@ -19,6 +19,8 @@ pub struct Counts {
 /// A cause of requests.
 #[derive(Clone, Debug)]
 pub struct Move {
+    /// Of the threads that ask.
+    pub class: usize,
     pub count: u64,
     pub lines: u64,
     pub kind: String,
@@ -69,12 +71,13 @@ impl Cell {
                         *class = counts;
                     }
                 }
-                "move" if words.len() == 6 => moves.push(Move {
-                    count: number(1),
-                    lines: number(2),
-                    kind: words[3].into(),
-                    here: words[4].into(),
-                    before: words[5].into(),
+                "move" if words.len() == 7 => moves.push(Move {
+                    class: number(1) as usize,
+                    count: number(2),
+                    lines: number(3),
+                    kind: words[4].into(),
+                    here: words[5].into(),
+                    before: words[6].into(),
                 }),
                 "done" => return Self::Counts { classes, moves },
                 "stuck" => {
@@ -256,39 +259,43 @@ fn moves(text: &mut String, row: &Row, figures: &Figures) {
     let tables = [(ours, DETAIL), (best, DETAIL), (ours, MANY)];
     for (one, threads) in tables {
         let Some((entry, cells)) = one else { continue };
-        if let Some(cell) = cells.get(&threads) {
-            causes(text, row, &entry.name, threads, cell);
+        let Some(cell) = cells.get(&threads) else {
+            continue;
+        };
+        for (class, what) in row.classes.iter().enumerate() {
+            causes(text, (what, class), &entry.name, threads, cell);
         }
     }
 }
 
-fn causes(text: &mut String, row: &Row, name: &str, threads: usize, cell: &Cell) {
-    let (Cell::Counts { moves, .. }, Some((_, operations, class))) = (cell, cell.requests()) else {
+/// Those of one class.
+fn causes(
+    text: &mut String,
+    (what, class): (&str, usize),
+    name: &str,
+    threads: usize,
+    cell: &Cell,
+) {
+    let (Cell::Counts { moves, .. }, Some(counts)) = (cell, cell.class(class)) else {
         return;
     };
-    if moves.is_empty() {
+    let its = moves.iter().filter(|one| one.class == class).take(8);
+    let lines: Vec<String> = its
+        .map(|one| {
+            let each = counts.each(one.count);
+            let (kind, lines, here, before) = (&one.kind, one.lines, &one.here, &one.before);
+            format!("| {kind} | {each:.2} | {lines} | `{here}` | `{before}` |\n")
+        })
+        .collect();
+    if lines.is_empty() {
         return;
     }
     let _ = writeln!(
         text,
-        "| {name}, {threads} threads | per {} | lines | asked for at | after |\n|---|--:|--:|---|---|",
-        row.classes[class]
+        "| {name}, {threads} threads | per {what} | lines | asked for at | after |\n\
+         |---|--:|--:|---|---|\n{}",
+        lines.concat()
     );
-    for one in moves.iter().take(8) {
-        let each = one.count as f64 / operations as f64;
-        let Move {
-            kind,
-            lines,
-            here,
-            before,
-            ..
-        } = one;
-        let _ = writeln!(
-            text,
-            "| {kind} | {each:.2} | {lines} | `{here}` | `{before}` |"
-        );
-    }
-    text.push('\n');
 }
 
 /// Those that did not end.
@@ -317,7 +324,7 @@ mod tests {
     use crate::cores::Entry;
 
     const TEXT: &str = "class\t0\t10\t40\t5\t1\t2\t0\t100000\nclass\t1\t0\t0\t0\t0\t0\t0\t0\n\
-                        move\t5\t1\ttransfer\ta.rs:1\tb.rs:2\ndone\n";
+                        move\t0\t5\t1\ttransfer\ta.rs:1\tb.rs:2\ndone\n";
 
     #[test]
     fn what_the_program_prints_is_read() {

@@ -136,10 +136,10 @@ impl Tree {
         if len <= GROUP {
             return self.take_in(shape, group);
         }
-        for _ in 0..TRIES {
+        for tried in 0..TRIES {
             match self.exchange(shape, group, self.look(group)) {
                 Ok(taken) => return Some(taken),
-                Err(_) => group = shape.far_from(group),
+                Err(_) => group = shape.far_from(group, tried),
             }
         }
         self.search(shape, group)
@@ -427,13 +427,12 @@ impl Shape {
         top
     }
 
-    /// Another group, if there are several. Those on the way from one to the next, and so on,
-    /// are four different ones at least, and a thirty-second of all: 32 of these steps are 5
-    /// times round, and 1 to 32 leaves more.
-    fn far_from(self, group: usize) -> usize {
+    /// Another group, if there are several, after so many were tried. Those on the way from
+    /// one to the next are far from each other. Steps are of different lengths: if all had
+    /// one, and it divided the number of groups, handles would stay in a part of the pool.
+    fn far_from(self, group: usize, tried: usize) -> usize {
         let leaves = self.leaves();
-        let far = group + leaves * 5 / 32 + 1;
-        if far < leaves { far } else { far - leaves }
+        (group + leaves * 5 / 32 + 1 + tried) % leaves
     }
 
     /// How many leaves come before those of a node; `None` if there is no such
@@ -482,7 +481,7 @@ fn groups_on_the_way_are_far_from_each_other() {
             len: leaves * GROUP,
         };
         for group in (0..leaves).step_by(leaves.div_ceil(7)) {
-            let way = |steps| (0..steps).fold(group, |at, _| shape.far_from(at));
+            let way = |steps| (0..steps).fold(group, |at, step| shape.far_from(at, step));
             let way: [usize; TRIES] = core::array::from_fn(way);
             assert!(way.iter().all(|at| *at < leaves));
             let apart = |(one, other): (usize, usize)| {
@@ -491,19 +490,18 @@ fn groups_on_the_way_are_far_from_each_other() {
             };
             let pairs = (0..TRIES).flat_map(|one| (0..one).map(move |other| (one, other)));
             let least = pairs.map(apart).min().unwrap_or(0);
-            let expected = match leaves {
-                0..TRIES => 0,
-                TRIES..64 => 1,
-                _ => leaves / 7,
-            };
+            let expected = if leaves < 64 { 0 } else { leaves / 7 };
             assert!(least >= expected, "{leaves}: {way:?}");
         }
-        let mut round = 1;
-        let mut at = shape.far_from(0);
-        while at != 0 {
-            at = shape.far_from(at);
-            round += 1;
-        }
-        assert!(round * 32 >= leaves, "{leaves}: {round}");
+        // Each group can be reached from each other one by steps of these lengths.
+        let gcd = |mut one: usize, mut other: usize| {
+            while other != 0 {
+                (one, other) = (other, one % other);
+            }
+            one
+        };
+        let first = shape.far_from(0, 0);
+        let second = shape.far_from(first, 1);
+        assert_eq!(gcd(leaves, gcd(first, second)), 1, "{leaves}");
     }
 }

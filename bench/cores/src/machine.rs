@@ -104,7 +104,7 @@ static RUNNING: AtomicPtr<Machine> = AtomicPtr::new(ptr::null_mut());
 /// See [`Plan::budget`].
 pub const ENOUGH: u64 = 32;
 /// See [`Plan::budget`].
-pub const PATIENCE: u64 = 40;
+const PATIENCE: u64 = 40;
 
 /// Bytes of stack for each thread.
 const STACK: usize = 8 << 20;

@@ -98,7 +98,7 @@ impl Cell {
         match self {
             Self::Stuck(why) | Self::Failed(why) => Err(why.clone()),
             Self::None => Ok(None),
-            Self::Counts { .. } => Ok(self.requests().map(|(each, ..)| each)),
+            Self::Counts { .. } => Ok(self.requests()),
         }
     }
 
@@ -112,15 +112,14 @@ impl Cell {
 
 impl Cell {
     /// Requests of all threads for each operation of those that write, or read if none
-    /// does; the number of these operations, and their class.
-    fn requests(&self) -> Option<(f64, u64, usize)> {
+    /// does.
+    fn requests(&self) -> Option<f64> {
         let Self::Counts { classes, .. } = self else {
             return None;
         };
         let all: u64 = classes.iter().map(|one| one.transfers + one.upgrades).sum();
-        let class = (0..2).rfind(|&class| classes[class].operations > 0)?;
-        let operations = classes[class].operations;
-        Some((all as f64 / operations as f64, operations, class))
+        let counts = self.class(1).or_else(|| self.class(0))?;
+        Some(counts.each(all))
     }
 }
 
@@ -253,9 +252,7 @@ fn moves(text: &mut String, row: &Row, figures: &Figures) {
     let ours = figures.iter().find(|one| is_ours(&one.0.name));
     let peers = figures.iter().filter(|one| !is_ours(&one.0.name));
     let costs = peers.filter_map(|one| Some((one, one.1.get(&DETAIL)?.requests()?)));
-    let best = costs
-        .min_by(|a, b| a.1.0.total_cmp(&b.1.0))
-        .map(|(one, _)| one);
+    let best = costs.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(one, _)| one);
     let tables = [(ours, DETAIL), (best, DETAIL), (ours, MANY)];
     for (one, threads) in tables {
         let Some((entry, cells)) = one else { continue };
@@ -343,11 +340,11 @@ mod tests {
     #[test]
     fn requests_are_those_of_all_for_each_operation_of_the_writer() {
         let reads = Cell::read(TEXT);
-        assert_eq!(reads.requests(), Some((0.6, 10, 0)));
+        assert_eq!(reads.requests(), Some(0.6));
         // The writer has more operations than the reader.
         let writer = "class\t1\t20\t0\t3\t1\t0\t0\t0";
         let both = Cell::read(&TEXT.replace("class\t1\t0\t0\t0\t0\t0\t0\t0", writer));
-        assert_eq!(both.requests(), Some((0.5, 20, 1)));
+        assert_eq!(both.requests(), Some(0.5));
         assert_eq!(Cell::None.requests(), None);
     }
 
